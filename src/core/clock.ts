@@ -1,0 +1,30 @@
+/** Time as an argument: everything that waits or compares instants takes one of these. */
+
+/** A cancellable timer. Cancelling twice, or after it fired, is harmless. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall-clock time, epoch milliseconds: for instants that other parties write down (exp, Expiration). */
+  now(): number;
+  /** Monotonic milliseconds from an arbitrary origin: for measuring how long something took. */
+  monotonic(): number;
+  /** Calls `callback` once after `delayMs`. Never keeps the process alive by itself. */
+  after(delayMs: number, callback: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/** Epoch milliseconds → RFC 3339 in UTC with whole seconds and `Z`, the only form every AWS SDK accepts. */
+export function toRfc3339(epochMs: number): string {
+  return `${new Date(Math.floor(epochMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+}
