@@ -1,0 +1,41 @@
+/** The identity that a verified token proves. Built only by the token validator, after every check. */
+
+/**
+ * `access` and `id` are the two kinds of user-pool tokens (claim `token_use`); `openid` is the OpenID token
+ * of an identity pool, which has no such claim.
+ */
+export const tokenUses = ['access', 'id', 'openid'] as const;
+export type TokenUse = (typeof tokenUses)[number];
+
+export type ClaimValue = string | readonly string[];
+
+export interface Caller {
+  /** `iss`, byte for byte. */
+  readonly issuer: string;
+  /** Id of the user pool or identity pool that the issuer stands for: how mappings name it. */
+  readonly pool: string;
+  /** `sub`: for a machine it equals the app client's id; for an identity pool it is the identity id. */
+  readonly subject: string;
+  /** App client: `client_id` of access tokens, `aud` of ID tokens; absent for identity pools. */
+  readonly clientId: string | undefined;
+  readonly tokenUse: TokenUse;
+  /** True for a token of the client-credentials grant, which stands for the app client and no user. */
+  readonly machine: boolean;
+  /** `cognito:groups` of user pools; `amr` of identity pools. */
+  readonly groups: readonly string[];
+  readonly scopes: ReadonlySet<string>;
+  /** What STS will take as the audience: `azp` if present, else `aud`; undefined if there is neither. */
+  readonly audience: string | undefined;
+  /** `sub` and `client_id`, and those further claims that configuration lets mappings match. */
+  readonly claims: ReadonlyMap<string, ClaimValue>;
+  /** Canonical text of the claims that shape an STS session by themselves: session tags and source identity. */
+  readonly sessionClaims: string;
+  /** `jti`, where the token has one. */
+  readonly tokenId: string | undefined;
+  /** Lower-case hex SHA-256 of the token's bytes: names the token where the token itself must not appear. */
+  readonly tokenSha256: string;
+  /** Epoch milliseconds. */
+  readonly issuedAt: number;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}

@@ -1,0 +1,187 @@
+/**
+ * May this caller have this role now? A pure function of snapshot, caller, request and time.
+ *
+ * An explicit deny that matches wins over everything, whatever the order of rows. There is no default role
+ * and no fallback: what no allow names is denied.
+ */
+
+import { isIPv6 } from 'node:net';
+import type { Caller } from './caller.ts';
+import { type CompiledMapping, type PolicySnapshot, principalKeysOf } from './policy-snapshot.ts';
+import { minDurationSeconds } from './role-mapping.ts';
+import { planSession, type SessionPlan } from './session.ts';
+
+export interface RoleRequest {
+  /** Id of a mapping or ARN of a role; undefined asks for the only role that is allowed. */
+  readonly role: string | undefined;
+  readonly durationSeconds: number | undefined;
+  /** Address that the request came from, as text. */
+  readonly sourceIp: string;
+}
+
+export const denyReasons = [
+  'no_mapping',
+  'explicit_deny',
+  'scope_missing',
+  'claim_mismatch',
+  'source_outside',
+  'not_yet_valid',
+  'mapping_expired',
+  'claim_unsafe',
+] as const;
+export type DenyReason = (typeof denyReasons)[number];
+
+export type Decision =
+  | { readonly kind: 'allow'; readonly mapping: CompiledMapping; readonly session: SessionPlan }
+  | {
+      readonly kind: 'deny';
+      readonly reason: DenyReason;
+      /** The deny that matched, or an allow that came near. */
+      readonly mapping: CompiledMapping | undefined;
+    }
+  | { readonly kind: 'ambiguous'; readonly choices: readonly CompiledMapping[] }
+  | { readonly kind: 'duration_not_allowed'; readonly mapping: CompiledMapping };
+
+export function decide(
+  snapshot: PolicySnapshot,
+  caller: Caller,
+  request: RoleRequest,
+  now: number,
+): Decision {
+  const { permitted, denied, nearMiss } = weigh(snapshot, caller, request, now);
+  if (permitted.length === 0) {
+    if (denied !== undefined) return { kind: 'deny', reason: 'explicit_deny', mapping: denied };
+    return nearMiss === undefined
+      ? { kind: 'deny', reason: 'no_mapping', mapping: undefined }
+      : { kind: 'deny', ...nearMiss };
+  }
+  const perRole = mostSpecificPerRole(permitted);
+  const [chosen, another] = perRole;
+  if (chosen === undefined || another !== undefined) return { kind: 'ambiguous', choices: perRole };
+  return grant(chosen, caller, request.durationSeconds);
+}
+
+/** The mappings by which this caller could get a role right now. */
+export function permittedMappings(
+  snapshot: PolicySnapshot,
+  caller: Caller,
+  sourceIp: string,
+  now: number,
+): readonly CompiledMapping[] {
+  const request = { role: undefined, durationSeconds: undefined, sourceIp };
+  return weigh(snapshot, caller, request, now).permitted;
+}
+
+interface Weighing {
+  readonly permitted: readonly CompiledMapping[];
+  /** A deny that took away an allow. */
+  readonly denied: CompiledMapping | undefined;
+  /** An allow of which only a condition failed. */
+  readonly nearMiss: { readonly reason: DenyReason; readonly mapping: CompiledMapping } | undefined;
+}
+
+function weigh(
+  snapshot: PolicySnapshot,
+  caller: Caller,
+  request: RoleRequest,
+  now: number,
+): Weighing {
+  const denies: CompiledMapping[] = [];
+  const allows: CompiledMapping[] = [];
+  let nearMiss: Weighing['nearMiss'];
+  for (const candidate of mappingsFor(snapshot, caller)) {
+    const denying = candidate.mapping.effect === 'deny';
+    if (!denying && !isNamed(candidate, request.role)) continue;
+    const reason = failedCondition(candidate, caller, request.sourceIp, now);
+    if (reason === undefined) (denying ? denies : allows).push(candidate);
+    else if (!denying) nearMiss = nearer(nearMiss, { reason, mapping: candidate });
+  }
+  return { ...subtract(allows, denies), nearMiss };
+}
+
+function subtract(allows: readonly CompiledMapping[], denies: readonly CompiledMapping[]) {
+  if (denies.length === 0) return { permitted: allows, denied: undefined };
+  const permitted = allows.filter((allow) => !denies.some((deny) => covers(deny, allow)));
+  const [denied] = denies
+    .filter((deny) => allows.some((allow) => covers(deny, allow)))
+    .sort((a, b) => (precedes(a, b) ? -1 : 1));
+  return { permitted, denied };
+}
+
+/** Which near miss is told must not depend on the order of rows either. */
+function nearer(known: Weighing['nearMiss'], found: NonNullable<Weighing['nearMiss']>) {
+  return known === undefined || precedes(found.mapping, known.mapping) ? found : known;
+}
+
+/** Every mapping, allow or deny, whose principal is this caller. */
+export function mappingsFor(snapshot: PolicySnapshot, caller: Caller): CompiledMapping[] {
+  const found: CompiledMapping[] = [];
+  for (const key of principalKeysOf(caller)) {
+    const sharing = snapshot.byPrincipal.get(key);
+    if (sharing !== undefined) found.push(...sharing);
+  }
+  return found;
+}
+
+/** The first condition that does not hold, or undefined if all do. */
+export function failedCondition(
+  { mapping, claims, sourceCidrs, notBefore, expiresAt }: CompiledMapping,
+  caller: Caller,
+  sourceIp: string,
+  now: number,
+): DenyReason | undefined {
+  if (now < notBefore) return 'not_yet_valid';
+  if (now >= expiresAt) return 'mapping_expired';
+  if (mapping.conditions.scopes?.every((scope) => caller.scopes.has(scope)) === false) {
+    return 'scope_missing';
+  }
+  if (!claims.every(([name, allowed]) => claimHolds(caller, name, allowed)))
+    return 'claim_mismatch';
+  if (sourceCidrs?.check(sourceIp, isIPv6(sourceIp) ? 'ipv6' : 'ipv4') === false) {
+    return 'source_outside';
+  }
+  return undefined;
+}
+
+function claimHolds(caller: Caller, name: string, allowed: ReadonlySet<string>): boolean {
+  const value = caller.claims.get(name);
+  if (value === undefined) return false;
+  return typeof value === 'string' ? allowed.has(value) : value.some((item) => allowed.has(item));
+}
+
+function isNamed({ mapping }: CompiledMapping, role: string | undefined): boolean {
+  return role === undefined || mapping.id === role || mapping.role === role;
+}
+
+function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {
+  return deny.mapping.role === '*' || deny.mapping.role === allow.mapping.role;
+}
+
+function mostSpecificPerRole(allows: readonly CompiledMapping[]): CompiledMapping[] {
+  const best = new Map<string, CompiledMapping>();
+  for (const allow of allows) {
+    const rival = best.get(allow.mapping.role);
+    if (rival === undefined || precedes(allow, rival)) best.set(allow.mapping.role, allow);
+  }
+  return [...best.values()];
+}
+
+function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
+  if (a.specificity !== b.specificity) return a.specificity > b.specificity;
+  if (a.mapping.precedence !== b.mapping.precedence) {
+    return a.mapping.precedence < b.mapping.precedence;
+  }
+  return a.mapping.id < b.mapping.id;
+}
+
+function grant(compiled: CompiledMapping, caller: Caller, requested: number | undefined): Decision {
+  const { durationSeconds, maxDurationSeconds } = compiled.mapping.session;
+  const duration = requested ?? durationSeconds;
+  if (duration < minDurationSeconds || duration > maxDurationSeconds) {
+    return { kind: 'duration_not_allowed', mapping: compiled };
+  }
+  const planning = planSession(compiled, caller, duration);
+  return planning.kind === 'planned'
+    ? { kind: 'allow', mapping: compiled, session: planning.session }
+    : { kind: 'deny', reason: 'claim_unsafe', mapping: compiled };
+}

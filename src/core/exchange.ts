@@ -1,0 +1,213 @@
+/**
+ * The use case: a token in, session credentials out. Read from top to bottom it is the security argument.
+ *
+ * Every wire form calls it; they differ in how they read the request and how they print the outcome.
+ */
+
+import {
+  type AuditedToken,
+  auditedCredentials,
+  auditedSession,
+  auditedToken,
+  type ExchangeRecord,
+  type RequestContext,
+} from './audit-record.ts';
+import type { Caller } from './caller.ts';
+import type { Clock } from './clock.ts';
+import { type Decision, decide, type RoleRequest } from './decide.ts';
+import { BrokerError } from './errors.ts';
+import type {
+  AuditLog,
+  CredentialIssuer,
+  IssueResult,
+  PolicySource,
+  TokenValidator,
+} from './ports.ts';
+import type { SessionPlan } from './session.ts';
+import { tokenDigest } from './token-digest.ts';
+
+export interface ExchangeRequest {
+  readonly token: string;
+  /** Id of a mapping or ARN of a role. */
+  readonly role: string | undefined;
+  readonly durationSeconds: number | undefined;
+}
+
+export interface ExchangeResult extends IssueResult {
+  readonly plan: SessionPlan;
+}
+
+/**
+ * `read` takes the request off the wire; what it throws is refused and recorded like everything else.
+ *
+ * @throws BrokerError
+ */
+export type Exchange = (
+  context: RequestContext,
+  read: () => ExchangeRequest | Promise<ExchangeRequest>,
+) => Promise<ExchangeResult>;
+
+export interface ExchangeParts {
+  readonly validator: TokenValidator;
+  readonly policy: PolicySource;
+  readonly issuer: CredentialIssuer;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+export function createExchange({
+  validator,
+  policy,
+  issuer,
+  audit,
+  clock,
+}: ExchangeParts): Exchange {
+  return async function exchange(context, read) {
+    const findings: Findings = {};
+    let result: ExchangeResult;
+    try {
+      const request = await read();
+      findings.request = request;
+
+      const caller = await validator.validate(request.token);
+      findings.caller = caller;
+
+      const snapshot = policy.current();
+      findings.policyRevision = snapshot.revision;
+      const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
+      noteMapping(findings, decision);
+      const plan = requireAllowed(decision);
+      findings.plan = plan;
+
+      requireAudience(caller);
+      const issued = await issuer.issue(plan, request.token);
+      result = { ...issued, plan };
+    } catch (error) {
+      await audit.record(refusalRecord(context, findings, error, clock.now()));
+      throw error;
+    }
+    // Audit before replying: a credential that cannot be accounted for must not leave the process.
+    await audit.record(issueRecord(context, findings, result, clock.now()));
+    return result;
+  };
+}
+
+/** What is known about a request so far: filled in step by step, so that a refusal records how far it came. */
+interface Findings {
+  request?: ExchangeRequest;
+  caller?: Caller;
+  policyRevision?: number;
+  mapping?: { readonly id: string; readonly version: number };
+  plan?: SessionPlan;
+}
+
+function roleRequest(request: ExchangeRequest, context: RequestContext): RoleRequest {
+  return {
+    role: request.role,
+    durationSeconds: request.durationSeconds,
+    sourceIp: context.sourceIp,
+  };
+}
+
+function noteMapping(findings: Findings, decision: Decision): void {
+  if (decision.kind === 'ambiguous' || decision.mapping === undefined) return;
+  findings.mapping = { id: decision.mapping.mapping.id, version: decision.mapping.version };
+}
+
+function requireAllowed(decision: Decision): SessionPlan {
+  switch (decision.kind) {
+    case 'allow':
+      return decision.session;
+    case 'deny':
+      // The same answer for every denial: which mappings and roles exist is not the caller's business.
+      throw new BrokerError('access_denied', {
+        detail:
+          'No role mapping allows this caller to use the requested role. Ask the owner of the role for a mapping, and give them the request id.',
+        reason: decision.reason,
+      });
+    case 'ambiguous':
+      throw new BrokerError('role_ambiguous', {
+        detail:
+          'Several roles are allowed. Repeat the request with "role" set to one of the choices.',
+        choices: decision.choices.map(({ mapping }) => ({
+          mapping: mapping.id,
+          role: mapping.role,
+        })),
+      });
+    case 'duration_not_allowed': {
+      const { maxDurationSeconds } = decision.mapping.mapping.session;
+      throw new BrokerError('duration_not_allowed', {
+        detail: `Ask for 900 to ${maxDurationSeconds} seconds, or leave durationSeconds out.`,
+      });
+    }
+  }
+}
+
+/** STS refuses such a token anyway, with a message that helps nobody: say what to configure instead. */
+function requireAudience(caller: Caller): void {
+  if (caller.audience !== undefined) return;
+  throw new BrokerError('token_audience_missing', {
+    detail:
+      'AWS STS needs an "aud" claim, which Cognito access tokens lack. Add a pre token generation trigger (event version V3_0) to the user pool that sets "aud" to the app client id, and register that id with the IAM OIDC provider. docs/aws-setup.md has both.',
+  });
+}
+
+function issueRecord(
+  context: RequestContext,
+  findings: Findings,
+  { session, cached, plan }: ExchangeResult,
+  now: number,
+): ExchangeRecord {
+  return {
+    ...commonFields(context, findings, now),
+    outcome: 'issued',
+    session: auditedSession(plan),
+    credentials: auditedCredentials(session, cached),
+  };
+}
+
+function refusalRecord(
+  context: RequestContext,
+  findings: Findings,
+  error: unknown,
+  now: number,
+): ExchangeRecord {
+  const known = error instanceof BrokerError ? error : undefined;
+  return {
+    ...commonFields(context, findings, now),
+    outcome: known !== undefined && known.status < 500 ? 'denied' : 'failed',
+    code: known?.code ?? 'internal_error',
+    ...(known?.reason === undefined ? {} : { reason: known.reason }),
+    ...(findings.plan === undefined ? {} : { session: auditedSession(findings.plan) }),
+  };
+}
+
+function commonFields(context: RequestContext, findings: Findings, now: number) {
+  const { request, caller, policyRevision, mapping } = findings;
+  const token: AuditedToken | undefined =
+    caller !== undefined
+      ? auditedToken(caller)
+      : request !== undefined
+        ? { sha256: tokenDigest(request.token) }
+        : undefined;
+  return {
+    type: 'exchange' as const,
+    time: new Date(now).toISOString(),
+    requestId: context.requestId,
+    route: context.route,
+    sourceIp: context.sourceIp,
+    peerIp: context.peerIp,
+    ...(context.userAgent === undefined ? {} : { userAgent: context.userAgent }),
+    ...(token === undefined ? {} : { token }),
+    ...(request === undefined ? {} : { request: auditedRequest(request) }),
+    ...(policyRevision === undefined ? {} : { policyRevision }),
+    ...(mapping === undefined ? {} : { mapping }),
+  };
+}
+
+function auditedRequest({ role, durationSeconds }: ExchangeRequest) {
+  return {
+    ...(role === undefined ? {} : { role }),
+    ...(durationSeconds === undefined ? {} : { durationSeconds }),
+  };
+}

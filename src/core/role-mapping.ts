@@ -1,0 +1,105 @@
+/** A role mapping as people write it: one row of the policy, and the schema that untrusted documents must pass. */
+
+import { z } from 'zod';
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9-]{0,62}$');
+
+/** A user pool (`us-east-1_AbCdEf123`) or an identity pool (`us-east-1:<uuid>`). */
+export const poolIdPattern =
+  /^[a-z]{2,4}(?:-[a-z]+)+-\d(?:_[A-Za-z0-9]{1,55}|:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const poolId = z.string().regex(poolIdPattern, 'must be a user pool id or an identity pool id');
+
+/** Printable ASCII: compared byte for byte, so no two spellings of one name can exist. */
+const asciiName = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters');
+
+/** Cognito group names may hold any letter: one spelling (NFC) only, or a deny could be sidestepped. */
+const groupName = z
+  .string()
+  .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
+  .refine((name) => name === name.normalize('NFC'), 'must be in Unicode normalization form C');
+
+/** IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. */
+export const roleArnPattern =
+  /^arn:(aws(?:-[a-z]+)*):iam::(\d{12}):role\/((?:[\x21-\x29\x2b-\x3e\x40-\x7e]+\/)*)([\w+=,.@-]{1,64})$/;
+const roleArn = z
+  .string()
+  .max(2048)
+  .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
+
+const policyArn = z
+  .string()
+  .min(20)
+  .max(2048)
+  .regex(/^arn:aws(?:-[a-z]+)*:iam::(?:aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/, {
+    error: 'must be the ARN of one managed policy',
+  });
+
+const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6 CIDR block' });
+
+/** RFC 3339 in UTC with whole seconds. */
+const instant = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 'must be like 2026-01-31T12:00:00Z')
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a date that exists');
+
+/** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
+export const minDurationSeconds = 900;
+export const maxDurationSeconds = 43_200;
+const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);
+
+const principal = z.union(
+  [
+    z.strictObject({ pool: poolId, client: asciiName }),
+    z.strictObject({ pool: poolId, user: asciiName }),
+    z.strictObject({ pool: poolId, group: groupName }),
+    z.strictObject({ pool: z.union([poolId, z.literal('*')]), any: z.literal(true) }),
+  ],
+  { error: 'must have a pool and exactly one of client, user, group or any: true' },
+);
+
+const conditions = z.strictObject({
+  scopes: z.array(asciiName).min(1).max(50).optional(),
+  claims: z
+    .record(z.string().min(1).max(128), z.array(z.string().min(1).max(256)).min(1).max(50))
+    .optional(),
+  sourceCidrs: z.array(cidr).min(1).max(50).optional(),
+  notBefore: instant.optional(),
+  expiresAt: instant.optional(),
+});
+
+const session = z.strictObject({
+  durationSeconds: durationSeconds.default(3600),
+  maxDurationSeconds: durationSeconds.default(3600),
+  name: z.string().min(1).max(128).default('{sub}'),
+  policy: z.record(z.string(), z.unknown()).optional(),
+  policyArns: z.array(policyArn).max(10).default([]),
+});
+
+export const roleMappingSchema = z.strictObject({
+  id,
+  description: z.string().max(512).default(''),
+  principal,
+  effect: z.enum(['allow', 'deny']),
+  role: z.union([roleArn, z.literal('*')], { error: 'must be the ARN of one IAM role' }),
+  conditions: conditions.prefault({}),
+  session: session.prefault({}),
+  /** Lower wins among equally specific allows for one role. */
+  precedence: z.int().min(0).max(1000).default(100),
+  owner: z.string().regex(/^[\w.@/-]{1,128}$/, 'must be 1 to 128 of A-Z a-z 0-9 _ . @ / -'),
+  managedBy: z.enum(['git', 'api']).default('api'),
+  enabled: z.boolean().default(true),
+});
+
+export type RoleMapping = z.output<typeof roleMappingSchema>;
+export type RoleMappingInput = z.input<typeof roleMappingSchema>;
+export type Principal = RoleMapping['principal'];
+export type Conditions = RoleMapping['conditions'];
+
+/** A mapping as the table holds it. */
+export interface StoredRoleMapping {
+  readonly mapping: RoleMapping;
+  /** Counts the edits of this mapping, from 1. */
+  readonly version: number;
+}
