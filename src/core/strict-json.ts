@@ -46,13 +46,8 @@ function decodeUtf8(bytes: Uint8Array): string {
   return text;
 }
 
-const quote = 0x22;
-const backslash = 0x5c;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const colon = 0x3a;
+/** A string (closed or not) with what tells whether it is a name, or a bracket. */
+const token = /"(?:[^"\\]|\\[\s\S])*"?([ \t\n\r]*:)?|[{}[\]]/g;
 
 /**
  * One pass that knows only strings and brackets. On text that is not JSON its findings mean nothing, but
@@ -61,42 +56,20 @@ const colon = 0x3a;
 function checkStructure(text: string, { maxDepth, maxKeys }: StrictJsonLimits): void {
   const open: Set<string>[] = [];
   let keys = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text.charCodeAt(at);
-    if (character === openBrace || character === openBracket) {
-      open.push(new Set());
-      if (open.length > maxDepth) throw new StrictJsonError('is nested too deeply');
-    } else if (character === closeBrace || character === closeBracket) {
+  for (const [found, nameEnd] of text.matchAll(token)) {
+    if (found === '{' || found === '[') {
+      if (open.push(new Set()) > maxDepth) throw new StrictJsonError('is nested too deeply');
+    } else if (found === '}' || found === ']') {
       open.pop();
-    } else if (character === quote) {
-      const end = endOfString(text, at);
-      if (isFollowedByColon(text, end)) {
-        keys += 1;
-        if (keys > maxKeys) throw new StrictJsonError('has too many names');
-        addKey(open.at(-1), text.slice(at, end));
-      }
-      at = end - 1;
+    } else if (nameEnd !== undefined) {
+      keys += 1;
+      if (keys > maxKeys) throw new StrictJsonError('has too many names');
+      addName(open.at(-1), found.slice(0, -nameEnd.length));
     }
   }
 }
 
-/** Index just behind the closing quote, or the end of the text. */
-function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at += 1) {
-    const character = text.charCodeAt(at);
-    if (character === backslash) at += 1;
-    else if (character === quote) return at + 1;
-  }
-  return text.length;
-}
-
-function isFollowedByColon(text: string, from: number): boolean {
-  let at = from;
-  while (at < text.length && ' \t\n\r'.includes(text.charAt(at))) at += 1;
-  return text.charCodeAt(at) === colon;
-}
-
-function addKey(names: Set<string> | undefined, literal: string): void {
+function addName(names: Set<string> | undefined, literal: string): void {
   const name = literal.includes('\\') ? unescapeName(literal) : literal.slice(1, -1);
   if (name === '__proto__') throw new StrictJsonError('has a name that is not allowed');
   if (names?.has(name) === true) throw new StrictJsonError('has the same name twice in one object');
