@@ -46,8 +46,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   return text;
 }
 
-/** A string (closed or not) with what tells whether it is a name, or a bracket. */
-const token = /"(?:[^"\\]|\\[\s\S])*"?([ \t\n\r]*:)?|[{}[\]]/g;
+const bracketOrName = /[{[]|([}\]])|"((?:[^"\\]|\\[\s\S])*)"?([ \t\n\r]*:)?/g;
 
 /**
  * One pass that knows only strings and brackets. On text that is not JSON its findings mean nothing, but
@@ -56,29 +55,27 @@ const token = /"(?:[^"\\]|\\[\s\S])*"?([ \t\n\r]*:)?|[{}[\]]/g;
 function checkStructure(text: string, { maxDepth, maxKeys }: StrictJsonLimits): void {
   const open: Set<string>[] = [];
   let keys = 0;
-  for (const [found, nameEnd] of text.matchAll(token)) {
-    if (found === '{' || found === '[') {
-      if (open.push(new Set()) > maxDepth) throw new StrictJsonError('is nested too deeply');
-    } else if (found === '}' || found === ']') {
-      open.pop();
-    } else if (nameEnd !== undefined) {
-      keys += 1;
-      if (keys > maxKeys) throw new StrictJsonError('has too many names');
-      addName(open.at(-1), found.slice(0, -nameEnd.length));
-    }
+  for (const [, closing, string, nameEnd] of text.matchAll(bracketOrName)) {
+    if (closing !== undefined) open.pop();
+    else if (string === undefined) open.push(new Set());
+    else if (nameEnd !== undefined) keys += addName(open.at(-1), string);
+    if (open.length > maxDepth) throw new StrictJsonError('is nested too deeply');
+    if (keys > maxKeys) throw new StrictJsonError('has too many names');
   }
 }
 
-function addName(names: Set<string> | undefined, literal: string): void {
-  const name = literal.includes('\\') ? unescapeName(literal) : literal.slice(1, -1);
+/** Counts the name it added. */
+function addName(names: Set<string> | undefined, raw: string): number {
+  const name = raw.includes('\\') ? unescapeName(raw) : raw;
   if (name === '__proto__') throw new StrictJsonError('has a name that is not allowed');
   if (names?.has(name) === true) throw new StrictJsonError('has the same name twice in one object');
   names?.add(name);
+  return 1;
 }
 
-function unescapeName(literal: string): string {
+function unescapeName(raw: string): string {
   try {
-    return String(JSON.parse(literal));
+    return String(JSON.parse(`"${raw}"`));
   } catch {
     throw new StrictJsonError('is not valid JSON');
   }
