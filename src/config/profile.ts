@@ -1,0 +1,134 @@
+/** What each profile refuses, beyond the shape of single settings. */
+
+import { isIP } from 'node:net';
+import type { Fault } from '../core/errors.ts';
+import type { Config } from './schema.ts';
+
+/** The parts of the process environment that can make a safe configuration unsafe. */
+export interface RuntimeFacts {
+  readonly nodeOptions: string;
+  readonly execArgv: readonly string[];
+  readonly tlsRejectUnauthorized: string | undefined;
+  readonly userId: number | undefined;
+}
+
+export function checkProfile(config: Config, runtime: RuntimeFacts): Fault[] {
+  const faults = checkRelations(config);
+  if (config.profile === 'development') faults.push(...checkDevelopment(config));
+  else faults.push(...checkProduction(config), ...checkRuntime(runtime));
+  return faults;
+}
+
+function checkRelations(config: Config): Fault[] {
+  const faults: Fault[] = [];
+  const { identity, admin, audit, sts } = config;
+  if (identity.userPools.length + identity.identityPools.length === 0) {
+    faults.push(fault('identity', 'needs at least one user pool or identity pool'));
+  }
+  const issuers = identity.userPools.map(({ issuer }) => issuer);
+  if (new Set(issuers).size !== issuers.length) {
+    faults.push(fault('identity.userPools', 'has the same issuer twice'));
+  }
+  if (issuers.some((issuer) => identity.identityPools.some((pool) => pool.issuer === issuer))) {
+    faults.push(fault('identity.identityPools', 'has the issuer of a user pool'));
+  }
+  if (admin !== undefined) {
+    const pool = identity.userPools.find((candidate) => candidate.pool === admin.pool);
+    if (pool === undefined) faults.push(fault('admin.pool', 'must be one of identity.userPools'));
+    else if (!admin.clients.every((client) => pool.clients.includes(client))) {
+      faults.push(fault('admin.clients', 'must be among the app clients of that user pool'));
+    }
+  }
+  if (audit.directory === undefined && !audit.stdout) {
+    faults.push(
+      fault('audit', 'needs a directory, or stdout: true where the platform keeps the output'),
+    );
+  }
+  if (sts.requestTimeoutMs > sts.totalTimeoutMs) {
+    faults.push(fault('sts.requestTimeoutMs', 'must not exceed totalTimeoutMs'));
+  }
+  return faults;
+}
+
+function checkDevelopment({ listeners }: Config): Fault[] {
+  return Object.entries(listeners)
+    .filter(([, { host }]) => !isLoopbackHost(host))
+    .map(([name]) =>
+      fault(`listeners.${name}.host`, 'must be a loopback address in the development profile'),
+    );
+}
+
+function checkProduction(config: Config): Fault[] {
+  const faults: Fault[] = [];
+  for (const [path, url] of endpointsOf(config)) {
+    const { protocol, hostname } = new URL(url);
+    if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
+    if (isLoopbackHost(hostname) || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
+      faults.push(fault(path, 'must name a host, not an address, in the production profile'));
+    }
+  }
+  for (const [name, { host, tls, tlsTerminatedUpstream }] of Object.entries(config.listeners)) {
+    if (name === 'ops' || isLoopbackHost(host) || tls !== undefined || tlsTerminatedUpstream)
+      continue;
+    faults.push(
+      fault(
+        `listeners.${name}`,
+        'would speak plain HTTP beyond this host: set tls, or tlsTerminatedUpstream: true if something in front terminates TLS',
+      ),
+    );
+  }
+  return faults;
+}
+
+function* endpointsOf({ identity, policy, sts }: Config): Generator<[path: string, url: string]> {
+  for (const [index, pool] of identity.userPools.entries()) {
+    yield [`identity.userPools.${index}.issuer`, pool.issuer];
+    if (pool.jwksUri !== undefined) yield [`identity.userPools.${index}.jwksUri`, pool.jwksUri];
+  }
+  for (const [index, pool] of identity.identityPools.entries()) {
+    yield [`identity.identityPools.${index}.issuer`, pool.issuer];
+    if (pool.jwksUri !== undefined) yield [`identity.identityPools.${index}.jwksUri`, pool.jwksUri];
+  }
+  if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
+  for (const [index, { endpoint }] of sts.endpoints.entries()) {
+    if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];
+  }
+}
+
+function checkRuntime({
+  nodeOptions,
+  execArgv,
+  tlsRejectUnauthorized,
+  userId,
+}: RuntimeFacts): Fault[] {
+  const faults: Fault[] = [];
+  if (
+    /--inspect|--insecure-http-parser|--heapsnapshot-signal/.test(
+      `${nodeOptions} ${execArgv.join(' ')}`,
+    )
+  ) {
+    faults.push(
+      fault(
+        '',
+        'Node options open an inspector, write heap snapshots or loosen the HTTP parser: remove them',
+      ),
+    );
+  }
+  if (tlsRejectUnauthorized === '0') {
+    faults.push(
+      fault('', 'NODE_TLS_REJECT_UNAUTHORIZED=0 switches certificate checks off: remove it'),
+    );
+  }
+  if (userId === 0) faults.push(fault('', 'must not run as root in the production profile'));
+  return faults;
+}
+
+function isLoopbackHost(host: string): boolean {
+  return (
+    host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
+  );
+}
+
+function fault(path: string, detail: string): Fault {
+  return { pointer: path, detail };
+}
