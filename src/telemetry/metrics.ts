@@ -1,0 +1,176 @@
+/** Every metric of the service, declared in one place. Labels come from closed sets only; docs/metrics.md lists them. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { HotCounter, HotHistogram } from './hot-metrics.ts';
+
+const requestBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
+const stsBuckets = [0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5];
+const auditBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1];
+const tableBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** prom-client names these as if they were counters, which `promtool check metrics` rejects. */
+const misnamed = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export interface BuildInfo {
+  readonly version: string;
+  readonly node: string;
+}
+
+/** Gauges that are read from their owners at scrape time. */
+export interface Readings {
+  readonly policy: () => {
+    readonly revision: number;
+    readonly mappings: number;
+    readonly quarantined: number;
+    readonly ageSeconds: number;
+  };
+  readonly cache: () => { readonly entries: number; readonly bytes: number };
+  /** Seconds since the last successful fetch, per pool; absent before the first. */
+  readonly keyAges: () => Iterable<readonly [pool: string, seconds: number]>;
+  readonly auditQueue: () => number;
+}
+
+export function createMetrics(build: BuildInfo) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
+  const registers = [registry];
+
+  new Gauge({
+    name: 'tokenbroker_build_info',
+    help: 'Always 1; the labels say which build this is.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version: build.version, node: build.node }, 1);
+
+  return {
+    registry,
+    requestSeconds: new HotHistogram({
+      registry,
+      name: 'tokenbroker_http_request_duration_seconds',
+      help: 'Time from the arrival of the request headers to the end of the answer.',
+      labels: ['route', 'status_class'],
+      buckets: requestBuckets,
+    }),
+    requestsInFlight: new Gauge({
+      name: 'tokenbroker_http_requests_in_flight',
+      help: 'Requests being answered.',
+      registers,
+    }),
+    connectionErrors: new Counter({
+      name: 'tokenbroker_http_connection_errors_total',
+      help: 'Connections that sent something that is not acceptable HTTP.',
+      labelNames: ['listener', 'code'],
+      registers,
+    }),
+    credentialRequests: new HotCounter({
+      registry,
+      name: 'tokenbroker_credential_requests_total',
+      help: 'Requests for credentials by route and outcome.',
+      labels: ['route', 'outcome'],
+    }),
+    refusals: new HotCounter({
+      registry,
+      name: 'tokenbroker_refusals_total',
+      help: 'Refused requests for credentials by error code and, for denials, the reason.',
+      labels: ['code', 'reason'],
+    }),
+    stsSeconds: new Histogram({
+      name: 'tokenbroker_sts_request_duration_seconds',
+      help: 'Time of one try of AssumeRoleWithWebIdentity by region and result.',
+      labelNames: ['region', 'result'],
+      buckets: stsBuckets,
+      registers,
+    }),
+    cacheEvents: new HotCounter({
+      registry,
+      name: 'tokenbroker_credential_cache_events_total',
+      help: 'Hits, misses and other events of the credential cache.',
+      labels: ['event'],
+    }),
+    policyPolls: new Histogram({
+      name: 'tokenbroker_policy_poll_duration_seconds',
+      help: 'Time of one look at the role-mapping table by result.',
+      labelNames: ['result'],
+      buckets: tableBuckets,
+      registers,
+    }),
+    policyLag: new Gauge({
+      name: 'tokenbroker_policy_lag_seconds',
+      help: 'Time between the latest edit that was applied and its application here.',
+      registers,
+    }),
+    policyAlarms: new Counter({
+      name: 'tokenbroker_policy_alarms_total',
+      help: 'Reads of the table that were not applied because they looked wrong.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    keyFetches: new Counter({
+      name: 'tokenbroker_jwks_fetches_total',
+      help: 'Fetches of key sets by pool and result.',
+      labelNames: ['pool', 'result'],
+      registers,
+    }),
+    auditRecords: new HotCounter({
+      registry,
+      name: 'tokenbroker_audit_records_total',
+      help: 'Audit records by sink and result.',
+      labels: ['sink', 'result'],
+    }),
+    auditSeconds: new HotHistogram({
+      registry,
+      name: 'tokenbroker_audit_commit_duration_seconds',
+      help: 'Time to make one group of audit records durable.',
+      labels: ['sink'],
+      buckets: auditBuckets,
+    }),
+  };
+}
+
+/** Registers the gauges that ask their owners; called once everything exists. */
+export function registerReadings(registry: Registry, readings: Readings): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  const { policy, cache, keyAges, auditQueue } = readings;
+  gauge('tokenbroker_policy_revision', 'Revision of the policy in force.', () => policy().revision);
+  gauge('tokenbroker_policy_mappings', 'Role mappings in force.', () => policy().mappings);
+  gauge(
+    'tokenbroker_policy_quarantined_mappings',
+    'Rows of the table that cannot be used as they are.',
+    () => policy().quarantined,
+  );
+  gauge(
+    'tokenbroker_policy_age_seconds',
+    'Time since the table last answered.',
+    () => policy().ageSeconds,
+  );
+  gauge('tokenbroker_credential_cache_entries', 'Sessions in the cache.', () => cache().entries);
+  gauge('tokenbroker_credential_cache_bytes', 'Estimated size of the cache.', () => cache().bytes);
+  gauge('tokenbroker_audit_queue_records', 'Audit records waiting to be durable.', auditQueue);
+  new Gauge({
+    name: 'tokenbroker_jwks_age_seconds',
+    help: 'Time since the key set of a pool was last fetched.',
+    labelNames: ['pool'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [pool, seconds] of keyAges()) this.set({ pool }, seconds);
+    },
+  });
+}
