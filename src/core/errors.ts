@@ -136,6 +136,8 @@ export interface BrokerErrorOptions {
   readonly reason?: string;
   /** Scope that would have sufficed (RFC 6750 section 3). */
   readonly scope?: string;
+  /** Methods that the path does answer (method_not_allowed). */
+  readonly allow?: readonly string[];
 }
 
 export interface RoleChoice {
@@ -153,6 +155,7 @@ export class BrokerError extends Error {
   readonly choices: readonly RoleChoice[] | undefined;
   readonly reason: string | undefined;
   readonly scope: string | undefined;
+  readonly allow: readonly string[] | undefined;
 
   constructor(code: BrokerErrorCode, options: BrokerErrorOptions = {}) {
     const spec: ErrorSpec = errorCodes[code];
@@ -168,5 +171,6 @@ export class BrokerError extends Error {
     this.choices = options.choices;
     this.reason = options.reason;
     this.scope = options.scope;
+    this.allow = options.allow;
   }
 }

@@ -1,0 +1,78 @@
+/** Reads a small JSON body: bounded, uncompressed, strict, and checked against a schema. */
+
+import type { IncomingMessage } from 'node:http';
+import type { z } from 'zod';
+import { BrokerError } from '../core/errors.ts';
+import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
+
+const limits = { maxDepth: 16, maxKeys: 1024 };
+const jsonMediaType = /^application\/json(?:; ?charset="?utf-8"?)?$/i;
+
+export interface JsonBodyOptions<Schema extends z.ZodType> {
+  readonly schema: Schema;
+  readonly maxBytes: number;
+  /** What an absent body stands for; without it the body is required. */
+  readonly whenAbsent?: z.output<Schema>;
+}
+
+/** @throws BrokerError `media_type_unsupported`, `body_too_large`, `body_malformed` or `body_invalid`. */
+export async function readJsonBody<Schema extends z.ZodType>(
+  req: IncomingMessage,
+  { schema, maxBytes, whenAbsent }: JsonBodyOptions<Schema>,
+): Promise<z.output<Schema>> {
+  const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
+  const absent = chunked === undefined && (length === undefined || length === '0');
+  if (absent && whenAbsent !== undefined) return whenAbsent;
+  requireJson(req);
+  if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
+  return parseBody(await readBytes(req, maxBytes), schema);
+}
+
+function requireJson({ headers }: IncomingMessage): void {
+  const { 'content-type': type, 'content-encoding': encoding } = headers;
+  if (encoding !== undefined || type === undefined || !jsonMediaType.test(type)) {
+    throw new BrokerError('media_type_unsupported', {
+      detail: 'Send Content-Type: application/json in UTF-8, without a content coding.',
+    });
+  }
+}
+
+function readBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else reject(tooLarge(maxBytes));
+    });
+    req.on('end', () =>
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
+    );
+    req.on('error', () => reject(new BrokerError('request_malformed')));
+    req.on('close', () => reject(new BrokerError('request_malformed')));
+  });
+}
+
+function parseBody<Schema extends z.ZodType>(bytes: Buffer, schema: Schema): z.output<Schema> {
+  let document: unknown;
+  try {
+    document = parseStrictJson(bytes, limits);
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new BrokerError('body_malformed', { detail: `The body ${error.message}.` });
+  }
+  const parsed = schema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw new BrokerError('body_invalid', {
+    detail: 'The body does not have the expected shape; "errors" says where.',
+    faults: parsed.error.issues.map((issue) => ({
+      pointer: issue.path.map((part) => `/${String(part)}`).join(''),
+      detail: issue.code === 'unrecognized_keys' ? 'has members that are not known' : issue.message,
+    })),
+  });
+}
+
+function tooLarge(maxBytes: number): BrokerError {
+  return new BrokerError('body_too_large', { detail: `Send at most ${maxBytes} bytes.` });
+}

@@ -1,0 +1,81 @@
+/** Errors as problem details (RFC 9457) and as bearer-token challenges (RFC 6750 section 3). */
+
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Response } from 'express';
+import type { BrokerError } from '../core/errors.ts';
+import { errorCodes } from '../core/errors.ts';
+import { responseHeaders } from './response-headers.ts';
+
+/** Stable names, one per code; docs/errors.md explains each. */
+const typePrefix = 'urn:token-broker:error:';
+
+export function sendProblem(res: Response, error: BrokerError, requestId: string): void {
+  // Where one message ends and the next begins is in doubt: do not read on.
+  if (error.code === 'request_malformed') res.shouldKeepAlive = false;
+  const body = Buffer.from(JSON.stringify(problemOf(error, requestId)));
+  res.writeHead(error.status, [
+    ...responseHeaders,
+    ...extraHeaders(error),
+    'X-Request-Id',
+    requestId,
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(body.length),
+  ]);
+  res.end(body);
+}
+
+/** The whole answer as it goes over the wire, for connections that never became a request. */
+export function rawProblem(error: BrokerError): string {
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemOf(error, requestId));
+  const headers = [
+    ...responseHeaders,
+    'X-Request-Id',
+    requestId,
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(Buffer.byteLength(body)),
+    'Connection',
+    'close',
+  ];
+  let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return `${head}\r\n${body}`;
+}
+
+function problemOf(error: BrokerError, requestId: string) {
+  return {
+    type: typePrefix + error.code,
+    title: errorCodes[error.code].title,
+    status: error.status,
+    code: error.code,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    ...(error.faults === undefined ? {} : { errors: error.faults }),
+    ...(error.choices === undefined ? {} : { choices: error.choices }),
+    request_id: requestId,
+  };
+}
+
+function extraHeaders(error: BrokerError): string[] {
+  const headers: string[] = [];
+  const challenge = challengeOf(error);
+  if (challenge !== undefined) headers.push('WWW-Authenticate', challenge);
+  if (error.retryAfterSeconds !== undefined) {
+    headers.push('Retry-After', String(error.retryAfterSeconds));
+  }
+  if (error.allow !== undefined) headers.push('Allow', error.allow.join(', '));
+  return headers;
+}
+
+function challengeOf(error: BrokerError): string | undefined {
+  if (error.code === 'token_missing') return 'Bearer realm="token-broker"';
+  if (error.code === 'scope_insufficient') {
+    return `Bearer realm="token-broker", error="insufficient_scope", scope="${error.scope ?? ''}"`;
+  }
+  if (error.status !== 401) return undefined;
+  return `Bearer realm="token-broker", error="invalid_token", error_description="${errorCodes[error.code].title}"`;
+}

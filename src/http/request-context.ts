@@ -1,0 +1,17 @@
+import { randomUUID } from 'node:crypto';
+import type { Request } from 'express';
+import type { RequestContext } from '../core/audit-record.ts';
+import type { ClientIp } from './client-ip.ts';
+
+/**
+ * Where the request came from, under an id of our own: an id that callers could choose would let them hide
+ * one request behind another in the audit log.
+ */
+export function requestContext(req: Request, route: string, clientIp: ClientIp): RequestContext {
+  const { 'x-forwarded-for': forwardedFor, 'user-agent': userAgent } = req.headers;
+  const { sourceIp, peerIp } = clientIp(
+    req.socket.remoteAddress,
+    typeof forwardedFor === 'string' ? forwardedFor : undefined,
+  );
+  return { requestId: randomUUID(), route, sourceIp, peerIp, userAgent };
+}

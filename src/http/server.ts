@@ -1,0 +1,136 @@
+/** A listener: HTTP or HTTPS with bounded everything, an Express application behind it, and an orderly end. */
+
+import { readFileSync } from 'node:fs';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Express } from 'express';
+import type { Clock } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import { rawProblem } from './problem.ts';
+
+export interface ListenerOptions {
+  readonly app: Express;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly maxConnections: number;
+  readonly clock: Clock;
+  /** Called for each connection that broke the protocol, with the code that was answered. */
+  readonly onConnectionError: (code: string) => void;
+}
+
+export interface Listener {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Answers from now on ask clients to close their connections. */
+  drain(): void;
+  /** Stops accepting, lets requests in flight finish for `graceMs`, then cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+const limits = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  // Above the idle timeout of 60 s that load balancers use, so that they close first.
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+};
+const maxRequestsPerSocket = 10_000;
+
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { app, host, port, tls, maxConnections, clock } = options;
+  const serverOptions = { ...limits, ...bornWithPrototypesOf(app) };
+  const server =
+    tls === undefined
+      ? http.createServer(serverOptions, app)
+      : https.createServer(
+          {
+            ...serverOptions,
+            cert: readFileSync(tls.certFile),
+            key: readFileSync(tls.keyFile),
+            minVersion: 'TLSv1.2',
+          },
+          app,
+        );
+  // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
+  server.maxHeadersCount = 1_000;
+  server.maxRequestsPerSocket = maxRequestsPerSocket;
+  server.maxConnections = maxConnections;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuseConnection(error, socket, options.onConnectionError);
+  });
+  // An unanswered `Expect` or `Upgrade` must not leave a connection hanging.
+  server.on('checkExpectation', (request, response) => app(request, response));
+  server.on('upgrade', (_request, socket: Socket) => {
+    refuseConnection(new Error('upgrade'), socket, options.onConnectionError);
+  });
+  server.on('connect', (_request, socket: Socket) => {
+    refuseConnection(new Error('connect'), socket, options.onConnectionError);
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`,
+    drain() {
+      server.prependListener('request', (_request, response: http.ServerResponse) => {
+        response.shouldKeepAlive = false;
+      });
+      server.closeIdleConnections();
+    },
+    close(graceMs) {
+      return new Promise((resolve) => {
+        const cut = clock.after(graceMs, () => server.closeAllConnections());
+        server.close(() => {
+          cut.cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
+      });
+    },
+  };
+}
+
+/**
+ * Express changes the prototypes of every request and response that it handles, which on Node 20 and 22 costs
+ * more than the rest of a request. When they are born with those prototypes, the change is a no-op.
+ */
+function bornWithPrototypesOf(app: Express) {
+  class Request extends http.IncomingMessage {}
+  class Response extends http.ServerResponse {}
+  Object.setPrototypeOf(Request.prototype, app.request);
+  Object.setPrototypeOf(Response.prototype, app.response);
+  app.request = Request.prototype as typeof app.request;
+  app.response = Response.prototype as unknown as typeof app.response;
+  return { IncomingMessage: Request, ServerResponse: Response };
+}
+
+const codeOfParserError: Readonly<Record<string, 'headers_too_large' | 'request_timeout'>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** What Node's parser refuses never reaches Express: it gets the same kind of answer here, then the connection ends. */
+function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  onConnectionError: (code: string) => void,
+): void {
+  const code = codeOfParserError[error.code ?? ''] ?? 'request_malformed';
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  onConnectionError(code);
+  socket.end(rawProblem(new BrokerError(code)), () => socket.destroySoon());
+}
