@@ -1,0 +1,765 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  DescribeContinuousBackupsCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  ListTablesCommand,
+  PutItemCommand,
+  ScanCommand,
+  TransactGetItemsCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+  UpdateContinuousBackupsCommand,
+  UpdateItemCommand,
+  UpdateTimeToLiveCommand,
+} from '@aws-sdk/client-dynamodb';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { DynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import { startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import type { TestClock } from '../support/test-clock.ts';
+import { createTestClock } from '../support/test-clock.ts';
+
+const TableName = 'role-mappings';
+
+let clock: TestClock;
+let server: DynamoDbServer;
+let dynamo: DynamoDBClient;
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(() => {
+  clock = createTestClock();
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function start(path?: string): Promise<void> {
+  server = await startDynamoDbServer({ clock, ...(path === undefined ? {} : { path }) });
+  dynamo = clientOf(server.url);
+  const [started, client] = [server, dynamo];
+  cleanups.push(async () => {
+    client.destroy();
+    await started.stop();
+  });
+}
+
+function clientOf(endpoint: string, maxAttempts = 1): DynamoDBClient {
+  return new DynamoDBClient({
+    endpoint,
+    region: 'us-east-1',
+    maxAttempts,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+}
+
+async function createTable(): Promise<void> {
+  await dynamo.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [
+        { AttributeName: 'pk', AttributeType: 'S' },
+        { AttributeName: 'sk', AttributeType: 'S' },
+        { AttributeName: 'owner', AttributeType: 'S' },
+      ],
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: 'by-owner',
+          KeySchema: [{ AttributeName: 'owner', KeyType: 'HASH' }],
+          Projection: { ProjectionType: 'ALL' },
+        },
+      ],
+    }),
+  );
+}
+
+async function startWithTable(): Promise<void> {
+  await start();
+  await createTable();
+}
+
+type Item = Record<string, AttributeValue>;
+
+function keyOf(pk: string, sk = 'CURRENT'): Item {
+  return { pk: { S: pk }, sk: { S: sk } };
+}
+
+function itemOf(pk: string, version: number): Item {
+  return { ...keyOf(pk), version: { N: String(version) } };
+}
+
+async function put(item: Item): Promise<void> {
+  await dynamo.send(new PutItemCommand({ TableName, Item: item }));
+}
+
+async function read(pk: string): Promise<Item | undefined> {
+  const input = { TableName, Key: keyOf(pk), ConsistentRead: true };
+  return (await dynamo.send(new GetItemCommand(input))).Item;
+}
+
+async function transact(items: TransactWriteItem[], token?: string): Promise<void> {
+  await dynamo.send(
+    new TransactWriteItemsCommand({ TransactItems: items, ClientRequestToken: token }),
+  );
+}
+
+/** The cancellation reasons of a transaction that must not commit. */
+async function cancellationOf(items: TransactWriteItem[]) {
+  const error = await transact(items).then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!(error instanceof TransactionCanceledException)) throw error;
+  return error;
+}
+
+const isNew = 'attribute_not_exists(pk)';
+
+function expecting(version: number) {
+  return {
+    ConditionExpression: '#version = :expected',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':expected': { N: String(version) } },
+  };
+}
+
+function setVersion(expected: number, next: number) {
+  return {
+    ...expecting(expected),
+    UpdateExpression: 'SET #version = :next',
+    ExpressionAttributeValues: { ':expected': { N: `${expected}` }, ':next': { N: `${next}` } },
+  };
+}
+
+describe('TransactWriteItems', () => {
+  it('commits puts, updates, deletes and condition checks together', async () => {
+    await startWithTable();
+    await Promise.all([
+      put(itemOf('updated', 1)),
+      put(itemOf('deleted', 1)),
+      put(itemOf('head', 7)),
+    ]);
+    await transact([
+      { ConditionCheck: { TableName, Key: keyOf('head'), ...expecting(7) } },
+      { Put: { TableName, Item: itemOf('put', 1), ConditionExpression: isNew } },
+      { Update: { TableName, Key: keyOf('updated'), ...setVersion(1, 2) } },
+      { Delete: { TableName, Key: keyOf('deleted'), ...expecting(1) } },
+    ]);
+    expect(await Promise.all(['put', 'updated', 'deleted', 'head'].map(read))).toEqual([
+      itemOf('put', 1),
+      itemOf('updated', 2),
+      undefined,
+      itemOf('head', 7),
+    ]);
+  });
+
+  it('lets one of 30 racing transactions win, and leaves no trace of the others', async () => {
+    await startWithTable();
+    await put(itemOf('head', 0));
+    const attempts = Array.from({ length: 30 }, (_, attempt) =>
+      transact([
+        { Put: { TableName, Item: { ...keyOf(`change-${attempt}`), by: { N: `${attempt}` } } } },
+        { Update: { TableName, Key: keyOf('head'), ...setVersion(0, attempt + 1) } },
+      ]).then(
+        () => attempt,
+        (error: unknown) => error,
+      ),
+    );
+    const outcomes = await Promise.all(attempts);
+
+    const winners = outcomes.filter((outcome) => typeof outcome === 'number');
+    expect(winners).toHaveLength(1);
+    expect(
+      outcomes.filter((outcome) => outcome instanceof TransactionCanceledException),
+    ).toHaveLength(29);
+    const { Items = [] } = await dynamo.send(new ScanCommand({ TableName }));
+    const rows = Items.map((item) => item['pk']?.S);
+    expect(new Set(rows)).toEqual(new Set(['head', `change-${winners[0]}`]));
+    expect(await read('head')).toEqual(itemOf('head', (winners[0] ?? 0) + 1));
+  });
+
+  it('is seen whole or not at all by readers', async () => {
+    await startWithTable();
+    await put(itemOf('first', 0));
+    await put(itemOf('last', 0));
+    const pair = ['first', 'last'].map((pk) => ({ Get: { TableName, Key: keyOf(pk) } }));
+    const writes = Array.from({ length: 20 }, (_, version) =>
+      transact([
+        { Put: { TableName, Item: itemOf('first', version) } },
+        { Put: { TableName, Item: itemOf('last', version) } },
+      ]),
+    );
+    const reads = Array.from({ length: 20 }, () =>
+      dynamo.send(new TransactGetItemsCommand({ TransactItems: pair })),
+    );
+    await Promise.all(writes);
+    for (const { Responses = [] } of await Promise.all(reads)) {
+      expect(Responses[0]?.Item?.['version']).toEqual(Responses[1]?.Item?.['version']);
+    }
+  });
+
+  it('gives cancellation reasons in the order of the request, with old items where asked for', async () => {
+    await startWithTable();
+    await put(itemOf('taken', 3));
+    await put(itemOf('stale', 5));
+    const error = await cancellationOf([
+      { Put: { TableName, Item: itemOf('fresh', 1), ConditionExpression: isNew } },
+      {
+        Put: {
+          TableName,
+          Item: itemOf('taken', 1),
+          ConditionExpression: isNew,
+          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+        },
+      },
+      { ConditionCheck: { TableName, Key: keyOf('absent'), ConditionExpression: isNew } },
+      { Update: { TableName, Key: keyOf('stale'), ...setVersion(4, 5) } },
+    ]);
+    const Message = 'The conditional request failed';
+    expect(error.CancellationReasons).toEqual([
+      { Code: 'None' },
+      { Code: 'ConditionalCheckFailed', Message, Item: itemOf('taken', 3) },
+      { Code: 'None' },
+      { Code: 'ConditionalCheckFailed', Message },
+    ]);
+    expect(error.message).toBe(
+      'Transaction cancelled, please refer cancellation reasons for specific reasons ' +
+        '[None, ConditionalCheckFailed, None, ConditionalCheckFailed]',
+    );
+    expect(await read('fresh')).toBeUndefined();
+  });
+
+  it('is cancelled by an update that cannot be applied, before anything is written', async () => {
+    await startWithTable();
+    await put({ ...keyOf('text'), version: { S: 'one' } });
+    const error = await cancellationOf([
+      { Put: { TableName, Item: itemOf('fresh', 1) } },
+      {
+        Update: {
+          TableName,
+          Key: keyOf('text'),
+          UpdateExpression: 'SET version = version + :one',
+          ExpressionAttributeValues: { ':one': { N: '1' } },
+        },
+      },
+      { Put: { TableName, Item: { pk: { S: 'no sort key' } } } },
+    ]);
+    expect(error.CancellationReasons?.map(({ Code }) => Code)).toEqual([
+      'None',
+      'ValidationError',
+      'ValidationError',
+    ]);
+    expect(await read('fresh')).toBeUndefined();
+  });
+
+  it('is cancelled by an update whose result is no valid item', async () => {
+    await startWithTable();
+    await put({ ...keyOf('long'), version: { N: '1' } });
+    const error = await cancellationOf([
+      {
+        Update: {
+          TableName,
+          Key: keyOf('long'),
+          UpdateExpression: 'SET version = version + :far',
+          ExpressionAttributeValues: { ':far': { N: '1e40' } },
+        },
+      },
+    ]);
+    expect(error.CancellationReasons).toMatchObject([{ Code: 'ValidationError' }]);
+    expect(await read('long')).toEqual(itemOf('long', 1));
+  });
+
+  it('keeps secondary indexes right', async () => {
+    await startWithTable();
+    await put({ ...keyOf('moved'), owner: { S: 'before' } });
+    await transact([
+      {
+        Update: {
+          TableName,
+          Key: keyOf('moved'),
+          UpdateExpression: 'SET #owner = :after',
+          ExpressionAttributeNames: { '#owner': 'owner' },
+          ExpressionAttributeValues: { ':after': { S: 'after' } },
+        },
+      },
+    ]);
+    const { Items } = await dynamo.send(new ScanCommand({ TableName, IndexName: 'by-owner' }));
+    expect(Items).toEqual([{ ...keyOf('moved'), owner: { S: 'after' } }]);
+  });
+
+  const item = { Put: { TableName, Item: itemOf('a', 1) } };
+  it.each<[string, TransactWriteItem[], string]>([
+    ['no items', [], 'ValidationException'],
+    [
+      '101 items',
+      Array.from({ length: 101 }, (_, n) => ({ Put: { TableName, Item: itemOf(`${n}`, 1) } })),
+      'ValidationException',
+    ],
+    [
+      'two operations on one item',
+      [item, { ConditionCheck: { TableName, Key: keyOf('a'), ConditionExpression: isNew } }],
+      'ValidationException',
+    ],
+    [
+      'two operations in one entry',
+      [{ ...item, Delete: { TableName, Key: keyOf('b') } }],
+      'ValidationException',
+    ],
+    ['an entry without an operation', [{}], 'ValidationException'],
+    [
+      'a condition that does not parse',
+      [item, { Delete: { TableName, Key: keyOf('b'), ConditionExpression: 'version ==' } }],
+      'ValidationException',
+    ],
+    [
+      'a value that no expression uses',
+      [
+        {
+          Put: { TableName, Item: itemOf('a', 1), ExpressionAttributeValues: { ':x': { N: '1' } } },
+        },
+      ],
+      'ValidationException',
+    ],
+    [
+      'a check without a condition',
+      [{ ConditionCheck: { TableName, Key: keyOf('a'), ConditionExpression: undefined } }],
+      'ValidationException',
+    ],
+    [
+      'more than 4 MB',
+      Array.from({ length: 11 }, (_, n) => ({
+        Put: { TableName, Item: { ...keyOf(`${n}`), text: { S: 'x'.repeat(399_000) } } },
+      })),
+      'ValidationException',
+    ],
+    [
+      'a table that does not exist',
+      [item, { Put: { TableName: 'missing', Item: itemOf('b', 1) } }],
+      'ResourceNotFoundException',
+    ],
+  ])('refuses %s, and writes nothing', async (_what, items, name) => {
+    await startWithTable();
+    await expect(transact(items)).rejects.toMatchObject({ name });
+    expect((await dynamo.send(new ScanCommand({ TableName }))).Count).toBe(0);
+  });
+
+  it('takes 100 items', async () => {
+    await startWithTable();
+    await transact(
+      Array.from({ length: 100 }, (_, n) => ({ Put: { TableName, Item: itemOf(`${n}`, 1) } })),
+    );
+    expect((await dynamo.send(new ScanCommand({ TableName }))).Count).toBe(100);
+  });
+
+  describe('with a client request token', () => {
+    const add = (to: string): TransactWriteItem[] => [
+      {
+        Update: {
+          TableName,
+          Key: keyOf(to),
+          UpdateExpression: 'ADD version :one',
+          ExpressionAttributeValues: { ':one': { N: '1' } },
+        },
+      },
+    ];
+
+    it('is done once, however often it is sent within ten minutes', async () => {
+      await startWithTable();
+      await transact(add('counter'), 'token-1');
+      await clock.advance(10 * 60_000 - 1);
+      await transact(add('counter'), 'token-1');
+      expect(await read('counter')).toEqual(itemOf('counter', 1));
+      await clock.advance(1);
+      await transact(add('counter'), 'token-1');
+      expect(await read('counter')).toEqual(itemOf('counter', 2));
+    });
+
+    it('is refused when the parameters differ', async () => {
+      await startWithTable();
+      await transact(add('counter'), 'token-1');
+      await expect(transact(add('other'), 'token-1')).rejects.toMatchObject({
+        name: 'IdempotentParameterMismatchException',
+      });
+      expect(await read('other')).toBeUndefined();
+    });
+
+    it('may be sent again after a lost answer: the SDK retries, and it counts once', async () => {
+      await startWithTable();
+      server.setFault({ kind: 'loseAnswer', operations: ['TransactWriteItems'], times: 1 });
+      const retrying = clientOf(server.url, 3);
+      await retrying.send(new TransactWriteItemsCommand({ TransactItems: add('counter') }));
+      retrying.destroy();
+      expect(server.calls.filter((call) => call === 'TransactWriteItems')).toHaveLength(2);
+      expect(await read('counter')).toEqual(itemOf('counter', 1));
+    });
+  });
+});
+
+describe('TransactGetItems', () => {
+  it('answers in the order of the request, with gaps for what is missing, and projects', async () => {
+    await startWithTable();
+    await put(itemOf('a', 1));
+    await put(itemOf('b', 2));
+    const { Responses } = await dynamo.send(
+      new TransactGetItemsCommand({
+        TransactItems: [
+          { Get: { TableName, Key: keyOf('b') } },
+          { Get: { TableName, Key: keyOf('missing') } },
+          { Get: { TableName, Key: keyOf('a'), ProjectionExpression: 'version' } },
+        ],
+      }),
+    );
+    expect(Responses).toEqual([{ Item: itemOf('b', 2) }, {}, { Item: { version: { N: '1' } } }]);
+  });
+
+  it('fails as a whole for a table that does not exist', async () => {
+    await startWithTable();
+    const TransactItems = [
+      { Get: { TableName, Key: keyOf('a') } },
+      { Get: { TableName: 'missing', Key: keyOf('a') } },
+    ];
+    await expect(dynamo.send(new TransactGetItemsCommand({ TransactItems }))).rejects.toMatchObject(
+      {
+        name: 'ResourceNotFoundException',
+      },
+    );
+  });
+});
+
+describe('ReturnValuesOnConditionCheckFailure', () => {
+  it('returns the item that a failed put or update met', async () => {
+    await startWithTable();
+    await put(itemOf('taken', 3));
+    const old = { TableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } as const;
+    const failures = [
+      new PutItemCommand({ ...old, Item: itemOf('taken', 1), ConditionExpression: isNew }),
+      new UpdateItemCommand({ ...old, Key: keyOf('taken'), ...setVersion(2, 3) }),
+    ].map((command) => dynamo.send(command as PutItemCommand));
+    for (const failure of failures) {
+      await expect(failure).rejects.toMatchObject({
+        name: 'ConditionalCheckFailedException',
+        Item: itemOf('taken', 3),
+      });
+    }
+  });
+
+  it('returns nothing without being asked, or where there is no item', async () => {
+    await startWithTable();
+    await put(itemOf('taken', 3));
+    const unasked = { TableName, Key: keyOf('taken'), ...setVersion(2, 3) };
+    const absent = {
+      ...unasked,
+      Key: keyOf('absent'),
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    } as const;
+    for (const input of [unasked, absent]) {
+      const error: unknown = await dynamo
+        .send(new UpdateItemCommand(input))
+        .catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ name: 'ConditionalCheckFailedException' });
+      expect((error as { Item?: Item }).Item).toBeUndefined();
+    }
+  });
+});
+
+describe('table settings', () => {
+  it('keep time to live, one change at a time', async () => {
+    await startWithTable();
+    const describeTtl = async () =>
+      (await dynamo.send(new DescribeTimeToLiveCommand({ TableName }))).TimeToLiveDescription;
+    const TimeToLiveSpecification = { AttributeName: 'expiresAt', Enabled: true };
+    const enable = new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification });
+
+    expect(await describeTtl()).toEqual({ TimeToLiveStatus: 'DISABLED' });
+    await dynamo.send(enable);
+    expect(await describeTtl()).toEqual({
+      TimeToLiveStatus: 'ENABLED',
+      AttributeName: 'expiresAt',
+    });
+    await expect(dynamo.send(enable)).rejects.toThrow('TimeToLive is already enabled');
+  });
+
+  it('keep point-in-time recovery', async () => {
+    await startWithTable();
+    const recovery = async () =>
+      (await dynamo.send(new DescribeContinuousBackupsCommand({ TableName })))
+        .ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
+    expect(await recovery()).toEqual({ PointInTimeRecoveryStatus: 'DISABLED' });
+    const enabledAt = new Date(clock.now());
+    await dynamo.send(
+      new UpdateContinuousBackupsCommand({
+        TableName,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      }),
+    );
+    await clock.advance(20 * 60_000);
+    expect(await recovery()).toEqual({
+      PointInTimeRecoveryStatus: 'ENABLED',
+      RecoveryPeriodInDays: 35,
+      EarliestRestorableDateTime: enabledAt,
+      LatestRestorableDateTime: new Date(clock.now() - 5 * 60_000),
+    });
+  });
+
+  it('need a table, and go with it', async () => {
+    await startWithTable();
+    const TimeToLiveSpecification = { AttributeName: 'expiresAt', Enabled: true };
+    const enable = new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification });
+    await dynamo.send(enable);
+    await dynamo.send(new DeleteTableCommand({ TableName }));
+    await expect(dynamo.send(enable)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(
+      dynamo.send(new DescribeContinuousBackupsCommand({ TableName })),
+    ).rejects.toMatchObject({ name: 'TableNotFoundException' });
+    await createTable();
+    await dynamo.send(enable);
+  });
+});
+
+describe('on disk', () => {
+  let path: string;
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), 'dynamodb-'));
+    cleanups.push(() => rm(path, { recursive: true }));
+  });
+
+  async function restart(): Promise<void> {
+    dynamo.destroy();
+    await server.stop();
+    await start(path);
+  }
+
+  it('keeps every acknowledged put, transaction and setting over a restart', async () => {
+    await start(path);
+    await createTable();
+    const names = Array.from({ length: 50 }, (_, n) => `put-${n}`);
+    await Promise.all(names.map((name) => put(itemOf(name, 1))));
+    await transact([{ Put: { TableName, Item: itemOf('transacted', 1) } }]);
+    const TimeToLiveSpecification = { AttributeName: 'expiresAt', Enabled: true };
+    await dynamo.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification }));
+
+    await restart();
+    const { Items = [] } = await dynamo.send(new ScanCommand({ TableName, ConsistentRead: true }));
+    const kept = new Set(Items.map((item) => item['pk']?.S));
+    expect(kept).toEqual(new Set([...names, 'transacted']));
+    const ttl = await dynamo.send(new DescribeTimeToLiveCommand({ TableName }));
+    expect(ttl.TimeToLiveDescription?.TimeToLiveStatus).toBe('ENABLED');
+  });
+
+  it('finishes on restart a transaction that was decided but only half written', async () => {
+    await start(path);
+    await createTable();
+    await put(itemOf('deleted', 1));
+    await put(itemOf('first', 2));
+    await server.stop();
+    const journal = join(path, 'transaction.json');
+    await writeFile(
+      journal,
+      JSON.stringify([
+        { operation: 'PutItem', input: { TableName, Item: itemOf('first', 2) } },
+        { operation: 'PutItem', input: { TableName, Item: itemOf('second', 2) } },
+        { operation: 'DeleteItem', input: { TableName, Key: keyOf('deleted') } },
+      ]),
+    );
+    await restart();
+    expect(await Promise.all(['first', 'second', 'deleted'].map(read))).toEqual([
+      itemOf('first', 2),
+      itemOf('second', 2),
+      undefined,
+    ]);
+    await expect(readFile(journal)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('belongs to one server at a time', async () => {
+    await start(path);
+    await expect(startDynamoDbServer({ clock, path })).rejects.toThrow('is in use by process');
+    await restart();
+  });
+
+  it('is refused while another process has it, and taken over when that is gone', async () => {
+    const other = await startProcess();
+    await writeFile(join(path, 'server.lock'), `${other.pid}\n`);
+    await expect(start(path)).rejects.toThrow(`is in use by process ${other.pid}`);
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    await start(path);
+    await createTable();
+  });
+
+  it.each(['', 'not a process id', `${process.pid}`])(
+    'is taken over from a lock left behind with "%s" in it',
+    async (content) => {
+      await writeFile(join(path, 'server.lock'), content);
+      await start(path);
+      expect(await readFile(join(path, 'server.lock'), 'utf8')).toBe(`${process.pid}\n`);
+    },
+  );
+
+  it('is given back when the server cannot start', async () => {
+    await start();
+    const port = Number(new URL(server.url).port);
+    await expect(startDynamoDbServer({ clock, path, port })).rejects.toThrow('EADDRINUSE');
+    await start(path);
+    await createTable();
+  });
+});
+
+async function startProcess(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  cleanups.push(() => child.kill('SIGKILL'));
+  await once(child, 'spawn');
+  return child;
+}
+
+describe('bad clients', () => {
+  it('may disconnect in the middle of a body: nothing is done, and others are served', async () => {
+    await startWithTable();
+    const { port } = new URL(server.url);
+    const text = JSON.stringify({ TableName, Item: itemOf('half', 1) });
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n' +
+        'X-Amz-Target: DynamoDB_20120810.PutItem\r\n' +
+        `Content-Length: ${text.length}\r\n\r\n${text.slice(0, 20)}`,
+    );
+    // Answered on another connection: by then the server has read what came before.
+    await put(itemOf('whole', 1));
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+    const { Items } = await dynamo.send(new ScanCommand({ TableName }));
+    expect(Items).toEqual([itemOf('whole', 1)]);
+    expect(server.calls).toEqual(['CreateTable', 'PutItem', 'Scan']);
+  });
+
+  it('get 413 for a body over 16 MiB', async () => {
+    await start();
+    const res = await fetch(server.url, {
+      method: 'POST',
+      body: Buffer.alloc(16 * 1024 * 1024 + 1),
+    });
+    expect(res.status).toBe(413);
+  });
+
+  it.each([
+    ['TransactWriteItems', '{}', 'MissingAuthenticationTokenException'],
+    ['GetItem', '{}', 'MissingAuthenticationTokenException'],
+    ['ExportTableToPointInTime', '{}', 'UnknownOperationException'],
+  ])('get an error for unsigned or unknown operations (%s)', async (operation, body, type) => {
+    await start();
+    const res = await fetch(server.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amz-target': `DynamoDB_20120810.${operation}`,
+      },
+      body,
+    });
+    expect(res.status).toBe(400);
+    expect(await res.json()).toMatchObject({ __type: `com.amazon.coral.service#${type}` });
+  });
+
+  it('are refused when a web page sent them', async () => {
+    await start();
+    const headers = { origin: 'https://evil.example' };
+    expect((await fetch(server.url, { method: 'POST', headers })).status).toBe(403);
+    expect((await fetch(server.url, { method: 'OPTIONS', headers })).status).toBe(403);
+  });
+
+  it('cannot be elsewhere than on this machine', async () => {
+    await expect(startDynamoDbServer({ clock, host: '0.0.0.0' })).rejects.toThrow('loopback only');
+  });
+});
+
+describe('faults', () => {
+  it('answer with any error, for the named operations only', async () => {
+    await startWithTable();
+    server.setFault({
+      kind: 'error',
+      type: 'ProvisionedThroughputExceededException',
+      status: 400,
+      operations: ['GetItem'],
+    });
+    await expect(read('a')).rejects.toMatchObject({
+      name: 'ProvisionedThroughputExceededException',
+    });
+    await put(itemOf('a', 1));
+    server.setFault();
+    expect(await read('a')).toEqual(itemOf('a', 1));
+  });
+
+  it('cut connections before anything is done', async () => {
+    await startWithTable();
+    server.setFault({ kind: 'reset', times: 1 });
+    await expect(put(itemOf('a', 1))).rejects.toThrow('ECONNRESET');
+    expect(await read('a')).toBeUndefined();
+  });
+
+  it('let requests hang, without holding up others, until the client or the server gives up', async () => {
+    await startWithTable();
+    server.setFault({ kind: 'hang', operations: ['PutItem'] });
+    const abort = new AbortController();
+    const given = expect(
+      dynamo.send(new PutItemCommand({ TableName, Item: itemOf('a', 1) }), {
+        abortSignal: abort.signal,
+      }),
+    ).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await read('a')).toBeUndefined();
+    abort.abort();
+    await given;
+    const hanging = expect(put(itemOf('b', 1))).rejects.toThrow();
+    expect(await read('b')).toBeUndefined();
+    await server.stop();
+    await hanging;
+  });
+
+  it('leave items out of a scan that looks whole', async () => {
+    await startWithTable();
+    await Promise.all(Array.from({ length: 10 }, (_, n) => put(itemOf(`row-${n}`, 1))));
+    server.setFault({ kind: 'shrinkScan', dropFraction: 0.3 });
+    const page = await dynamo.send(new ScanCommand({ TableName }));
+    expect(page.Items).toHaveLength(7);
+    expect(page.Count).toBe(7);
+    expect(page.LastEvaluatedKey).toBeUndefined();
+  });
+
+  it('end an answer half-way', async () => {
+    await startWithTable();
+    await put(itemOf('a', 1));
+    server.setFault({ kind: 'truncatePage', operations: ['Scan'] });
+    await expect(dynamo.send(new ScanCommand({ TableName }))).rejects.toThrow();
+    expect(await read('a')).toEqual(itemOf('a', 1));
+  });
+});
+
+describe('the log of calls', () => {
+  it('names the operations in order, and keeps the last 1,000', async () => {
+    await startWithTable();
+    await put(itemOf('a', 1));
+    await read('a');
+    expect(server.calls).toEqual(['CreateTable', 'PutItem', 'GetItem']);
+    server.setFault({ kind: 'error', type: 'InternalServerError', status: 400 });
+    const asked = Array.from({ length: 1000 }, () =>
+      dynamo.send(new ListTablesCommand({})).catch(() => {}),
+    );
+    await Promise.all(asked);
+    expect(server.calls).toHaveLength(1000);
+    expect(new Set(server.calls)).toEqual(new Set(['ListTables']));
+  });
+});
