@@ -1,0 +1,20 @@
+/** `healthcheck`: asks a probe and says so by its exit code, for images that have no shell and no curl. */
+
+import { exitCodes, type Output } from './output.ts';
+
+const timeoutMs = 3_000;
+
+export async function healthcheck(url: string, output: Output): Promise<number> {
+  try {
+    const response = await fetch(url, {
+      signal: AbortSignal.timeout(timeoutMs),
+      redirect: 'error',
+    });
+    await response.body?.cancel();
+    if (response.ok) return exitCodes.ok;
+    output.err(`${url} answers ${response.status}\n`);
+  } catch {
+    output.err(`${url} does not answer\n`);
+  }
+  return exitCodes.failed;
+}

@@ -1,0 +1,16 @@
+/** Where a command writes: results to `out`, everything else to `err`. */
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** Exit codes of every command. */
+export const exitCodes = {
+  ok: 0,
+  /** The command ran and the answer is no: a broken chain, a failed step, an unhealthy service. */
+  failed: 1,
+  /** The command line or a file named on it cannot be used. */
+  usage: 2,
+  /** The configuration is not valid (EX_CONFIG of sysexits.h). */
+  config: 78,
+} as const;

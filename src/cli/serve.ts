@@ -1,0 +1,46 @@
+/** `serve`: runs the broker until it is told to stop. */
+
+import { renameSync, writeFileSync } from 'node:fs';
+import { type BrokerUrls, createBroker } from '../broker.ts';
+import type { Config } from '../config/schema.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import type { BuildInfo } from '../telemetry/metrics.ts';
+import { exitCodes } from './output.ts';
+
+export interface ServeOptions {
+  readonly config: Config;
+  readonly build: BuildInfo;
+  /** Gets one JSON object with the URLs of the listeners once they answer. */
+  readonly readyFile: string | undefined;
+  /** Resolves when the process is asked to end. */
+  readonly stopRequested: Promise<string>;
+}
+
+/** Returns the exit code. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const { config, build, readyFile, stopRequested } = options;
+  const logger = createLogger({ level: config.log.level });
+  const broker = createBroker({ config, build, logger });
+  let urls: BrokerUrls;
+  try {
+    urls = await broker.start();
+  } catch (error) {
+    logger.fatal({ err: error }, 'cannot start');
+    await broker.stop();
+    return exitCodes.failed;
+  }
+  logger.info({ ...urls, version: build.version, profile: config.profile }, 'serving');
+  if (readyFile !== undefined) writeReadyFile(readyFile, urls);
+
+  const signal = await stopRequested;
+  logger.info({ signal }, 'stopping');
+  await broker.stop();
+  logger.info('stopped');
+  return exitCodes.ok;
+}
+
+/** Whole or not there: whoever waits for the file must never read half of it. */
+export function writeReadyFile(path: string, document: unknown): void {
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(document)}\n`, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+}

@@ -1,0 +1,212 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import {
+  parseJwks,
+  retainSame,
+  type SigningAlgorithm,
+  type VerificationKey,
+  type VerificationKeys,
+} from './jwks.ts';
+import { fetchJwks } from './jwks-fetch.ts';
+import type { JwksObserver } from './jwks-observer.ts';
+import type { JwksStore, StoredJwks } from './jwks-store.ts';
+
+export interface JwksIssuer {
+  readonly issuer: string;
+  readonly jwksUri: string;
+  readonly algorithm: SigningAlgorithm;
+}
+
+export interface KeyRefreshOptions {
+  readonly clock: Clock;
+  readonly observer?: JwksObserver | undefined;
+  /** Between refreshes while they succeed, give or take a tenth. Default 5 minutes. */
+  readonly refreshIntervalMs?: number | undefined;
+  /** How long keys are relied on without a successful refresh. Default 24 hours. */
+  readonly maxAgeMs?: number | undefined;
+  /** Between fetches that tokens with unknown keys can cause, per issuer. Default 30 seconds. */
+  readonly missCooldownMs?: number | undefined;
+  /** Default 2 seconds. */
+  readonly fetchTimeoutMs?: number | undefined;
+  /** Default 64 KiB. */
+  readonly maxBytes?: number | undefined;
+  /** From 0 to 1, for jitter. */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface IssuerKeysOptions extends JwksIssuer, KeyRefreshOptions {
+  readonly store: JwksStore | undefined;
+}
+
+/** When the keys were fetched, on both clocks: a step of either must not make old keys young. */
+interface Fetched {
+  readonly at: number;
+  /** `monotonic()` at that moment; computed for stored keys. */
+  readonly atMonotonic: number;
+}
+
+const firstRetryMs = 1_000;
+/** With the jitter on top, an issuer that is back is noticed within ten seconds. */
+const lastRetryMs = 9_000;
+/** A stored date this far in the future is a clock that was set back; further, it is not to be believed. */
+const storedClockSkewMs = 60_000;
+
+/** The keys of one issuer. At most one fetch is under way at any time. */
+export class IssuerKeys {
+  readonly #options: IssuerKeysOptions;
+  readonly #clock: Clock;
+  readonly #refreshIntervalMs: number;
+  readonly #maxAgeMs: number;
+  readonly #missCooldownMs: number;
+  #keys: VerificationKeys = new Map();
+  #fetched: Fetched | undefined;
+  #failures = 0;
+  #lastFailure: unknown;
+  #inFlight: Promise<void> | undefined;
+  #missMayFetchAt = Number.NEGATIVE_INFINITY;
+  #refreshing: 'off' | 'on' = 'off';
+  #timer: Timer | undefined;
+  #saved: Promise<void> = Promise.resolve();
+
+  constructor(options: IssuerKeysOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#refreshIntervalMs = options.refreshIntervalMs ?? 5 * 60_000;
+    this.#maxAgeMs = options.maxAgeMs ?? 24 * 60 * 60_000;
+    this.#missCooldownMs = options.missCooldownMs ?? 30_000;
+  }
+
+  async start(): Promise<void> {
+    this.#refreshing = 'on';
+    await this.#restore();
+    const fetched = this.#fetch();
+    if (!this.ready()) await fetched;
+  }
+
+  async stop(): Promise<void> {
+    this.#refreshing = 'off';
+    this.#timer?.cancel();
+    await this.#inFlight;
+    await this.#saved;
+  }
+
+  current(kid: string): VerificationKey | undefined {
+    return this.ready() ? this.#keys.get(kid) : undefined;
+  }
+
+  find(kid: string): VerificationKey | Promise<VerificationKey> {
+    return this.current(kid) ?? this.#findByFetching(kid);
+  }
+
+  ready(): boolean {
+    const ageMs = this.ageMs();
+    return ageMs !== undefined && ageMs <= this.#maxAgeMs;
+  }
+
+  ageMs(): number | undefined {
+    if (this.#fetched === undefined) return undefined;
+    const { at, atMonotonic } = this.#fetched;
+    return Math.max(this.#clock.now() - at, this.#clock.monotonic() - atMonotonic);
+  }
+
+  async #findByFetching(kid: string): Promise<VerificationKey> {
+    // A fetch that was already under way may have been answered before the key was published: hence a second.
+    for (const _attempt of [1, 2]) {
+      const fetched = this.#inFlight ?? this.#fetchForMiss();
+      if (fetched === undefined) break;
+      await fetched;
+      const key = this.current(kid);
+      if (key !== undefined) return key;
+    }
+    throw this.#missing();
+  }
+
+  /** Undefined while the budget of misses is spent. Refreshes by the timer do not draw on it (T5). */
+  #fetchForMiss(): Promise<void> | undefined {
+    const now = this.#clock.monotonic();
+    if (now < this.#missMayFetchAt) return undefined;
+    this.#missMayFetchAt = now + this.#missCooldownMs;
+    return this.#fetch();
+  }
+
+  #missing(): BrokerError {
+    if (this.ready() && this.#failures === 0) {
+      return new BrokerError('token_key_unknown', {
+        detail: 'Get a new token from its issuer: it no longer, or not yet, publishes the key.',
+      });
+    }
+    return new BrokerError('keys_unavailable', {
+      detail: 'Try again shortly; if it lasts, check that this service reaches the JWKS URI.',
+      cause: this.#lastFailure,
+    });
+  }
+
+  #fetch(): Promise<void> {
+    this.#inFlight ??= this.#fetchOnce().finally(() => {
+      this.#inFlight = undefined;
+      this.#schedule();
+    });
+    return this.#inFlight;
+  }
+
+  /** Never rejects: the last good keys stay (T14), and waiters look at what there is. */
+  async #fetchOnce(): Promise<void> {
+    const { issuer, jwksUri, algorithm, observer } = this.#options;
+    const fetched = { at: this.#clock.now(), atMonotonic: this.#clock.monotonic() };
+    const elapsed = () => this.#clock.monotonic() - fetched.atMonotonic;
+    try {
+      const limits = {
+        timeoutMs: this.#options.fetchTimeoutMs ?? 2_000,
+        maxBytes: this.#options.maxBytes ?? 64 * 1024,
+      };
+      const keys = parseJwks(await fetchJwks(jwksUri, limits), algorithm);
+      // The whole set is replaced: what the issuer withdrew is no longer trusted (T15).
+      this.#keys = retainSame(this.#keys, keys);
+      this.#fetched = fetched;
+      this.#failures = 0;
+      this.#lastFailure = undefined;
+      this.#save({ keys, fetchedAt: fetched.at });
+      observer?.onFetch?.({ issuer, result: 'ok', durationMs: elapsed() });
+    } catch (error) {
+      this.#failures += 1;
+      this.#lastFailure = error;
+      observer?.onFetch?.({ issuer, result: 'failed', durationMs: elapsed(), error });
+    }
+  }
+
+  #schedule(): void {
+    this.#timer?.cancel();
+    if (this.#refreshing === 'off') return;
+    const delayMs =
+      this.#failures === 0
+        ? this.#refreshIntervalMs
+        : Math.min(firstRetryMs * 2 ** (this.#failures - 1), lastRetryMs);
+    const random = this.#options.random ?? Math.random;
+    // Replicas that started together must not ask together for ever.
+    this.#timer = this.#clock.after(delayMs * (0.9 + 0.2 * random()), () => void this.#fetch());
+  }
+
+  async #restore(): Promise<void> {
+    const { issuer, algorithm, store, observer } = this.#options;
+    let stored: StoredJwks | undefined;
+    try {
+      stored = await store?.read(issuer, algorithm);
+    } catch (error) {
+      observer?.onStoreFailed?.({ issuer, operation: 'read', error });
+    }
+    if (stored === undefined || this.#fetched !== undefined) return;
+    const ageMs = this.#clock.now() - stored.fetchedAt;
+    if (ageMs > this.#maxAgeMs || ageMs < -storedClockSkewMs) return;
+    this.#keys = stored.keys;
+    this.#fetched = { at: stored.fetchedAt, atMonotonic: this.#clock.monotonic() - ageMs };
+  }
+
+  /** In the background: a disk that hangs must not delay tokens. */
+  #save(stored: StoredJwks): void {
+    const { issuer, store, observer } = this.#options;
+    if (store === undefined) return;
+    this.#saved = this.#saved
+      .then(() => store.write(issuer, stored))
+      .catch((error: unknown) => observer?.onStoreFailed?.({ issuer, operation: 'write', error }));
+  }
+}

@@ -1,0 +1,30 @@
+export interface JwksFetchLimits {
+  /** For the whole exchange, from the connection to the last byte. */
+  readonly timeoutMs: number;
+  /** Of the body, after decompression. */
+  readonly maxBytes: number;
+}
+
+/** One try, no redirects. Rejects unless the answer is 200 and arrives whole within the limits. */
+export async function fetchJwks(
+  uri: string,
+  { timeoutMs, maxBytes }: JwksFetchLimits,
+): Promise<Uint8Array> {
+  const response = await fetch(uri, {
+    redirect: 'error',
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  if (response.status !== 200 || response.body === null) {
+    await response.body?.cancel();
+    throw new Error(`the JWKS URI answered with status ${response.status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw new Error(`the JWKS is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,201 @@
+/** What the claims of a token must be (RFC 7519, and what Cognito documents) before its signature is worth checking. */
+
+import type { TokenUse } from '../core/caller.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { JsonObject } from './token-format.ts';
+import type { TrustedIdentityPools, TrustedIssuer, TrustedUserPool } from './trusted-issuers.ts';
+
+export interface ClaimLimits {
+  /** Longest accepted lifetime, `exp` minus `iat`. */
+  readonly maxTokenAgeSeconds: number;
+  /** The same for `exp`, `nbf` and `iat`. */
+  readonly clockToleranceSeconds: number;
+}
+
+/** Epoch milliseconds. */
+export interface TokenTimes {
+  readonly issuedAt: number;
+  readonly notBefore: number | undefined;
+  readonly expiresAt: number;
+}
+
+export interface TokenIdentity {
+  readonly pool: string;
+  readonly tokenUse: TokenUse;
+  readonly clientId: string | undefined;
+  readonly groups: readonly string[];
+}
+
+export interface CheckedClaims extends TokenTimes, TokenIdentity {
+  readonly subject: string;
+  readonly all: JsonObject;
+}
+
+/** @throws BrokerError with a `token_…` code. */
+export function checkClaims(
+  claims: JsonObject,
+  issuer: TrustedIssuer,
+  limits: ClaimLimits,
+  now: number,
+): CheckedClaims {
+  const times = readTimes(claims, limits);
+  requireTimely(times, limits, now);
+  requireShapes(claims);
+  const { sub } = claims;
+  // STS answers SubjectFromWebIdentityToken with at most 255 characters.
+  if (typeof sub !== 'string' || !plainText.test(sub)) {
+    throw invalid('must have a "sub" of 1 to 255 printable ASCII characters');
+  }
+  const identity =
+    issuer.kind === 'user_pool'
+      ? userPoolIdentity(claims, issuer)
+      : identityPoolIdentity(claims, issuer);
+  return { ...times, ...identity, subject: sub, all: claims };
+}
+
+/** Whether the clock is inside the token's lifetime, give or take the tolerance. */
+export function isTimely(
+  times: TokenTimes,
+  { clockToleranceSeconds }: ClaimLimits,
+  now: number,
+): boolean {
+  const tolerance = clockToleranceSeconds * 1000;
+  return now < times.expiresAt + tolerance && startsAt(times) <= now + tolerance;
+}
+
+function requireTimely(times: TokenTimes, limits: ClaimLimits, now: number): void {
+  if (isTimely(times, limits, now)) return;
+  if (startsAt(times) > now) {
+    throw new BrokerError('token_not_yet_valid', {
+      detail: 'The token starts in the future: check the clocks of its issuer and of this service.',
+    });
+  }
+  throw new BrokerError('token_expired', { detail: 'Get a new token from its issuer.' });
+}
+
+function startsAt({ issuedAt, notBefore = 0 }: TokenTimes): number {
+  return Math.max(issuedAt, notBefore);
+}
+
+function readTimes(claims: JsonObject, { maxTokenAgeSeconds }: ClaimLimits): TokenTimes {
+  const exp = requireSeconds(claims, 'exp');
+  const iat = requireSeconds(claims, 'iat');
+  const nbf = optionalSeconds(claims, 'nbf');
+  optionalSeconds(claims, 'auth_time');
+  if (exp <= iat) throw invalid('must expire after it was issued');
+  if (exp - iat > maxTokenAgeSeconds) {
+    throw invalid(`must not be valid for more than ${maxTokenAgeSeconds} seconds`);
+  }
+  return {
+    issuedAt: iat * 1000,
+    notBefore: nbf === undefined ? undefined : nbf * 1000,
+    expiresAt: exp * 1000,
+  };
+}
+
+function requireSeconds(claims: JsonObject, name: string): number {
+  const value = optionalSeconds(claims, name);
+  if (value === undefined) throw invalid(`must have the claim "${name}"`);
+  return value;
+}
+
+function optionalSeconds(claims: JsonObject, name: string): number | undefined {
+  const value = claims[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) {
+    throw invalid(`must have a whole number of seconds since 1970 in the claim "${name}"`);
+  }
+  return value;
+}
+
+const plainText = /^[\x20-\x7e]{1,255}$/;
+const plainClaims = ['jti', 'client_id', 'azp', 'token_use'];
+const stringClaims = ['scope', 'username'];
+
+function requireShapes(claims: JsonObject): void {
+  for (const name of plainClaims) {
+    const value = claims[name];
+    if (value !== undefined && (typeof value !== 'string' || !plainText.test(value))) {
+      throw invalid(`must have 1 to 255 printable ASCII characters in the claim "${name}"`);
+    }
+  }
+  for (const name of stringClaims) {
+    const value = claims[name];
+    if (value !== undefined && typeof value !== 'string') {
+      throw invalid(`must have a string in the claim "${name}"`);
+    }
+  }
+  const { aud } = claims;
+  const audiences = Array.isArray(aud) ? aud : [aud];
+  if (aud !== undefined && !audiences.every((item) => typeof item === 'string' && item !== '')) {
+    throw invalid('must have a string or a list of strings in the claim "aud"');
+  }
+}
+
+function userPoolIdentity(claims: JsonObject, issuer: TrustedUserPool): TokenIdentity {
+  const tokenUse = claims['token_use'];
+  if (tokenUse === undefined) throw invalid('must have the claim "token_use"');
+  if ((tokenUse !== 'access' && tokenUse !== 'id') || !issuer.tokenUse.has(tokenUse)) {
+    throw new BrokerError('token_use_refused', {
+      detail: `This user pool is trusted for these tokens: ${[...issuer.tokenUse].join(', ')}.`,
+    });
+  }
+  const clientId = claims[tokenUse === 'access' ? 'client_id' : 'aud'];
+  if (typeof clientId !== 'string' || !issuer.clients.has(clientId)) {
+    throw new BrokerError('token_client_refused', {
+      detail: 'Have the app client listed for this user pool in the configuration.',
+    });
+  }
+  const groups = readNames(claims, 'cognito:groups') ?? [];
+  return { pool: issuer.pool, tokenUse, clientId, groups };
+}
+
+function identityPoolIdentity(claims: JsonObject, issuer: TrustedIdentityPools): TokenIdentity {
+  const { aud } = claims;
+  // Every identity pool of every AWS customer has this issuer: only the audience tells whose it is.
+  const pool = typeof aud === 'string' ? issuer.pools.get(aud) : undefined;
+  if (pool === undefined) {
+    throw new BrokerError('token_issuer_unknown', {
+      detail: 'Have the identity pool of the token listed in the configuration.',
+    });
+  }
+  const methods = readNames(claims, 'amr') ?? [];
+  const authenticated = methods.includes('authenticated');
+  if (authenticated === methods.includes('unauthenticated')) {
+    throw invalid('must say in "amr" either "authenticated" or "unauthenticated"');
+  }
+  if (!authenticated && !pool.allowUnauthenticated) {
+    throw new BrokerError('token_use_refused', {
+      detail: 'This identity pool is trusted for authenticated identities only: sign in first.',
+    });
+  }
+  return { pool: pool.pool, tokenUse: 'openid', clientId: undefined, groups: methods };
+}
+
+/** No control characters and no lone surrogates: names end up in logs and in keys of maps. */
+const namePattern = /^[^\p{Cc}\p{Cs}]{1,512}$/u;
+
+function readNames(claims: JsonObject, claim: string): readonly string[] | undefined {
+  const names = claims[claim];
+  if (names === undefined) return undefined;
+  if (!isStringList(names) || !names.every((name) => namePattern.test(name))) {
+    throw invalid(`must have a list of names in the claim "${claim}"`);
+  }
+  requireNormalized(claim, names);
+  return [...new Set(names)];
+}
+
+/** Names are compared byte for byte: two spellings of one name would slip past a deny (T25). */
+export function requireNormalized(claim: string, values: readonly string[]): void {
+  if (values.some((value) => value.normalize('NFC') !== value)) {
+    throw invalid(`must have text in Unicode normalization form C in the claim "${claim}"`);
+  }
+}
+
+export function isStringList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+export function invalid(detail: string): BrokerError {
+  return new BrokerError('token_claims_invalid', { detail: `The token ${detail}.` });
+}

@@ -1,0 +1,174 @@
+import { validateCognitoJwtFields } from 'aws-jwt-verify/cognito-verifier';
+import { JwtInvalidSignatureError } from 'aws-jwt-verify/error';
+import { verifyJwtSync } from 'aws-jwt-verify/jwt-verifier';
+import { LRUCache } from 'lru-cache';
+import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { TokenValidator } from '../core/ports.ts';
+import { tokenDigest } from '../core/token-digest.ts';
+import { callerFromClaims } from './caller-from-claims.ts';
+import type { VerificationKey } from './jwks.ts';
+import type { JwksSource } from './jwks-source.ts';
+import {
+  type CheckedClaims,
+  type ClaimLimits,
+  checkClaims,
+  isTimely,
+  type TokenTimes,
+} from './token-claims.ts';
+import { malformed, readToken, requireTokenSize, type UnverifiedToken } from './token-format.ts';
+import {
+  type TrustedIssuer,
+  type TrustedIssuersOptions,
+  trustedIssuers,
+} from './trusted-issuers.ts';
+
+export interface CognitoTokenValidatorOptions extends TrustedIssuersOptions, Partial<ClaimLimits> {
+  /** Must know every issuer of the pools. */
+  readonly keys: JwksSource;
+  readonly clock: Clock;
+  /** Default 8192, at most 16,384: STS takes no more than 20,000 characters. */
+  readonly maxTokenBytes?: number;
+  readonly matchableClaims: ReadonlySet<string>;
+  /** How many verified tokens are remembered. Default 10,000. */
+  readonly maxVerifiedTokens?: number;
+}
+
+/** Passed every check but that of its signature. */
+interface PendingToken {
+  readonly token: string;
+  readonly tokenSha256: string;
+  readonly issuer: string;
+  readonly claims: CheckedClaims;
+}
+
+interface VerifiedToken {
+  readonly caller: Caller;
+  readonly times: TokenTimes;
+  readonly key: VerificationKey;
+}
+
+/**
+ * Tokens of Cognito user pools and identity pools. The strict checks come first, because a credential broker
+ * must refuse much that a JWT library may accept; the signature is then verified by aws-jwt-verify.
+ */
+export class CognitoTokenValidator implements TokenValidator {
+  readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
+  readonly #keys: JwksSource;
+  readonly #clock: Clock;
+  readonly #maxTokenBytes: number;
+  readonly #limits: ClaimLimits;
+  readonly #matchableClaims: ReadonlySet<string>;
+  /** By SHA-256 of the token: no tokens are kept. */
+  readonly #verified: LRUCache<string, VerifiedToken>;
+
+  /** @throws TypeError or RangeError for options that would weaken the checks. */
+  constructor(options: CognitoTokenValidatorOptions) {
+    this.#issuers = trustedIssuers(options);
+    this.#keys = options.keys;
+    this.#clock = options.clock;
+    this.#maxTokenBytes = options.maxTokenBytes ?? 8192;
+    this.#limits = {
+      maxTokenAgeSeconds: options.maxTokenAgeSeconds ?? 24 * 60 * 60,
+      clockToleranceSeconds: options.clockToleranceSeconds ?? 30,
+    };
+    requireWithin('maxTokenBytes', this.#maxTokenBytes, 16_384);
+    requireWithin('maxTokenAgeSeconds', this.#limits.maxTokenAgeSeconds, 24 * 60 * 60);
+    requireWithin('clockToleranceSeconds', this.#limits.clockToleranceSeconds, 60);
+    this.#matchableClaims = options.matchableClaims;
+    this.#verified = new LRUCache({ max: options.maxVerifiedTokens ?? 10_000 });
+  }
+
+  validate(token: string): Caller | Promise<Caller> {
+    requireTokenSize(token, this.#maxTokenBytes);
+    const tokenSha256 = tokenDigest(token);
+    const now = this.#clock.now();
+    const known = this.#recall(tokenSha256, now);
+    if (known !== undefined) return known;
+
+    const unverified = readToken(token);
+    const issuer = this.#issuerOf(unverified);
+    requireAlgorithm(unverified, issuer);
+    const claims = checkClaims(unverified.claims, issuer, this.#limits, now);
+    const key = this.#keys.find(issuer.issuer, unverified.kid);
+
+    const pending = { token, tokenSha256, issuer: issuer.issuer, claims };
+    return key instanceof Promise
+      ? key.then((found) => this.#verify(pending, found))
+      : this.#verify(pending, key);
+  }
+
+  #verify({ token, tokenSha256, issuer, claims }: PendingToken, key: VerificationKey): Caller {
+    verifySignature(token, issuer, claims, key);
+    const matchableClaims = this.#matchableClaims;
+    const caller = callerFromClaims(claims, { issuer, tokenSha256, matchableClaims });
+    const { issuedAt, notBefore, expiresAt } = claims;
+    this.#verified.set(tokenSha256, { caller, times: { issuedAt, notBefore, expiresAt }, key });
+    return caller;
+  }
+
+  /** A token verified before, if nothing that can change since has changed: the time, and the key (T15). */
+  #recall(tokenSha256: string, now: number): Caller | undefined {
+    const known = this.#verified.get(tokenSha256);
+    if (known === undefined) return undefined;
+    const { caller, times, key } = known;
+    const current = this.#keys.current(caller.issuer, key.jwk.kid);
+    if (current === key && isTimely(times, this.#limits, now)) return caller;
+    this.#verified.delete(tokenSha256);
+    return undefined;
+  }
+
+  #issuerOf({ claims }: UnverifiedToken): TrustedIssuer {
+    const { iss } = claims;
+    const issuer = typeof iss === 'string' ? this.#issuers.get(iss) : undefined;
+    if (issuer !== undefined) return issuer;
+    throw new BrokerError('token_issuer_unknown', {
+      detail: 'Get a token from a listed user pool, or have the "iss" of this one listed exactly.',
+    });
+  }
+}
+
+function requireWithin(option: string, value: number, max: number): void {
+  if (!(value >= 0 && value <= max)) throw new RangeError(`${option} must be 0 to ${max}`);
+}
+
+/** The algorithm is the issuer's, not the token's choice (T1, T2). */
+function requireAlgorithm(unverified: UnverifiedToken, { algorithm }: TrustedIssuer): void {
+  if (unverified.algorithm !== algorithm) {
+    throw malformed(`must be signed with ${algorithm}, the algorithm of its issuer`);
+  }
+}
+
+function verifySignature(
+  token: string,
+  issuer: string,
+  { tokenUse, pool, clientId = '' }: CheckedClaims,
+  { jwk, publicKey }: VerificationKey,
+): void {
+  try {
+    verifyJwtSync(
+      token,
+      jwk,
+      {
+        issuer,
+        audience: tokenUse === 'openid' ? pool : null,
+        // The library reads its own clock; the times were judged, more strictly, by the injected one.
+        graceSeconds: Number.POSITIVE_INFINITY,
+        customJwtCheck({ payload }) {
+          // The library parses by itself: what it read must pass its own checks too.
+          if (tokenUse !== 'openid') validateCognitoJwtFields(payload, { tokenUse, clientId });
+        },
+      },
+      // The vetted key itself: a cache by issuer and kid could hold on to material that was replaced.
+      () => publicKey,
+    );
+  } catch (cause) {
+    if (cause instanceof JwtInvalidSignatureError) {
+      throw new BrokerError('token_signature_invalid', {
+        detail: 'Send the token exactly as its issuer made it.',
+      });
+    }
+    throw new BrokerError('token_claims_invalid', { cause });
+  }
+}
