@@ -1,0 +1,323 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../core/clock.ts';
+import type { IssuedSession } from '../core/credentials.ts';
+import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
+import type { CredentialIssuer, IssueResult } from '../core/ports.ts';
+import type { SessionPlan } from '../core/session.ts';
+import { SingleFlight } from '../resilience/single-flight.ts';
+import { componentsLength, sameSession, sessionKey } from './session-key.ts';
+import { leastRemainingMs, minRemainingMs, renewalRemainingMs } from './session-lifetime.ts';
+
+/**
+ * - `hit`, `stale`: answered from the cache; stale ones because STS is failing.
+ * - `miss`, `joined`: needed an exchange; joined one that was already under way.
+ * - `renewed`, `renewal_failed`: ends of background renewals.
+ * - `expired`, `withdrawn`, `purged`, `displaced`: why entries left: too little life, refused by STS, purge, bounds.
+ */
+export const cacheEvents = [
+  'hit',
+  'stale',
+  'miss',
+  'joined',
+  'renewed',
+  'renewal_failed',
+  'expired',
+  'withdrawn',
+  'purged',
+  'displaced',
+] as const;
+export type CacheEvent = (typeof cacheEvents)[number];
+
+export interface CredentialCacheOptions {
+  readonly issuer: CredentialIssuer;
+  readonly clock: Clock;
+  readonly maxEntries?: number;
+  /** Of session tokens and what belongs to them, by estimate. */
+  readonly maxBytes?: number;
+  /** Background renewals under way at a time; callers who wait for credentials are not counted. */
+  readonly maxRenewals?: number;
+  readonly random?: () => number;
+  readonly observer?: (event: CacheEvent) => void;
+}
+
+/**
+ * Keeps issued sessions and hands them out again to the same caller for the same plan, and to nobody else.
+ *
+ * A hit is answered without a promise. Equal requests share one exchange. Entries are renewed in the
+ * background, with the token of a caller who is asking at that moment, never with a stored one. While STS is
+ * failing, what is there is handed out until a minute before it ends; what STS refuses to renew is dropped.
+ */
+export class CredentialCache implements CredentialIssuer {
+  readonly #issuer: CredentialIssuer;
+  readonly #clock: Clock;
+  readonly #maxRenewals: number;
+  readonly #random: () => number;
+  readonly #observe: (event: CacheEvent) => void;
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #exchanges = new SingleFlight<string, Entry>();
+  /** Digest of the token that leads the exchange under way. */
+  readonly #leaders = new Map<string, string>();
+  /** Plans are immutable, and the same object on each warm request. */
+  readonly #keys = new WeakMap<SessionPlan, string>();
+  #renewals = 0;
+  #purges = 0;
+
+  constructor({
+    issuer,
+    clock,
+    maxEntries = 10_000,
+    maxBytes = 64 * 1024 * 1024,
+    maxRenewals = 20,
+    random = Math.random,
+    observer,
+  }: CredentialCacheOptions) {
+    this.#issuer = issuer;
+    this.#clock = clock;
+    this.#maxRenewals = maxRenewals;
+    this.#random = random;
+    this.#observe = observer ?? (() => {});
+    this.#entries = new LRUCache({
+      max: maxEntries,
+      maxSize: maxBytes,
+      sizeCalculation: sizeBytes,
+      dispose: (_entry, _key, reason) => {
+        if (reason === 'evict') this.#observe('displaced');
+      },
+    });
+  }
+
+  /** Entries, including those that have ended and were not asked for since. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Of all entries, by estimate. */
+  get bytes(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  /** Renewals in the background that are under way. */
+  get renewals(): number {
+    return this.#renewals;
+  }
+
+  /** @throws BrokerError as the decorated issuer does, when nothing in the cache can stand in. */
+  issue(plan: SessionPlan, token: string): IssueResult | Promise<IssueResult> {
+    const key = this.#keyOf(plan);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return this.#obtain(key, plan, token);
+    requireSameSession(entry, plan);
+
+    const remainingMs = this.#remainingMs(entry);
+    if (remainingMs >= entry.minRemainingMs) {
+      if (remainingMs <= entry.renewalRemainingMs) this.#renewAhead(key, entry, plan, token);
+      this.#observe('hit');
+      return entry.result;
+    }
+    if (remainingMs < leastRemainingMs) {
+      this.#entries.delete(key);
+      this.#observe('expired');
+      return this.#obtain(key, plan, token);
+    }
+    return this.#isPaused(entry) ? this.#stale(entry) : this.#renewNow(key, plan, token);
+  }
+
+  /**
+   * Drops the entries whose plan satisfies the predicate. Exchanges under way still answer those who wait for
+   * them, but nothing of them is kept.
+   *
+   * @returns how many entries were dropped.
+   */
+  purge(predicate: (plan: SessionPlan) => boolean): number {
+    this.#purges += 1;
+    let purged = 0;
+    for (const [key, { plan }] of [...this.#entries.entries()]) {
+      if (!predicate(plan)) continue;
+      this.#entries.delete(key);
+      this.#observe('purged');
+      purged += 1;
+    }
+    return purged;
+  }
+
+  async #renewNow(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
+    try {
+      return await this.#obtain(key, plan, token);
+    } catch (error) {
+      // Not the entry from before the exchange: it may have been withdrawn or purged meanwhile.
+      const kept = this.#entries.peek(key);
+      if (!isOutage(error) || kept === undefined) throw error;
+      if (this.#remainingMs(kept) < leastRemainingMs) throw error;
+      return this.#stale(kept);
+    }
+  }
+
+  #stale(entry: Entry): IssueResult {
+    this.#observe('stale');
+    return entry.result;
+  }
+
+  async #obtain(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
+    for (let joins = 0; joins < maxJoins; joins += 1) {
+      const running = this.#exchanges.running(key);
+      if (running === undefined) break;
+      const leader = this.#leaders.get(key);
+      try {
+        const entry = await running;
+        requireSameSession(entry, plan);
+        this.#observe('joined');
+        return entry.result;
+      } catch (error) {
+        // Another token of the same caller was refused, which says nothing about this one.
+        if (!concernsToken(error) || leader === plan.caller.tokenSha256) throw error;
+      }
+    }
+    this.#observe('miss');
+    const alone = this.#exchanges.running(key) !== undefined;
+    const { session } = await (alone
+      ? this.#exchange(key, plan, token)
+      : this.#sharedExchange(key, plan, token));
+    return { session, cached: false };
+  }
+
+  #renewAhead(key: string, entry: Entry, plan: SessionPlan, token: string): void {
+    if (this.#renewals >= this.#maxRenewals) return;
+    if (this.#exchanges.running(key) !== undefined || this.#isPaused(entry)) return;
+    // STS would refuse a token that ends on the way.
+    if (plan.caller.expiresAt - this.#clock.now() <= leastRemainingMs) return;
+    this.#renewals += 1;
+    this.#sharedExchange(key, plan, token)
+      .then(
+        () => this.#observe('renewed'),
+        () => this.#observe('renewal_failed'),
+      )
+      .finally(() => {
+        this.#renewals -= 1;
+      });
+  }
+
+  #sharedExchange(key: string, plan: SessionPlan, token: string): Promise<Entry> {
+    this.#leaders.set(key, plan.caller.tokenSha256);
+    return this.#exchanges.run(key, async () => {
+      try {
+        return await this.#exchange(key, plan, token);
+      } finally {
+        this.#leaders.delete(key);
+      }
+    });
+  }
+
+  async #exchange(key: string, plan: SessionPlan, token: string): Promise<Entry> {
+    const purges = this.#purges;
+    try {
+      const { session } = await this.#issuer.issue(plan, token);
+      const entry = this.#newEntry(plan, session);
+      // What was purged must not come back by an exchange that began before.
+      if (purges === this.#purges) this.#entries.set(key, entry);
+      return entry;
+    } catch (error) {
+      this.#noteFailure(key, error);
+      throw error;
+    }
+  }
+
+  #noteFailure(key: string, error: unknown): void {
+    const entry = this.#entries.peek(key);
+    if (entry === undefined) return;
+    if (isOutage(error)) {
+      entry.pausedUntil = this.#clock.monotonic() + longestPauseMs * (0.5 + this.#random() / 2);
+      return;
+    }
+    // STS no longer allows this session: what is left of the last one is not handed out either.
+    this.#entries.delete(key);
+    this.#observe('withdrawn');
+  }
+
+  #newEntry(plan: SessionPlan, session: IssuedSession): Entry {
+    const { expiresAt } = session.credentials;
+    const lifetimeMs = expiresAt - session.issuedAt;
+    return {
+      plan,
+      session,
+      result: Object.freeze({ session, cached: true }),
+      minRemainingMs: minRemainingMs(plan.durationSeconds),
+      renewalRemainingMs: renewalRemainingMs(plan.durationSeconds, lifetimeMs, this.#random()),
+      endsAt: this.#clock.monotonic() + expiresAt - this.#clock.now(),
+      pausedUntil: Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  /** By the clock that says less: one that was set back must not bring ended credentials back to life. */
+  #remainingMs(entry: Entry): number {
+    return Math.min(
+      entry.session.credentials.expiresAt - this.#clock.now(),
+      entry.endsAt - this.#clock.monotonic(),
+    );
+  }
+
+  #isPaused(entry: Entry): boolean {
+    return this.#clock.monotonic() < entry.pausedUntil;
+  }
+
+  #keyOf(plan: SessionPlan): string {
+    let key = this.#keys.get(plan);
+    if (key === undefined) {
+      key = sessionKey(plan);
+      this.#keys.set(plan, key);
+    }
+    return key;
+  }
+}
+
+interface Entry {
+  readonly plan: SessionPlan;
+  readonly session: IssuedSession;
+  readonly result: IssueResult;
+  readonly minRemainingMs: number;
+  readonly renewalRemainingMs: number;
+  /** Monotonic. */
+  readonly endsAt: number;
+  /** Monotonic: no renewal before that, because the last one met an outage. */
+  pausedUntil: number;
+}
+
+const maxJoins = 3;
+const longestPauseMs = 20_000;
+
+/** Strings of the session and of the plan, and a kibibyte for the objects around them. */
+function sizeBytes({ session, plan }: Entry): number {
+  const { accessKeyId, secretAccessKey, sessionToken } = session.credentials;
+  return (
+    1024 +
+    accessKeyId.length +
+    secretAccessKey.length +
+    sessionToken.length +
+    session.assumedRoleArn.length +
+    componentsLength(plan)
+  );
+}
+
+/** A failure that says nothing about the session: STS or the way to it is at fault. */
+const outages: ReadonlySet<BrokerErrorCode> = new Set([
+  'sts_unavailable',
+  'sts_throttled',
+  'sts_bad_response',
+  'overloaded',
+]);
+
+function isOutage(error: unknown): boolean {
+  return error instanceof BrokerError && outages.has(error.code);
+}
+
+function concernsToken(error: unknown): boolean {
+  return (
+    error instanceof BrokerError &&
+    (error.code === 'token_expired' || error.code === 'sts_token_rejected')
+  );
+}
+
+/** Cannot differ while keys are digests of the same components; if it ever does, nobody gets anything (T28). */
+function requireSameSession(entry: Entry, plan: SessionPlan): void {
+  if (entry.plan === plan || sameSession(entry.plan, plan)) return;
+  throw new BrokerError('internal_error', { reason: 'cache_entry_of_another_caller' });
+}

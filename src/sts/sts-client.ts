@@ -1,0 +1,70 @@
+import { STSClient } from '@aws-sdk/client-sts';
+
+export interface StsEndpoint {
+  readonly region: string;
+  /** URL, where it is not the public endpoint of the region: a VPC endpoint, a FIPS endpoint, a local server. */
+  readonly endpoint?: string;
+}
+
+export interface StsClientOptions extends StsEndpoint {
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly maxSockets: number;
+}
+
+/** An answer of AssumeRoleWithWebIdentity has about 2 KiB; STS promises no limit for its session token. */
+export const maxResponseBytes = 64 * 1024;
+
+/**
+ * A client of one STS endpoint that makes single, unsigned, bounded calls.
+ *
+ * Whatever the environment or the shared AWS configuration could change is fixed here: an endpoint from
+ * `AWS_ENDPOINT_URL_STS` would receive every caller's token (T34), and retries are the adapter's.
+ */
+export function createStsClient({
+  region,
+  endpoint,
+  connectTimeoutMs,
+  requestTimeoutMs,
+  maxSockets,
+}: StsClientOptions): STSClient {
+  // "aws-global" and other names without a region of their own would make the SDK sign, so need credentials.
+  if (!/^[a-z]{2,5}(?:-[a-z]+)+-\d+$/.test(region)) {
+    throw new RangeError('an STS endpoint needs the name of one AWS region');
+  }
+  const agent = { keepAlive: true, maxSockets };
+  return new STSClient({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ignoreConfiguredEndpointUrls: true,
+    useFipsEndpoint: false,
+    useDualstackEndpoint: false,
+    useGlobalEndpoint: false,
+    // The operation is unsigned: the broker's own credentials have no business here.
+    credentials: () => Promise.reject(new Error('AssumeRoleWithWebIdentity is never signed')),
+    defaultsMode: 'legacy',
+    retryMode: 'standard',
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Without it the SDK only warns when the time is up.
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+    streamCollector: collectBounded,
+  });
+}
+
+async function collectBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // Leaving the loop early destroys the stream, and with it the socket.
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > maxResponseBytes) throw new Error('the answer is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

@@ -1,0 +1,104 @@
+/**
+ * An answer of AssumeRoleWithWebIdentity is untrusted until it proves to be for what was asked (T34): the SDK
+ * makes a result without credentials out of an empty body or somebody else's HTML page.
+ */
+
+import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
+import type { IssuedSession } from '../core/credentials.ts';
+import { roleArnPattern } from '../core/role-mapping.ts';
+import type { SessionPlan } from '../core/session.ts';
+import { badResponse, type StsFailure } from './sts-errors.ts';
+
+export type StsAnswer = { readonly kind: 'issued'; readonly session: IssuedSession } | StsFailure;
+
+/** `now` is epoch milliseconds at which the answer arrived. */
+export function readAnswer(
+  output: AssumeRoleWithWebIdentityCommandOutput,
+  plan: SessionPlan,
+  now: number,
+): StsAnswer {
+  const { Credentials: credentials, AssumedRoleUser: user } = output;
+  const requestId: unknown = output.$metadata.requestId;
+  const fields: Record<Field, unknown> = {
+    access_key_id: credentials?.AccessKeyId,
+    secret_access_key: credentials?.SecretAccessKey,
+    session_token: credentials?.SessionToken,
+    assumed_role_id: user?.AssumedRoleId,
+    request_id: requestId,
+  };
+  const expiresAt =
+    credentials?.Expiration instanceof Date ? credentials.Expiration.getTime() : NaN;
+  const expectedArn = assumedRoleArn(plan);
+  const subject = output.SubjectFromWebIdentityToken;
+  const defect =
+    malformedField(fields) ??
+    expirationDefect(expiresAt, plan, now) ??
+    (user?.Arn === expectedArn ? undefined : 'assumed_role_arn') ??
+    (String(fields.assumed_role_id).endsWith(`:${plan.sessionName}`)
+      ? undefined
+      : 'assumed_role_id') ??
+    (subject === undefined || subject === plan.caller.subject ? undefined : 'subject');
+  if (defect !== undefined) {
+    return badResponse(defect, typeof requestId === 'string' ? requestId : undefined);
+  }
+  return {
+    kind: 'issued',
+    session: Object.freeze({
+      credentials: Object.freeze({
+        accessKeyId: fields.access_key_id as string,
+        secretAccessKey: fields.secret_access_key as string,
+        sessionToken: fields.session_token as string,
+        expiresAt,
+      }),
+      assumedRoleArn: expectedArn,
+      assumedRoleId: fields.assumed_role_id as string,
+      subject,
+      audience: informative(output.Audience),
+      provider: informative(output.Provider),
+      packedPolicySize: Number.isInteger(output.PackedPolicySize)
+        ? output.PackedPolicySize
+        : undefined,
+      stsRequestId: fields.request_id as string,
+      issuedAt: now,
+    }),
+  };
+}
+
+/** The role's path is not part of it (IAM user guide, "IAM identifiers"). */
+function assumedRoleArn({ roleArn, sessionName }: SessionPlan): string {
+  const [, partition, account, , roleName] = roleArnPattern.exec(roleArn) ?? [];
+  return `arn:${partition}:sts::${account}:assumed-role/${roleName}/${sessionName}`;
+}
+
+type Field = keyof typeof shapes;
+
+/** AccessKeyId as the STS API reference has it; the others are opaque there, but are printable without blanks. */
+const shapes = {
+  access_key_id: /^[A-Za-z0-9_]{16,128}$/,
+  secret_access_key: /^[\x21-\x7e]{16,256}$/,
+  session_token: /^[\x21-\x7e]{16,}$/,
+  assumed_role_id: /^[A-Za-z0-9_+=,.@:-]{2,193}$/,
+  request_id: /^[A-Za-z0-9_-]{1,128}$/,
+} as const;
+
+function malformedField(fields: Readonly<Record<Field, unknown>>): string | undefined {
+  for (const [name, shape] of Object.entries(shapes)) {
+    const value = fields[name as Field];
+    if (typeof value !== 'string' || !shape.test(value)) return name;
+  }
+  return undefined;
+}
+
+const shortestRemainingMs = 60_000;
+const skewAllowanceMs = 5 * 60_000;
+
+function expirationDefect(expiresAt: number, plan: SessionPlan, now: number): string | undefined {
+  const latest = now + plan.durationSeconds * 1000 + skewAllowanceMs;
+  if (!(expiresAt > now + shortestRemainingMs)) return 'expiration_too_early';
+  return expiresAt <= latest ? undefined : 'expiration_too_late';
+}
+
+/** Goes into the audit record at most: nothing is decided by it. */
+function informative(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\x20-\x7e]{1,2048}$/.test(value) ? value : undefined;
+}
