@@ -1,0 +1,51 @@
+/** The change log: one entry per revision, without gaps, so that a known state can be brought up to date. */
+
+import { BrokerError } from '../core/errors.ts';
+import type { MappingRules } from '../core/mapping-check.ts';
+import { changeKey, endOfBucket, type MappingChange, readChange } from './role-mapping-item.ts';
+import type { TableCalls } from './table-calls.ts';
+
+export interface RevisionRange {
+  /** The first entry wanted is the one after this. */
+  readonly since: number;
+  /** The last entry wanted. */
+  readonly through: number;
+}
+
+/** Entries in order of revision, all of them: @throws BrokerError `table_unavailable` if one is missing. */
+export async function readChanges(
+  calls: TableCalls,
+  { since, through }: RevisionRange,
+  rules: MappingRules,
+): Promise<MappingChange[]> {
+  const changes: MappingChange[] = [];
+  for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
+    const first = changeKey(from);
+    const last = changeKey(Math.min(through, endOfBucket(from)));
+    for (const item of await calls.query({ pk: first.pk, fromSk: first.sk, toSk: last.sk })) {
+      const change = readChange(item, rules);
+      if (change === undefined || change.revision !== since + changes.length + 1) {
+        throw incompleteRead('The change log of the table has a gap.');
+      }
+      changes.push(change);
+    }
+  }
+  if (changes.length !== Math.max(0, through - since)) {
+    throw incompleteRead('The change log of the table ends too early.');
+  }
+  return changes;
+}
+
+const incompleteReason = 'incomplete_read';
+
+/** The table answered, but not with all that it must hold: nothing of the answer may be used. */
+export function incompleteRead(detail: string): BrokerError {
+  return new BrokerError('table_unavailable', {
+    detail: `${detail} docs/table.md tells how to repair it.`,
+    reason: incompleteReason,
+  });
+}
+
+export function isIncompleteRead(error: unknown): boolean {
+  return error instanceof BrokerError && error.reason === incompleteReason;
+}

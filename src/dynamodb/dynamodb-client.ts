@@ -1,0 +1,45 @@
+/** The DynamoDB client of the role-mapping table: the SDK's own defaults wait for ever, these do not. */
+
+import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+
+export interface DynamoDbTimeouts {
+  /** For the TCP and TLS handshake of one try. */
+  readonly connectionTimeoutMs: number;
+  /** For the whole of one try. */
+  readonly requestTimeoutMs: number;
+}
+
+export interface DynamoDbClientOptions {
+  readonly region: string;
+  /** Default: the regional endpoint of AWS. */
+  readonly endpoint?: string;
+  /** Default: the SDK's chain (container or instance role, web identity, profile). */
+  readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
+  readonly timeouts?: DynamoDbTimeouts;
+  /** Tries of one call inside the SDK. The callers have retries of their own, so few. */
+  readonly maxAttempts?: number;
+}
+
+const defaultTimeouts: DynamoDbTimeouts = { connectionTimeoutMs: 1_000, requestTimeoutMs: 2_000 };
+
+/** Never give this client a `logger`: the SDK logs whole requests and answers. */
+export function createDynamoDbClient({
+  region,
+  endpoint,
+  credentials,
+  timeouts = defaultTimeouts,
+  maxAttempts = 2,
+}: DynamoDbClientOptions): DynamoDBClient {
+  return new DynamoDBClient({
+    region,
+    maxAttempts,
+    requestHandler: {
+      connectionTimeout: timeouts.connectionTimeoutMs,
+      requestTimeout: timeouts.requestTimeoutMs,
+      // Without this the SDK only warns when a request times out.
+      throwOnRequestTimeout: true,
+    },
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
+  });
+}

@@ -1,0 +1,319 @@
+/**
+ * Keeps the policy in memory equal to the table: polls its revision, applies the change log, and reads
+ * everything again now and then. Whatever goes wrong, the last good policy stays in force until it is too old.
+ */
+
+import type { Clock, Timer } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { MappingRules } from '../core/mapping-check.ts';
+import type { PolicySnapshot } from '../core/policy-snapshot.ts';
+import type { PolicySource } from '../core/ports.ts';
+import { pause } from './backoff.ts';
+import { isIncompleteRead } from './change-log.ts';
+import { type PolicyState, policyState } from './policy-state.ts';
+import {
+  followLog,
+  judgeReload,
+  type NextPolicy,
+  type PolicyTable,
+  takeAsFound,
+} from './policy-steps.ts';
+import {
+  Alarms,
+  type PolicyAlarm,
+  type PolicySyncObserver,
+  type PollResult,
+} from './policy-sync-observer.ts';
+import { type PolicyRow, type QuarantineReport, quarantineReport } from './quarantine.ts';
+import { ReloadSchedule } from './reload-schedule.ts';
+import type { ValidRow } from './role-mapping-item.ts';
+import { Serial } from './serial.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
+
+export interface PolicySyncOptions {
+  readonly table: PolicyTable;
+  readonly rules: MappingRules;
+  readonly clock: Clock;
+  readonly random?: () => number;
+  /** Default: nothing is kept for a restart while the table is away. */
+  readonly snapshotFile?: string;
+  /** How long the policy holds without hearing from the table. Default 4 h, at most 24 h. */
+  readonly maxAgeSeconds?: number;
+  /** Default 2 s. */
+  readonly pollIntervalMs?: number;
+  /** Between complete reads. Default 600. */
+  readonly reloadSeconds?: number;
+  /** Takes the table as the first load finds it: with fewer rows, with a lower revision. Default false. */
+  readonly acceptShrink?: boolean;
+  readonly observer?: PolicySyncObserver;
+}
+
+const maxMaxAgeSeconds = 24 * 60 * 60;
+/** A start must not wait longer for the table when there is a snapshot file to start from. */
+const startPatienceMs = 1_500;
+/** Clocks of honest machines differ by less. */
+const clockSkewMs = 60_000;
+export class PolicySync implements PolicySource {
+  readonly #options: Required<Omit<PolicySyncOptions, 'snapshotFile'>>;
+  readonly #clock: Clock;
+  readonly #alarms: Alarms;
+  readonly #keeper: SnapshotKeeper | undefined;
+  /** Steps that read and then replace the state. */
+  readonly #steps = new Serial();
+
+  #state: PolicyState | undefined;
+  /** Monotonic instant at which the table last confirmed `#state`. */
+  #contactAt = 0;
+  /** From the snapshot file, too old to be in force: what the table is compared with all the same. */
+  #remembered: PolicyState | undefined;
+  #acceptAsFound: boolean;
+
+  #timer: Timer | undefined;
+  readonly #stopping = new AbortController();
+  #polling: Promise<void> | undefined;
+  #reloading: Promise<PollResult> | undefined;
+  readonly #reloads: ReloadSchedule;
+
+  constructor({ snapshotFile, ...options }: PolicySyncOptions) {
+    this.#options = {
+      random: Math.random,
+      maxAgeSeconds: 4 * 60 * 60,
+      pollIntervalMs: 2_000,
+      reloadSeconds: 600,
+      acceptShrink: false,
+      observer: {},
+      ...options,
+    };
+    if (!(this.#options.maxAgeSeconds <= maxMaxAgeSeconds)) {
+      throw new RangeError('maxAgeSeconds must be at most 24 hours');
+    }
+    const { rules, clock, random, observer, acceptShrink, reloadSeconds } = this.#options;
+    this.#clock = clock;
+    this.#reloads = new ReloadSchedule({ intervalMs: reloadSeconds * 1000, random });
+    this.#alarms = new Alarms(observer);
+    this.#acceptAsFound = acceptShrink;
+    if (snapshotFile === undefined) return;
+    const onWritten = (result: 'written' | 'failed') => {
+      this.#alarms.set('snapshot_file_unwritable', result === 'failed');
+      if (result === 'written') this.#alarms.set('snapshot_file_unusable', false);
+    };
+    this.#keeper = new SnapshotKeeper({ path: snapshotFile, rules, clock, onWritten });
+  }
+
+  /**
+   * Resolves once a policy is in force, from the table or else from the snapshot file, or once it is clear that
+   * there is none yet; then `current()` throws and the table is asked again until it answers. Never rejects.
+   */
+  async start(): Promise<void> {
+    const saved = await this.#readSnapshotFile();
+    const firstPoll = this.refresh();
+    if (saved?.fresh === true) await Promise.race([firstPoll, pause(this.#clock, startPatienceMs)]);
+    else await firstPoll;
+    if (saved?.fresh === true && this.#state === undefined) {
+      this.#contactAt = saved.contactAt;
+      this.#use(saved.state, this.#clock.monotonic());
+    }
+    void firstPoll.then(() => this.#schedule());
+  }
+
+  /** Lets a poll under way end and writes the snapshot file. The policy stays readable. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#timer?.cancel();
+    await Promise.allSettled([this.#polling, this.#reloading]);
+    await this.#keeper?.flush();
+  }
+
+  current(): PolicySnapshot {
+    if (this.#state === undefined) {
+      throw new BrokerError('policy_unavailable', {
+        detail:
+          'This instance has not been able to read the role-mapping table yet. Try again, or ask another instance.',
+      });
+    }
+    if (this.#ageMs() > this.#options.maxAgeSeconds * 1000) {
+      throw new BrokerError('policy_stale', {
+        detail:
+          'The role-mapping table has not been readable for too long. Operators: see the alarms of this instance and docs/table.md.',
+      });
+    }
+    return this.#state.snapshot;
+  }
+
+  /**
+   * Polls once, now: afterwards an edit that was acknowledged before the call is in force. Never rejects: if
+   * the table does not answer, the policy stays as it was, and `onPoll` says so.
+   */
+  async refresh(): Promise<void> {
+    // A poll under way may have looked before the edit.
+    await this.#polling;
+    this.#polling ??= this.#poll().finally(() => {
+      this.#polling = undefined;
+    });
+    await this.#polling;
+  }
+
+  /** Of the policy in force; undefined before there is one. */
+  get revision(): number | undefined {
+    return this.#state?.revision;
+  }
+
+  /** Since the table last confirmed the policy in force; undefined before there is one. */
+  ageSeconds(): number | undefined {
+    return this.#state && this.#ageMs() / 1000;
+  }
+
+  /** Alarms that are on. */
+  get alarms(): readonly PolicyAlarm[] {
+    return this.#alarms.active;
+  }
+
+  /** Rows that cannot be read, and what stands in for each. */
+  quarantined(): readonly QuarantineReport[] {
+    const rows = [...(this.#state?.rows.values() ?? [])];
+    return rows.flatMap((row) => (row.kind === 'valid' ? [] : [quarantineReport(row)]));
+  }
+
+  #schedule(): void {
+    if (this.#stopping.signal.aborted) return;
+    // Replicas that start together must not poll together for ever.
+    const delayMs = this.#options.pollIntervalMs * (0.9 + 0.1 * this.#options.random());
+    this.#timer = this.#clock.after(delayMs, () => {
+      void this.refresh().then(() => this.#schedule());
+    });
+  }
+
+  async #poll(): Promise<void> {
+    const startedAt = this.#clock.monotonic();
+    let outcome = await this.#steps.run(() => this.#follow(startedAt));
+    if (outcome === 'behind') outcome = await this.#reloadUnlessTooSoon();
+    // Not awaited: reading everything takes long, and edits must be seen meanwhile.
+    else if (outcome !== 'failed' && this.#reloads.isDue(startedAt)) {
+      void this.#reloadUnlessTooSoon();
+    }
+    const durationMs = this.#clock.monotonic() - startedAt;
+    this.#options.observer.onPoll?.({ result: outcome, durationMs });
+  }
+
+  async #follow(startedAt: number): Promise<PollResult | 'behind'> {
+    if (this.#state === undefined) return 'behind';
+    return await this.#take('applied', startedAt, followLog(this.#options.table, this.#state));
+  }
+
+  async #reloadUnlessTooSoon(): Promise<PollResult> {
+    if (this.#reloading !== undefined) return await this.#reloading;
+    if (this.#reloads.isTooSoon(this.#clock.monotonic())) return 'refused';
+    this.#reloading = this.#reload().finally(() => {
+      this.#reloading = undefined;
+    });
+    return await this.#reloading;
+  }
+
+  async #reload(): Promise<PollResult> {
+    const startedAt = this.#clock.monotonic();
+    const known = this.#state ?? this.#remembered;
+    const loading = this.#options.table.loadAll({
+      known: (id) => validRow(known?.rows.get(id)),
+      acceptMissingRows: this.#acceptAsFound,
+      signal: this.#stopping.signal,
+    });
+    const adopt = async (): Promise<NextPolicy> => {
+      const loaded = await loading;
+      const base = this.#state ?? this.#remembered;
+      if (this.#acceptAsFound) return { kind: 'next', state: takeAsFound(loaded, base) };
+      const revisionBefore = known?.revision ?? 0;
+      return await judgeReload(this.#options.table, { loaded, base, revisionBefore });
+    };
+    // Only the last part must not run beside a poll.
+    await loading.catch(() => {});
+    const outcome = await this.#steps.run(() => this.#take('reloaded', startedAt, adopt()));
+    const result = outcome === 'behind' ? 'refused' : outcome;
+    if (result === 'reloaded') {
+      this.#reloads.succeeded(this.#clock.monotonic());
+      this.#acceptAsFound = false;
+      for (const alarm of endedByReload) this.#alarms.set(alarm, false);
+    } else if (result === 'refused') this.#reloads.refused(this.#clock.monotonic());
+    return result;
+  }
+
+  /** Puts the next policy in force, or says why there is none. */
+  async #take(
+    done: 'applied' | 'reloaded',
+    startedAt: number,
+    coming: Promise<NextPolicy>,
+  ): Promise<PollResult | 'behind'> {
+    let next: NextPolicy;
+    try {
+      next = await coming;
+    } catch (error) {
+      if (!isIncompleteRead(error)) return this.#failed(error);
+      next = { kind: 'refused', alarm: 'incomplete_read' };
+    }
+    switch (next.kind) {
+      case 'behind':
+      case 'refused':
+        if (next.alarm !== undefined) this.#alarms.set(next.alarm, true);
+        return next.kind;
+      case 'unchanged':
+        this.#confirmed(startedAt, false);
+        return 'unchanged';
+      case 'next':
+        this.#use(next.state, startedAt);
+        this.#confirmed(startedAt, true);
+        return done;
+    }
+  }
+
+  #failed(error: unknown): 'failed' {
+    // A load that was given up because of stop() is no failure.
+    if (!this.#stopping.signal.aborted) this.#options.observer.onFailure?.(error);
+    return 'failed';
+  }
+
+  #use(state: PolicyState, startedAt: number): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#remembered = undefined;
+    this.#alarms.set('quarantine', state.quarantined > 0);
+    this.#options.observer.onApplied?.({
+      revision: state.revision,
+      mappings: state.snapshot.byId.size,
+      quarantined: state.quarantined,
+      loadMs: this.#clock.monotonic() - startedAt,
+    });
+  }
+
+  /** The state is that of the table, or was when it was asked. */
+  #confirmed(askedAt: number, changed: boolean): void {
+    this.#contactAt = askedAt;
+    for (const alarm of endedByContact) this.#alarms.set(alarm, false);
+    if (this.#state === undefined) return;
+    const { revision, rows } = this.#state;
+    const contactAt = Math.round(this.#clock.now() - this.#ageMs());
+    this.#keeper?.keep({ revision, rows, contactAt }, changed);
+  }
+
+  /** The policy of the last run, and whether it may be used without the table. */
+  async #readSnapshotFile() {
+    const content = await this.#keeper?.read();
+    this.#alarms.set('snapshot_file_unusable', content?.kind === 'unusable');
+    if (content?.kind !== 'read') return undefined;
+    const { revision, rows, contactAt } = content.policy;
+    const state = policyState(revision, rows);
+    const ageMs = this.#clock.now() - contactAt;
+    this.#remembered = state;
+    const fresh = ageMs >= -clockSkewMs && ageMs <= this.#options.maxAgeSeconds * 1000;
+    return { state, fresh, contactAt: this.#clock.monotonic() - Math.max(0, ageMs) };
+  }
+
+  #ageMs(): number {
+    return this.#clock.monotonic() - this.#contactAt;
+  }
+}
+
+const endedByContact: readonly PolicyAlarm[] = ['rolled_back', 'change_log_gap'];
+const endedByReload: readonly PolicyAlarm[] = ['shrunk', 'incomplete_read'];
+
+function validRow(row: PolicyRow | undefined): ValidRow | undefined {
+  return row?.kind === 'valid' ? row : undefined;
+}

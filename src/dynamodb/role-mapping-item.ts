@@ -1,0 +1,269 @@
+/**
+ * Items of the table ⇄ domain: docs/table.md shows each of them. A mapping is kept as its JSON text, so that
+ * what is read is byte for byte what was written, and equal texts need not be parsed again.
+ */
+
+import { hash } from 'node:crypto';
+import type { Fault } from '../core/errors.ts';
+import { checkRoleMapping, type MappingRules } from '../core/mapping-check.ts';
+import {
+  type RoleMapping,
+  roleMappingSchema,
+  type StoredRoleMapping,
+} from '../core/role-mapping.ts';
+import type { Item, ItemKey } from './table-calls.ts';
+
+/** One current row as read: either a mapping that can work, or what is wrong with it. */
+export type TableRow = ValidRow | UnreadableRow;
+
+export interface ValidRow {
+  readonly kind: 'valid';
+  readonly id: string;
+  readonly version: number;
+  /** Of the text in the table: equal digest and version mean an equal row. */
+  readonly digest: string;
+  readonly stored: StoredRoleMapping;
+}
+
+export interface UnreadableRow {
+  readonly kind: 'unreadable';
+  /** As in the key, or a made-up one if the key does not hold a legal id. */
+  readonly id: string;
+  /** 0 if that cannot be read either. */
+  readonly version: number;
+  readonly faults: readonly Fault[];
+  /** Whatever JSON the row holds; undefined if none. */
+  readonly document: unknown;
+}
+
+export const changeActions = ['create', 'replace', 'delete'] as const;
+export type ChangeAction = (typeof changeActions)[number];
+
+/** Who changed what, when and why: on every version and every entry of the change log. */
+export interface ChangeFacts {
+  readonly version: number;
+  readonly revision: number;
+  readonly action: ChangeAction;
+  /** RFC 3339 with milliseconds. */
+  readonly updatedAt: string;
+  readonly updatedBy: string;
+  readonly reason: string;
+}
+
+/** A version of a mapping, current or past. */
+export interface MappingVersion extends ChangeFacts {
+  readonly id: string;
+  /** Undefined for a deletion, and when the document does not pass the checks of today. */
+  readonly mapping: RoleMapping | undefined;
+  /** Why there is a document but no mapping. */
+  readonly faults: readonly Fault[];
+  /** As stored; undefined for a deletion. */
+  readonly document: unknown;
+}
+
+/** An entry of the change log. */
+export interface MappingChange extends ChangeFacts {
+  readonly id: string;
+  /** Documents as stored: undefined before a creation and after a deletion. */
+  readonly before: unknown;
+  readonly after: unknown;
+  /** `after` as a row; undefined for a deletion. */
+  readonly row: TableRow | undefined;
+}
+
+export interface Head {
+  /** Grows by one with each change; 0 for a table that was never changed. */
+  readonly revision: number;
+  /** How many current mappings there are: tells a complete read from an incomplete one. */
+  readonly mappings: number;
+}
+
+/** More than any sensible mapping needs, and far below DynamoDB's 400 KB for the entry with before and after. */
+export const mappingTextMaxLength = 64 * 1024;
+const maxFaults = 20;
+
+const currentPrefix = 'MAPPING#';
+export const currentSk = 'CURRENT';
+export const headKey: ItemKey = { pk: 'HEAD', sk: 'HEAD' };
+const changesPerBucket = 1000;
+const versionDigits = 10;
+const revisionDigits = 15;
+
+export function currentKey(id: string): ItemKey {
+  return { pk: `${currentPrefix}${id}`, sk: currentSk };
+}
+
+export function versionKey(id: string, version: number): ItemKey {
+  return { pk: `${currentPrefix}${id}`, sk: `V#${padded(version, versionDigits)}` };
+}
+
+/** A bucket holds 1,000 changes, so no partition grows without bound. */
+export function changeKey(revision: number): ItemKey {
+  return {
+    pk: `CHANGES#${padded(changeBucket(revision), revisionDigits)}`,
+    sk: padded(revision, revisionDigits),
+  };
+}
+
+export function changeBucket(revision: number): number {
+  return Math.floor((revision - 1) / changesPerBucket);
+}
+
+/** Last revision of the bucket that holds this one. */
+export function endOfBucket(revision: number): number {
+  return (changeBucket(revision) + 1) * changesPerBucket;
+}
+
+export function toItem(
+  key: ItemKey,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+): Item {
+  const item: Item = { pk: { S: key.pk }, sk: { S: key.sk } };
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === 'number') item[name] = { N: String(value) };
+    else if (value !== undefined) item[name] = { S: value };
+  }
+  return item;
+}
+
+export function readHead(item: Item | undefined): Head {
+  return {
+    revision: readInteger(item, 'revision') ?? 0,
+    mappings: readInteger(item, 'mappings') ?? 0,
+  };
+}
+
+/** A current row. `known` is what an earlier read made of it: an equal row gives the same object again. */
+export function readCurrent(
+  item: Item,
+  rules: MappingRules,
+  known: (id: string) => TableRow | undefined,
+): TableRow {
+  const key = readText(item, 'pk') ?? '';
+  const id = key.slice(currentPrefix.length);
+  if (!key.startsWith(currentPrefix) || !isMappingId(id)) {
+    const faults = [
+      { pointer: '', detail: 'The key of the row does not hold a legal mapping id.' },
+    ];
+    const document = parseJson(readText(item, 'mapping') ?? '');
+    return { kind: 'unreadable', id: madeUpId(key), version: 0, faults, document };
+  }
+  const version = readInteger(item, 'version') ?? 0;
+  return readMapping({ id, version, text: readText(item, 'mapping') ?? '' }, rules, known(id));
+}
+
+export interface MappingText {
+  readonly id: string;
+  readonly version: number;
+  readonly text: string;
+}
+
+export function readMapping(
+  { id, version, text }: MappingText,
+  rules: MappingRules,
+  known?: TableRow,
+): TableRow {
+  const digest = textDigest(text);
+  if (known?.kind === 'valid' && known.version === version && known.digest === digest) return known;
+  const document = parseJson(text);
+  const unreadable = (faults: readonly Fault[]): UnreadableRow => ({
+    kind: 'unreadable',
+    id,
+    version,
+    faults: faults.slice(0, maxFaults),
+    document,
+  });
+  if (version === 0) return unreadable([{ pointer: '', detail: 'The row has no version.' }]);
+  // Before the real check: what is beyond this may be made to cost time.
+  if (text.length > mappingTextMaxLength) {
+    return unreadable([{ pointer: '', detail: tooLong }]);
+  }
+  const check = checkRoleMapping(document, rules);
+  if (check.kind === 'invalid') return unreadable(check.faults);
+  if (check.mapping.id !== id) {
+    return unreadable([{ pointer: '/id', detail: 'must equal the id in the key of the row' }]);
+  }
+  return { kind: 'valid', id, version, digest, stored: { mapping: check.mapping, version } };
+}
+
+export const tooLong = `may have at most ${mappingTextMaxLength} characters as JSON`;
+
+/** A `CURRENT` or `V#` item of this mapping. Items written by hand may lack who, when and why. */
+export function readVersion(id: string, item: Item, rules: MappingRules): MappingVersion {
+  const facts = readFacts(item);
+  const text = readText(item, 'mapping');
+  if (text === undefined) {
+    return { id, ...facts, mapping: undefined, faults: [], document: undefined };
+  }
+  const row = readMapping({ id, version: facts.version, text }, rules);
+  return row.kind === 'valid'
+    ? { id, ...facts, mapping: row.stored.mapping, faults: [], document: row.stored.mapping }
+    : { id, ...facts, mapping: undefined, faults: row.faults, document: row.document };
+}
+
+/** Undefined if the item is not a whole entry of the change log. */
+export function readChange(item: Item, rules: MappingRules): MappingChange | undefined {
+  const facts = readFacts(item);
+  const id = readText(item, 'id');
+  const after = readText(item, 'after');
+  if (facts.revision === 0 || id === undefined || !isMappingId(id)) return undefined;
+  if ((after === undefined) !== (facts.action === 'delete')) return undefined;
+  const before = readText(item, 'before');
+  return {
+    id,
+    ...facts,
+    before: before === undefined ? undefined : parseJson(before),
+    after: after === undefined ? undefined : parseJson(after),
+    row:
+      after === undefined
+        ? undefined
+        : readMapping({ id, version: facts.version, text: after }, rules),
+  };
+}
+
+export function isMappingId(id: string): boolean {
+  return roleMappingSchema.shape.id.safeParse(id).success;
+}
+
+export function textDigest(text: string): string {
+  return hash('sha256', text, 'base64');
+}
+
+export function readText(item: Item | undefined, name: string): string | undefined {
+  return item?.[name]?.S;
+}
+
+/** A whole number from 0, or nothing. */
+export function readInteger(item: Item | undefined, name: string): number | undefined {
+  const digits = item?.[name]?.N;
+  if (digits === undefined || !/^\d{1,15}$/.test(digits)) return undefined;
+  return Number(digits);
+}
+
+function readFacts(item: Item): ChangeFacts {
+  return {
+    version: readInteger(item, 'version') ?? 0,
+    revision: readInteger(item, 'revision') ?? 0,
+    action: changeActions.find((name) => name === readText(item, 'action')) ?? 'create',
+    updatedAt: readText(item, 'updatedAt') ?? '',
+    updatedBy: readText(item, 'updatedBy') ?? '',
+    reason: readText(item, 'reason') ?? '',
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names a row whose key cannot be shown: a legal id, and the same one each time. */
+function madeUpId(key: string): string {
+  return `unreadable-${hash('sha256', key, 'hex').slice(0, 16)}`;
+}
+
+function padded(value: number, digits: number): string {
+  return String(value).padStart(digits, '0');
+}

@@ -1,0 +1,164 @@
+/**
+ * The last good policy on disk, so that the broker starts while DynamoDB is away. One JSON document per line:
+ * a header, the rows, and the SHA-256 of all bytes before the last line. The digest finds damage, not forgery:
+ * whoever can write this file as the broker's user can do what the broker can.
+ */
+
+import { createHash } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { MappingRules } from '../core/mapping-check.ts';
+import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import { type PolicyRow, type QuarantinedRow, toPolicyRow } from './quarantine.ts';
+import { readMapping } from './role-mapping-item.ts';
+
+export interface SavedPolicy {
+  readonly revision: number;
+  /** When the table last confirmed this policy, epoch milliseconds. */
+  readonly contactAt: number;
+  readonly rows: ReadonlyMap<string, PolicyRow>;
+}
+
+export type SnapshotFileContent =
+  | { readonly kind: 'read'; readonly policy: SavedPolicy }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unusable' };
+
+const format = 1;
+const maxFileBytes = 512 * 1024 * 1024;
+const rowsPerTurn = 100;
+const lineFeed = 0x0a;
+
+/** `unusable`: damaged, not ours, or writable by everybody. Never throws. */
+export async function readSnapshotFile(
+  path: string,
+  rules: MappingRules,
+): Promise<SnapshotFileContent> {
+  try {
+    const { mode, size } = await stat(path);
+    const writableByAll = (mode & 0o002) !== 0;
+    if (writableByAll || size > maxFileBytes) return { kind: 'unusable' };
+    const lines = checkedLines(await readFile(path));
+    return { kind: 'read', policy: await parsePolicy(lines, rules) };
+  } catch (error) {
+    const absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return { kind: absent ? 'absent' : 'unusable' };
+  }
+}
+
+/** Replaces the file as a whole or not at all. @throws the error of the file system */
+export async function writeSnapshotFile(path: string, policy: SavedPolicy): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    const digest = createHash('sha256');
+    for await (const text of printed(policy)) {
+      digest.update(text);
+      await file.write(text);
+    }
+    await file.write(`${JSON.stringify({ sha256: digest.digest('hex') })}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/** Without this a crash of the machine may bring the old file back. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** In slices, so that requests are served in between. */
+async function* printed({ revision, contactAt, rows }: SavedPolicy): AsyncGenerator<string> {
+  let text = `${JSON.stringify({ format, revision, contactAt, rows: rows.size })}\n`;
+  let count = 0;
+  // The rows of a state never change, so what is yielded between turns is still one picture.
+  for (const row of rows.values()) {
+    text += `${JSON.stringify(toLine(row))}\n`;
+    count += 1;
+    if (count % rowsPerTurn > 0) continue;
+    yield text;
+    text = '';
+    await nextTurn();
+  }
+  if (text !== '') yield text;
+}
+
+interface RowLine {
+  readonly id: string;
+  readonly version: number;
+  readonly mapping?: unknown;
+  readonly quarantined?: {
+    readonly faults: QuarantinedRow['faults'];
+    readonly lastGood: StoredRoleMapping | null;
+    readonly inForce: readonly StoredRoleMapping[];
+  };
+}
+
+function toLine(row: PolicyRow): RowLine {
+  const { id, version } = row;
+  if (row.kind === 'valid') return { id, version, mapping: row.stored.mapping };
+  const { faults, lastGood = null, inForce } = row;
+  return { id, version, quarantined: { faults, lastGood, inForce } };
+}
+
+function checkedLines(bytes: Buffer): Buffer {
+  const endOfContent = bytes.lastIndexOf(lineFeed, -2) + 1;
+  const { sha256 } = JSON.parse(bytes.toString('utf8', endOfContent)) as { sha256?: unknown };
+  const content = bytes.subarray(0, endOfContent);
+  if (createHash('sha256').update(content).digest('hex') !== sha256) throw new Error('damaged');
+  return content;
+}
+
+async function parsePolicy(content: Buffer, rules: MappingRules): Promise<SavedPolicy> {
+  const lines = linesOf(content);
+  const header = lines.next().value as Record<string, unknown> | undefined;
+  const { revision, contactAt, rows: count } = header ?? {};
+  const ours = header?.['format'] === format && typeof contactAt === 'number';
+  if (!ours || !Number.isSafeInteger(revision)) throw new Error('not a snapshot of this format');
+  const rows = new Map<string, PolicyRow>();
+  for (const line of lines) {
+    if (rows.size % rowsPerTurn === 0) await nextTurn();
+    const row = fromLine(line as RowLine, rules);
+    rows.set(row.id, row);
+  }
+  if (rows.size !== count) throw new Error('rows are missing');
+  return { revision: revision as number, contactAt, rows };
+}
+
+function* linesOf(content: Buffer): Generator<unknown> {
+  let start = 0;
+  while (start < content.length) {
+    const end = content.indexOf(lineFeed, start);
+    yield JSON.parse(content.toString('utf8', start, end));
+    start = end + 1;
+  }
+}
+
+/** Configuration may have changed since, so every mapping is checked again. */
+function fromLine({ id, version, mapping, quarantined }: RowLine, rules: MappingRules): PolicyRow {
+  const check = (document: unknown, at: number) =>
+    readMapping({ id, version: at, text: JSON.stringify(document ?? null) }, rules);
+  if (quarantined === undefined) return toPolicyRow(check(mapping, version), undefined);
+  const stillValid = (stored: StoredRoleMapping | null) => {
+    const row = stored === null ? undefined : check(stored.mapping, Math.max(1, stored.version));
+    return row?.kind === 'valid' ? [row.stored] : [];
+  };
+  return {
+    kind: 'quarantined',
+    id,
+    version,
+    faults: quarantined.faults,
+    lastGood: stillValid(quarantined.lastGood)[0],
+    inForce: quarantined.inForce.flatMap(stillValid),
+  };
+}

@@ -1,0 +1,67 @@
+/** One edit as the four writes of its transaction. */
+
+import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import {
+  type ChangeFacts,
+  changeKey,
+  currentKey,
+  headKey,
+  toItem,
+  versionKey,
+} from './role-mapping-item.ts';
+import type { Item } from './table-calls.ts';
+
+export interface PlannedChange extends ChangeFacts {
+  readonly id: string;
+  readonly expectedVersion: number | 'absent';
+  /** Current mappings once this is done. */
+  readonly mappings: number;
+  /** Texts of the mapping. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+  /** `before`, where it could be read. */
+  readonly beforeStored: StoredRoleMapping | undefined;
+  /** Tells this edit from every other one: recognises a success whose answer was lost. */
+  readonly writeId: string;
+}
+
+/** Places in the transaction, and so in the reasons of its cancellation. */
+export const placeInTransaction = { current: 0, version: 1, change: 2, head: 3 } as const;
+
+export function changeTransaction(tableName: string, change: PlannedChange): TransactWriteItem[] {
+  const { id, version, revision, mappings, action, before, after, writeId } = change;
+  const { updatedAt, updatedBy, reason } = change;
+  const facts = { version, revision, action, updatedAt, updatedBy, reason, writeId };
+  const current = toItem(currentKey(id), { ...facts, mapping: after });
+  const history = toItem(versionKey(id, version), { ...facts, mapping: after });
+  const entry = toItem(changeKey(revision), { ...facts, id, before, after });
+  const head = toItem(headKey, { revision, mappings, updatedAt, writeId });
+  const onlyNew = { ConditionExpression: 'attribute_not_exists(pk)' };
+  const put = (item: Item, condition: object) => ({
+    Put: { TableName: tableName, Item: item, ...condition },
+  });
+  return [
+    after === undefined
+      ? {
+          Delete: {
+            TableName: tableName,
+            Key: toItem(currentKey(id), {}),
+            ...expecting('version', change.expectedVersion),
+          },
+        }
+      : put(current, expecting('version', change.expectedVersion)),
+    put(history, onlyNew),
+    put(entry, onlyNew),
+    put(head, revision === 1 ? onlyNew : expecting('revision', revision - 1)),
+  ];
+}
+
+function expecting(attribute: string, value: number | 'absent') {
+  if (value === 'absent') return { ConditionExpression: 'attribute_not_exists(pk)' };
+  return {
+    ConditionExpression: '#expected = :expected',
+    ExpressionAttributeNames: { '#expected': attribute },
+    ExpressionAttributeValues: { ':expected': { N: String(value) } },
+  };
+}
