@@ -1,0 +1,71 @@
+/** The files of one audit log: the current one, and those that rotation has closed, named by their first record. */
+
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { errorCodeOf } from './audit-sink.ts';
+
+export const currentFileName = 'audit.jsonl';
+const rotatedName = /^audit-(\d{12,16})\.jsonl$/;
+
+export function rotatedFileName(firstSeq: number): string {
+  return `audit-${String(firstSeq).padStart(12, '0')}.jsonl`;
+}
+
+export interface RotatedFile {
+  readonly name: string;
+  readonly firstSeq: number;
+}
+
+/** Oldest first. */
+export async function rotatedFiles(directory: string): Promise<readonly RotatedFile[]> {
+  const found: RotatedFile[] = [];
+  for (const name of await readdir(directory)) {
+    const [, firstSeq] = rotatedName.exec(name) ?? [];
+    if (firstSeq !== undefined) found.push({ name, firstSeq: Number(firstSeq) });
+  }
+  return found.sort((a, b) => a.firstSeq - b.firstSeq);
+}
+
+export interface AuditFile {
+  readonly name: string;
+  /** Open for reading, until the next file is asked for. */
+  readonly handle: FileHandle;
+}
+
+/** The files at `location` in the order they were written: an audit directory, or one file. */
+export async function* openAuditFiles(location: string): AsyncGenerator<AuditFile> {
+  if (!(await stat(location)).isDirectory()) {
+    yield* openFile(path.dirname(location), path.basename(location));
+    return;
+  }
+  // Opened before the others are listed: a rotation in between must not hide records from the reader.
+  const current = await openIfPresent(path.join(location, currentFileName));
+  try {
+    const currentInode = (await current?.stat())?.ino;
+    for (const { name } of await rotatedFiles(location)) {
+      if ((await stat(path.join(location, name))).ino === currentInode) continue;
+      yield* openFile(location, name);
+    }
+    if (current !== undefined) yield { name: currentFileName, handle: current };
+  } finally {
+    await current?.close();
+  }
+}
+
+async function* openFile(directory: string, name: string): AsyncGenerator<AuditFile> {
+  const handle = await open(path.join(directory, name), 'r');
+  try {
+    yield { name, handle };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openIfPresent(file: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(file, 'r');
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,285 @@
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock, Timer } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import { currentFileName } from './audit-files.ts';
+import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { GroupCommit } from './group-commit.ts';
+import { type ChainHead, sealRecords } from './hash-chain.ts';
+import type { LogEvent, LogRecovered } from './log-event.ts';
+import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
+import { type LogPosition, openLog } from './open-log.ts';
+import { recordFields } from './record-fields.ts';
+
+export interface FileSinkOptions {
+  /** Created with mode 0700 if it is not there. One process at a time writes to it. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Version of this service, for the record that opens the log. */
+  readonly version: string;
+  readonly observer?: AuditObserver;
+  readonly deadlineMs?: number;
+  /** How long to wait before the disk is tried again after a failure. */
+  readonly retryMs?: number;
+  readonly rotateBytes?: number;
+  /** Age of a file's first record at which it is closed; without it only size counts. */
+  readonly rotateAfterMs?: number;
+  readonly maxQueuedRecords?: number;
+  readonly maxQueuedBytes?: number;
+}
+
+/** Faults of the moment: the sink keeps trying. Any other one at start is a mistake in the configuration. */
+const passingFaults: readonly string[] = [
+  'EAGAIN',
+  'EDQUOT',
+  'EFBIG',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'ENOSPC',
+  'EROFS',
+  'ESTALE',
+  'ETIMEDOUT',
+];
+const placeCheckMs = 1_000;
+const rotationRetryMs = 60_000;
+
+/**
+ * Appends records to a file and syncs them (fdatasync) before they count as kept.
+ *
+ * After any failure nothing is accepted until a record of the sink's own has been made durable again, which
+ * it tries by itself every `retryMs`: a sink that nobody asks because it is not ready recovers all the same.
+ */
+export class FileSink implements AuditSink {
+  readonly name = 'file';
+  readonly #options: FileSinkOptions;
+  readonly #observer: AuditObserver;
+  readonly #deadlineMs: number;
+  readonly #queue: GroupCommit;
+  #directoryHandle: FileHandle | undefined;
+  #lock: DirectoryLock | undefined;
+  #log: { readonly file: LogFile; readonly head: ChainHead } | undefined;
+  #last: LogPosition | undefined;
+  /** Since when nothing is accepted, and why; undefined before the log was first opened. */
+  #outage: { readonly sinceMs: number; readonly errorCode: string } | undefined;
+  /** Kept until it is on record, because what was cut off cannot be found a second time. */
+  #recovered: LogRecovered | undefined;
+  #work: Promise<unknown> | undefined;
+  #retryTimer: Timer | undefined;
+  #placeCheckedAtMs = 0;
+  #rotateNotBeforeMs = 0;
+  #phase: 'working' | 'stopping' = 'working';
+
+  constructor(options: FileSinkOptions) {
+    this.#options = options;
+    this.#observer = options.observer ?? {};
+    this.#deadlineMs = options.deadlineMs ?? 1_000;
+    this.#queue = new GroupCommit({
+      sink: this.name,
+      clock: options.clock,
+      deadlineMs: this.#deadlineMs,
+      maxQueuedRecords: options.maxQueuedRecords ?? 10_000,
+      maxQueuedBytes: options.maxQueuedBytes ?? 16 * 1024 * 1024,
+      write: (records) => this.#commit(records),
+      observer: this.#observer,
+    });
+  }
+
+  /**
+   * Opens the log. A disk that is full, blocked or failing at this moment is no error: the sink is then not
+   * ready, and goes on trying.
+   */
+  async start(): Promise<void> {
+    const error = await this.#withinDeadline(this.#open());
+    if (error === undefined || passingFaults.includes(errorCodeOf(error))) return;
+    await this.stop();
+    throw new BrokerError('audit_unavailable', {
+      detail: 'The audit directory cannot be used: see the cause.',
+      cause: error,
+    });
+  }
+
+  append(fields: string): Promise<void> {
+    return this.#queue.append(fields);
+  }
+
+  ready(): boolean {
+    return this.#queue.healthy;
+  }
+
+  waiting(): number {
+    return this.#queue.waiting;
+  }
+
+  async stop(): Promise<void> {
+    this.#phase = 'stopping';
+    this.#retryTimer?.cancel();
+    const drained = await this.#queue.drain();
+    await this.#withinDeadline(this.#work);
+    // What never returned still has the file: the lock ends with the process then.
+    if (!drained || this.#work !== undefined) return;
+    await this.#log?.file.close();
+    this.#log = undefined;
+    await this.#directoryHandle?.close();
+    await this.#lock?.release();
+    this.#directoryHandle = undefined;
+    this.#lock = undefined;
+  }
+
+  /** Never two at a time, so that a blocked disk holds no more than one thread. Resolves to what went wrong. */
+  #open(): Promise<unknown> {
+    const opening = this.#tryToOpen().catch((error: unknown) => {
+      this.#observer.onFailure?.({
+        sink: this.name,
+        reason: 'write_failed',
+        records: 0,
+        errorCode: errorCodeOf(error),
+      });
+      return this.#abandon().then(() => error);
+    });
+    return this.#track(opening);
+  }
+
+  #track(work: Promise<unknown>): Promise<unknown> {
+    this.#work = work;
+    return work.finally(() => {
+      this.#work = undefined;
+    });
+  }
+
+  async #tryToOpen(): Promise<void> {
+    const { directory, clock } = this.#options;
+    this.#lock ??= await this.#takeDirectory();
+    this.#directoryHandle ??= await open(directory, 'r');
+    const opened = await openLog({ directory, clock, last: this.#last });
+    this.#log = opened;
+    await this.#directoryHandle.sync();
+    this.#recovered = opened.recovered ?? this.#recovered;
+    const events = [opened.broken, this.#recovered, this.#firstEvent(opened.head.seq)];
+    await this.#appendSealed(events.filter((event) => event !== undefined).map(recordFields));
+    this.#outage = undefined;
+    this.#last = undefined;
+    this.#recovered = undefined;
+    if (this.#phase === 'working') this.#queue.resume();
+    if (opened.broken !== undefined) {
+      const { reason, brokenFile: file } = opened.broken;
+      this.#observer.onAlarm?.({ sink: this.name, reason, file });
+    }
+  }
+
+  async #takeDirectory(): Promise<DirectoryLock> {
+    const { directory } = this.#options;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return await lockDirectory(directory);
+  }
+
+  #firstEvent(previousSeq: number): LogEvent {
+    const { clock, version } = this.#options;
+    const time = new Date(clock.now()).toISOString();
+    if (this.#outage === undefined) {
+      return { type: 'audit_opened', time, version, pid: process.pid, previousSeq };
+    }
+    const { sinceMs, errorCode } = this.#outage;
+    const outageMs = Math.round(clock.monotonic() - sinceMs);
+    const refusedRecords = this.#queue.notAccepted;
+    return { type: 'audit_resumed', time, errorCode, outageMs, refusedRecords };
+  }
+
+  async #commit(records: readonly string[]): Promise<void> {
+    try {
+      await this.#checkPlace();
+      await this.#rotateIfDue();
+      await this.#appendSealed(records);
+    } catch (error) {
+      this.#outage = {
+        sinceMs: this.#options.clock.monotonic(),
+        errorCode: errorCodeOf(error),
+      };
+      this.#queue.suspend(error);
+      // Not awaited: the callers are told first.
+      void this.#track(this.#abandon());
+      throw error;
+    }
+  }
+
+  async #appendSealed(records: readonly string[]): Promise<void> {
+    if (this.#log === undefined) throw new Error('the audit log is not open');
+    const { file, head } = this.#log;
+    const sealed = sealRecords(head, records);
+    await file.append(sealed.text);
+    // Only now: a record that was not kept must leave no gap in the chain.
+    this.#log = { file, head: sealed.head };
+  }
+
+  async #checkPlace(): Promise<void> {
+    const { clock, directory } = this.#options;
+    if (clock.monotonic() - this.#placeCheckedAtMs < placeCheckMs) return;
+    this.#placeCheckedAtMs = clock.monotonic();
+    if (await this.#log?.file.isAt(path.join(directory, currentFileName))) return;
+    throw new AuditFileMovedError('the audit file was moved or removed');
+  }
+
+  async #rotateIfDue(): Promise<void> {
+    if (this.#log === undefined || this.#directoryHandle === undefined) return;
+    if (!this.#rotationIsDue(this.#log.file)) return;
+    const { file, head } = this.#log;
+    const { directory, clock } = this.#options;
+    const directoryHandle = this.#directoryHandle;
+    try {
+      const now = clock.now();
+      const next = await rotate({ directory, directoryHandle, file, nextSeq: head.seq + 1, now });
+      this.#log = { file: next, head };
+    } catch (error) {
+      if (!(error instanceof RotationRefusedError)) throw error;
+      this.#rotateNotBeforeMs = clock.monotonic() + rotationRetryMs;
+      this.#observer.onFailure?.({
+        sink: this.name,
+        reason: 'rotation_failed',
+        records: 0,
+        errorCode: errorCodeOf(error.cause),
+      });
+    }
+  }
+
+  #rotationIsDue(file: LogFile): boolean {
+    const { clock, rotateBytes = 64 * 1024 * 1024, rotateAfterMs } = this.#options;
+    if (file.bytes === 0 || clock.monotonic() < this.#rotateNotBeforeMs) return false;
+    if (file.bytes >= rotateBytes) return true;
+    return rotateAfterMs !== undefined && clock.now() - file.begunAt >= rotateAfterMs;
+  }
+
+  /** Takes back what a failed write left, as far as the disk allows, and plans the next attempt. */
+  async #abandon(): Promise<void> {
+    const log = this.#log;
+    this.#log = undefined;
+    if (log !== undefined) {
+      this.#last = { head: log.head, bytes: log.file.bytes };
+      // Whatever fails here is met again, and repaired, when the file is opened next.
+      await log.file.rollBack().catch(() => undefined);
+      await log.file.close().catch(() => undefined);
+    }
+    if (this.#phase === 'stopping') return;
+    this.#retryTimer = this.#options.clock.after(this.#options.retryMs ?? 200, () => {
+      void this.#open();
+    });
+  }
+
+  async #withinDeadline<T>(work: Promise<T> | undefined): Promise<T | undefined> {
+    if (work === undefined) return undefined;
+    let timer: Timer | undefined;
+    const deadline = new Promise<undefined>((resolve) => {
+      timer = this.#options.clock.after(this.#deadlineMs, () => resolve(undefined));
+    });
+    try {
+      return await Promise.race([work, deadline]);
+    } finally {
+      timer?.cancel();
+    }
+  }
+}
+
+class AuditFileMovedError extends Error {
+  override readonly name = 'AuditFileMovedError';
+  readonly code = 'EMOVED';
+}

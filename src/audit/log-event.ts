@@ -1,0 +1,50 @@
+/** What the log says about itself, in the same chain as the records that it keeps. */
+
+/** A process has opened the log. */
+export interface LogOpened {
+  readonly type: 'audit_opened';
+  /** RFC 3339 with milliseconds. */
+  readonly time: string;
+  readonly version: string;
+  readonly pid: number;
+  /** Number of the last record of the process before; 0 for a new log. */
+  readonly previousSeq: number;
+}
+
+/** A record that a crash left incomplete was cut off; it was never acknowledged. */
+export interface LogRecovered {
+  readonly type: 'audit_recovered';
+  readonly time: string;
+  readonly cutBytes: number;
+  readonly cutSha256: string;
+  /** File in the same directory that keeps the bytes. */
+  readonly keptIn: string;
+}
+
+/** The sink works again after it had refused records. */
+export interface LogResumed {
+  readonly type: 'audit_resumed';
+  readonly time: string;
+  readonly errorCode: string;
+  readonly outageMs: number;
+  readonly refusedRecords: number;
+}
+
+/** First record of a chain that does not continue the one before it in the same file, because that is broken. */
+export interface ChainBroken {
+  readonly type: 'audit_chain_broken';
+  readonly time: string;
+  readonly reason: ChainBreak;
+  readonly brokenFile: string;
+  /** As the last line claims, where it can still be read. */
+  readonly brokenChain?: string;
+  readonly brokenSeq?: number;
+}
+
+/**
+ * `tail_altered`: the last record does not match its own hash. `tail_unexpected`: it does, but it is not the
+ * one that this process wrote last.
+ */
+export type ChainBreak = 'tail_altered' | 'tail_unexpected';
+
+export type LogEvent = LogOpened | LogRecovered | LogResumed | ChainBroken;

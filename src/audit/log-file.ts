@@ -1,0 +1,141 @@
+import { constants, type FileHandle, open, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { currentFileName, rotatedFileName } from './audit-files.ts';
+import { errorCodeOf } from './audit-sink.ts';
+
+// Readable too, because the tail is read through the same handle that appends.
+const appendFlags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+const onlyOwner = 0o600;
+
+export async function openForAppend(file: string, extraFlags = 0): Promise<FileHandle> {
+  return await open(file, appendFlags | extraFlags, onlyOwner);
+}
+
+export interface LogFileOptions {
+  readonly handle: FileHandle;
+  readonly inode: number;
+  /** Length up to the last record that is known to be durable. */
+  readonly bytes: number;
+  readonly firstSeq: number;
+  /** Epoch milliseconds. */
+  readonly begunAt: number;
+}
+
+/** The file that records are appended to. One call at a time. */
+export class LogFile {
+  readonly firstSeq: number;
+  readonly begunAt: number;
+  readonly #handle: FileHandle;
+  readonly #inode: number;
+  #bytes: number;
+
+  constructor({ handle, inode, bytes, firstSeq, begunAt }: LogFileOptions) {
+    this.#handle = handle;
+    this.#inode = inode;
+    this.#bytes = bytes;
+    this.firstSeq = firstSeq;
+    this.begunAt = begunAt;
+  }
+
+  /** Length up to the last record that is durable. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Appends lines of ASCII and makes them durable. If it throws, any part of them may be in the file. */
+  async append(text: string): Promise<void> {
+    const bytes = Buffer.from(text, 'latin1');
+    let written = 0;
+    while (written < bytes.length) {
+      const { bytesWritten } = await this.#handle.write(
+        bytes,
+        written,
+        bytes.length - written,
+        null,
+      );
+      written += bytesWritten;
+    }
+    await this.#handle.datasync();
+    this.#bytes += bytes.length;
+  }
+
+  /** Takes away what an append that failed has left. */
+  async rollBack(): Promise<void> {
+    await this.#handle.truncate(this.#bytes);
+    await this.#handle.datasync();
+  }
+
+  /** Whether the file is still the one at that path: appending to a removed file would lose the records. */
+  async isAt(file: string): Promise<boolean> {
+    try {
+      return (await stat(file)).ino === this.#inode;
+    } catch (error) {
+      if (errorCodeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+export interface RotationOptions {
+  readonly directory: string;
+  /** Open on the same directory, to sync it. */
+  readonly directoryHandle: FileHandle;
+  readonly file: LogFile;
+  /** Number of the record that will come first in the new file. */
+  readonly nextSeq: number;
+  readonly now: number;
+}
+
+/** Nothing has changed yet: the file at hand can still be appended to. */
+export class RotationRefusedError extends Error {
+  override readonly name = 'RotationRefusedError';
+}
+
+/**
+ * Closes the file under the name of its first record and begins a new one. Every record in it is durable by
+ * then; the new file exists before the old one is renamed, so that a lack of descriptors is found in time.
+ *
+ * @throws RotationRefusedError if it could not begin; other errors leave the directory to be opened anew.
+ */
+export async function rotate(options: RotationOptions): Promise<LogFile> {
+  const { directory, directoryHandle, file, nextSeq, now } = options;
+  const current = path.join(directory, currentFileName);
+  const next = `${current}.next`;
+  const closed = path.join(directory, rotatedFileName(file.firstSeq));
+  const handle = await prepare(next, closed);
+  try {
+    const { ino } = await handle.stat();
+    await rename(current, closed);
+    await rename(next, current);
+    await directoryHandle.sync();
+    await file.close();
+    return new LogFile({ handle, inode: ino, bytes: 0, firstSeq: nextSeq, begunAt: now });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function prepare(next: string, closed: string): Promise<FileHandle> {
+  try {
+    // A rename replaces what is there: never another part of the log.
+    if (await exists(closed)) throw new Error('a file of that name exists');
+    return await openForAppend(next, constants.O_TRUNC);
+  } catch (error) {
+    throw new RotationRefusedError('the audit file could not be rotated', { cause: error });
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

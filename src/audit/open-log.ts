@@ -1,0 +1,188 @@
+import { hash, randomBytes } from 'node:crypto';
+import { type FileHandle, open, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { currentFileName, rotatedFiles } from './audit-files.ts';
+import { type ChainHead, startChain } from './hash-chain.ts';
+import type { ChainBreak, ChainBroken, LogRecovered } from './log-event.ts';
+import { LogFile, openForAppend } from './log-file.ts';
+import { type LogTail, readStart, readTail } from './log-tail.ts';
+
+/** Where this process was when it last had the log open. */
+export interface LogPosition {
+  readonly head: ChainHead;
+  readonly bytes: number;
+}
+
+export interface OpenLogOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly last: LogPosition | undefined;
+}
+
+export interface OpenedLog {
+  readonly file: LogFile;
+  readonly head: ChainHead;
+  /** What was found and done: to be recorded before anything else. */
+  readonly broken: ChainBroken | undefined;
+  readonly recovered: LogRecovered | undefined;
+}
+
+/**
+ * Opens the log so that the next record continues its chain. What a crash or a failed write left behind the
+ * last record is cut off. A chain whose end is not what was written is left as it is, and a new one begins.
+ */
+export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
+  const handle = await openForAppend(path.join(options.directory, currentFileName));
+  try {
+    return await continueLog(options, handle);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise<OpenedLog> {
+  const { clock, last } = options;
+  const { size, ino: inode } = await handle.stat();
+  const start = size === 0 ? undefined : await readStart(handle);
+  const opened = (head: ChainHead, bytes: number, found: Findings = {}): OpenedLog => ({
+    file: new LogFile({
+      handle,
+      inode,
+      bytes,
+      firstSeq: (bytes === 0 ? undefined : start?.firstSeq) ?? head.seq + 1,
+      begunAt: start?.time ?? clock.now(),
+    }),
+    head,
+    broken: found.broken,
+    recovered: found.recovered,
+  });
+
+  if (last !== undefined && (await endsWith(handle, size, last))) {
+    // The records behind it were refused, and after a failed sync they need not be on the disk.
+    await truncate(handle, size, last.bytes);
+    return opened(last.head, last.bytes);
+  }
+
+  const tail = await readTail(handle, size);
+  const judged = await judge(options, tail, start?.firstSeq ?? 0);
+  if (tail.kind === 'altered') {
+    const bytes = tail.endsLine ? size : await endLine(handle, size);
+    return opened(judged.head, bytes, judged);
+  }
+  const bytes = tail.kind === 'sealed' ? tail.bytes : 0;
+  if (tail.torn === undefined) return opened(judged.head, bytes, judged);
+  const recovered = await setAside(options, tail.torn);
+  await truncate(handle, size, bytes);
+  return opened(judged.head, bytes, { ...judged, recovered });
+}
+
+interface Findings {
+  readonly broken?: ChainBroken | undefined;
+  readonly recovered?: LogRecovered;
+}
+
+interface Judgement {
+  readonly head: ChainHead;
+  readonly broken?: ChainBroken;
+}
+
+/** Which chain the next record belongs to. */
+async function judge(options: OpenLogOptions, tail: LogTail, firstSeq: number): Promise<Judgement> {
+  const { last } = options;
+  const afterSeq = Math.max(last?.head.seq ?? 0, firstSeq);
+  switch (tail.kind) {
+    case 'altered':
+      return breakOff(options, {
+        reason: 'tail_altered',
+        claimed: tail.claimed,
+        brokenFile: currentFileName,
+        afterSeq,
+      });
+    case 'sealed':
+      if (last === undefined || last.head.hash === tail.head.hash) return { head: tail.head };
+      return breakOff(options, {
+        reason: 'tail_unexpected',
+        claimed: tail.head,
+        brokenFile: currentFileName,
+        afterSeq,
+      });
+    case 'empty':
+      return last === undefined ? await continueRotated(options) : { head: last.head };
+  }
+}
+
+async function continueRotated(options: OpenLogOptions): Promise<Judgement> {
+  const newest = (await rotatedFiles(options.directory)).at(-1);
+  if (newest === undefined) return { head: startChain() };
+  const tail = await tailOf(path.join(options.directory, newest.name));
+  if (tail.kind === 'sealed' && tail.torn === undefined) return { head: tail.head };
+  return breakOff(options, {
+    reason: 'tail_altered',
+    claimed: tail.kind === 'altered' ? tail.claimed : undefined,
+    brokenFile: newest.name,
+    afterSeq: newest.firstSeq,
+  });
+}
+
+interface Break {
+  readonly reason: ChainBreak;
+  readonly claimed: ChainHead | undefined;
+  readonly brokenFile: string;
+  readonly afterSeq: number;
+}
+
+/** What an altered line claims beyond this would only use up the numbers. */
+const maxClaimedSeq = 1e12;
+
+/** Leaves the chain as it is. Numbers go on rising in the new one: files are named by them. */
+function breakOff({ clock }: OpenLogOptions, found: Break): Judgement {
+  const { reason, claimed, brokenFile, afterSeq } = found;
+  const claimedSeq = claimed !== undefined && claimed.seq < maxClaimedSeq ? claimed.seq : 0;
+  return {
+    head: startChain(Math.max(afterSeq, claimedSeq)),
+    broken: {
+      type: 'audit_chain_broken',
+      time: new Date(clock.now()).toISOString(),
+      reason,
+      brokenFile,
+      ...(claimed === undefined ? {} : { brokenChain: claimed.chain, brokenSeq: claimed.seq }),
+    },
+  };
+}
+
+async function tailOf(file: string): Promise<LogTail> {
+  const handle = await open(file, 'r');
+  try {
+    return await readTail(handle, (await handle.stat()).size);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function endsWith(handle: FileHandle, size: number, last: LogPosition): Promise<boolean> {
+  if (last.bytes === 0 || size < last.bytes) return false;
+  const tail = await readTail(handle, last.bytes);
+  return tail.kind === 'sealed' && tail.torn === undefined && tail.head.hash === last.head.hash;
+}
+
+async function truncate(handle: FileHandle, size: number, bytes: number): Promise<void> {
+  if (size === bytes) return;
+  await handle.truncate(bytes);
+  await handle.datasync();
+}
+
+async function endLine(handle: FileHandle, size: number): Promise<number> {
+  await handle.appendFile('\n');
+  return size + 1;
+}
+
+/** Keeps the bytes as evidence before they are cut off. */
+async function setAside({ directory, clock }: OpenLogOptions, torn: Buffer): Promise<LogRecovered> {
+  const time = new Date(clock.now()).toISOString();
+  const keptIn = `torn-${time.replaceAll(':', '')}-${randomBytes(4).toString('hex')}.bin`;
+  await writeFile(path.join(directory, keptIn), torn, { mode: 0o600, flag: 'wx', flush: true });
+  const cutSha256 = hash('sha256', torn, 'hex');
+  return { type: 'audit_recovered', time, cutBytes: torn.length, cutSha256, keptIn };
+}

@@ -1,0 +1,89 @@
+import type { FileHandle } from 'node:fs/promises';
+import { openAuditFiles } from './audit-files.ts';
+
+/** Far longer than any line of the log: what does not fit is damage, and is handed on cut. */
+const blockBytes = 256 * 1024;
+const lineFeed = 0x0a;
+
+export interface FileLine {
+  /** Without the line feed. Valid until the next block is asked for. */
+  readonly bytes: Buffer;
+  /** From 1. */
+  readonly number: number;
+  /** False for bytes at the end of the file that no line feed follows. */
+  readonly complete: boolean;
+}
+
+export interface FileLines {
+  readonly file: string;
+  readonly lines: readonly FileLine[];
+}
+
+/** All lines of an audit directory, or of one file, in the order they were written. Names every file. */
+export async function* readAuditLines(location: string): AsyncGenerator<FileLines> {
+  for await (const { name: file, handle } of openAuditFiles(location)) {
+    for await (const lines of readLines(handle)) yield { file, lines };
+  }
+}
+
+/** In blocks: memory does not depend on the size of the file. */
+async function* readLines(handle: FileHandle): AsyncGenerator<readonly FileLine[]> {
+  const splitter = new LineSplitter();
+  for (;;) {
+    const { bytesRead } = await handle.read(splitter.room(), { position: null });
+    yield bytesRead === 0 ? splitter.rest() : splitter.split(bytesRead);
+    if (bytesRead === 0) return;
+  }
+}
+
+class LineSplitter {
+  readonly #buffer = Buffer.allocUnsafe(blockBytes);
+  /** Bytes of an unfinished line at the start of the buffer. */
+  #held = 0;
+  #start = 0;
+  #end = 0;
+  #number = 1;
+  /** The start of the line has been handed on already, because it was too long to hold. */
+  #cut: boolean = false;
+
+  /** Where the next bytes of the file belong. */
+  room(): Buffer {
+    this.#buffer.copyWithin(0, this.#start, this.#end);
+    this.#held = this.#end - this.#start;
+    this.#start = 0;
+    return this.#buffer.subarray(this.#held);
+  }
+
+  split(bytesRead: number): FileLine[] {
+    this.#end = this.#held + bytesRead;
+    const bytes = this.#buffer.subarray(0, this.#end);
+    const lines: FileLine[] = [];
+    for (;;) {
+      const feed = bytes.indexOf(lineFeed, this.#start);
+      if (feed < 0) break;
+      this.#hand(lines, feed, true);
+      this.#start = feed + 1;
+      this.#number += 1;
+      this.#cut = false;
+    }
+    if (this.#start === 0 && this.#end === this.#buffer.length) {
+      this.#hand(lines, this.#end, true);
+      this.#start = this.#end;
+      this.#cut = true;
+    }
+    return lines;
+  }
+
+  rest(): FileLine[] {
+    this.#end = this.#held;
+    const lines: FileLine[] = [];
+    if (this.#held > 0) this.#hand(lines, this.#held, false);
+    return lines;
+  }
+
+  #hand(lines: FileLine[], end: number, complete: boolean): void {
+    if (this.#cut) return;
+    const bytes = this.#buffer.subarray(this.#start, end);
+    lines.push({ bytes, number: this.#number, complete });
+  }
+}

@@ -1,0 +1,98 @@
+import { hash } from 'node:crypto';
+import type { AuditRecord, MappingChangeRecord } from '../core/audit-record.ts';
+import type { LogEvent } from './log-event.ts';
+
+/** Longest string that a record keeps whole, in UTF-16 units; the documents of a mapping change are exempt. */
+export const maxStringLength = 1024;
+/** Longest line of the log, seal included: readers of the log may rely on it. */
+export const maxLineBytes = 16 * 1024;
+/** Room for `seq`, `chain`, `prev`, `hash` and the mark of truncation. */
+const sealBytes = 320;
+const maxFieldsBytes = maxLineBytes - sealBytes;
+
+/**
+ * A record as the inner text of a JSON object: printable ASCII only, everything else escaped, so that no
+ * value can end the line, or change how a terminal or viewer shows it (threat T39). What is too long is cut
+ * and the record is marked `"truncated":true`: a long record must never keep the log from being written.
+ */
+export function recordFields(record: AuditRecord | LogEvent): string {
+  const whole = cutStrings(record, maxStringLength);
+  const fields = fieldsText(whole);
+  if (fields.length <= maxFieldsBytes) return whole === record ? fields : marked(fields);
+  return marked(shortened(record));
+}
+
+function marked(fields: string): string {
+  return `${fields},"truncated":true`;
+}
+
+function shortened(record: AuditRecord | LogEvent): string {
+  for (const shorter of shorterForms(record)) {
+    const fields = fieldsText(shorter);
+    if (fields.length <= maxFieldsBytes) return fields;
+  }
+  // Unreachable with the records of today: the digest still pins down what could not be kept.
+  const { type, time } = record;
+  return fieldsText({ type, time, sha256: documentDigest(record) });
+}
+
+/** From most to least informative. `before` goes first: the table's history has it as the previous version. */
+function* shorterForms(record: AuditRecord | LogEvent): Generator<object> {
+  if (record.type === 'mapping_change') {
+    const cut = cutStrings(record, maxStringLength);
+    yield { ...cut, before: digestOf(record.before) };
+    yield { ...cut, before: digestOf(record.before), after: digestOf(record.after) };
+    const { before, after } = record;
+    yield { ...cutStrings(record, 64), before: digestOf(before), after: digestOf(after) };
+    return;
+  }
+  yield cutStrings(record, 256);
+  yield cutStrings(record, 64);
+}
+
+function digestOf(document: MappingChangeRecord['before']): { readonly sha256: string } | null {
+  return document === null ? null : { sha256: documentDigest(document) };
+}
+
+function documentDigest(document: object): string {
+  return hash('sha256', JSON.stringify(document), 'hex');
+}
+
+/** The same object if nothing in it is too long: the usual case, which must cost next to nothing. */
+function cutStrings<T extends object>(node: T, maxLength: number): T {
+  let copy: T | undefined;
+  for (const key in node) {
+    const value = node[key];
+    const cut = cutValue(key, value, maxLength);
+    if (cut !== value) copy = { ...(copy ?? node), [key]: cut };
+  }
+  return copy ?? node;
+}
+
+function cutValue(key: string, value: unknown, maxLength: number): unknown {
+  if (typeof value === 'string') {
+    return value.length > maxLength ? value.slice(0, maxLength) : value;
+  }
+  // Mapping documents have passed their schema; half a policy would be worse than its digest.
+  if (typeof value !== 'object' || value === null || key === 'before' || key === 'after') {
+    return value;
+  }
+  if (!Array.isArray(value)) return cutStrings(value, maxLength);
+  const items: unknown[] = value.map((item) => cutValue('', item, maxLength));
+  return items.every((item, index) => item === value[index]) ? value : items;
+}
+
+function fieldsText(record: object): string {
+  return asciiJson(JSON.stringify(record)).slice(1, -1);
+}
+
+/** JSON text in printable ASCII: equal in meaning, harmless to print. */
+export function asciiJson(json: string): string {
+  return printableAscii.test(json) ? json : json.replace(/[^\x20-\x7e]/g, escapeUnit);
+}
+
+const printableAscii = /^[\x20-\x7e]*$/;
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
