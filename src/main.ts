@@ -14,6 +14,9 @@ import { serve } from './cli/serve.ts';
 import { tableCreate } from './cli/table-create.ts';
 import type { RuntimeFacts } from './config/profile.ts';
 
+// The SDK's releases are pinned, so what it says of future ones only frightens users.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 const main = realpathSync(fileURLToPath(import.meta.url));
 const output: Output = {
   out: (text) => void process.stdout.write(text),
@@ -86,7 +89,7 @@ Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 inva
     .command('verify')
     .description('check the hash chain; name the first record that is altered, missing or moved')
     .requiredOption('--directory <dir>', 'folder of the audit log')
-    .option('--expect-head <hash>', 'hash that the last record must have, to find a cut-off end')
+    .option('--expect-head <hash>', 'hash of a record noted earlier, to find a cut-off end')
     .option('--json', 'print the result as JSON')
     .action(async (options: { directory: string; expectHead?: string; json?: boolean }) => {
       finish(await auditVerify({ ...options, json: options.json ?? false, out: output.out }));

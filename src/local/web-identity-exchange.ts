@@ -78,8 +78,7 @@ function checkTimes(token: WebIdentityToken, nowMs: number): void {
       `Token expired: current date/time ${nowSeconds} must be before the expiration date/time ${token.expiresAtSeconds}`,
     );
   }
-  const notBefore = token.claims['nbf'];
-  if (typeof notBefore === 'number' && nowSeconds < notBefore) {
+  if (token.notBeforeSeconds !== undefined && nowSeconds < token.notBeforeSeconds) {
     throw new StsError('InvalidIdentityToken', 'The token is not valid yet');
   }
 }

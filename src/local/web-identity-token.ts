@@ -12,6 +12,7 @@ export interface WebIdentityToken {
   /** The `aud` claim itself. */
   readonly originalAudiences: readonly string[];
   readonly expiresAtSeconds: number;
+  readonly notBeforeSeconds: number | undefined;
   readonly claims: Readonly<Record<string, unknown>>;
   readonly signingInput: string;
   readonly signature: Buffer;
@@ -52,6 +53,7 @@ export function parseWebIdentityToken(jwt: string): WebIdentityToken {
     audience: typeof azp === 'string' && azp !== '' ? azp : onlyOne(originalAudiences),
     originalAudiences,
     expiresAtSeconds,
+    notBeforeSeconds: claims['nbf'] === undefined ? undefined : requiredSeconds(claims, 'nbf'),
     claims,
     signingInput: `${header}.${payload}`,
     signature: decodePart(signature),

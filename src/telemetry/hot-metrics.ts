@@ -19,7 +19,7 @@ interface HotMetricOptions<Label extends string> {
 }
 
 export interface CounterChild {
-  inc(): void;
+  inc(by?: number): void;
 }
 
 export interface HistogramChild {
@@ -44,8 +44,8 @@ export class HotCounter<Label extends string> {
       value: 0,
     }));
     return {
-      inc() {
-        cell.value += 1;
+      inc(by = 1) {
+        cell.value += by;
       },
     };
   }

@@ -26,16 +26,14 @@ export interface BuildInfo {
 
 /** Gauges that are read from their owners at scrape time. */
 export interface Readings {
+  /** Undefined before the first load. */
   readonly policy: () => {
-    readonly revision: number;
-    readonly mappings: number;
-    readonly quarantined: number;
-    readonly ageSeconds: number;
+    readonly revision: number | undefined;
+    readonly ageSeconds: number | undefined;
   };
   readonly cache: () => { readonly entries: number; readonly bytes: number };
   /** Seconds since the last successful fetch, per pool; absent before the first. */
   readonly keyAges: () => Iterable<readonly [pool: string, seconds: number]>;
-  readonly auditQueue: () => number;
 }
 
 export function createMetrics(build: BuildInfo) {
@@ -103,6 +101,16 @@ export function createMetrics(build: BuildInfo) {
       buckets: tableBuckets,
       registers,
     }),
+    policyMappings: new Gauge({
+      name: 'tokenbroker_policy_mappings',
+      help: 'Role mappings in force.',
+      registers,
+    }),
+    policyQuarantined: new Gauge({
+      name: 'tokenbroker_policy_quarantined_mappings',
+      help: 'Rows of the table that cannot be used as they are.',
+      registers,
+    }),
     policyLag: new Gauge({
       name: 'tokenbroker_policy_lag_seconds',
       help: 'Time between the latest edit that was applied and its application here.',
@@ -137,24 +145,19 @@ export function createMetrics(build: BuildInfo) {
 }
 
 /** Registers the gauges that ask their owners; called once everything exists. */
-export function registerReadings(registry: Registry, readings: Readings): void {
-  const gauge = (name: string, help: string, read: () => number) =>
+export function registerReadings(registry: Registry, { policy, cache, keyAges }: Readings): void {
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
       help,
       registers: [registry],
       collect() {
-        this.set(read());
+        const value = read();
+        if (value === undefined) this.remove();
+        else this.set(value);
       },
     });
-  const { policy, cache, keyAges, auditQueue } = readings;
   gauge('tokenbroker_policy_revision', 'Revision of the policy in force.', () => policy().revision);
-  gauge('tokenbroker_policy_mappings', 'Role mappings in force.', () => policy().mappings);
-  gauge(
-    'tokenbroker_policy_quarantined_mappings',
-    'Rows of the table that cannot be used as they are.',
-    () => policy().quarantined,
-  );
   gauge(
     'tokenbroker_policy_age_seconds',
     'Time since the table last answered.',
@@ -162,7 +165,6 @@ export function registerReadings(registry: Registry, readings: Readings): void {
   );
   gauge('tokenbroker_credential_cache_entries', 'Sessions in the cache.', () => cache().entries);
   gauge('tokenbroker_credential_cache_bytes', 'Estimated size of the cache.', () => cache().bytes);
-  gauge('tokenbroker_audit_queue_records', 'Audit records waiting to be durable.', auditQueue);
   new Gauge({
     name: 'tokenbroker_jwks_age_seconds',
     help: 'Time since the key set of a pool was last fetched.',

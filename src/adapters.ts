@@ -1,0 +1,148 @@
+/** Builds the adapters as configuration describes them. */
+
+import { createWriteStream } from 'node:fs';
+import { ChainedAuditLog } from './audit/audit-log.ts';
+import type { AuditSink } from './audit/audit-sink.ts';
+import { FileSink } from './audit/file-sink.ts';
+import { StdoutSink } from './audit/stdout-sink.ts';
+import { JwksSource } from './cognito/jwks-source.ts';
+import { CognitoTokenValidator } from './cognito/token-validator.ts';
+import { type TrustedIssuer, trustedIssuers } from './cognito/trusted-issuers.ts';
+import type { Config } from './config/schema.ts';
+import type { Clock } from './core/clock.ts';
+import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
+import { PolicySync } from './dynamodb/policy-sync.ts';
+import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
+import type { Observers } from './observers.ts';
+import { CredentialCache } from './sts/credential-cache.ts';
+import { StsWebIdentityAdapter } from './sts/web-identity-adapter.ts';
+
+export interface AdapterOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly observe: Observers;
+  readonly version: string;
+}
+
+export type Adapters = ReturnType<typeof createAdapters>;
+
+export function createAdapters(options: AdapterOptions) {
+  const { config, clock, observe } = options;
+  const pools = trustedPools(config.identity);
+  const issuers = trustedIssuers(pools);
+  const keys = jwksSource(options, issuers.values());
+  const { table, client } = mappingTable(options);
+  return {
+    audit: auditLog(options),
+    issuers,
+    keys,
+    validator: new CognitoTokenValidator({
+      ...pools,
+      keys,
+      clock,
+      matchableClaims: new Set(config.identity.matchableClaims),
+      maxTokenBytes: config.identity.maxTokenBytes,
+      maxTokenAgeSeconds: config.identity.maxTokenAgeSeconds,
+      clockToleranceSeconds: config.identity.clockToleranceSeconds,
+      maxVerifiedTokens: config.identity.maxVerifiedTokens,
+    }),
+    table,
+    dynamodb: client,
+    policy: policySync(options, table),
+    cache: new CredentialCache({
+      issuer: stsAdapter(options),
+      clock,
+      maxEntries: config.cache.maxEntries,
+      maxBytes: config.cache.maxBytes,
+      maxRenewals: config.cache.maxBackgroundRefreshes,
+      observer: observe.cache,
+    }),
+  };
+}
+
+function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedAuditLog {
+  const { directory, stdout, deadlineMs, rotateBytes, maxQueuedRecords } = config.audit;
+  const common = { clock, version, observer: observe.audit, deadlineMs, maxQueuedRecords };
+  const sinks: AuditSink[] = [];
+  if (directory !== undefined) sinks.push(new FileSink({ ...common, directory, rotateBytes }));
+  if (stdout) {
+    // process.stdout would block the whole process when its reader stops reading.
+    const stream = createWriteStream('', { fd: 1, autoClose: false });
+    sinks.push(new StdoutSink({ ...common, stream }));
+  }
+  const [durable, ...secondary] = sinks;
+  if (durable === undefined) throw new TypeError('configuration must name an audit sink');
+  return new ChainedAuditLog({ durable: [durable], secondary });
+}
+
+function trustedPools({ userPools, identityPools }: Config['identity']) {
+  return {
+    userPools: userPools.map((pool) => ({
+      ...pool,
+      jwksUri: pool.jwksUri ?? `${pool.issuer}/.well-known/jwks.json`,
+    })),
+    identityPools: identityPools.map((pool) => ({
+      ...pool,
+      jwksUri: pool.jwksUri ?? `${pool.issuer}/.well-known/jwks_uri`,
+    })),
+  };
+}
+
+function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {
+  const { refreshSeconds, maxAgeSeconds, cooldownSeconds, timeoutMs, directory } = config.keys;
+  return new JwksSource({
+    issuers,
+    clock,
+    observer: observe.keys,
+    refreshIntervalMs: refreshSeconds * 1000,
+    maxAgeMs: maxAgeSeconds * 1000,
+    missCooldownMs: cooldownSeconds * 1000,
+    fetchTimeoutMs: timeoutMs,
+    directory,
+  });
+}
+
+function mappingTable({ config, clock }: AdapterOptions) {
+  const { table, region, endpoint } = config.policy;
+  const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  const rules = mappingRules(config);
+  return { client, table: new RoleMappingTable({ client, tableName: table, rules, clock }) };
+}
+
+export function mappingRules({ identity }: Config) {
+  return { matchableClaims: new Set(identity.matchableClaims) };
+}
+
+function policySync({ config, clock, observe }: AdapterOptions, table: RoleMappingTable) {
+  const { pollSeconds, reloadSeconds, maxAgeSeconds, snapshotFile, acceptShrink } = config.policy;
+  return new PolicySync({
+    table,
+    rules: mappingRules(config),
+    clock,
+    observer: observe.policy,
+    pollIntervalMs: pollSeconds * 1000,
+    reloadSeconds,
+    maxAgeSeconds,
+    acceptShrink,
+    ...(snapshotFile === undefined ? {} : { snapshotFile }),
+  });
+}
+
+function stsAdapter({ config, clock, observe }: AdapterOptions): StsWebIdentityAdapter {
+  const { endpoints, connectTimeoutMs, requestTimeoutMs, totalTimeoutMs, maxConcurrent } =
+    config.sts;
+  const [first, ...others] = endpoints.map(({ region, endpoint }) => ({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+  }));
+  if (first === undefined) throw new TypeError('configuration must name an STS endpoint');
+  return new StsWebIdentityAdapter({
+    endpoints: [first, ...others],
+    clock,
+    connectTimeoutMs,
+    requestTimeoutMs,
+    totalTimeoutMs,
+    maxInFlight: maxConcurrent,
+    observer: observe.sts,
+  });
+}

@@ -1,0 +1,178 @@
+/** The composition root: puts the parts together, starts them in order and ends them in order. */
+
+import type { Express } from 'express';
+import { type Adapters, createAdapters } from './adapters.ts';
+import type { Config, ListenerConfig } from './config/schema.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { createExchange } from './core/exchange.ts';
+import type { PolicySource } from './core/ports.ts';
+import { admission } from './http/admission.ts';
+import { apiApp } from './http/api-app.ts';
+import { clientIp } from './http/client-ip.ts';
+import { instrument } from './http/instrument.ts';
+import { type HealthCheck, opsApp } from './http/ops-app.ts';
+import { type Listener, startListener } from './http/server.ts';
+import { observers } from './observers.ts';
+import type { Logger } from './telemetry/logger.ts';
+import {
+  type BuildInfo,
+  createMetrics,
+  type Metrics,
+  type Readings,
+  registerReadings,
+} from './telemetry/metrics.ts';
+
+export interface BrokerOptions {
+  readonly config: Config;
+  readonly build: BuildInfo;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+export interface BrokerUrls {
+  readonly api: string;
+  readonly ops: string;
+}
+
+export interface Broker {
+  /** Resolves when all listeners answer. Rejects when a port or the audit log cannot be had. */
+  start(): Promise<BrokerUrls>;
+  /** Drains, closes and flushes. May be called at any time, and again. */
+  stop(): Promise<void>;
+}
+
+interface Lifecycle {
+  draining: boolean;
+}
+
+export function createBroker(options: BrokerOptions): Broker {
+  const { config, build, logger, clock = systemClock } = options;
+  const metrics = createMetrics(build);
+  const observe = observers({ metrics, logger, identity: config.identity });
+  const adapters = createAdapters({ config, clock, observe, version: build.version });
+  registerReadings(metrics.registry, readings(adapters));
+  const lifecycle: Lifecycle = { draining: false };
+  const apps = createApps({ config, clock, logger, metrics, adapters, lifecycle });
+  const { audit, keys, policy, dynamodb } = adapters;
+  const listeners: Listener[] = [];
+
+  const listen = async (name: keyof typeof apps): Promise<string> => {
+    const { host, port, tls, maxConnections }: ListenerConfig = config.listeners[name];
+    const onConnectionError = (code: string) =>
+      metrics.connectionErrors.inc({ listener: name, code });
+    const listener = await startListener({
+      app: apps[name],
+      host,
+      port,
+      tls,
+      maxConnections,
+      clock,
+      onConnectionError,
+    });
+    listeners.push(listener);
+    return listener.url;
+  };
+
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    lifecycle.draining = true;
+    for (const listener of listeners) listener.drain();
+    if (listeners.length > 0) {
+      await new Promise<void>((resolve) => {
+        clock.after(config.http.drainSeconds * 1000, resolve);
+      });
+    }
+    const graceMs = config.http.shutdownSeconds * 1000;
+    await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+    await Promise.all([policy.stop(), keys.stop()]);
+    dynamodb.destroy();
+    // Last: everything before may still have something to record.
+    await audit.stop();
+  };
+
+  return {
+    async start() {
+      await audit.start();
+      await Promise.all([keys.start(), policy.start()]);
+      const [api, ops] = await Promise.all([listen('api'), listen('ops')]);
+      return { api, ops };
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+interface AppsOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly adapters: Adapters;
+  readonly lifecycle: Lifecycle;
+}
+
+function createApps(options: AppsOptions): Record<'api' | 'ops', Express> {
+  const { config, clock, logger, metrics, adapters, lifecycle } = options;
+  const { validator, policy, cache, audit } = adapters;
+  const route = instrument({ metrics, logger, clientIp: clientIp(config.http.trustedProxies) });
+  const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
+  return {
+    api: apiApp({
+      exchange: createExchange({ validator, policy, issuer: cache, audit, clock }),
+      validator,
+      policy,
+      metrics,
+      route,
+      admit: admission({ allowedHosts }),
+      maxBodyBytes: config.http.maxBodyBytes,
+      clock,
+    }),
+    ops: opsApp({
+      registry: metrics.registry,
+      readiness: () => readiness(adapters, lifecycle),
+      route,
+      admit: admission({ allowedHosts: new Set() }),
+    }),
+  };
+}
+
+/**
+ * What must hold to be sent requests. An STS or DynamoDB that is away does not count: what is cached can be
+ * served, and taking every replica out at once would turn a small outage into a whole one.
+ */
+function readiness(
+  { policy, keys, issuers, audit }: Adapters,
+  { draining }: Lifecycle,
+): readonly HealthCheck[] {
+  return [
+    { name: 'policy', ok: isInForce(policy) },
+    { name: 'keys', ok: [...issuers.keys()].some((issuer) => keys.ready(issuer)) },
+    { name: 'audit', ok: audit.ready() },
+    { name: 'serving', ok: !draining },
+  ];
+}
+
+function isInForce(policy: PolicySource): boolean {
+  try {
+    policy.current();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readings({ policy, cache, keys, issuers }: Adapters): Readings {
+  return {
+    policy: () => ({ revision: policy.revision, ageSeconds: policy.ageSeconds() }),
+    cache: () => ({ entries: cache.size, bytes: cache.bytes }),
+    *keyAges() {
+      for (const [issuer, trusted] of issuers) {
+        const seconds = keys.ageSeconds(issuer);
+        const pool = trusted.kind === 'user_pool' ? trusted.pool : 'identity-pools';
+        if (seconds !== undefined) yield [pool, seconds];
+      }
+    },
+  };
+}

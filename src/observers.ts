@@ -1,0 +1,112 @@
+/** What the parts report about themselves, turned into metrics and log events. */
+
+import type { AuditObserver } from './audit/audit-sink.ts';
+import type { JwksObserver } from './cognito/jwks-observer.ts';
+import type { Config } from './config/schema.ts';
+import type { PolicySyncObserver } from './dynamodb/policy-sync-observer.ts';
+import type { CacheEvent } from './sts/credential-cache.ts';
+import type { StsCall } from './sts/web-identity-adapter.ts';
+import type { Logger } from './telemetry/logger.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+
+export interface ObserversOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly identity: Config['identity'];
+}
+
+export interface Observers {
+  readonly audit: AuditObserver;
+  readonly keys: JwksObserver;
+  readonly policy: PolicySyncObserver;
+  readonly sts: (call: StsCall) => void;
+  readonly cache: (event: CacheEvent) => void;
+}
+
+export function observers({ metrics, logger, identity }: ObserversOptions): Observers {
+  return {
+    audit: auditObserver(metrics, logger),
+    keys: keysObserver(metrics, logger, poolNames(identity)),
+    policy: policyObserver(metrics, logger),
+    sts({ region, outcome, durationMs }) {
+      metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);
+      if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
+    },
+    cache: cacheObserver(metrics),
+  };
+}
+
+function auditObserver(metrics: Metrics, logger: Logger): AuditObserver {
+  const count = (sink: string, result: string, records: number) => {
+    metrics.auditRecords.child({ sink, result }).inc(records);
+  };
+  return {
+    onCommit({ sink, records, durationMs }) {
+      count(sink, 'kept', records);
+      metrics.auditSeconds.child({ sink }).observe(durationMs / 1000);
+    },
+    onFailure(event) {
+      count(event.sink, event.reason, event.records);
+      logger.error(event, 'audit records were not kept');
+    },
+    onAlarm(event) {
+      logger.error(event, 'the audit log on disk is not what was written');
+    },
+  };
+}
+
+function keysObserver(
+  metrics: Metrics,
+  logger: Logger,
+  poolOf: ReadonlyMap<string, string>,
+): JwksObserver {
+  return {
+    onFetch({ issuer, result, durationMs, error }) {
+      metrics.keyFetches.inc({ pool: poolOf.get(issuer) ?? issuer, result });
+      if (result === 'failed') logger.warn({ issuer, durationMs, err: error }, 'keys not fetched');
+    },
+    onStoreFailed({ issuer, operation, error }) {
+      logger.warn({ issuer, operation, err: error }, 'stored keys cannot be used');
+    },
+  };
+}
+
+function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
+  return {
+    onPoll({ result, durationMs }) {
+      metrics.policyPolls.observe({ result }, durationMs / 1000);
+    },
+    onApplied(event) {
+      metrics.policyMappings.set(event.mappings);
+      metrics.policyQuarantined.set(event.quarantined);
+      logger.info(event, 'policy applied');
+    },
+    onAlarm(kind) {
+      metrics.policyAlarms.inc({ kind });
+      logger.error({ kind }, 'policy alarm');
+    },
+    onAlarmOver(kind) {
+      logger.info({ kind }, 'policy alarm is over');
+    },
+  };
+}
+
+function cacheObserver({ cacheEvents }: Metrics): (event: CacheEvent) => void {
+  const counters = new Map<CacheEvent, { inc(): void }>();
+  return (event) => {
+    let counter = counters.get(event);
+    if (counter === undefined) {
+      counter = cacheEvents.child({ event });
+      counters.set(event, counter);
+    }
+    counter.inc();
+  };
+}
+
+/** Issuers are long; the pool's id says the same. All identity pools share one issuer. */
+function poolNames({ userPools, identityPools }: Config['identity']): ReadonlyMap<string, string> {
+  return new Map([
+    ...identityPools.map(({ issuer }) => [issuer, 'identity-pools'] as const),
+    ...userPools.map(({ issuer, pool }) => [issuer, pool] as const),
+  ]);
+}
