@@ -172,6 +172,7 @@ describe('a token is refused', () => {
       () => sts.token({}, { header: { alg: 'RS256', kid: 'main', crit: ['x'] } }),
     ],
     ['has an expiry with a fraction', () => sts.token({ exp: sts.clock.now() / 1000 + 60.5 })],
+    ['has an nbf that is not a number', () => sts.token({ nbf: 'soon' })],
     ['has an issuer that is not text', () => sts.token({ iss: 7 })],
     ['has audiences that are not text', () => sts.token({ aud: [7] })],
   ])('that %s', async (_case, token) => {
