@@ -32,6 +32,7 @@ export function createAdapters(options: AdapterOptions) {
   const issuers = trustedIssuers(pools);
   const keys = jwksSource(options, issuers.values());
   const { table, client } = mappingTable(options);
+  const sts = stsAdapter(options);
   return {
     audit: auditLog(options),
     issuers,
@@ -49,8 +50,9 @@ export function createAdapters(options: AdapterOptions) {
     table,
     dynamodb: client,
     policy: policySync(options, table),
+    sts,
     cache: new CredentialCache({
-      issuer: stsAdapter(options),
+      issuer: sts,
       clock,
       maxEntries: config.cache.maxEntries,
       maxBytes: config.cache.maxBytes,

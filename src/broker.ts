@@ -53,7 +53,7 @@ export function createBroker(options: BrokerOptions): Broker {
   registerReadings(metrics.registry, readings(adapters));
   const lifecycle: Lifecycle = { draining: false };
   const apps = createApps({ config, clock, logger, metrics, adapters, lifecycle });
-  const { audit, keys, policy, dynamodb } = adapters;
+  const { audit, keys, policy, sts, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
   const listen = async (name: keyof typeof apps): Promise<string> => {
@@ -85,6 +85,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const graceMs = config.http.shutdownSeconds * 1000;
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
     await Promise.all([policy.stop(), keys.stop()]);
+    sts.stop();
     dynamodb.destroy();
     // Last: everything before may still have something to record.
     await audit.stop();

@@ -50,7 +50,10 @@ function readBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
     );
     req.on('error', () => reject(new BrokerError('request_malformed')));
-    req.on('close', () => reject(new BrokerError('request_malformed')));
+    req.on('close', () => {
+      // Every request closes; one that was read whole has nothing to report, and an error is dear to make.
+      if (!req.complete) reject(new BrokerError('request_malformed'));
+    });
   });
 }
 

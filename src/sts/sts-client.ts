@@ -63,7 +63,9 @@ async function collectBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
   // Leaving the loop early destroys the stream, and with it the socket.
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > maxResponseBytes) throw new Error('the answer is too large');
+    if (size > maxResponseBytes) {
+      throw Object.assign(new Error('the answer is too large'), { name: 'AnswerTooLarge' });
+    }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

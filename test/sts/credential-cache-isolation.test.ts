@@ -119,7 +119,7 @@ describe('credentials in the cache', () => {
       }),
       { numRuns: 40 },
     );
-  });
+  }, 60_000);
 
   it('of a thousand callers who ask at the same time go to each their own', async () => {
     const calls = Array.from({ length: 1000 }, (_, index) =>
@@ -135,7 +135,7 @@ describe('credentials in the cache', () => {
       if (call !== undefined) expectOwn(result, call.plan, new Set([call.token]));
     });
     expect(sts.servers[0].calls).toHaveLength(1000);
-  });
+  }, 60_000);
 
   it.each(neighbours)('are told apart by %s alone (value %i)', async (_name, _value, neighbour) => {
     const [one, other] = [planFor(someChoices), planFor(neighbour)];

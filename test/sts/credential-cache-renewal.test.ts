@@ -27,7 +27,7 @@ const dueMs = 37.5 * minute;
 
 describe('renewal in the background', () => {
   it('happens once for any number of requests, and nobody waits for it', async () => {
-    const { ask, clock, server, hold, renewalsEnded } = await start();
+    const { ask, clock, server, hold, count, renewalsEnded } = await start();
     await ask();
     await clock.advance(dueMs - 1);
     await ask();
@@ -42,6 +42,7 @@ describe('renewal in the background', () => {
     await renewalsEnded(1);
     await expect(ask()).resolves.toBe(2);
     expect(server.calls).toHaveLength(2);
+    expect(count('renewed')).toBe(1);
   });
 
   it('is made with the token of the caller who asks, not with an older one', async () => {

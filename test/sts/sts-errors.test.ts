@@ -147,19 +147,17 @@ describe('the cause of a failure, for the log', () => {
   });
 
   it.each<[string, (call: ScriptedCall) => ScriptedAnswer]>([
-    ['XML that ends too early', (call) => ({ body: honestBody(call).slice(0, -60) })],
-    ['XML that is not well-formed', (call) => ({ body: `${honestBody(call)}</surplus><` })],
+    ['XML that ends too early', changed((xml) => xml.slice(0, -60))],
+    ['XML that is not well-formed', changed((xml) => xml.replace('</Credentials>', '</Other><'))],
+    ['a body that is too long', changed((xml) => xml + ' '.repeat(70_000))],
     [
       'an answer for somebody else',
-      (call) => ({ body: honestBody(call).replace('123456789012', '999999999999') }),
+      changed((xml) => xml.replace(':123456789012:', ':999999999999:')),
     ],
-    [
-      'a date that is none',
-      (call) => ({ body: honestBody(call).replace(/<Expiration>[^<]*/, '<Expiration>soon') }),
-    ],
+    ['a date that is none', changed((xml) => xml.replace(/<Expiration>[^<]*/, '<Expiration>soon'))],
     ['an error that repeats the token', (call) => failure(400, 'InvalidIdentityToken', call.token)],
     ['an error code that repeats the token', (call) => failure(400, call.token)],
-    ['a server error with credentials in it', (call) => ({ status: 500, body: honestBody(call) })],
+    ['a server error with credentials in it', changed((xml) => xml, 500)],
     ['a reset connection', () => 'reset'],
   ])('has no secret anywhere after %s', async (_what, answer) => {
     const { error, calls } = await refusalFor(answer);
@@ -181,6 +179,15 @@ describe('classification', () => {
     },
   );
 
+  it('takes a connection lost in the middle of an answer for an outage, not for a bad answer', () => {
+    const lost = Object.assign(new Error('aborted'), {
+      code: 'ECONNRESET',
+      $metadata: { httpStatusCode: 200 },
+    });
+
+    expect(classifyStsError(lost).kind).toBe('endpoint_down');
+  });
+
   it.each(['constructor', '__proto__', 'toString'])('has no meaning for the code %s', (Code) => {
     const thrown = { $fault: 'client', $metadata: { httpStatusCode: 400 }, Code };
 
@@ -188,7 +195,9 @@ describe('classification', () => {
   });
 });
 
-function honestBody(call: ScriptedCall): string {
-  const answer = success(honestFields(call, 1, systemClock.now()));
-  return typeof answer === 'object' ? answer.body : '';
+function changed(change: (xml: string) => string, status = 200) {
+  return (call: ScriptedCall): ScriptedAnswer => {
+    const answer = success(honestFields(call, 1, systemClock.now()));
+    return typeof answer === 'object' ? { ...answer, status, body: change(answer.body) } : answer;
+  };
 }

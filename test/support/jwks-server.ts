@@ -5,7 +5,10 @@ import type { TestKey } from './tokens.ts';
 export type JwksFault =
   /** Never answers, until the fault is lifted. */
   | { readonly kind: 'hang' }
+  /** The keys, under a status that is no success. */
   | { readonly kind: 'status'; readonly status: number }
+  /** The keys, followed by blanks. */
+  | { readonly kind: 'padded'; readonly blanks: number }
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'body'; readonly body: string | Uint8Array }
   /** The connection ends before the announced length. */
@@ -31,14 +34,12 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
   let fault: JwksFault | undefined;
   let requests = 0;
   const waiting = new Set<ServerResponse>();
-  const answer = (res: ServerResponse) => {
-    res.end(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
-  };
+  const document = () => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
   const server = createServer((_req, res) => {
     requests += 1;
-    if (fault === undefined) answer(res);
+    if (fault === undefined) res.end(document());
     else if (fault.kind === 'hang') waiting.add(res);
-    else misbehave(res, fault);
+    else misbehave(res, fault, document());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -52,7 +53,7 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
     },
     set fault(value) {
       fault = value;
-      for (const res of waiting) answer(res);
+      for (const res of waiting) res.end(document());
       waiting.clear();
     },
     publish(...next) {
@@ -65,10 +66,17 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
   };
 }
 
-function misbehave(res: ServerResponse, fault: Exclude<JwksFault, { kind: 'hang' }>): void {
+function misbehave(
+  res: ServerResponse,
+  fault: Exclude<JwksFault, { kind: 'hang' }>,
+  document: string,
+): void {
   switch (fault.kind) {
     case 'status':
-      res.writeHead(fault.status).end('{"keys":[]}');
+      res.writeHead(fault.status).end(document);
+      break;
+    case 'padded':
+      res.end(document + ' '.repeat(fault.blanks));
       break;
     case 'redirect':
       res.writeHead(302, { location: fault.location }).end();

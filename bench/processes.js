@@ -1,0 +1,41 @@
+/** Child processes of the benchmark: started on a core of their own where the system allows it, measured, ended. */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+export const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0;
+
+/** Node on one core: 0 for what is measured, 1 for what measures. */
+export function startNode(core, args, { env = {}, ...options } = {}) {
+  const [command, ...rest] = canPin
+    ? ['taskset', '-c', String(core), process.execPath, ...args]
+    : [process.execPath, ...args];
+  return spawn(command, rest, { ...options, env: { ...process.env, ...env } });
+}
+
+export async function stopProcess(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const kill = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  await ended;
+  clearTimeout(kill);
+}
+
+export async function firstLine(child) {
+  for await (const chunk of child.stdout) return String(chunk).trim();
+  throw new Error('a process of the benchmark ended early');
+}
+
+/** User and system time in seconds, and resident memory in MiB; undefined where there is no /proc. */
+export function usageOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, rssMiB: pages / 256 };
+  } catch {
+    return undefined;
+  }
+}
