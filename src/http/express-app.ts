@@ -30,7 +30,7 @@ export function unmatched(app: Express, route: Instrument, admit: Admission): vo
   app.use(
     route('unmatched', (req) => {
       admit(req);
-      throw new BrokerError('route_not_found', { detail: 'docs/api.md lists the paths.' });
+      throw new BrokerError('route_not_found', { detail: 'openapi.yaml lists the paths.' });
     }),
   );
   // Only Express itself fails outside a route, when it cannot decode a path.
