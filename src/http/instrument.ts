@@ -10,7 +10,7 @@ import { sendProblem } from './problem.ts';
 import { requestContext } from './request-context.ts';
 
 export interface InstrumentOptions {
-  readonly metrics: Pick<Metrics, 'requestSeconds' | 'requestsInFlight'>;
+  readonly metrics: Pick<Metrics, 'requestSeconds' | 'inFlight'>;
   readonly logger: Logger;
   readonly clientIp: ClientIp;
 }
@@ -32,7 +32,7 @@ export function instrument({ metrics, logger, clientIp }: InstrumentOptions): In
     );
     return async function route(req, res) {
       const startedAt = performance.now();
-      metrics.requestsInFlight.inc();
+      metrics.inFlight.requests += 1;
       let context: RequestContext | undefined;
       try {
         context = requestContext(req, name, clientIp);
@@ -40,7 +40,7 @@ export function instrument({ metrics, logger, clientIp }: InstrumentOptions): In
       } catch (error) {
         answerError(res, error, context, name, logger);
       } finally {
-        metrics.requestsInFlight.dec();
+        metrics.inFlight.requests -= 1;
         durations[Math.floor(res.statusCode / 100) - 1]?.().observe(
           (performance.now() - startedAt) / 1000,
         );

@@ -49,19 +49,25 @@ export function createMetrics(build: BuildInfo) {
     registers,
   }).set({ version: build.version, node: build.node }, 1);
 
+  const inFlight = { requests: 0 };
+  new Gauge({
+    name: 'tokenbroker_http_requests_in_flight',
+    help: 'Requests being answered.',
+    registers,
+    collect() {
+      this.set(inFlight.requests);
+    },
+  });
+
   return {
     registry,
+    inFlight,
     requestSeconds: new HotHistogram({
       registry,
       name: 'tokenbroker_http_request_duration_seconds',
       help: 'Time from the arrival of the request headers to the end of the answer.',
       labels: ['route', 'status_class'],
       buckets: requestBuckets,
-    }),
-    requestsInFlight: new Gauge({
-      name: 'tokenbroker_http_requests_in_flight',
-      help: 'Requests being answered.',
-      registers,
     }),
     connectionErrors: new Counter({
       name: 'tokenbroker_http_connection_errors_total',
