@@ -1,0 +1,217 @@
+import { createContext, runInContext } from 'node:vm';
+import { describe, expect, it } from '@jest/globals';
+import { parseTrustPolicy, trustPolicyAllows } from '../../src/local/trust-policy.ts';
+import { type Attributes, readTemplate, resolveProperties } from './stack-template.ts';
+
+const template = readTemplate();
+const issuer = 'cognito-idp.us-east-1.amazonaws.com/us-east-1_AbCdEf123';
+const parameters = {
+  UserPoolId: 'us-east-1_AbCdEf123',
+  UserPoolIssuer: `https://${issuer}`,
+  AppClientIds: '4abc0exampleclientid,5abc0exampleclientid',
+  EksClusterArn: 'arn:aws:eks:us-east-1:111122223333:cluster/main',
+  ExampleClientId: '4abc0exampleclientid',
+  ExampleSubject: '4abc0exampleclientid',
+};
+
+describe('the example role', () => {
+  const viaBroker = {
+    [`${issuer}:aud`]: '4abc0exampleclientid',
+    [`${issuer}:sub`]: '4abc0exampleclientid',
+    'aws:sourcevpce': 'vpce-0123',
+  };
+  const withOwnEndpoint = {
+    ...parameters,
+    CreateVpcEndpoints: 'false',
+    StsVpcEndpointId: 'vpce-0123',
+  };
+
+  it('can be assumed with the right token through the broker’s endpoint', () => {
+    expect(trusts(withOwnEndpoint, viaBroker)).toBe(true);
+  });
+
+  it.each([
+    [
+      'from outside of any endpoint, as anyone on the internet could',
+      { 'aws:sourcevpce': undefined },
+    ],
+    ['through another endpoint of the VPC', { 'aws:sourcevpce': 'vpce-0999' }],
+    ['with the token of another app client', { [`${issuer}:aud`]: '5abc0exampleclientid' }],
+    ['with the token of another subject', { [`${issuer}:sub`]: '5abc0exampleclientid' }],
+    ['with a token that has no audience', { [`${issuer}:aud`]: undefined }],
+  ])('cannot be assumed %s', (_, change) => {
+    expect(trusts(withOwnEndpoint, { ...viaBroker, ...change })).toBe(false);
+  });
+
+  it('cannot be assumed with a token of another pool', () => {
+    const other = issuer.replace('AbCdEf123', 'Other');
+    const renamed = Object.fromEntries(
+      Object.entries(viaBroker).map(([name, value]) => [name.replace(issuer, other), value]),
+    );
+    expect(trusts(withOwnEndpoint, renamed)).toBe(false);
+  });
+
+  it('trusts the endpoint of the stack where the stack creates it', () => {
+    expect(trustPolicy(parameters)).toContain('"aws:SourceVpce": "<StsEndpoint>"');
+  });
+
+  it('follows a pool with the updated form of issuer', () => {
+    const updated = `issuer-${issuer}`;
+    const policy = trustPolicy({ ...parameters, UserPoolIssuer: `https://${updated}` });
+    expect(policy).toContain(`oidc-provider/${updated}"`);
+    expect(policy).toContain(`"${updated}:aud"`);
+  });
+
+  function trusts(
+    values: Readonly<Record<string, string>>,
+    context: Readonly<Record<string, string | undefined>>,
+  ): boolean {
+    const present = Object.entries(context).flatMap(([name, value]): [string, string[]][] =>
+      value === undefined ? [] : [[name.toLowerCase(), [value]]],
+    );
+    return trustPolicyAllows(parseTrustPolicy(JSON.parse(trustPolicy(values))), {
+      action: 'sts:AssumeRoleWithWebIdentity',
+      federatedArn: `arn:aws:iam::111122223333:oidc-provider/${issuer}`,
+      context: new Map(present),
+    });
+  }
+
+  function trustPolicy(values: Readonly<Record<string, string>>): string {
+    return String(resolveProperties(template, 'ExampleRole', values)['AssumeRolePolicyDocument']);
+  }
+});
+
+describe('the broker’s own roles', () => {
+  it('lets the pods that hand out credentials read the table and do nothing else', () => {
+    const role = resolveProperties(template, 'BrokerRole', parameters);
+    expect(role['ManagedPolicyArns']).toEqual(['<TableReaderPolicy>']);
+    expect(role['Policies']).toBeUndefined();
+    expect(statementsOf('TableReaderPolicy')).toEqual([
+      {
+        Sid: 'ReadRoleMappings',
+        Effect: 'Allow',
+        Action: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan'],
+        Resource: '<Table.Arn>',
+      },
+    ]);
+  });
+
+  it('lets only the admin instance write to the table, and to no other', () => {
+    const writers = Object.keys(template.Resources).filter((name) =>
+      JSON.stringify(resolveProperties(template, name, parameters)).includes('<TableWriterPolicy>'),
+    );
+    expect(writers).toEqual(['AdminRole']);
+    expect(statementsOf('TableWriterPolicy')).toMatchObject([
+      { Action: ['dynamodb:PutItem', 'dynamodb:DeleteItem'], Resource: '<Table.Arn>' },
+    ]);
+  });
+
+  it.each([
+    ['BrokerRole', 'token-broker'],
+    ['AdminRole', 'token-broker-admin'],
+  ])('gives %s to the service account %s of one namespace of one cluster', (role, account) => {
+    expect(resolveProperties(template, role, parameters)['AssumeRolePolicyDocument']).toMatchObject(
+      {
+        Statement: [
+          {
+            Principal: { Service: 'pods.eks.amazonaws.com' },
+            Action: ['sts:AssumeRole', 'sts:TagSession'],
+            Condition: {
+              StringEquals: {
+                'aws:RequestTag/eks-cluster-arn': parameters.EksClusterArn,
+                'aws:RequestTag/kubernetes-namespace': 'token-broker',
+                'aws:RequestTag/kubernetes-service-account': account,
+              },
+            },
+          },
+        ],
+      },
+    );
+  });
+
+  function statementsOf(policy: string): unknown {
+    const { PolicyDocument } = resolveProperties(template, policy, parameters);
+    return (PolicyDocument as Attributes)['Statement'];
+  }
+});
+
+describe('the table', () => {
+  it('has the key of the broker, can be restored, and cannot be deleted by mistake', () => {
+    expect(template.Resources).toMatchObject({ Table: { DeletionPolicy: 'Retain' } });
+    expect(resolveProperties(template, 'Table', parameters)).toMatchObject({
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      DeletionProtectionEnabled: true,
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      SSESpecification: { SSEEnabled: true },
+    });
+  });
+});
+
+describe('the endpoints', () => {
+  it.each(['StsEndpoint', 'TableEndpoint'])(
+    'keeps %s to the broker: optional, no private DNS',
+    (name) => {
+      expect(template.Resources).toMatchObject({ [name]: { Condition: 'WithVpcEndpoints' } });
+      expect(resolveProperties(template, name, parameters)).toMatchObject({
+        VpcEndpointType: 'Interface',
+        PrivateDnsEnabled: false,
+        SecurityGroupIds: ['<EndpointSecurityGroup>'],
+      });
+    },
+  );
+
+  it('lets nothing but the exchange through the STS endpoint', () => {
+    const { PolicyDocument } = resolveProperties(template, 'StsEndpoint', parameters);
+    expect(PolicyDocument).toMatchObject({
+      Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRoleWithWebIdentity' }],
+    });
+  });
+});
+
+describe('the audience trigger', () => {
+  it('puts the app client id into the access token of a client-credentials request', async () => {
+    const response = await trigger({
+      version: '3',
+      triggerSource: 'TokenGeneration_ClientCredentials',
+      region: 'us-east-1',
+      userPoolId: 'us-east-1_AbCdEf123',
+      userName: '4abc0exampleclientid',
+      callerContext: { awsSdkVersion: 'aws-sdk-unknown-unknown', clientId: '4abc0exampleclientid' },
+      request: {
+        userAttributes: {},
+        groupConfiguration: null,
+        scopes: ['orders/write'],
+        clientMetadata: { aud: 'somebody-else', clientId: 'somebody-else' },
+      },
+      response: { claimsAndScopeOverrideDetails: null },
+    });
+    expect(response).toEqual({
+      claimsAndScopeOverrideDetails: {
+        accessTokenGeneration: { claimsToAddOrOverride: { aud: '4abc0exampleclientid' } },
+      },
+    });
+  });
+
+  it('answers before Cognito gives up, and may be called by this pool only', () => {
+    const { Timeout } = resolveProperties(template, 'AudienceTrigger', parameters);
+    expect(Timeout).toBeLessThan(5);
+    expect(resolveProperties(template, 'AudienceTriggerPermission', parameters)).toMatchObject({
+      Principal: 'cognito-idp.amazonaws.com',
+      SourceArn: 'arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_AbCdEf123',
+    });
+  });
+
+  /** The function's code, run as Lambda runs it: a CommonJS module that exports its handler. */
+  async function trigger(event: object): Promise<unknown> {
+    const { Code, Handler } = resolveProperties(template, 'AudienceTrigger', parameters);
+    expect(Handler).toBe('index.handler');
+    const exported: { handler?: (event: object) => Promise<{ response: unknown }> } = {};
+    runInContext(String((Code as Attributes)['ZipFile']), createContext({ exports: exported }));
+    // What crosses to Cognito is JSON.
+    return JSON.parse(JSON.stringify((await exported.handler?.(event))?.response));
+  }
+});
