@@ -13,7 +13,17 @@ let production = 0;
 for (const [path, entry] of Object.entries(packages)) {
   if (path === '') continue;
   if (entry.resolved !== undefined) faults.push(`${path} records a download address`);
-  if (entry.integrity === undefined && entry.link !== true) faults.push(`${path} has no integrity`);
+  // Builds for other platforms are never installed here; one that is must say what its bytes are.
+  const elsewhere = entry.optional === true && entry.os !== undefined;
+  if (entry.integrity === undefined && !elsewhere) faults.push(`${path} has no integrity`);
+  for (const name of Object.keys(entry.optionalDependencies ?? {})) {
+    if (
+      packages[`node_modules/${name}`] === undefined &&
+      packages[`${path}/node_modules/${name}`] === undefined
+    ) {
+      faults.push(`${path} names ${name}, which the lockfile lacks: npm ci refuses that`);
+    }
+  }
   if (entry.dev === true) continue;
   production += 1;
   if (entry.hasInstallScript === true) faults.push(`${path} runs an install script`);
