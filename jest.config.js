@@ -7,6 +7,8 @@ export default {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
+  testPathIgnorePatterns: ['<rootDir>/test/kubernetes/'],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
 };
