@@ -196,7 +196,7 @@ export class IssuerKeys {
     }
     if (stored === undefined || this.#fetched !== undefined) return;
     const ageMs = this.#clock.now() - stored.fetchedAt;
-    if (ageMs > this.#maxAgeMs || ageMs < -storedClockSkewMs) return;
+    if (ageMs < -storedClockSkewMs) return;
     this.#keys = stored.keys;
     this.#fetched = { at: stored.fetchedAt, atMonotonic: this.#clock.monotonic() - ageMs };
   }

@@ -56,8 +56,8 @@ export interface MappingWriterOptions {
 }
 
 /**
- * All editors need the one HEAD item, so an edit may lose several races before it wins one. Edits of one
- * process queue up instead; the bound is for the case that dozens of processes edit at once.
+ * All editors need the one HEAD item, so an edit may lose races before it wins one. Edits of one process queue
+ * up instead; the bound is for the case that many processes edit at once.
  */
 const maxAttempts = 100;
 const backoffLimits = { baseMs: 10, capMs: 1_000 };

@@ -63,7 +63,7 @@ export class PolicySync implements PolicySource {
 
   #state: PolicyState | undefined;
   /** Monotonic instant at which the table last confirmed `#state`. */
-  #contactAt = 0;
+  #contactAt = Number.NEGATIVE_INFINITY;
   /** From the snapshot file, too old to be in force: what the table is compared with all the same. */
   #remembered: PolicyState | undefined;
   #acceptAsFound: boolean;
@@ -116,11 +116,10 @@ export class PolicySync implements PolicySource {
     void firstPoll.then(() => this.#schedule());
   }
 
-  /** Lets a poll under way end and writes the snapshot file. The policy stays readable. */
+  /** Writes the snapshot file; what a poll under way still brings is dropped. The policy stays readable. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#timer?.cancel();
-    await Promise.allSettled([this.#polling, this.#reloading]);
     await this.#keeper?.flush();
   }
 
@@ -249,6 +248,7 @@ export class PolicySync implements PolicySource {
       if (!isIncompleteRead(error)) return this.#failed(error);
       next = { kind: 'refused', alarm: 'incomplete_read' };
     }
+    if (this.#stopping.signal.aborted) return 'failed';
     switch (next.kind) {
       case 'behind':
       case 'refused':
@@ -285,7 +285,8 @@ export class PolicySync implements PolicySource {
 
   /** The state is that of the table, or was when it was asked. */
   #confirmed(askedAt: number, changed: boolean): void {
-    this.#contactAt = askedAt;
+    // A reload asked long ago, and polls have asked since.
+    this.#contactAt = Math.max(this.#contactAt, askedAt);
     for (const alarm of endedByContact) this.#alarms.set(alarm, false);
     if (this.#state === undefined) return;
     const { revision, rows } = this.#state;

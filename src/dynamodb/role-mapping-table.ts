@@ -29,7 +29,7 @@ export interface RoleMappingTableOptions {
   readonly random?: () => number;
   /** For one call, tries and finding credentials included. Default 5 s. */
   readonly callTimeoutMs?: number;
-  /** For one edit, waiting for other edits included. Default 15 s. */
+  /** For one edit, waiting for other edits included. Default 30 s. */
   readonly writeTimeoutMs?: number;
   /** For reading all rows. Default 5 minutes. */
   readonly loadTimeoutMs?: number;
@@ -65,7 +65,7 @@ export class RoleMappingTable {
     clock,
     random = Math.random,
     callTimeoutMs = 5_000,
-    writeTimeoutMs = 15_000,
+    writeTimeoutMs = 30_000,
     loadTimeoutMs = 300_000,
   }: RoleMappingTableOptions) {
     this.#client = client;

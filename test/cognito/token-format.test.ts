@@ -300,6 +300,7 @@ describe('the form of a token', () => {
     ['expired long ago', { exp: -7200, iat: -10_800 }, 'token_expired'],
     ['issued as far ahead as is tolerated', { exp: 3600, iat: 30 }, 'accepted'],
     ['issued one second further ahead', { exp: 3600, iat: 31 }, 'token_not_yet_valid'],
+    ['issued ahead, though valid before', { exp: 3600, iat: 31, nbf: 1 }, 'token_not_yet_valid'],
     ['issued a year ahead', { exp: 31_536_600, iat: 31_536_000 }, 'token_not_yet_valid'],
     ['valid as far ahead as is tolerated', { exp: 3600, iat: 0, nbf: 30 }, 'accepted'],
     ['valid one second further ahead', { exp: 3600, iat: 0, nbf: 31 }, 'token_not_yet_valid'],

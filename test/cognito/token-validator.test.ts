@@ -376,8 +376,11 @@ describe('tokens of identity pools', () => {
   const openPool = 'us-east-1:99999999-2222-4333-8444-555555555555';
   const header = { typ: 'JWS' };
 
-  async function startIdentityPools(): Promise<Validation> {
+  async function startIdentityPools(
+    validator: ValidationOptions['validator'] = {},
+  ): Promise<Validation> {
     return await start({
+      validator,
       publish: [key, openIdKey],
       identityPools: [
         { pool, issuer, allowUnauthenticated: false },
@@ -410,6 +413,14 @@ describe('tokens of identity pools', () => {
     expect(await callerOf(validation, openIdToken(validation, openPool))).toMatchObject({
       pool: openPool,
     });
+  });
+
+  it('T17: have no app client, whatever they claim', async () => {
+    const validation = await startIdentityPools({ matchableClaims: new Set(['client_id']) });
+    const token = openIdToken(validation, pool, { client_id: testClient });
+    const caller = await callerOf(validation, token);
+    expect(caller.clientId).toBeUndefined();
+    expect(caller.claims.has('client_id')).toBe(false);
   });
 
   it.each([

@@ -1,0 +1,125 @@
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { systemClock } from '../../src/core/clock.ts';
+import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
+import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+
+export const rules: MappingRules = { matchableClaims: new Set(['custom:team']) };
+export const pool = 'us-east-1_AbCdEf123';
+
+const hastyTimeoutMs = 300;
+
+export interface TableFixture {
+  readonly server: DynamoDbServer;
+  /** A fresh, empty table. */
+  table(): Promise<TestTable>;
+  stop(): Promise<void>;
+}
+
+export interface TestTable {
+  /** Gives up soon: for outages. */
+  readonly table: RoleMappingTable;
+  /** As another process sees the same table; with production's timeouts. */
+  another(): RoleMappingTable;
+  create(mapping: RoleMapping): Promise<void>;
+  /** Around the API, as somebody with write access to the table could. */
+  putRaw(item: Readonly<Record<string, string | number>>): Promise<void>;
+  deleteRaw(pk: string, sk: string): Promise<void>;
+  getRaw(pk: string, sk: string): Promise<Record<string, AttributeValue> | undefined>;
+}
+
+export async function startTableFixture(): Promise<TableFixture> {
+  const server = await startDynamoDbServer({ clock: systemClock });
+  const clients: DynamoDBClient[] = [];
+  let tables = 0;
+  const connect = (timeoutMs: number) => {
+    const client = createDynamoDbClient({
+      region: 'us-east-1',
+      endpoint: server.url,
+      credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' },
+      timeouts: { connectionTimeoutMs: timeoutMs, requestTimeoutMs: timeoutMs },
+      maxAttempts: 1,
+    });
+    clients.push(client);
+    return client;
+  };
+  return {
+    server,
+    async table() {
+      tables += 1;
+      const tableName = `role-mappings-${tables}`;
+      const client = connect(hastyTimeoutMs);
+      const shared = { tableName, rules, clock: systemClock };
+      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: 2_000 });
+      await table.create();
+      return {
+        table,
+        another: () => new RoleMappingTable({ ...shared, client: connect(2_000) }),
+        ...rawAccess(client, tableName, table),
+      };
+    },
+    async stop() {
+      for (const client of clients) client.destroy();
+      await server.stop();
+    },
+  };
+}
+
+function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMappingTable) {
+  const keyOf = (pk: string, sk: string) => ({ pk: { S: pk }, sk: { S: sk } });
+  return {
+    async create(mapping: RoleMapping) {
+      await table.write({
+        id: mapping.id,
+        expectedVersion: 'absent',
+        mapping,
+        actor: 'alice',
+        reason: 'test',
+      });
+    },
+    async putRaw(item: Readonly<Record<string, string | number>>) {
+      const attributes = Object.entries(item).map(([name, value]) => [
+        name,
+        typeof value === 'number' ? { N: String(value) } : { S: value },
+      ]);
+      const Item = Object.fromEntries(attributes) as Record<string, AttributeValue>;
+      await client.send(new PutItemCommand({ TableName: tableName, Item }));
+    },
+    async deleteRaw(pk: string, sk: string) {
+      await client.send(new DeleteItemCommand({ TableName: tableName, Key: keyOf(pk, sk) }));
+    },
+    async getRaw(pk: string, sk: string) {
+      const command = new GetItemCommand({ TableName: tableName, Key: keyOf(pk, sk) });
+      return (await client.send(command)).Item;
+    },
+  };
+}
+
+/** A whole, valid mapping: allows the app client `client-<id>` the role `<id>` unless told otherwise. */
+export function mapping(id: string, fields: Partial<RoleMappingInput> = {}): RoleMapping {
+  const check = checkRoleMapping(
+    {
+      id,
+      principal: { pool, client: `client-${id}` },
+      effect: 'allow',
+      role: `arn:aws:iam::123456789012:role/broker/${id}`,
+      owner: 'payments-platform',
+      ...fields,
+    },
+    rules,
+  );
+  if (check.kind === 'invalid') throw new Error(JSON.stringify(check.faults));
+  return check.mapping;
+}
+
+export function ids(count: number, prefix = 'row'): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+}
