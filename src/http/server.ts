@@ -1,6 +1,5 @@
 /** A listener: HTTP or HTTPS with bounded everything, an Express application behind it, and an orderly end. */
 
-import { readFileSync } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -8,16 +7,29 @@ import type { Express } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { rawProblem } from './problem.ts';
+import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './tls-files.ts';
 
 export interface ListenerOptions {
   readonly app: Express;
   readonly host: string;
   readonly port: number;
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly tls: TlsFiles | undefined;
   readonly maxConnections: number;
   readonly clock: Clock;
+  /** Default: those of production. */
+  readonly timeouts?: ListenerTimeouts | undefined;
   /** Called for each connection that broke the protocol, with the code that was answered. */
   readonly onConnectionError: (code: string) => void;
+}
+
+/** In real time: Node's own timers enforce them. */
+export interface ListenerTimeouts {
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestMs: number;
+  /** How often connections are looked at: a request may take that much longer. */
+  readonly checkMs: number;
 }
 
 export interface Listener {
@@ -29,31 +41,26 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
-const limits = {
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  // Above the idle timeout of 60 s that load balancers use, so that they close first.
-  keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 16_384,
-};
+const defaultTimeouts: ListenerTimeouts = { headersMs: 5_000, requestMs: 10_000, checkMs: 1_000 };
+// Above the idle timeout of 60 s that load balancers use, so that they close first.
+const keepAliveTimeoutMs = 65_000;
+const maxHeaderBytes = 16_384;
 const maxRequestsPerSocket = 10_000;
 
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { app, host, port, tls, maxConnections, clock } = options;
-  const serverOptions = { ...limits, ...bornWithPrototypesOf(app) };
-  const server =
+  const { app, host, port, tls, maxConnections, clock, timeouts = defaultTimeouts } = options;
+  const serverOptions: http.ServerOptions = {
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    maxHeaderSize: maxHeaderBytes,
+    ...bornWithPrototypesOf(app),
+  };
+  const { server, release } =
     tls === undefined
-      ? http.createServer(serverOptions, app)
-      : https.createServer(
-          {
-            ...serverOptions,
-            cert: readFileSync(tls.certFile),
-            key: readFileSync(tls.keyFile),
-            minVersion: 'TLSv1.2',
-          },
-          app,
-        );
+      ? { server: http.createServer(serverOptions, app), release: undefined }
+      : secureServer(serverOptions, app, tls, clock);
   // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
@@ -89,6 +96,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       server.closeIdleConnections();
     },
     close(graceMs) {
+      release?.();
       return new Promise((resolve) => {
         const cut = clock.after(graceMs, () => server.closeAllConnections());
         server.close(() => {
@@ -101,13 +109,30 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
 }
 
+function secureServer(
+  options: http.ServerOptions,
+  app: Express,
+  files: TlsFiles,
+  clock: Clock,
+): { readonly server: https.Server; readonly release: () => void } {
+  const current = readTlsFiles(files);
+  const minVersion = 'TLSv1.2';
+  const server = https.createServer({ ...options, ...current, minVersion }, app);
+  const use = (material: TlsMaterial) => server.setSecureContext({ ...material, minVersion });
+  return { server, release: watchTlsFiles({ files, current, clock, use }) };
+}
+
 /**
  * Express changes the prototypes of every request and response that it handles, which on Node 20 and 22 costs
  * more than the rest of a request. When they are born with those prototypes, the change is a no-op.
  */
-function bornWithPrototypesOf(app: Express) {
+function bornWithPrototypesOf(
+  app: Express,
+): Required<Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>> {
   class Request extends http.IncomingMessage {}
-  class Response extends http.ServerResponse {}
+  class Response<
+    Req extends http.IncomingMessage = http.IncomingMessage,
+  > extends http.ServerResponse<Req> {}
   Object.setPrototypeOf(Request.prototype, app.request);
   Object.setPrototypeOf(Response.prototype, app.response);
   app.request = Request.prototype as typeof app.request;
