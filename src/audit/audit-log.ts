@@ -39,13 +39,13 @@ export class ChainedAuditLog implements AuditLog {
 
   /** @throws BrokerError `audit_unavailable` when a durable sink cannot work without an operator. */
   async start(): Promise<void> {
+    for (const sink of this.#secondary) sink.start().catch(ignore);
     try {
       await Promise.all(this.#durable.map((sink) => sink.start()));
     } catch (error) {
       await this.stop();
       throw error;
     }
-    for (const sink of this.#secondary) sink.start().catch(ignore);
   }
 
   async stop(): Promise<void> {

@@ -72,6 +72,6 @@ export function auditUnavailable(cause?: unknown): BrokerError {
 
 /** Code of a system error, such as ENOSPC. */
 export function errorCodeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
   return typeof code === 'string' ? code : 'unknown';
 }

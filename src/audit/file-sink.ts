@@ -11,6 +11,7 @@ import type { LogEvent, LogRecovered } from './log-event.ts';
 import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
 import { type LogPosition, openLog } from './open-log.ts';
 import { recordFields } from './record-fields.ts';
+import { withinDeadline } from './within-deadline.ts';
 
 export interface FileSinkOptions {
   /** Created with mode 0700 if it is not there. One process at a time writes to it. */
@@ -91,7 +92,7 @@ export class FileSink implements AuditSink {
    * ready, and goes on trying.
    */
   async start(): Promise<void> {
-    const error = await this.#withinDeadline(this.#open());
+    const error = await withinDeadline(this.#options.clock, this.#deadlineMs, this.#open());
     if (error === undefined || passingFaults.includes(errorCodeOf(error))) return;
     await this.stop();
     throw new BrokerError('audit_unavailable', {
@@ -115,16 +116,23 @@ export class FileSink implements AuditSink {
   async stop(): Promise<void> {
     this.#phase = 'stopping';
     this.#retryTimer?.cancel();
-    const drained = await this.#queue.drain();
-    await this.#withinDeadline(this.#work);
-    // What never returned still has the file: the lock ends with the process then.
-    if (!drained || this.#work !== undefined) return;
-    await this.#log?.file.close();
+    // If the disk is blocked, this ends when it returns; until then the lock stays, as it must.
+    const released = this.#queue
+      .drain()
+      .then(() => this.#work)
+      .then(() => this.#release());
+    await withinDeadline(this.#options.clock, this.#deadlineMs, released);
+  }
+
+  async #release(): Promise<void> {
+    const [log, directory, lock] = [this.#log, this.#directoryHandle, this.#lock];
     this.#log = undefined;
-    await this.#directoryHandle?.close();
-    await this.#lock?.release();
     this.#directoryHandle = undefined;
     this.#lock = undefined;
+    // Everything that was accepted is durable already: what fails here ends with the process.
+    await log?.file.close().catch(ignore);
+    await directory?.close().catch(ignore);
+    await lock?.release().catch(ignore);
   }
 
   /** Never two at a time, so that a blocked disk holds no more than one thread. Resolves to what went wrong. */
@@ -256,28 +264,17 @@ export class FileSink implements AuditSink {
     if (log !== undefined) {
       this.#last = { head: log.head, bytes: log.file.bytes };
       // Whatever fails here is met again, and repaired, when the file is opened next.
-      await log.file.rollBack().catch(() => undefined);
-      await log.file.close().catch(() => undefined);
+      await log.file.rollBack().catch(ignore);
+      await log.file.close().catch(ignore);
     }
     if (this.#phase === 'stopping') return;
     this.#retryTimer = this.#options.clock.after(this.#options.retryMs ?? 200, () => {
       void this.#open();
     });
   }
-
-  async #withinDeadline<T>(work: Promise<T> | undefined): Promise<T | undefined> {
-    if (work === undefined) return undefined;
-    let timer: Timer | undefined;
-    const deadline = new Promise<undefined>((resolve) => {
-      timer = this.#options.clock.after(this.#deadlineMs, () => resolve(undefined));
-    });
-    try {
-      return await Promise.race([work, deadline]);
-    } finally {
-      timer?.cancel();
-    }
-  }
 }
+
+function ignore(): void {}
 
 class AuditFileMovedError extends Error {
   override readonly name = 'AuditFileMovedError';

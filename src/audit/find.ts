@@ -79,8 +79,8 @@ function matches(record: FoundRecord, filter: RecordFilter): boolean {
   return (
     is(accessKeyId, ['credentials', 'accessKeyId']) &&
     is(requestId, ['requestId']) &&
-    is(subject, ['token', 'subject']) &&
-    is(clientId, ['token', 'clientId']) &&
+    is(subject, ['token', 'subject'], ['explained', 'subject']) &&
+    is(clientId, ['token', 'clientId'], ['explained', 'clientId']) &&
     is(role, ['session', 'role'], ['request', 'role'], ['before', 'role'], ['after', 'role']) &&
     isInTime(record, filter)
   );

@@ -94,17 +94,15 @@ export class GroupCommit {
     this.#rejectQueue('refused', auditUnavailable(cause));
   }
 
-  /** Refuses new records and writes those that wait. False if that did not end within the deadline. */
-  async drain(): Promise<boolean> {
+  /** Refuses new records and resolves when those that wait are settled, and no write is under way. */
+  async drain(): Promise<void> {
     this.#accepting = false;
-    if (this.#idle) return true;
-    const { clock, deadlineMs } = this.#options;
-    await new Promise<void>((resolve) => {
-      this.#whenIdle = resolve;
-      clock.after(deadlineMs, resolve);
-    });
+    if (!this.#idle) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
     this.#deadlineTimer?.cancel();
-    return this.#idle;
   }
 
   get #idle(): boolean {

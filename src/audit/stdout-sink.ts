@@ -5,6 +5,7 @@ import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords, startChain } from './hash-chain.ts';
 import type { LogOpened } from './log-event.ts';
 import { recordFields } from './record-fields.ts';
+import { withinDeadline } from './within-deadline.ts';
 
 export interface StdoutSinkOptions {
   /**
@@ -32,6 +33,7 @@ export class StdoutSink implements AuditSink {
   readonly #stream: Writable;
   readonly #clock: Clock;
   readonly #version: string;
+  readonly #deadlineMs: number;
   readonly #queue: GroupCommit;
   #head: ChainHead = startChain();
   #lastWriteWorked = false;
@@ -40,10 +42,11 @@ export class StdoutSink implements AuditSink {
     this.#stream = options.stream;
     this.#clock = options.clock;
     this.#version = options.version;
+    this.#deadlineMs = options.deadlineMs ?? 1_000;
     this.#queue = new GroupCommit({
       sink: this.name,
       clock: options.clock,
-      deadlineMs: options.deadlineMs ?? 1_000,
+      deadlineMs: this.#deadlineMs,
       maxQueuedRecords: options.maxQueuedRecords ?? 10_000,
       maxQueuedBytes: options.maxQueuedBytes ?? 16 * 1024 * 1024,
       write: (records) => this.#write(records),
@@ -87,7 +90,7 @@ export class StdoutSink implements AuditSink {
 
   /** The stream stays open: it is not the sink's. */
   async stop(): Promise<void> {
-    await this.#queue.drain();
+    await withinDeadline(this.#clock, this.#deadlineMs, this.#queue.drain());
   }
 
   async #write(records: readonly string[]): Promise<void> {

@@ -1,8 +1,8 @@
 /** `audit find`: who was that access key id, what did this client get, what happened in that hour? */
 
+import { errorCodeOf } from '../audit/audit-sink.ts';
 import { type FoundLine, type FoundRecord, findRecords, textAt, valueAt } from '../audit/find.ts';
 import { asciiJson } from '../audit/record-fields.ts';
-import { systemMessage } from './audit-verify.ts';
 import { exitCodes } from './output.ts';
 
 export interface AuditFindOptions {
@@ -38,7 +38,7 @@ export async function auditFind(options: AuditFindOptions): Promise<number> {
       out(json ? `${line.text}\n` : describe(line));
     }
   } catch (error) {
-    return unusable(`The audit log cannot be read: ${systemMessage(error)}`);
+    return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
   }
   if (found === 0 && !json) out('No record matches.\n');
   return found > 0 ? exitCodes.ok : exitCodes.failed;
@@ -51,11 +51,18 @@ function instant(text: string | undefined): number | undefined {
     : Number.NaN;
 }
 
+/** What happened, in a word or two: `issued`, `replace authorized`, `explain deny`, `audit_opened`. */
+function titleOf(record: FoundRecord): string {
+  const type = textAt(record, 'type');
+  const subject = textAt(record, 'action') ?? (type === 'exchange' ? undefined : type);
+  const words = [subject, textAt(record, 'outcome')].filter((word) => word !== undefined);
+  return words.map(shown).join(' ');
+}
+
 type Fields = readonly (readonly [label: string, value: unknown])[];
 
 function describe({ file, line, record }: FoundLine): string {
   const at = (...path: string[]) => valueAt(record, ...path);
-  const what = textAt(record, 'outcome') ?? textAt(record, 'action') ?? textAt(record, 'type');
   const rows: readonly (readonly [string, Fields])[] = [
     [
       'who',
@@ -64,6 +71,14 @@ function describe({ file, line, record }: FoundLine): string {
         ['client', at('token', 'clientId')],
         ['subject', at('token', 'subject')],
         ['token', at('token', 'sha256')],
+      ],
+    ],
+    [
+      'about',
+      [
+        ['client', at('explained', 'clientId')],
+        ['subject', at('explained', 'subject')],
+        ['token', at('explained', 'sha256')],
       ],
     ],
     [
@@ -98,7 +113,7 @@ function describe({ file, line, record }: FoundLine): string {
       ],
     ],
   ];
-  const head = `${shown(at('time'))}  ${shown(what)}  record ${shown(at('seq'))} (${file} line ${line})`;
+  const head = `${shown(at('time'))}  ${titleOf(record)}  record ${shown(at('seq'))} (${file} line ${line})`;
   return [head, ...rows.flatMap(row), ...logEvent(record)].map((text) => `${text}\n`).join('');
 }
 

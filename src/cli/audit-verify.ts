@@ -1,5 +1,6 @@
 /** `audit verify`: is the audit log as it was written, and if not, where does that end? */
 
+import { errorCodeOf } from '../audit/audit-sink.ts';
 import type { Problem } from '../audit/chain-verifier.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { exitCodes } from './output.ts';
@@ -29,16 +30,11 @@ export async function auditVerify(options: AuditVerifyOptions): Promise<number> 
   try {
     result = await verifyAuditLog({ location: directory, expectHead, firstSeq });
   } catch (error) {
-    return unusable(`The audit log cannot be read: ${systemMessage(error)}`);
+    return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
   }
   if (result.files.length === 0) return unusable('There is no audit log in this directory.');
   out(json ? `${JSON.stringify(result)}\n` : report(result));
   return result.intact ? exitCodes.ok : exitCodes.failed;
-}
-
-/** System errors name the call and the path that the user gave: nothing else is in them. */
-export function systemMessage(error: unknown): string {
-  return JSON.stringify(error instanceof Error ? error.message : 'unknown error');
 }
 
 function report(result: Verification): string {

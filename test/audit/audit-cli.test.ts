@@ -1,0 +1,179 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type AuditFindOptions, auditFind } from '../../src/cli/audit-find.ts';
+import { type AuditVerifyOptions, auditVerify } from '../../src/cli/audit-verify.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  linesOf,
+  mappingChange,
+  newDirectory,
+  removeDirectories,
+  writtenLog,
+} from './audit-fixture.ts';
+
+afterEach(removeDirectories);
+
+type Out = (text: string) => void;
+
+async function captured(command: (out: Out) => Promise<number>) {
+  let text = '';
+  const code = await command((part) => {
+    text += part;
+  });
+  return { code, text };
+}
+
+type Verify = Omit<AuditVerifyOptions, 'json' | 'out'> & { readonly json?: boolean };
+const runVerify = ({ json = false, ...options }: Verify) =>
+  captured((out) => auditVerify({ ...options, json, out }));
+
+type Find = Omit<AuditFindOptions, 'json' | 'out'> & { readonly json?: boolean };
+const runFind = ({ json = false, ...options }: Find) =>
+  captured((out) => auditFind({ ...options, json, out }));
+
+describe('audit verify', () => {
+  it('says that a log is intact, and what its head is', async () => {
+    const directory = await writtenLog(3);
+    const head = String(linesOf(directory).at(-1)?.['hash']);
+    const people = await runVerify({ directory });
+    expect(people).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('Intact: 4 records in 1 file'),
+    });
+    expect(people.text).toContain(head);
+    const program = await runVerify({ directory, json: true, expectHead: head });
+    expect(program.code).toBe(0);
+    expect(JSON.parse(program.text)).toMatchObject({
+      intact: true,
+      records: 4,
+      head: { seq: 4, hash: head },
+    });
+  });
+
+  it('names the first record that was altered, by file, line and number', async () => {
+    const directory = await writtenLog(5);
+    const file = path.join(directory, 'audit.jsonl');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"r3"', '"r8"'));
+    const people = await runVerify({ directory });
+    expect(people.code).toBe(1);
+    expect(people.text).toContain('BROKEN');
+    expect(people.text).toContain(
+      'altered: audit.jsonl line 4: record 4 does not match its own hash',
+    );
+    const program = await runVerify({ directory, json: true });
+    expect(JSON.parse(program.text)).toMatchObject({
+      problems: [{ kind: 'altered', line: 4, seq: 4 }],
+    });
+  });
+
+  it('finds an end that was cut off when told the head, and mentions a line that is incomplete', async () => {
+    const directory = await writtenLog(5);
+    const file = path.join(directory, 'audit.jsonl');
+    const expectHead = String(linesOf(directory).at(-1)?.['hash']);
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.subarray(0, bytes.length - 20));
+    const without = await runVerify({ directory });
+    expect(without.code).toBe(0);
+    expect(without.text).toContain('last line incomplete: not acknowledged');
+    const informed = await runVerify({ directory, expectHead });
+    expect(informed.code).toBe(1);
+    expect(informed.text).toContain('truncated: audit.jsonl line 6');
+  });
+
+  it.each([false, true])(
+    'exits with 2 when there is nothing it could check: json %s',
+    async (json) => {
+      const empty = newDirectory();
+      const absent = path.join(empty, 'absent');
+      expect((await runVerify({ directory: empty, json })).code).toBe(2);
+      expect((await runVerify({ directory: absent, json })).text).toContain('ENOENT');
+      const wrong = await runVerify({
+        directory: await writtenLog(1),
+        json,
+        expectHead: 'xyz',
+      });
+      expect(wrong).toMatchObject({ code: 2, text: expect.stringContaining('64') });
+    },
+  );
+});
+
+describe('audit find', () => {
+  it('says who a given access key id was', async () => {
+    const directory = await writtenLog(20, { rotateBytes: 5_000 });
+    const { code, text } = await runFind({ directory, accessKeyId: 'ASIAr7' });
+    expect(code).toBe(0);
+    expect(text).toContain('2026-01-15T12:00:00.000Z  issued  record 8');
+    expect(text).toContain('client 4abc0exampleclientid, subject 4abc0exampleclientid');
+    expect(text).toContain('role arn:aws:iam::123456789012:role/broker/orders-writer');
+    expect(text).toContain('request r7');
+    expect(text).not.toContain('ASIAr1');
+  });
+
+  it('prints lines of the log for programs', async () => {
+    const directory = await writtenLog(3);
+    const { code, text } = await runFind({ directory, requestId: 'r2', json: true });
+    expect(code).toBe(0);
+    expect(JSON.parse(text)).toEqual(linesOf(directory)[2]);
+  });
+
+  it('holds every filter against the records, exactly, and all of them together', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    const token = { sha256: 'a', clientId: 'client-1', subject: 'user "1"\u202e' };
+    await log.record(exchangeRecord('one', { token, time: '2026-01-01T00:00:00.000Z' }));
+    await log.record(exchangeRecord('two', { token, time: '2026-02-01T00:00:00.000Z' }));
+    await log.record(mappingChange(10));
+    await log.stop();
+    const ids = async (filter: Omit<Find, 'directory' | 'json'>) => {
+      const { text } = await runFind({ directory, json: true, ...filter });
+      return text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line).requestId);
+    };
+    expect(await ids({ subject: token.subject })).toEqual(['one', 'two']);
+    expect(await ids({ subject: 'user' })).toEqual([]);
+    expect(await ids({ clientId: 'client-1', requestId: 'two' })).toEqual(['two']);
+    expect(await ids({ clientId: 'one' })).toEqual([]);
+    const role = 'arn:aws:iam::123456789012:role/broker/orders-writer';
+    expect(await ids({ role })).toEqual(['one', 'two', 'change-1']);
+    expect(await ids({ role, since: '2026-01-02T00:00:00Z' })).toEqual(['two', 'change-1']);
+    expect(await ids({ role, until: '2026-01-02T00:00:00+01:00' })).toEqual(['one']);
+  });
+
+  it('never sends to the terminal what could act on it', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    const userAgent = '\u001b[2J\u202eevil\nissued  record 99';
+    await log.record(exchangeRecord('r1', { userAgent }));
+    await log.stop();
+    const { text } = await runFind({ directory, requestId: 'r1' });
+    expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+    expect(text.split('\n').filter((line) => line.includes('record 99'))).toEqual([
+      expect.stringContaining('\\n'),
+    ]);
+  });
+
+  it('shows what the log says about itself', async () => {
+    const directory = await writtenLog(1);
+    const { text } = await runFind({ directory });
+    expect(text).toContain('audit_opened');
+    expect(text).toContain('version 1.2.3');
+  });
+
+  it('exits with 1 when nothing matches and with 2 when it cannot search', async () => {
+    const directory = await writtenLog(1);
+    expect(await runFind({ directory, requestId: 'none' })).toEqual({
+      code: 1,
+      text: 'No record matches.\n',
+    });
+    expect((await runFind({ directory, since: 'yesterday' })).code).toBe(2);
+    const absent = await runFind({ directory: path.join(directory, 'absent'), json: true });
+    expect(absent.code).toBe(2);
+    expect(JSON.parse(absent.text).error).toContain('ENOENT');
+  });
+});

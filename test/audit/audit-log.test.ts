@@ -1,0 +1,110 @@
+import { symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
+import { FileSink } from '../../src/audit/file-sink.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createTestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
+import {
+  exchangeRecord,
+  newDirectory,
+  observed,
+  removeDirectories,
+  requestIdsOf,
+  verify,
+  version,
+} from './audit-fixture.ts';
+import { createFullPipe } from './pipe.ts';
+
+afterEach(removeDirectories);
+
+const record = (requestId: string) => exchangeRecord(requestId);
+
+function fileSink(directory: string, clock = systemClock) {
+  const { failures, observer } = observed();
+  return { directory, failures, sink: new FileSink({ directory, clock, version, observer }) };
+}
+
+function fullDisk(clock = systemClock) {
+  const directory = newDirectory();
+  symlinkSync('/dev/full', path.join(directory, 'audit.jsonl'));
+  return fileSink(directory, clock);
+}
+
+describe('an audit log with several sinks', () => {
+  it('writes every record to each of them, each with a chain of its own', async () => {
+    const [one, two] = [fileSink(newDirectory()), fileSink(newDirectory())];
+    const log = new ChainedAuditLog({ durable: [one.sink], secondary: [two.sink] });
+    await log.start();
+    await until(() => two.sink.ready());
+    await log.record(record('r1'));
+    await log.stop();
+    const results = await Promise.all([verify(one.directory), verify(two.directory)]);
+    expect(results).toMatchObject([
+      { intact: true, records: 2 },
+      { intact: true, records: 2 },
+    ]);
+    expect(results[0]?.head?.chain).not.toBe(results[1]?.head?.chain);
+  });
+
+  it('accepts a record as long as one durable sink keeps it', async () => {
+    const [bad, good] = [fullDisk(), fileSink(newDirectory())];
+    const log = new ChainedAuditLog({ durable: [bad.sink, good.sink] });
+    await log.start();
+    expect(log.ready()).toBe(true);
+    await log.record(record('r1'));
+    await log.stop();
+    expect(requestIdsOf(good.directory)).toEqual(['r1']);
+    unlinkSync(path.join(bad.directory, 'audit.jsonl'));
+  });
+
+  it('refuses a record when no durable sink keeps it, even if a secondary one does', async () => {
+    const [bad, worse, copy] = [fullDisk(), fullDisk(), fileSink(newDirectory())];
+    const log = new ChainedAuditLog({ durable: [bad.sink, worse.sink], secondary: [copy.sink] });
+    await log.start();
+    expect(log.ready()).toBe(false);
+    await expect(log.record(record('r1'))).rejects.toMatchObject({ code: 'audit_unavailable' });
+    await log.stop();
+    for (const { directory } of [bad, worse]) unlinkSync(path.join(directory, 'audit.jsonl'));
+  });
+
+  it('is not held up by a secondary sink that is blocked, full or impossible', async () => {
+    const blocked = newDirectory();
+    const pipe = createFullPipe(path.join(blocked, 'audit.jsonl'));
+    const impossible = path.join(newDirectory(), 'file');
+    writeFileSync(impossible, '');
+    // Time stands still: whatever would wait for a deadline would wait for ever.
+    const clock = createTestClock();
+    const primary = fileSink(newDirectory(), clock);
+    const copies = [fileSink(blocked, clock), fullDisk(clock), fileSink(impossible, clock)];
+    const log = new ChainedAuditLog({
+      durable: [primary.sink],
+      secondary: copies.map(({ sink }) => sink),
+    });
+    await log.start();
+    for (const id of ['r1', 'r2', 'r3']) await log.record(record(id));
+    expect(log.ready()).toBe(true);
+    expect(requestIdsOf(primary.directory)).toEqual(['r1', 'r2', 'r3']);
+    for (const { failures } of copies) {
+      expect(failures.filter(({ reason }) => reason === 'refused').length).toBe(3);
+    }
+
+    const stopped = log.stop();
+    await clock.advance(1_000);
+    await stopped;
+    pipe.drain();
+    pipe.close();
+  });
+
+  it('does not start when a durable sink cannot work, and leaves no lock behind', async () => {
+    const impossible = path.join(newDirectory(), 'file');
+    writeFileSync(impossible, '');
+    const good = fileSink(newDirectory());
+    const log = new ChainedAuditLog({ durable: [good.sink, fileSink(impossible).sink] });
+    await expect(log.start()).rejects.toMatchObject({ code: 'audit_unavailable' });
+    const next = new ChainedAuditLog({ durable: [fileSink(good.directory).sink] });
+    await next.start();
+    await next.stop();
+  });
+});

@@ -1,0 +1,301 @@
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { AuditObserver } from '../../src/audit/audit-sink.ts';
+import { createTestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  linesOf,
+  newDirectory,
+  removeDirectories,
+  requestIdsOf,
+  verify,
+} from './audit-fixture.ts';
+import { createFullPipe } from './pipe.ts';
+
+afterEach(removeDirectories);
+
+const unavailable = { code: 'audit_unavailable', status: 503, retryAfterSeconds: 5 };
+const current = (directory: string) => path.join(directory, 'audit.jsonl');
+const record = (requestId: string) => exchangeRecord(requestId);
+const retryMs = 5;
+
+describe('a disk that does not return in time', () => {
+  it('fails what waits at the deadline, new records at once, and serves again when it returns', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, failures, nextCommit } = fileLog(directory, { clock });
+    await log.start();
+
+    const waiting = [log.record(record('r1')), log.record(record('r2'))];
+    const settled = Promise.allSettled(waiting);
+    const committed = nextCommit();
+    // The deadline passes in the very turn in which the write is handed to the system.
+    await clock.advance(1_000);
+    const refused = log.record(record('r3'));
+    expect(log.ready()).toBe(false);
+    await expect(refused).rejects.toMatchObject(unavailable);
+    expect(await settled).toMatchObject([
+      { status: 'rejected', reason: unavailable },
+      { status: 'rejected', reason: unavailable },
+    ]);
+    expect(failures).toMatchObject([
+      { reason: 'deadline', records: 2 },
+      { reason: 'refused', records: 1 },
+    ]);
+
+    await committed;
+    await until(() => log.ready());
+    await log.record(record('r4'));
+    await log.stop();
+    // One record too many is no harm; the refused one is not there, and the chain has no gap.
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r2', 'r4']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('fails those that queue behind the blocked write at the same moment', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, failures } = fileLog(directory, { clock });
+    await log.start();
+    const written = Promise.allSettled([log.record(record('r1'))]);
+    await new Promise((resolve) => setImmediate(resolve));
+    // The write of r1 is under way now: these have to wait for it.
+    const queued = Promise.allSettled([log.record(record('r2')), log.record(record('r3'))]);
+    expect(log.queuedRecords()).toBe(3);
+    await clock.advance(1_000);
+    expect(log.queuedRecords()).toBe(1);
+    const outcomes = [...(await written), ...(await queued)];
+    expect(outcomes).toMatchObject(Array(3).fill({ status: 'rejected', reason: unavailable }));
+    expect(failures).toMatchObject([
+      { reason: 'deadline', records: 1 },
+      { reason: 'deadline', records: 2 },
+    ]);
+    await until(() => log.ready());
+    await log.stop();
+    expect(requestIdsOf(directory)).toEqual(['r1']);
+  });
+
+  it('does not let the queue grow beyond its limits', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const byCount = fileLog(directory, { clock, maxQueuedRecords: 10 });
+    await byCount.log.start();
+    const results = await Promise.allSettled(
+      Array.from({ length: 15 }, (_, number) => byCount.log.record(record(`r${number}`))),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+    expect(byCount.failures).toMatchObject(Array(5).fill({ reason: 'queue_full', records: 1 }));
+    await byCount.log.stop();
+
+    const byBytes = fileLog(directory, { clock, maxQueuedBytes: 5_000 });
+    await byBytes.log.start();
+    const second = await Promise.allSettled(
+      Array.from({ length: 15 }, (_, number) => byBytes.log.record(record(`s${number}`))),
+    );
+    const kept = second.filter(({ status }) => status === 'fulfilled').length;
+    expect(kept).toBeGreaterThan(2);
+    expect(kept).toBeLessThan(8);
+    await byBytes.log.stop();
+    expect(requestIdsOf(directory)).toHaveLength(10 + kept);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('blocks from the start on: start ends, nothing is accepted, and service begins by itself', async () => {
+    const directory = newDirectory();
+    const pipe = createFullPipe(current(directory));
+    const clock = createTestClock();
+    const { log } = fileLog(directory, { clock, retryMs });
+    const started = log.start();
+    await clock.advance(1_000);
+    await started;
+    expect(log.ready()).toBe(false);
+    const refused = await Promise.allSettled(
+      Array.from({ length: 1_000 }, (_, number) => log.record(record(`r${number}`))),
+    );
+    expect(refused.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(log.queuedRecords()).toBe(0);
+
+    unlinkSync(current(directory));
+    pipe.drain();
+    while (!log.ready()) await clock.advance(retryMs);
+    await log.record(record('served'));
+    await log.stop();
+    pipe.close();
+    expect(requestIdsOf(directory)).toEqual(['served']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('does not keep stop from ending; the lock goes when the disk returns', async () => {
+    const directory = newDirectory();
+    const pipe = createFullPipe(current(directory));
+    const clock = createTestClock();
+    const { log } = fileLog(directory, { clock, retryMs });
+    const started = log.start();
+    await clock.advance(1_000);
+    await started;
+    await until(() => readdirSync(directory).includes('audit.lock'));
+    const stopped = log.stop();
+    await clock.advance(1_000);
+    await stopped;
+    expect(readdirSync(directory)).toContain('audit.lock');
+    pipe.drain();
+    await until(() => !readdirSync(directory).includes('audit.lock'));
+    pipe.close();
+  });
+});
+
+describe('a disk that is full', () => {
+  it('fails every record at once, and accepts them again within two seconds of there being space', async () => {
+    const directory = newDirectory();
+    symlinkSync('/dev/full', current(directory));
+    const { log, failures } = fileLog(directory);
+    await log.start();
+    expect(log.ready()).toBe(false);
+    await expect(log.record(record('r1'))).rejects.toMatchObject(unavailable);
+    expect(failures).toMatchObject([
+      { reason: 'write_failed', errorCode: 'ENOSPC' },
+      { reason: 'refused', records: 1 },
+    ]);
+
+    unlinkSync(current(directory));
+    const freedAt = performance.now();
+    await until(() => log.ready());
+    await log.record(record('r2'));
+    expect(performance.now() - freedAt).toBeLessThan(2_000);
+    await log.stop();
+    expect(requestIdsOf(directory)).toEqual(['r2']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('is asked no more often than the retry interval says, however many records come', async () => {
+    const directory = newDirectory();
+    symlinkSync('/dev/full', current(directory));
+    const clock = createTestClock();
+    const attempts: number[] = [];
+    const observer: AuditObserver = {
+      onFailure: ({ reason }) => {
+        if (reason === 'write_failed') attempts.push(clock.monotonic());
+      },
+    };
+    const { log } = fileLog(directory, { clock, retryMs: 200, observer });
+    await log.start();
+    while (attempts.length < 5) {
+      await log.record(record('r')).catch(() => undefined);
+      await clock.advance(10);
+    }
+    await log.stop();
+    const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(200);
+  });
+});
+
+describe('a file that is taken away under a running process', () => {
+  it.each([
+    [
+      'moved',
+      (file: string) => renameSync(file, path.join(path.dirname(file), 'audit-000000000001.jsonl')),
+    ],
+    ['removed', (file: string) => rmSync(file)],
+    [
+      'replaced',
+      (file: string) => {
+        rmSync(file);
+        closeSync(openSync(file, 'w'));
+      },
+    ],
+  ])(
+    'is noticed within a second, and the same chain goes on in a new one: %s',
+    async (how, take) => {
+      const directory = newDirectory();
+      const clock = createTestClock();
+      const { log, failures } = fileLog(directory, { clock, retryMs });
+      await log.start();
+      await log.record(record('r1'));
+      take(current(directory));
+      await clock.advance(1_000);
+      await expect(log.record(record('r2'))).rejects.toMatchObject(unavailable);
+      expect(failures).toMatchObject([{ reason: 'write_failed', records: 1, errorCode: 'EMOVED' }]);
+      await until(() => log.queuedRecords() === 0);
+      while (!log.ready()) {
+        await clock.advance(retryMs);
+      }
+      await log.record(record('r3'));
+      await log.stop();
+      expect(linesOf(directory).slice(-2)).toMatchObject([
+        { type: 'audit_resumed', seq: 3, errorCode: 'EMOVED', refusedRecords: 1 },
+        { requestId: 'r3', seq: 4 },
+      ]);
+      const result = await verify(directory);
+      expect(result.intact).toBe(how === 'moved');
+      if (how !== 'moved')
+        expect(result.problems).toMatchObject([{ kind: 'missing', line: 1, seq: 3 }]);
+    },
+  );
+});
+
+describe('a file that was changed while the sink could not write', () => {
+  /** Takes the file away, puts other content in its place, and waits until the sink has opened that. */
+  async function reopenedOn(change: (text: string) => string) {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const parts = fileLog(directory, { clock, retryMs });
+    await parts.log.start();
+    for (const id of ['r1', 'r2', 'r3']) await parts.log.record(record(id));
+    const text = readFileSync(current(directory), 'utf8');
+    rmSync(current(directory));
+    await clock.advance(1_000);
+    await parts.log.record(record('refused')).catch(() => undefined);
+    const changed = change(text);
+    writeFileSync(current(directory), changed);
+    while (!parts.log.ready()) await clock.advance(retryMs);
+    await parts.log.record(record('r4'));
+    await parts.log.stop();
+    return { directory, changed, ...parts };
+  }
+
+  it.each([
+    ['half a record', '{"seq":5,"chain":"'],
+    ['junk', 'junk without an end'],
+  ])(
+    'loses what stands behind the last record that is known to be kept: %s',
+    async (_name, rest) => {
+      const { directory, alarms } = await reopenedOn((text) => text + rest);
+      expect(alarms).toEqual([]);
+      expect(requestIdsOf(directory)).toEqual(['r1', 'r2', 'r3', 'r4']);
+      expect(await verify(directory)).toMatchObject({ intact: true, records: 6 });
+    },
+  );
+
+  it('is not continued when records are gone from its end, and an alarm is raised', async () => {
+    const { directory, alarms } = await reopenedOn(
+      (text) => `${text.split('\n').slice(0, 2).join('\n')}\n`,
+    );
+    expect(alarms).toEqual([{ sink: 'file', reason: 'tail_unexpected', file: 'audit.jsonl' }]);
+    expect(linesOf(directory)[2]).toMatchObject({
+      type: 'audit_chain_broken',
+      brokenSeq: 2,
+      seq: 5,
+    });
+  });
+
+  it('is kept whole when it is not this log at all, however long it is', async () => {
+    const { directory, changed, alarms } = await reopenedOn(() => 'not a record\n'.repeat(1_000));
+    expect(alarms).toEqual([{ sink: 'file', reason: 'tail_altered', file: 'audit.jsonl' }]);
+    const text = readFileSync(current(directory), 'utf8');
+    expect(text.startsWith(changed)).toBe(true);
+    expect(text.slice(changed.length)).toContain('audit_chain_broken');
+  });
+});

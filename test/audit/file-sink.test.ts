@@ -1,0 +1,373 @@
+import { hash } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createTestClock } from '../support/test-clock.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  linesOf,
+  newDirectory,
+  removeDirectories,
+  requestIdsOf,
+  verify,
+  writtenLog,
+} from './audit-fixture.ts';
+import { createPipe } from './pipe.ts';
+
+afterEach(removeDirectories);
+
+const unavailable = { code: 'audit_unavailable', status: 503 };
+const current = (directory: string) => path.join(directory, 'audit.jsonl');
+const record = (requestId: string) => exchangeRecord(requestId);
+
+describe('records in a file', () => {
+  it('are all there, in the order of the calls, when 10,000 come at once, with few syncs', async () => {
+    const directory = newDirectory();
+    const { log, commits } = fileLog(directory);
+    await log.start();
+    const ids = Array.from({ length: 10_000 }, (_, number) => `r${number}`);
+    await Promise.all(ids.map((id) => log.record(record(id))));
+    expect(requestIdsOf(directory)).toEqual(ids);
+    expect(commits.reduce((sum, { records }) => sum + records, 0)).toBe(10_000);
+    expect(commits.length).toBeLessThanOrEqual(20);
+    await log.stop();
+    expect(await verify(directory)).toMatchObject({ intact: true, records: 10_001 });
+  });
+
+  it('are on disk when their promise resolves', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    for (const id of ['r1', 'r2', 'r3']) {
+      await log.record(record(id));
+      expect(requestIdsOf(directory).at(-1)).toBe(id);
+    }
+    await log.stop();
+  });
+
+  it('are for the owner only, in a directory for the owner only', async () => {
+    const directory = path.join(newDirectory(), 'deep', 'audit');
+    const { log } = fileLog(directory);
+    await log.start();
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(statSync(current(directory)).mode & 0o777).toBe(0o600);
+    await log.stop();
+  });
+
+  it('keep what a record held when it was handed over, not what became of it later', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    const changing = { ...record('before') };
+    const done = log.record(changing);
+    changing.requestId = 'after';
+    await done;
+    expect(requestIdsOf(directory)).toEqual(['before']);
+    await log.stop();
+  });
+
+  it('are written before stop ends, and refused after it', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    const pending = [log.record(record('r1')), log.record(record('r2'))];
+    await log.stop();
+    await Promise.all(pending);
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r2']);
+    await expect(log.record(record('r3'))).rejects.toMatchObject(unavailable);
+    expect(log.ready()).toBe(false);
+  });
+});
+
+describe('the chain over the life of a log', () => {
+  it('goes on where the process before ended', async () => {
+    const directory = await writtenLog(3);
+    const { log } = fileLog(directory);
+    await log.start();
+    await log.record(record('r4'));
+    await log.stop();
+    expect(linesOf(directory).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(linesOf(directory)[4]).toMatchObject({
+      type: 'audit_opened',
+      version: '1.2.3',
+      previousSeq: 4,
+    });
+    expect((await verify(directory)).chains).toHaveLength(1);
+  });
+
+  it('goes on through files that are closed by size and named by their first record', async () => {
+    const directory = await writtenLog(30, { rotateBytes: 5_000 });
+    const names = readdirSync(directory).sort();
+    expect(names.length).toBeGreaterThan(4);
+    for (const name of names.slice(0, -1)) {
+      const [first = ''] = readFileSync(path.join(directory, name), 'utf8').split('\n');
+      expect(name).toBe(`audit-${String(JSON.parse(first).seq).padStart(12, '0')}.jsonl`);
+    }
+    expect(await verify(directory)).toMatchObject({ intact: true, records: 31 });
+    expect((await verify(directory)).chains).toHaveLength(1);
+  });
+
+  it('closes a file by the age of its first record, also when that was written by an earlier process', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const hour = 3_600_000;
+    for (const id of ['r1', 'r2', 'r3']) {
+      const { log } = fileLog(directory, { clock, rotateAfterMs: hour });
+      await log.start();
+      await log.record(record(id));
+      await log.stop();
+      await clock.advance(hour * 0.6);
+    }
+    expect(readdirSync(directory).sort()).toEqual(['audit-000000000001.jsonl', 'audit.jsonl']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it.each([
+    ['gone', (directory: string) => rmSync(current(directory))],
+    ['empty', (directory: string) => truncateSync(current(directory))],
+  ])('goes on behind the closed files when a crash left the new one %s', async (_name, crash) => {
+    const directory = await writtenLog(3);
+    renameSync(current(directory), path.join(directory, 'audit-000000000001.jsonl'));
+    writeFileSync(current(directory), '');
+    crash(directory);
+    const { log, alarms } = fileLog(directory);
+    await log.start();
+    await log.stop();
+    expect(linesOf(directory).at(-1)).toMatchObject({ type: 'audit_opened', seq: 5 });
+    expect(await verify(directory)).toMatchObject({ intact: true, records: 5 });
+    expect(alarms).toEqual([]);
+  });
+
+  it('never overwrites a file when it rotates, and keeps accepting records', async () => {
+    const directory = newDirectory();
+    const { log, failures } = fileLog(directory, { rotateBytes: 1 });
+    await log.start();
+    const taken = path.join(directory, 'audit-000000000001.jsonl');
+    writeFileSync(taken, 'precious');
+    await log.record(record('r1'));
+    await log.record(record('r2'));
+    await log.stop();
+    expect(readFileSync(taken, 'utf8')).toBe('precious');
+    expect(failures).toMatchObject([{ reason: 'rotation_failed', records: 0 }]);
+    rmSync(taken);
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r2']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+});
+
+describe('a log that a crash left incomplete', () => {
+  it('loses only the line that was never acknowledged, keeps its bytes aside and says so', async () => {
+    const directory = await writtenLog(3);
+    const torn = '{"seq":5,"chain":"0123';
+    appendFileSync(current(directory), torn);
+    const { log, alarms } = fileLog(directory);
+    await log.start();
+    await log.record(record('r4'));
+    await log.stop();
+    const [recovered, opened, added] = linesOf(directory).slice(4);
+    expect(recovered).toMatchObject({
+      type: 'audit_recovered',
+      cutBytes: torn.length,
+      cutSha256: hash('sha256', torn, 'hex'),
+    });
+    expect([opened?.type, added?.requestId]).toEqual(['audit_opened', 'r4']);
+    const kept = path.join(directory, String(recovered?.['keptIn']));
+    expect(readFileSync(kept, 'utf8')).toBe(torn);
+    expect(statSync(kept).mode & 0o777).toBe(0o600);
+    expect(await verify(directory)).toMatchObject({ intact: true, records: 7 });
+    expect(alarms).toEqual([]);
+  });
+
+  it('can be continued wherever in the last line it ends', async () => {
+    const whole = readFileSync(current(await writtenLog(2)));
+    const lastLine = whole.lastIndexOf(0x0a, whole.length - 2) + 1;
+    for (let length = lastLine; length < whole.length; length += 37) {
+      const directory = newDirectory();
+      writeFileSync(current(directory), whole.subarray(0, length));
+      const { log, alarms } = fileLog(directory);
+      await log.start();
+      await log.stop();
+      expect(await verify(directory)).toMatchObject({ intact: true, incomplete: undefined });
+      expect(requestIdsOf(directory)).toEqual(['r1']);
+      expect(alarms).toEqual([]);
+    }
+  });
+
+  it('is continued when not even its first record was complete', async () => {
+    const directory = newDirectory();
+    writeFileSync(current(directory), '{"se');
+    const { log } = fileLog(directory);
+    await log.start();
+    await log.stop();
+    expect(linesOf(directory).map(({ type }) => type)).toEqual(['audit_recovered', 'audit_opened']);
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('ends in zeros after a power failure, which are cut off too', async () => {
+    const directory = await writtenLog(2);
+    appendFileSync(
+      current(directory),
+      Buffer.concat([Buffer.from('{"seq":4,'), Buffer.alloc(500)]),
+    );
+    const { log, alarms } = fileLog(directory);
+    await log.start();
+    await log.stop();
+    expect(alarms).toEqual([]);
+    expect(await verify(directory)).toMatchObject({ intact: true, records: 5 });
+  });
+});
+
+describe('a log whose end was altered', () => {
+  const edits: readonly (readonly [string, (text: string) => string])[] = [
+    ['a changed byte in the last record', (text) => text.replace(/"r3"/, '"r9"')],
+    ['a forged line after the last one', (text) => `${text}{"seq":5,"forged":true}\n`],
+    ['a last line that ends in something else', (text) => `${text.slice(0, -1)}x`],
+    ['something that is no record', (text) => `${text}rm -rf`],
+    ['nothing but junk', () => 'junk\n'],
+  ];
+
+  it.each(edits)(
+    'is not continued: a new chain names it, and an alarm is raised: %s',
+    async (_name, edit) => {
+      const directory = await writtenLog(3);
+      const altered = edit(readFileSync(current(directory), 'utf8'));
+      writeFileSync(current(directory), altered);
+      const { log, alarms } = fileLog(directory);
+      await log.start();
+      await log.record(record('r4'));
+      await log.stop();
+      expect(alarms).toEqual([{ sink: 'file', reason: 'tail_altered', file: 'audit.jsonl' }]);
+      const text = readFileSync(current(directory), 'utf8');
+      expect(text.startsWith(altered)).toBe(true);
+      const added = text
+        .slice(altered.length)
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(added).toMatchObject([
+        {
+          type: 'audit_chain_broken',
+          reason: 'tail_altered',
+          brokenFile: 'audit.jsonl',
+          prev: '0'.repeat(64),
+        },
+        { type: 'audit_opened' },
+        { requestId: 'r4' },
+      ]);
+      const result = await verify(directory);
+      expect(result.intact).toBe(false);
+      expect(new Set(result.problems.map(({ kind }) => kind))).toEqual(new Set(['altered']));
+      expect(result.chains.at(-1)).toMatchObject({ records: 3 });
+    },
+  );
+
+  it('gives its successor higher numbers, so that no file name comes twice', async () => {
+    const directory = await writtenLog(3);
+    const text = readFileSync(current(directory), 'utf8');
+    writeFileSync(current(directory), text.replace(/"r3"/, '"r9"'));
+    const { log } = fileLog(directory, { rotateBytes: 1_000 });
+    await log.start();
+    await log.record(record('r4'));
+    await log.stop();
+    expect(readdirSync(directory).sort()).toEqual(['audit-000000000001.jsonl', 'audit.jsonl']);
+    const [first = ''] = readFileSync(current(directory), 'utf8').split('\n');
+    expect(JSON.parse(first)).toMatchObject({ seq: 7 });
+  });
+
+  it('is noticed in a closed file as well, when the new one is still empty', async () => {
+    const directory = await writtenLog(3);
+    const closed = path.join(directory, 'audit-000000000001.jsonl');
+    writeFileSync(closed, readFileSync(current(directory), 'utf8').replace(/"r3"/, '"r9"'));
+    writeFileSync(current(directory), '');
+    const { log, alarms } = fileLog(directory);
+    await log.start();
+    await log.stop();
+    expect(alarms).toMatchObject([{ reason: 'tail_altered', file: 'audit-000000000001.jsonl' }]);
+  });
+});
+
+describe('the directory of a log', () => {
+  it('belongs to one writer: a second one is refused, and gets it once the first has stopped', async () => {
+    const directory = newDirectory();
+    const first = fileLog(directory);
+    await first.log.start();
+    const second = fileLog(directory);
+    await expect(second.log.start()).rejects.toMatchObject({
+      code: 'audit_unavailable',
+      cause: { code: 'ELOCKED' },
+    });
+    await first.log.record(record('r1'));
+    await first.log.stop();
+    const third = fileLog(directory);
+    await third.log.start();
+    await third.log.stop();
+    expect((await verify(directory)).intact).toBe(true);
+    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+
+  it('is taken over from a process that is gone, also when its number is in use again', async () => {
+    const directory = await writtenLog(1);
+    const { hostname } = await import('node:os');
+    for (const lock of [
+      { host: hostname(), pid: 2 ** 22 + 1, started: '1' },
+      { host: hostname(), pid: process.pid, started: '1' },
+    ]) {
+      writeFileSync(path.join(directory, 'audit.lock'), JSON.stringify(lock));
+      const { log } = fileLog(directory);
+      await log.start();
+      expect(log.ready()).toBe(true);
+      await log.stop();
+    }
+    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+
+  it.each([
+    ['of another host', JSON.stringify({ host: 'elsewhere', pid: 1, started: '1' })],
+    ['that cannot be read', ''],
+  ])('stays with a lock %s', async (_name, lock) => {
+    const directory = newDirectory();
+    writeFileSync(path.join(directory, 'audit.lock'), lock);
+    const { log } = fileLog(directory);
+    await expect(log.start()).rejects.toMatchObject(unavailable);
+    expect(readFileSync(path.join(directory, 'audit.lock'), 'utf8')).toBe(lock);
+    expect(existsSync(current(directory))).toBe(false);
+  });
+
+  it('must be a directory: start says so instead of waiting for it', async () => {
+    const file = path.join(newDirectory(), 'file');
+    writeFileSync(file, '');
+    const { log } = fileLog(file);
+    await expect(log.start()).rejects.toMatchObject({ cause: { code: 'EEXIST' } });
+    const below = fileLog(path.join(file, 'below'));
+    await expect(below.log.start()).rejects.toMatchObject({ cause: { code: 'ENOTDIR' } });
+  });
+
+  it('must be able to sync: what takes bytes but cannot keep them is no audit log', async () => {
+    const directory = newDirectory();
+    const pipe = createPipe(current(directory));
+    const { log } = fileLog(directory);
+    await expect(log.start()).rejects.toMatchObject({ cause: { code: 'EINVAL' } });
+    expect(pipe.drain()).toContain('audit_opened');
+    pipe.close();
+  });
+
+  it('may not have a directory where the file should be', async () => {
+    const directory = newDirectory();
+    mkdirSync(current(directory));
+    const { log } = fileLog(directory);
+    await expect(log.start()).rejects.toMatchObject({ cause: { code: 'EISDIR' } });
+    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+});
