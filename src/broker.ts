@@ -11,7 +11,7 @@ import { apiApp } from './http/api-app.ts';
 import { clientIp } from './http/client-ip.ts';
 import { instrument } from './http/instrument.ts';
 import { type HealthCheck, opsApp } from './http/ops-app.ts';
-import { type Listener, startListener } from './http/server.ts';
+import { type Listener, type ListenerTimeouts, startListener } from './http/server.ts';
 import { observers } from './observers.ts';
 import type { Logger } from './telemetry/logger.ts';
 import {
@@ -27,6 +27,8 @@ export interface BrokerOptions {
   readonly build: BuildInfo;
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Default: those of production. */
+  readonly timeouts?: ListenerTimeouts;
 }
 
 export interface BrokerUrls {
@@ -46,9 +48,9 @@ interface Lifecycle {
 }
 
 export function createBroker(options: BrokerOptions): Broker {
-  const { config, build, logger, clock = systemClock } = options;
+  const { config, build, logger, clock = systemClock, timeouts } = options;
   const metrics = createMetrics(build);
-  const observe = observers({ metrics, logger, identity: config.identity });
+  const observe = observers({ metrics, logger, identity: config.identity, clock });
   const adapters = createAdapters({ config, clock, observe, version: build.version });
   registerReadings(metrics.registry, readings(adapters));
   const lifecycle: Lifecycle = { draining: false };
@@ -67,6 +69,7 @@ export function createBroker(options: BrokerOptions): Broker {
       tls,
       maxConnections,
       clock,
+      timeouts,
       onConnectionError,
     });
     listeners.push(listener);

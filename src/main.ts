@@ -89,9 +89,14 @@ Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 inva
     .command('verify')
     .description('check the hash chain; name the first record that is altered, missing or moved')
     .requiredOption('--directory <dir>', 'folder of the audit log')
-    .option('--expect-head <hash>', 'hash of a record noted earlier, to find a cut-off end')
+    .option('--expect-head <hash>', 'hash of a record noted earlier that must be there')
+    .option(
+      '--first-seq <number>',
+      'number of the first record, if earlier files were archived',
+      parseSeq,
+    )
     .option('--json', 'print the result as JSON')
-    .action(async (options: { directory: string; expectHead?: string; json?: boolean }) => {
+    .action(async (options: AuditVerifyArguments) => {
       finish(await auditVerify({ ...options, json: options.json ?? false, out: output.out }));
     });
   audit
@@ -182,6 +187,19 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_530) throw new InvalidArgumentError('Use 0 to 65530.');
   return port;
+}
+
+interface AuditVerifyArguments {
+  readonly directory: string;
+  readonly expectHead?: string;
+  readonly firstSeq?: number;
+  readonly json?: boolean;
+}
+
+function parseSeq(text: string): number {
+  const seq = Number(text);
+  if (!/^[1-9]\d{0,15}$/.test(text)) throw new InvalidArgumentError('Use a whole number from 1.');
+  return seq;
 }
 
 function stopRequested(): Promise<string> {

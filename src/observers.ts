@@ -3,6 +3,7 @@
 import type { AuditObserver } from './audit/audit-sink.ts';
 import type { JwksObserver } from './cognito/jwks-observer.ts';
 import type { Config } from './config/schema.ts';
+import type { Clock } from './core/clock.ts';
 import type { PolicySyncObserver } from './dynamodb/policy-sync-observer.ts';
 import type { CacheEvent } from './sts/credential-cache.ts';
 import type { StsCall } from './sts/web-identity-adapter.ts';
@@ -13,6 +14,7 @@ export interface ObserversOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly identity: Config['identity'];
+  readonly clock: Clock;
 }
 
 export interface Observers {
@@ -23,9 +25,9 @@ export interface Observers {
   readonly cache: (event: CacheEvent) => void;
 }
 
-export function observers({ metrics, logger, identity }: ObserversOptions): Observers {
+export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
   return {
-    audit: auditObserver(metrics, logger),
+    audit: auditObserver(metrics, logger, clock),
     keys: keysObserver(metrics, logger, poolNames(identity)),
     policy: policyObserver(metrics, logger),
     sts({ region, outcome, durationMs }) {
@@ -36,7 +38,10 @@ export function observers({ metrics, logger, identity }: ObserversOptions): Obse
   };
 }
 
-function auditObserver(metrics: Metrics, logger: Logger): AuditObserver {
+const logIntervalMs = 10_000;
+
+function auditObserver(metrics: Metrics, logger: Logger, clock: Clock): AuditObserver {
+  const mayLog = atMostEvery(logIntervalMs, clock);
   const count = (sink: string, result: string, records: number) => {
     metrics.auditRecords.child({ sink, result }).inc(records);
   };
@@ -47,11 +52,24 @@ function auditObserver(metrics: Metrics, logger: Logger): AuditObserver {
     },
     onFailure(event) {
       count(event.sink, event.reason, event.records);
-      logger.error(event, 'audit records were not kept');
+      if (mayLog(`${event.sink} ${event.reason}`)) {
+        logger.error(event, 'audit records are not kept; repeated at most every ten seconds');
+      }
     },
     onAlarm(event) {
       logger.error(event, 'the audit log on disk is not what was written');
     },
+  };
+}
+
+/** An outage reports every refused request: the log needs to hear of it, not to fill the disk with it. */
+function atMostEvery(intervalMs: number, clock: Clock): (event: string) => boolean {
+  const lastAt = new Map<string, number>();
+  return (event) => {
+    const now = clock.monotonic();
+    if (now - (lastAt.get(event) ?? Number.NEGATIVE_INFINITY) < intervalMs) return false;
+    lastAt.set(event, now);
+    return true;
   };
 }
 
@@ -79,7 +97,11 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
     onApplied(event) {
       metrics.policyMappings.set(event.mappings);
       metrics.policyQuarantined.set(event.quarantined);
+      if (event.lagMs !== undefined) metrics.policyLag.set(event.lagMs / 1000);
       logger.info(event, 'policy applied');
+    },
+    onFailure(error) {
+      logger.warn({ err: error }, 'the role-mapping table was not read');
     },
     onAlarm(kind) {
       metrics.policyAlarms.inc({ kind });

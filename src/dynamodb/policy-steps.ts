@@ -13,7 +13,12 @@ export type PolicyTable = Pick<RoleMappingTable, 'head' | 'loadAll' | 'changesSi
 
 export type NextPolicy =
   | { readonly kind: 'unchanged' }
-  | { readonly kind: 'next'; readonly state: PolicyState }
+  | {
+      readonly kind: 'next';
+      readonly state: PolicyState;
+      /** Epoch milliseconds of the latest edit in it, where the change log brought it. */
+      readonly editedAt?: number | undefined;
+    }
   /** The change log cannot lead there: everything must be read. */
   | { readonly kind: 'behind'; readonly alarm: PolicyAlarm | undefined }
   | { readonly kind: 'refused'; readonly alarm: PolicyAlarm };
@@ -32,7 +37,12 @@ export async function followLog(table: PolicyTable, state: PolicyState): Promise
   const rows = changes && changedRows(state.rows, changes);
   return rows === undefined
     ? { kind: 'behind', alarm: 'change_log_gap' }
-    : { kind: 'next', state: policyState(head, rows, state) };
+    : { kind: 'next', state: policyState(head, rows, state), editedAt: editedAt(changes) };
+}
+
+function editedAt(changes: readonly MappingChange[] | undefined): number | undefined {
+  const latest = Date.parse(changes?.at(-1)?.updatedAt ?? '');
+  return Number.isNaN(latest) ? undefined : latest;
 }
 
 export interface Reload {

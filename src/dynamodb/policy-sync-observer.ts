@@ -42,6 +42,8 @@ export interface PolicySyncObserver {
     readonly quarantined: number;
     /** From asking the table to having the policy in force. */
     readonly loadMs: number;
+    /** From the latest edit to its effect here, by two machines' clocks; absent after a complete read. */
+    readonly lagMs?: number;
   }): void;
   /** When the alarm begins, not each time that its cause is seen again. */
   onAlarm?(alarm: PolicyAlarm): void;

@@ -258,7 +258,7 @@ export class PolicySync implements PolicySource {
         this.#confirmed(startedAt, false);
         return 'unchanged';
       case 'next':
-        this.#use(next.state, startedAt);
+        this.#use(next.state, startedAt, next.editedAt);
         this.#confirmed(startedAt, true);
         return done;
     }
@@ -270,7 +270,7 @@ export class PolicySync implements PolicySource {
     return 'failed';
   }
 
-  #use(state: PolicyState, startedAt: number): void {
+  #use(state: PolicyState, startedAt: number, editedAt?: number): void {
     if (state === this.#state) return;
     this.#state = state;
     this.#remembered = undefined;
@@ -280,6 +280,7 @@ export class PolicySync implements PolicySource {
       mappings: state.snapshot.byId.size,
       quarantined: state.quarantined,
       loadMs: this.#clock.monotonic() - startedAt,
+      ...(editedAt === undefined ? {} : { lagMs: this.#clock.now() - editedAt }),
     });
   }
 

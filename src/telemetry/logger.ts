@@ -1,14 +1,16 @@
 /** Logs are events with fields, one JSON object per line, on standard error. */
 
-import { destination, type Logger, pino, stdSerializers } from 'pino';
+import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
 
 export type { Logger } from 'pino';
 
 export interface LoggerOptions {
   readonly level: string;
+  /** Default: standard error, because standard output may be the audit sink. */
+  readonly stream?: DestinationStream;
 }
 
-export function createLogger({ level }: LoggerOptions): Logger {
+export function createLogger({ level, stream }: LoggerOptions): Logger {
   return pino(
     {
       level,
@@ -17,8 +19,7 @@ export function createLogger({ level }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: safeError },
     },
-    // Standard output may be the audit sink.
-    destination({ fd: 2, sync: true }),
+    stream ?? destination({ fd: 2, sync: true }),
   );
 }
 
