@@ -14,12 +14,56 @@ const maxFieldsBytes = maxLineBytes - sealBytes;
  * A record as the inner text of a JSON object: printable ASCII only, everything else escaped, so that no
  * value can end the line, or change how a terminal or viewer shows it (threat T39). What is too long is cut
  * and the record is marked `"truncated":true`: a long record must never keep the log from being written.
+ *
+ * Objects inside a record are taken to be immutable and are printed once: on the warm path the caller, the
+ * session and the credentials are the same objects each time.
  */
 export function recordFields(record: AuditRecord | LogEvent): string {
-  const whole = cutStrings(record, maxStringLength);
-  const fields = fieldsText(whole);
-  if (fields.length <= maxFieldsBytes) return whole === record ? fields : marked(fields);
-  return marked(shortened(record));
+  const { text, cut } = printMembers(record);
+  if (text.length > maxFieldsBytes) return marked(shortened(record));
+  return cut ? marked(text) : text;
+}
+
+interface Printed {
+  readonly text: string;
+  /** Whether a string in it was too long. */
+  readonly cut: boolean;
+}
+
+const printedObjects = new WeakMap<object, Printed>();
+
+function printMembers(record: object): Printed {
+  let text = '';
+  let cut = false;
+  for (const key in record) {
+    const value: unknown = record[key as keyof typeof record];
+    if (value === undefined) continue;
+    const printed = printMember(key, value);
+    text += `${text === '' ? '' : ','}"${key}":${printed.text}`;
+    cut ||= printed.cut;
+  }
+  return { text, cut };
+}
+
+function printMember(key: string, value: unknown): Printed {
+  if (typeof value === 'string' && plainString.test(value) && value.length <= maxStringLength) {
+    return { text: `"${value}"`, cut: false };
+  }
+  if (typeof value !== 'object' || value === null) return print(key, value);
+  let printed = printedObjects.get(value);
+  if (printed === undefined) {
+    printed = print(key, value);
+    printedObjects.set(value, printed);
+  }
+  return printed;
+}
+
+/** What JSON prints as it is, between quotes. */
+const plainString = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function print(key: string, value: unknown): Printed {
+  const kept = cutValue(key, value, maxStringLength);
+  return { text: asciiJson(JSON.stringify(kept)), cut: kept !== value };
 }
 
 function marked(fields: string): string {
