@@ -115,6 +115,18 @@ export function mappingRules({ identity }: Config) {
   return { matchableClaims: new Set(identity.matchableClaims) };
 }
 
+/** Which issuer's tokens a pool's callers bring. */
+export function issuersByPool(
+  issuers: ReadonlyMap<string, TrustedIssuer>,
+): ReadonlyMap<string, string> {
+  const byPool = new Map<string, string>();
+  for (const [issuer, trusted] of issuers) {
+    const pools = trusted.kind === 'user_pool' ? [trusted.pool] : trusted.pools.keys();
+    for (const pool of pools) byPool.set(pool, issuer);
+  }
+  return byPool;
+}
+
 function policySync({ config, clock, observe }: AdapterOptions, table: RoleMappingTable) {
   const { pollSeconds, reloadSeconds, maxAgeSeconds, snapshotFile, acceptShrink } = config.policy;
   return new PolicySync({

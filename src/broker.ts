@@ -1,11 +1,12 @@
 /** The composition root: puts the parts together, starts them in order and ends them in order. */
 
 import type { Express } from 'express';
-import { type Adapters, createAdapters } from './adapters.ts';
+import { type Adapters, createAdapters, issuersByPool, mappingRules } from './adapters.ts';
 import type { Config, ListenerConfig } from './config/schema.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createExchange } from './core/exchange.ts';
 import type { PolicySource } from './core/ports.ts';
+import { adminApp } from './http/admin-app.ts';
 import { admission } from './http/admission.ts';
 import { apiApp } from './http/api-app.ts';
 import { clientIp } from './http/client-ip.ts';
@@ -34,6 +35,8 @@ export interface BrokerOptions {
 export interface BrokerUrls {
   readonly api: string;
   readonly ops: string;
+  /** Absent when configuration names no administrators. */
+  readonly admin?: string;
 }
 
 export interface Broker {
@@ -58,12 +61,12 @@ export function createBroker(options: BrokerOptions): Broker {
   const { audit, keys, policy, sts, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
-  const listen = async (name: keyof typeof apps): Promise<string> => {
+  const listen = async (name: keyof BrokerUrls, app: Express): Promise<string> => {
     const { host, port, tls, maxConnections }: ListenerConfig = config.listeners[name];
     const onConnectionError = (code: string) =>
       metrics.connectionErrors.inc({ listener: name, code });
     const listener = await startListener({
-      app: apps[name],
+      app,
       host,
       port,
       tls,
@@ -98,8 +101,12 @@ export function createBroker(options: BrokerOptions): Broker {
     async start() {
       await audit.start();
       await Promise.all([keys.start(), policy.start()]);
-      const [api, ops] = await Promise.all([listen('api'), listen('ops')]);
-      return { api, ops };
+      const [api, ops, admin] = await Promise.all([
+        listen('api', apps.api),
+        listen('ops', apps.ops),
+        apps.admin && listen('admin', apps.admin),
+      ]);
+      return { api, ops, ...(admin === undefined ? {} : { admin }) };
     },
     stop() {
       stopping ??= stop();
@@ -117,11 +124,19 @@ interface AppsOptions {
   readonly lifecycle: Lifecycle;
 }
 
-function createApps(options: AppsOptions): Record<'api' | 'ops', Express> {
+interface Apps {
+  readonly api: Express;
+  readonly ops: Express;
+  readonly admin: Express | undefined;
+}
+
+function createApps(options: AppsOptions): Apps {
   const { config, clock, logger, metrics, adapters, lifecycle } = options;
-  const { validator, policy, cache, audit } = adapters;
+  const { validator, policy, cache, audit, table, issuers } = adapters;
   const route = instrument({ metrics, logger, clientIp: clientIp(config.http.trustedProxies) });
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
+  const anyHost = admission({ allowedHosts: new Set() });
+  const { admin } = config;
   return {
     api: apiApp({
       exchange: createExchange({ validator, policy, issuer: cache, audit, clock }),
@@ -137,8 +152,22 @@ function createApps(options: AppsOptions): Record<'api' | 'ops', Express> {
       registry: metrics.registry,
       readiness: () => readiness(adapters, lifecycle),
       route,
-      admit: admission({ allowedHosts: new Set() }),
+      admit: anyHost,
     }),
+    admin:
+      admin &&
+      adminApp({
+        validator,
+        access: { ...admin, clients: new Set(admin.clients) },
+        store: table,
+        policy,
+        audit,
+        rules: mappingRules(config),
+        issuers: issuersByPool(issuers),
+        route,
+        admit: anyHost,
+        clock,
+      }),
   };
 }
 

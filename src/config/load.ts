@@ -1,7 +1,7 @@
 /** YAML file + environment → one frozen configuration, or every fault in it at once. */
 
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { Fault } from '../core/errors.ts';
 import { checkProfile, type RuntimeFacts } from './profile.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -40,16 +40,21 @@ export function parseConfig(
   runtime: RuntimeFacts,
 ): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, version: '1.2' });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    version: '1.2',
+    prettyErrors: false,
+  });
   if (document.errors.length > 0) {
     throw new ConfigError(
       document.errors.map((error) => {
         const { line, col } = lines.linePos(error.pos[0]);
-        return `${file}:${line}:${col}: ${error.message.split('\n')[0]}`;
+        return `${file}:${line}:${col}: ${error.message}`;
       }),
     );
   }
-  const raw: unknown = document.toJS() ?? {};
+  const raw = toPlainValue(document, file);
   const faults: Fault[] = [];
   const result = configSchema.safeParse(withEnvironment(raw, env, faults));
   if (!result.success) {
@@ -68,6 +73,14 @@ export function parseConfig(
       pointer === '' ? `${file}: ${detail}` : `${file}: ${pointer}: ${detail}`,
     ),
   );
+}
+
+function toPlainValue(document: Document, file: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    throw new ConfigError([`${file}: has an alias without an anchor, or too many aliases`]);
+  }
 }
 
 function withEnvironment(

@@ -21,7 +21,7 @@ export function checkProfile(config: Config, runtime: RuntimeFacts): Fault[] {
 
 function checkRelations(config: Config): Fault[] {
   const faults: Fault[] = [];
-  const { identity, admin, audit, sts } = config;
+  const { identity, keys, admin, audit, sts } = config;
   if (identity.userPools.length + identity.identityPools.length === 0) {
     faults.push(fault('identity', 'needs at least one user pool or identity pool'));
   }
@@ -31,6 +31,10 @@ function checkRelations(config: Config): Fault[] {
   }
   if (issuers.some((issuer) => identity.identityPools.some((pool) => pool.issuer === issuer))) {
     faults.push(fault('identity.identityPools', 'has the issuer of a user pool'));
+  }
+  faults.push(...checkIdentityPools(identity.identityPools));
+  if (keys.refreshSeconds >= keys.maxAgeSeconds) {
+    faults.push(fault('keys.refreshSeconds', 'must be less than maxAgeSeconds'));
   }
   if (admin !== undefined) {
     const pool = identity.userPools.find((candidate) => candidate.pool === admin.pool);
@@ -50,6 +54,23 @@ function checkRelations(config: Config): Fault[] {
   return faults;
 }
 
+/** At AWS all identity pools share one issuer, so entries must agree on what belongs to it. */
+function checkIdentityPools(pools: Config['identity']['identityPools']): Fault[] {
+  const faults: Fault[] = [];
+  const entries = new Set(pools.map(({ issuer, pool }) => `${issuer} ${pool}`));
+  if (entries.size !== pools.length) {
+    faults.push(fault('identity.identityPools', 'has the same pool twice'));
+  }
+  const issuers = new Set(pools.map(({ issuer }) => issuer));
+  const keySources = new Set(pools.map(({ issuer, jwksUri }) => `${issuer} ${jwksUri}`));
+  if (keySources.size !== issuers.size) {
+    faults.push(
+      fault('identity.identityPools', 'must have one and the same jwksUri for one issuer'),
+    );
+  }
+  return faults;
+}
+
 function checkDevelopment({ listeners }: Config): Fault[] {
   return Object.entries(listeners)
     .filter(([, { host }]) => !isLoopbackHost(host))
@@ -63,8 +84,8 @@ function checkProduction(config: Config): Fault[] {
   for (const [path, url] of endpointsOf(config)) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
-    if (isLoopbackHost(hostname) || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
-      faults.push(fault(path, 'must name a host, not an address, in the production profile'));
+    if (isLocalName(hostname) || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
+      faults.push(fault(path, 'must name another host, not an address, in the production profile'));
     }
   }
   for (const [name, { host, tls, tlsTerminatedUpstream }] of Object.entries(config.listeners)) {
@@ -102,11 +123,9 @@ function checkRuntime({
   userId,
 }: RuntimeFacts): Fault[] {
   const faults: Fault[] = [];
-  if (
-    /--inspect|--insecure-http-parser|--heapsnapshot-signal/.test(
-      `${nodeOptions} ${execArgv.join(' ')}`,
-    )
-  ) {
+  // Node takes an underscore for a dash in the names of its options.
+  const options = `${nodeOptions} ${execArgv.join(' ')}`.replaceAll('_', '-');
+  if (/--inspect|--insecure-http-parser|--heapsnapshot/.test(options)) {
     faults.push(
       fault(
         '',
@@ -121,6 +140,11 @@ function checkRuntime({
   }
   if (userId === 0) faults.push(fault('', 'must not run as root in the production profile'));
   return faults;
+}
+
+/** RFC 6761 section 6.3: localhost and every name below it, with or without the final dot. */
+function isLocalName(hostname: string): boolean {
+  return /(?:^|\.)localhost\.?$/.test(hostname);
 }
 
 function isLoopbackHost(host: string): boolean {

@@ -201,7 +201,7 @@ export const configSchema = z.strictObject({
       .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')
       .describe('DynamoDB table with the role mappings.'),
     region: region.describe('Region of the table.'),
-    endpoint: url.optional().describe('DynamoDB endpoint, where it is not the regional one.'),
+    endpoint: plainUrl.optional().describe('DynamoDB endpoint, where it is not the regional one.'),
     pollSeconds: z
       .number()
       .min(0.1)
@@ -233,7 +233,7 @@ export const configSchema = z.strictObject({
       .array(
         z.strictObject({
           region: region.describe('Region of the endpoint.'),
-          endpoint: url.optional().describe('URL, where it is not the regional one.'),
+          endpoint: plainUrl.optional().describe('URL, where it is not the regional one.'),
         }),
       )
       .min(1)

@@ -69,22 +69,58 @@ export interface ExchangeRecord {
   readonly credentials?: AuditedCredentials;
 }
 
+/**
+ * An attempt to change a role mapping. `authorized` is durable before the change is made; a later record of the
+ * same request says if it was not made after all.
+ */
 export interface MappingChangeRecord {
   readonly type: 'mapping_change';
   readonly time: string;
   readonly requestId: string;
+  readonly route?: string;
   readonly sourceIp: string;
   readonly peerIp: string;
   readonly userAgent?: string;
-  readonly token: AuditedToken;
+  /**
+   * `authorized`: every check has passed and the write follows; `refused`: nothing was written, on the merits
+   * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
+   * not say whether it wrote.
+   */
+  readonly outcome?: 'authorized' | 'refused' | 'failed' | 'unknown';
+  readonly code?: BrokerErrorCode;
+  readonly token?: AuditedToken;
   readonly action: 'create' | 'replace' | 'delete';
-  readonly mappingId: string;
-  readonly reason: string;
+  readonly mappingId?: string;
+  /** The version that the change is based on. */
+  readonly baseVersion?: number;
+  /** Why, in the editor's words; absent if the attempt was refused before they were read. */
+  readonly reason?: string;
+  /** A mapping managed from Git was changed by hand. */
+  readonly override?: true;
+  /** Null: there is none, none that can be read, or the attempt was refused before it was read. */
   readonly before: RoleMapping | null;
   readonly after: RoleMapping | null;
 }
 
-export type AuditRecord = ExchangeRecord | MappingChangeRecord;
+/** An administrator had a caller's token explained. */
+export interface ExplainRecord {
+  readonly type: 'explain';
+  readonly time: string;
+  readonly requestId: string;
+  readonly route: string;
+  readonly sourceIp: string;
+  readonly peerIp: string;
+  readonly userAgent?: string;
+  /** The administrator's. */
+  readonly token: AuditedToken;
+  /** The token that was explained. */
+  readonly explained: AuditedToken;
+  readonly request: { readonly role?: string; readonly durationSeconds?: number };
+  readonly outcome: 'allow' | 'deny' | 'ambiguous' | 'duration_not_allowed' | 'refused';
+  readonly code?: BrokerErrorCode;
+}
+
+export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord;
 
 export function auditedToken(caller: Caller): AuditedToken {
   return {

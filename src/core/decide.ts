@@ -5,7 +5,7 @@
  * and no fallback: what no allow names is denied.
  */
 
-import { isIPv6 } from 'node:net';
+import { type BlockList, isIP } from 'node:net';
 import type { Caller } from './caller.ts';
 import { type CompiledMapping, type PolicySnapshot, principalKeysOf } from './policy-snapshot.ts';
 import { minDurationSeconds } from './role-mapping.ts';
@@ -137,10 +137,19 @@ export function failedCondition(
   }
   if (!claims.every(([name, allowed]) => claimHolds(caller, name, allowed)))
     return 'claim_mismatch';
-  if (sourceCidrs?.check(sourceIp, isIPv6(sourceIp) ? 'ipv6' : 'ipv4') === false) {
+  if (sourceCidrs !== undefined && !isInside(sourceCidrs, sourceIp, mapping.effect)) {
     return 'source_outside';
   }
   return undefined;
+}
+
+function isInside(cidrs: BlockList, sourceIp: string, effect: 'allow' | 'deny'): boolean {
+  // Link-local addresses come with a zone (RFC 4007 section 11), which no block has.
+  const [address = ''] = sourceIp.split('%', 1);
+  const family = isIP(address);
+  // What is no address is outside for an allow, but must not slip past a deny.
+  if (family === 0) return effect === 'deny';
+  return cidrs.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 function claimHolds(caller: Caller, name: string, allowed: ReadonlySet<string>): boolean {
@@ -163,7 +172,8 @@ function mostSpecificPerRole(allows: readonly CompiledMapping[]): CompiledMappin
     const rival = best.get(allow.mapping.role);
     if (rival === undefined || precedes(allow, rival)) best.set(allow.mapping.role, allow);
   }
-  return [...best.values()];
+  // What the caller is told to choose from must not depend on the order of rows either.
+  return [...best.values()].sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));
 }
 
 function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
@@ -177,7 +187,10 @@ function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
 function grant(compiled: CompiledMapping, caller: Caller, requested: number | undefined): Decision {
   const { durationSeconds, maxDurationSeconds } = compiled.mapping.session;
   const duration = requested ?? durationSeconds;
-  if (duration < minDurationSeconds || duration > maxDurationSeconds) {
+  // Also false for NaN and fractions, whatever a wire form lets through.
+  const allowed =
+    Number.isInteger(duration) && duration >= minDurationSeconds && duration <= maxDurationSeconds;
+  if (!allowed) {
     return { kind: 'duration_not_allowed', mapping: compiled };
   }
   const planning = planSession(compiled, caller, duration);

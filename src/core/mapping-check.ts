@@ -3,11 +3,13 @@
  * decision would refuse later. Rows of the table, bodies of requests and files all come through here.
  */
 
+import type { z } from 'zod';
 import type { Fault } from './errors.ts';
 import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { checkSessionNameTemplate } from './session-name.ts';
 import {
   checkSessionPolicy,
+  escapePointer,
   referencedClaims,
   sessionPolicyBudget,
   worstCaseLength,
@@ -23,16 +25,13 @@ export type MappingCheck =
   | { readonly kind: 'invalid'; readonly faults: readonly Fault[] };
 
 const alwaysMatchable = ['sub', 'client_id'];
+const plainName = /^[A-Za-z0-9_:.-]{1,128}$/;
 
 export function checkRoleMapping(document: unknown, rules: MappingRules): MappingCheck {
+  const structureFault = checkStructure(document);
+  if (structureFault !== undefined) return { kind: 'invalid', faults: [structureFault] };
   const parsed = roleMappingSchema.safeParse(document);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => ({
-      pointer: issue.path.map((part) => `/${String(part)}`).join(''),
-      detail: issue.message,
-    }));
-    return { kind: 'invalid', faults };
-  }
+  if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
   const mapping = parsed.data;
   const faults = [
     ...checkEffect(mapping),
@@ -41,6 +40,38 @@ export function checkRoleMapping(document: unknown, rules: MappingRules): Mappin
     ...checkSession(mapping),
   ];
   return faults.length === 0 ? { kind: 'valid', mapping } : { kind: 'invalid', faults };
+}
+
+const maxDepth = 16;
+const maxNodes = 10_000;
+
+/**
+ * Before anything walks the document by recursion. A member named `__proto__` would be dropped by the schema
+ * without a word, and a condition with it.
+ */
+function checkStructure(document: unknown): Fault | undefined {
+  let level: unknown[] = [document];
+  let nodes = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    nodes += level.length;
+    if (depth > maxDepth) return { pointer: '', detail: 'is nested too deeply' };
+    if (nodes > maxNodes) return { pointer: '', detail: 'has too many members' };
+    const parents = level.filter((node) => typeof node === 'object' && node !== null);
+    if (parents.some((node) => Object.hasOwn(node, '__proto__'))) {
+      return { pointer: '', detail: 'has a member that is not allowed: __proto__' };
+    }
+    level = parents.flatMap((node) => Object.values(node));
+  }
+  return undefined;
+}
+
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  const pointer = issue.path.map((part) => `/${escapePointer(String(part))}`).join('');
+  if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
+  return issue.keys.map((key) => ({
+    pointer: `${pointer}/${escapePointer(key)}`,
+    detail: 'is not a member of a role mapping',
+  }));
 }
 
 function checkEffect({ effect, principal, role }: RoleMapping): Fault[] {
@@ -69,12 +100,12 @@ function checkClaims({ conditions, session }: RoleMapping, rules: MappingRules):
   const detail = 'is not among the claims that configuration lets mappings use';
   const matched = Object.keys(conditions.claims ?? {})
     .filter((name) => !known(name))
-    .map((name) => ({ pointer: `/conditions/claims/${name}`, detail }));
+    .map((name) => ({ pointer: `/conditions/claims/${escapePointer(name)}`, detail }));
   const rendered = [...referencedClaims(session.policy ?? {})]
     .filter((name) => !known(name))
     .map((name) => ({
       pointer: '/session/policy',
-      detail: `claim ${JSON.stringify(name)} ${detail}`,
+      detail: `${plainName.test(name) ? `claim "${name}"` : 'a claim'} ${detail}`,
     }));
   return [...matched, ...rendered];
 }

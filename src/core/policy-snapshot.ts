@@ -63,7 +63,8 @@ export function principalKeysOf(caller: Caller): string[] {
   return keys;
 }
 
-function principalKey(principal: Principal): string {
+/** The key under which mappings for this principal stand. */
+export function principalKey(principal: Principal): string {
   if ('user' in principal) return joinKey('user', principal.pool, principal.user);
   if ('client' in principal) return joinKey('client', principal.pool, principal.client);
   if ('group' in principal) return joinKey('group', principal.pool, principal.group);

@@ -3,6 +3,13 @@
 import type { AuditRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession } from './credentials.ts';
+import type { Fault } from './errors.ts';
+import type {
+  MappingChange,
+  MappingEdit,
+  MappingVersion,
+  MappingWritten,
+} from './mapping-history.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import type { SessionPlan } from './session.ts';
 
@@ -47,4 +54,44 @@ export interface AuditLog {
    * @throws BrokerError `audit_unavailable` when no sink accepted the record within its deadline.
    */
   record(record: AuditRecord): Promise<void>;
+}
+
+/** The role-mapping table, as editors see it. Every method throws BrokerError `table_unavailable`. */
+export interface RoleMappingStore {
+  /** Revision of the table; 0 if it was never changed. */
+  head(): Promise<number>;
+  /** The current version, readable or not; undefined if there is none. */
+  get(id: string): Promise<MappingVersion | undefined>;
+  /** Newest first, deletions included; only those older than `before`. */
+  versions(
+    id: string,
+    options: { readonly before?: number; readonly limit: number },
+  ): Promise<readonly MappingVersion[]>;
+  /** @throws BrokerError `mapping_not_found` */
+  version(id: string, version: number): Promise<MappingVersion>;
+  /** Changes after this revision, oldest first, without gaps. */
+  changesSince(
+    revision: number,
+    options: { readonly through: number; readonly limit: number },
+  ): Promise<readonly MappingChange[]>;
+  /**
+   * @throws BrokerError `mapping_invalid`, `mapping_not_found` or `precondition_failed`: nothing was written;
+   * `table_unavailable`: nothing was written, unless its reason is `outcome_unknown`.
+   */
+  write(edit: MappingEdit): Promise<MappingWritten>;
+}
+
+/** A row of the table that cannot be read, and what the policy has in its place. */
+export interface QuarantinedMapping {
+  readonly id: string;
+  readonly version: number;
+  readonly faults: readonly Fault[];
+  readonly standIn: 'last_good' | 'deny' | 'none';
+}
+
+/** The policy of this instance, which follows the table. */
+export interface LivePolicy extends PolicySource {
+  /** Looks at the table now: afterwards an edit acknowledged before the call is in force. Never rejects. */
+  refresh(): Promise<void>;
+  quarantined(): readonly QuarantinedMapping[];
 }

@@ -14,15 +14,22 @@ const asciiName = z
   .string()
   .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters');
 
-/** Cognito group names may hold any letter: one spelling (NFC) only, or a deny could be sidestepped. */
+/** Callers bring text in this form only: in another one a name would match nobody, and a deny would be void. */
+const isNormalized = (text: string) => text === text.normalize('NFC');
+const notNormalized = 'must be in Unicode normalization form C';
+
 const groupName = z
   .string()
   .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
-  .refine((name) => name === name.normalize('NFC'), 'must be in Unicode normalization form C');
+  .refine(isNormalized, notNormalized);
+const claimValue = z.string().min(1).max(256).refine(isNormalized, notNormalized);
 
-/** IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. */
+/**
+ * IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. The path
+ * is one run of characters that include "/": segments in a loop would cost exponential time.
+ */
 export const roleArnPattern =
-  /^arn:(aws(?:-[a-z]+)*):iam::(\d{12}):role\/((?:[\x21-\x29\x2b-\x3e\x40-\x7e]+\/)*)([\w+=,.@-]{1,64})$/;
+  /^arn:(aws(?:-[a-z]+)*):iam::(\d{12}):role\/((?:[\x21-\x29\x2b-\x3e\x40-\x7e]+\/)?)([\w+=,.@-]{1,64})$/;
 const roleArn = z
   .string()
   .max(2048)
@@ -41,8 +48,17 @@ const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6
 /** RFC 3339 in UTC with whole seconds. */
 const instant = z
   .string()
-  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 'must be like 2026-01-31T12:00:00Z')
-  .refine((text) => !Number.isNaN(Date.parse(text)), 'must be a date that exists');
+  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, {
+    error: 'must be like 2026-01-31T12:00:00Z',
+    abort: true,
+  })
+  .refine(isExistingInstant, 'must be a date that exists');
+
+/** Date.parse reads 30 February as 2 March, and hour 24 as the next day. */
+function isExistingInstant(text: string): boolean {
+  const epochMs = Date.parse(text);
+  return !Number.isNaN(epochMs) && new Date(epochMs).toISOString() === text.replace('Z', '.000Z');
+}
 
 /** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
 export const minDurationSeconds = 900;
@@ -61,9 +77,7 @@ const principal = z.union(
 
 const conditions = z.strictObject({
   scopes: z.array(asciiName).min(1).max(50).optional(),
-  claims: z
-    .record(z.string().min(1).max(128), z.array(z.string().min(1).max(256)).min(1).max(50))
-    .optional(),
+  claims: z.record(z.string().min(1).max(128), z.array(claimValue).min(1).max(50)).optional(),
   sourceCidrs: z.array(cidr).min(1).max(50).optional(),
   notBefore: instant.optional(),
   expiresAt: instant.optional(),

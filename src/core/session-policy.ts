@@ -15,7 +15,8 @@ export const sessionPolicyBudget = 2048;
 export const claimValueMaxLength = 128;
 
 const safeClaimValue = /^[A-Za-z0-9_.@=-]{1,128}$/;
-const claimReference = /\$\{claim:([^}]*)\}/g;
+/** The name stops at a brace, so that unclosed references cost linear time. */
+const claimReference = /\$\{claim:([^{}]*)\}/g;
 /** AWS accepts tab, line feed, carriage return and U+0020 to U+00FF. */
 const policyCharacters = /^[\t\n\r\u0020-\u00ff]*$/;
 const actionPattern = /^(?:\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$/;
@@ -77,6 +78,10 @@ export function checkSessionPolicy(policy: SessionPolicy): Fault[] {
       );
     }
   }
+  const id = policy['Id'];
+  if (id !== undefined && (typeof id !== 'string' || id.includes('${'))) {
+    report('/Id', 'must be a string without variables');
+  }
   if (policy['Version'] !== '2012-10-17') report('/Version', 'must be "2012-10-17"');
   if (!policyCharacters.test(JSON.stringify(policy))) {
     report('', 'may only hold characters from U+0020 to U+00FF');
@@ -89,7 +94,8 @@ export function checkSessionPolicy(policy: SessionPolicy): Fault[] {
     return faults;
   }
   statements.forEach((statement, index) => {
-    checkStatement(statement, `/Statement/${index}`, report);
+    const at = Array.isArray(policy['Statement']) ? `/Statement/${index}` : '/Statement';
+    checkStatement(statement, at, report);
   });
   return faults;
 }
@@ -185,6 +191,7 @@ function checkCondition(condition: unknown, at: string, report: Report): void {
 function checkConditionEntry(key: string, value: unknown, at: string, report: Report): void {
   if (!/^[\w.:/@-]+$/.test(key)) report(at, 'is not a condition key');
   const values: unknown[] = Array.isArray(value) ? value : [value];
+  if (values.length === 0) report(at, 'must not be empty');
   for (const item of values) {
     const scalar =
       typeof item === 'string' || typeof item === 'number' || typeof item === 'boolean';
@@ -194,13 +201,17 @@ function checkConditionEntry(key: string, value: unknown, at: string, report: Re
   }
 }
 
-/** Every `${…}` must be a claim reference of ours, a policy variable of AWS, or an escaped character. */
+/**
+ * Every `${…}` must be a claim reference of ours, a policy variable of AWS, or an escaped character. A claim may
+ * not be part of the name of a variable: `#` stands for it because no name of a variable has one.
+ */
 function checkReferences(value: string): string | undefined {
   const rest = value
-    .replace(/\$\{claim:[A-Za-z0-9_:.-]{1,128}\}/g, '')
+    .replace(/\$\{claim:[A-Za-z0-9_:.-]{1,128}\}/g, '#')
     .replace(/\$\{(?:\*|\?|\$)\}/g, '')
     .replace(/\$\{[a-z0-9-]+:[\w/.@-]+(?:, *'[^']*')?\}/gi, (variable) =>
-      variable.startsWith('${claim:') ? variable : '',
+      // In other letters it would be left as it is, and STS would not know it.
+      variable.toLowerCase().startsWith('${claim:') ? variable : '',
     );
   return rest.includes('${')
     ? 'has a variable that is neither a claim nor a policy variable of AWS'

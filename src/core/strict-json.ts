@@ -10,6 +10,9 @@ export interface StrictJsonLimits {
   readonly maxKeys: number;
 }
 
+/** What the structure check can take in one pass; whoever reads from outside sets a far lower limit. */
+const maxBytes = 2 * 1024 * 1024;
+
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError';
 }
@@ -20,6 +23,7 @@ export class StrictJsonError extends Error {
  * @throws StrictJsonError whose message is safe to show: it never repeats the input.
  */
 export function parseStrictJson(bytes: Uint8Array, limits: StrictJsonLimits): unknown {
+  if (bytes.length > maxBytes) throw new StrictJsonError('is too large');
   const text = decodeUtf8(bytes);
   // Limits come first: they bound what the parser is given.
   checkStructure(text, limits);

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 
 /** @throws BrokerError `query_invalid`. */
@@ -6,4 +7,58 @@ export function requireNoQuery(req: Request): void {
   if (req.url.includes('?')) {
     throw new BrokerError('query_invalid', { detail: 'This path takes no query.' });
   }
+}
+
+/**
+ * The parameters, each at most once and none that the schema does not know. `+` stands for itself (RFC 3986):
+ * role names have it, and nothing here has spaces.
+ *
+ * @throws BrokerError `query_invalid`.
+ */
+export function readQuery<Schema extends z.ZodObject>(
+  req: Pick<Request, 'url'>,
+  schema: Schema,
+): z.output<Schema> {
+  const known = Object.keys(schema.shape);
+  const parsed = schema.safeParse(parameters(req.url, new Set(known)));
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    'Correct the parameters that "errors" lists.',
+    parsed.error.issues.map(({ path, message }) => ({
+      pointer: path.map((part) => `/${String(part)}`).join(''),
+      detail: message,
+    })),
+  );
+}
+
+function parameters(url: string, known: ReadonlySet<string>): Record<string, string> {
+  const found: Record<string, string> = {};
+  const at = url.indexOf('?');
+  if (at === -1) return found;
+  for (const part of url.slice(at + 1).split('&')) {
+    const [name, value] = nameAndValue(part);
+    if (!known.has(name)) {
+      throw invalid(`This path knows only the parameters ${[...known].join(', ')}.`);
+    }
+    if (Object.hasOwn(found, name)) throw invalid('Send each parameter once.');
+    found[name] = value;
+  }
+  return found;
+}
+
+function nameAndValue(part: string): readonly [name: string, value: string] {
+  const equals = part.indexOf('=');
+  if (equals === -1) throw invalid('Write parameters as name=value.');
+  try {
+    return [part.slice(0, equals), decodeURIComponent(part.slice(equals + 1))];
+  } catch {
+    throw invalid('Values must be percent-encoded UTF-8.');
+  }
+}
+
+function invalid(detail: string, faults?: BrokerError['faults']): BrokerError {
+  return new BrokerError('query_invalid', {
+    detail,
+    ...(faults === undefined ? {} : { faults }),
+  });
 }

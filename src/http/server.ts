@@ -55,6 +55,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     connectionsCheckingInterval: timeouts.checkMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     maxHeaderSize: maxHeaderBytes,
+    // Node's own refusal is no problem document; admission refuses a request without Host.
+    requireHostHeader: false,
     ...bornWithPrototypesOf(app),
   };
   const { server, release } =

@@ -1,0 +1,180 @@
+/**
+ * Why a request is decided as it is: the decision itself, by the same code that decides requests, and for every
+ * mapping that came near, the conditions that kept it from applying.
+ */
+
+import type { Caller } from './caller.ts';
+import { toRfc3339 } from './clock.ts';
+import {
+  type Decision,
+  decide,
+  failedCondition,
+  permittedMappings,
+  type RoleRequest,
+} from './decide.ts';
+import {
+  type CompiledMapping,
+  type PolicySnapshot,
+  principalKey,
+  principalKeysOf,
+} from './policy-snapshot.ts';
+import { escapePointer } from './session-policy.ts';
+
+/** A condition that does not hold. */
+export interface FailedCheck {
+  /** JSON Pointer into the mapping. */
+  readonly pointer: string;
+  readonly expected: unknown;
+  /** Null: the caller has no such thing. */
+  readonly actual: unknown;
+}
+
+export interface NearMiss {
+  readonly mapping: CompiledMapping;
+  readonly failed: readonly FailedCheck[];
+}
+
+export interface Explanation {
+  readonly decision: Decision;
+  /** By which the caller could get a role right now, whatever role was asked for. */
+  readonly permitted: readonly CompiledMapping[];
+  /** Those that came nearest first. */
+  readonly nearMisses: readonly NearMiss[];
+  /** How many near misses are left out. */
+  readonly omitted: number;
+}
+
+const maxNearMisses = 50;
+
+/** Looks at every mapping: for people who ask why, not for the way of a request. */
+export function explain(
+  snapshot: PolicySnapshot,
+  caller: Caller,
+  request: RoleRequest,
+  now: number,
+): Explanation {
+  const keys = new Set(principalKeysOf(caller));
+  const misses: NearMiss[] = [];
+  for (const compiled of snapshot.byId.values()) {
+    const isCaller = keys.has(principalKey(compiled.mapping.principal));
+    if (!cameNear(compiled, request.role, isCaller)) continue;
+    const failed = failedChecks(compiled, caller, request.sourceIp, { isCaller, now });
+    if (failed.length > 0) misses.push({ mapping: compiled, failed });
+  }
+  misses.sort(
+    (a, b) =>
+      a.failed.length - b.failed.length || (a.mapping.mapping.id < b.mapping.mapping.id ? -1 : 1),
+  );
+  return {
+    decision: decide(snapshot, caller, request, now),
+    permitted: permittedMappings(snapshot, caller, request.sourceIp, now),
+    nearMisses: misses.slice(0, maxNearMisses),
+    omitted: Math.max(0, misses.length - maxNearMisses),
+  };
+}
+
+/** Anybody's allow of the role that was asked for, and whatever is about this caller and that role. */
+function cameNear(
+  { mapping }: CompiledMapping,
+  role: string | undefined,
+  isCaller: boolean,
+): boolean {
+  const named = role === undefined || mapping.id === role || mapping.role === role;
+  if (mapping.effect === 'deny') return isCaller;
+  return named && (isCaller || role !== undefined);
+}
+
+function failedChecks(
+  compiled: CompiledMapping,
+  caller: Caller,
+  sourceIp: string,
+  { isCaller, now }: { readonly isCaller: boolean; readonly now: number },
+): FailedCheck[] {
+  const { mapping } = compiled;
+  const failed: FailedCheck[] = [];
+  if (!mapping.enabled) failed.push({ pointer: '/enabled', expected: true, actual: false });
+  if (!isCaller) {
+    failed.push({
+      pointer: '/principal',
+      expected: mapping.principal,
+      actual: principalsOf(caller),
+    });
+  }
+  for (const { alone, check } of eachCondition(compiled, caller, sourceIp, now)) {
+    // The decision's own code judges: what is explained can never differ from what is decided.
+    if (failedCondition(alone, caller, sourceIp, now) !== undefined) failed.push(check);
+  }
+  return failed;
+}
+
+function principalsOf({ pool, clientId, subject, machine, groups }: Caller) {
+  return {
+    pool,
+    client: clientId ?? null,
+    user: machine ? null : subject,
+    groups,
+  };
+}
+
+interface OneCondition {
+  /** The mapping with this condition and no other. */
+  readonly alone: CompiledMapping;
+  readonly check: FailedCheck;
+}
+
+function* eachCondition(
+  compiled: CompiledMapping,
+  caller: Caller,
+  sourceIp: string,
+  now: number,
+): Generator<OneCondition> {
+  const { scopes, notBefore, expiresAt, sourceCidrs } = compiled.mapping.conditions;
+  const bare = withoutConditions(compiled);
+  const check = (name: string, expected: unknown, actual: unknown): FailedCheck => ({
+    pointer: `/conditions/${name}`,
+    expected,
+    actual,
+  });
+  if (notBefore !== undefined) {
+    yield {
+      alone: { ...bare, notBefore: compiled.notBefore },
+      check: check('notBefore', notBefore, toRfc3339(now)),
+    };
+  }
+  if (expiresAt !== undefined) {
+    yield {
+      alone: { ...bare, expiresAt: compiled.expiresAt },
+      check: check('expiresAt', expiresAt, toRfc3339(now)),
+    };
+  }
+  if (scopes !== undefined) {
+    yield {
+      alone: { ...bare, mapping: { ...bare.mapping, conditions: { scopes } } },
+      check: check('scopes', scopes, [...caller.scopes]),
+    };
+  }
+  for (const claim of compiled.claims) {
+    const [name, values] = claim;
+    yield {
+      alone: { ...bare, claims: [claim] },
+      check: check(`claims/${escapePointer(name)}`, [...values], caller.claims.get(name) ?? null),
+    };
+  }
+  if (sourceCidrs !== undefined) {
+    yield {
+      alone: { ...bare, sourceCidrs: compiled.sourceCidrs },
+      check: check('sourceCidrs', sourceCidrs, sourceIp),
+    };
+  }
+}
+
+function withoutConditions(compiled: CompiledMapping): CompiledMapping {
+  return {
+    ...compiled,
+    mapping: { ...compiled.mapping, conditions: {} },
+    claims: [],
+    sourceCidrs: undefined,
+    notBefore: 0,
+    expiresAt: Number.POSITIVE_INFINITY,
+  };
+}

@@ -1,0 +1,290 @@
+/**
+ * The use case of every edit of a role mapping: who may, is it sound, is it based on the current version; then
+ * audit, write, and bring this instance up to date. In that order: no change without its record.
+ */
+
+import { type AdminAccess, requireAdmin } from './admin-access.ts';
+import { auditedToken, type MappingChangeRecord, type RequestContext } from './audit-record.ts';
+import type { Caller } from './caller.ts';
+import type { Clock } from './clock.ts';
+import { BrokerError } from './errors.ts';
+import { checkRoleMapping, type MappingRules } from './mapping-check.ts';
+import type { ChangeAction, MappingVersion, MappingWritten } from './mapping-history.ts';
+import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from './ports.ts';
+import type { RoleMapping } from './role-mapping.ts';
+import { tokenDigest } from './token-digest.ts';
+
+export interface EditRequest {
+  readonly id: string;
+  readonly change:
+    | { readonly kind: 'put'; readonly document: unknown }
+    | { readonly kind: 'delete' };
+  /** The version that the editor has seen; `absent` if there must be none. */
+  readonly expectedVersion: number | 'absent';
+  readonly reason: string;
+  /** The editor knows that the mapping is managed from Git. */
+  readonly override: boolean;
+}
+
+/** What is known before anything of the request is: a refusal is recorded with it. */
+export interface EditAttempt {
+  readonly action: ChangeAction;
+  readonly id: string | undefined;
+}
+
+/** Takes the request off the wire; what a step throws is refused and recorded like everything else. */
+export interface EditSteps {
+  open(): { readonly token: string; readonly dryRun: boolean };
+  /** Called once the caller is known to be an administrator who may do this. */
+  read(): EditRequest | Promise<EditRequest>;
+}
+
+/** Checked against everything but a race. */
+export interface SoundEdit {
+  readonly id: string;
+  readonly action: ChangeAction;
+  readonly current: MappingVersion | undefined;
+  /** Undefined deletes. */
+  readonly after: RoleMapping | undefined;
+}
+
+export type EditResult =
+  | { readonly kind: 'previewed'; readonly edit: SoundEdit }
+  | {
+      readonly kind: 'written';
+      readonly edit: SoundEdit;
+      readonly written: MappingWritten;
+      /** Whether this instance decides by it already; the others follow within seconds. */
+      readonly inForce: boolean;
+    };
+
+/** @throws BrokerError */
+export type EditMapping = (
+  context: RequestContext,
+  attempt: EditAttempt,
+  steps: EditSteps,
+) => Promise<EditResult>;
+
+export interface MappingEditorParts {
+  readonly validator: TokenValidator;
+  readonly access: AdminAccess;
+  readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
+  readonly audit: AuditLog;
+  readonly rules: MappingRules;
+  readonly clock: Clock;
+}
+
+export function mappingEditor(parts: MappingEditorParts): EditMapping {
+  const { store, policy, audit, clock } = parts;
+
+  return async function editMapping(context, attempt, steps) {
+    const findings: Findings = { attempt, dryRun: false };
+    const record = (outcome: EditOutcome, error?: unknown) =>
+      audit.record(changeRecord({ context, findings, outcome, error, now: clock.now() }));
+
+    let approved: Approved;
+    try {
+      approved = await approve(steps, findings, parts);
+    } catch (error) {
+      if (!findings.dryRun) await record(refusalOutcome(error), error);
+      throw error;
+    }
+    const { caller, request, edit } = approved;
+    if (findings.dryRun) return { kind: 'previewed', edit };
+
+    // Audit before the effect: a change that cannot be accounted for must not be made.
+    await record('authorized');
+    const write = store.write({
+      id: edit.id,
+      expectedVersion: request.expectedVersion,
+      mapping: edit.after,
+      actor: actorOf(caller),
+      reason: request.reason,
+    });
+    const written = await write.catch(async (error: unknown) => {
+      // Without this record the log claims one change too many, never one too few: the editor hears the cause.
+      await record(writeOutcome(error), error).catch(() => undefined);
+      throw error;
+    });
+    await policy.refresh();
+    return { kind: 'written', edit, written, inForce: isInForce(policy, written.revision) };
+  };
+}
+
+interface Approved {
+  readonly caller: Caller;
+  readonly request: EditRequest;
+  readonly edit: SoundEdit;
+}
+
+async function approve(
+  { open, read }: EditSteps,
+  findings: Findings,
+  parts: MappingEditorParts,
+): Promise<Approved> {
+  const { token, dryRun } = open();
+  findings.token = token;
+  findings.dryRun = dryRun;
+  const caller = await parts.validator.validate(token);
+  findings.caller = caller;
+  // A preview tells nothing that a reader could not work out.
+  requireAdmin(parts.access, caller, dryRun ? 'read' : 'write');
+  const request = await read();
+  findings.request = request;
+  const edit = await checkEdit(request, parts);
+  findings.edit = edit;
+  return { caller, request, edit };
+}
+
+type EditOutcome = NonNullable<MappingChangeRecord['outcome']>;
+
+/** Filled in step by step, so that a refusal records how far the attempt came. */
+interface Findings {
+  readonly attempt: EditAttempt;
+  dryRun: boolean;
+  token?: string;
+  caller?: Caller;
+  request?: EditRequest;
+  edit?: SoundEdit;
+}
+
+async function checkEdit(
+  request: EditRequest,
+  { store, rules }: Pick<MappingEditorParts, 'store' | 'rules'>,
+): Promise<SoundEdit> {
+  const { id, change, expectedVersion, override } = request;
+  const after = change.kind === 'put' ? requireSound(id, change.document, rules) : undefined;
+  const current = await store.get(id);
+  requireExpected(expectedVersion, current);
+  if (!override) requireManagedByApi(current, after);
+  const created = current === undefined;
+  const action = change.kind === 'delete' ? 'delete' : created ? 'create' : 'replace';
+  return { id, action, current, after };
+}
+
+function requireSound(id: string, document: unknown, rules: MappingRules): RoleMapping {
+  const check = checkRoleMapping(document, rules);
+  const faults = [...(check.kind === 'invalid' ? check.faults : [])];
+  if (check.kind === 'valid' && check.mapping.id !== id) {
+    faults.push({ pointer: '/id', detail: 'must equal the id in the path' });
+  }
+  if (check.kind === 'valid' && faults.length === 0) return check.mapping;
+  throw new BrokerError('mapping_invalid', {
+    detail: 'Correct the faults that "errors" lists and send the whole role mapping again.',
+    faults,
+  });
+}
+
+function requireExpected(
+  expected: EditRequest['expectedVersion'],
+  current: MappingVersion | undefined,
+): void {
+  if (expected === 'absent') {
+    if (current === undefined) return;
+    throw new BrokerError('precondition_failed', {
+      detail:
+        'A role mapping with this id exists already. Read it and replace that version with If-Match.',
+    });
+  }
+  if (current === undefined) {
+    throw new BrokerError('mapping_not_found', {
+      detail: 'There is no role mapping with this id. Create it with If-None-Match: *.',
+    });
+  }
+  if (current.version !== expected) {
+    throw new BrokerError('precondition_failed', {
+      detail:
+        'Somebody changed the role mapping. Read it again and repeat the change on that version.',
+    });
+  }
+}
+
+/** What the next apply from Git would undo, or prune, must not be made by mistake. */
+function requireManagedByApi(
+  current: MappingVersion | undefined,
+  after: RoleMapping | undefined,
+): void {
+  if (!isManagedByGit(current?.document) && !isManagedByGit(after)) return;
+  throw new BrokerError('mapping_managed_by_git', {
+    detail:
+      'Change the file in Git and apply it. To change the mapping by hand all the same, add ?override=true; the next apply from Git may undo it.',
+  });
+}
+
+/** Also for documents that do not pass the checks of today. */
+function isManagedByGit(document: unknown): boolean {
+  if (typeof document !== 'object' || document === null) return false;
+  return 'managedBy' in document && document.managedBy === 'git';
+}
+
+/** How the history of the table names an editor. */
+function actorOf({ pool, clientId, subject, machine }: Caller): string {
+  const client = `${pool}/${clientId ?? ''}`;
+  return machine ? client : `${client}/${subject}`;
+}
+
+function isInForce(policy: LivePolicy, revision: number): boolean {
+  try {
+    return policy.current().revision >= revision;
+  } catch {
+    return false;
+  }
+}
+
+function refusalOutcome(error: unknown): EditOutcome {
+  return error instanceof BrokerError && error.status < 500 ? 'refused' : 'failed';
+}
+
+function writeOutcome(error: unknown): EditOutcome {
+  const known = error instanceof BrokerError && error.reason !== 'outcome_unknown';
+  return known ? refusalOutcome(error) : 'unknown';
+}
+
+interface RecordFacts {
+  readonly context: RequestContext;
+  readonly findings: Findings;
+  readonly outcome: EditOutcome;
+  readonly error: unknown;
+  readonly now: number;
+}
+
+function changeRecord({
+  context,
+  findings,
+  outcome,
+  error,
+  now,
+}: RecordFacts): MappingChangeRecord {
+  const { attempt, request, edit } = findings;
+  const { requestId, route, sourceIp, peerIp, userAgent } = context;
+  const id = request?.id ?? attempt.id;
+  return {
+    type: 'mapping_change',
+    time: new Date(now).toISOString(),
+    requestId,
+    route,
+    sourceIp,
+    peerIp,
+    ...(userAgent === undefined ? {} : { userAgent }),
+    outcome,
+    ...(outcome === 'authorized' ? {} : { code: codeOf(error) }),
+    ...editorToken(findings),
+    action: edit?.action ?? attempt.action,
+    ...(id === undefined ? {} : { mappingId: id }),
+    ...(edit?.current === undefined ? {} : { baseVersion: edit.current.version }),
+    ...(request === undefined ? {} : { reason: request.reason }),
+    ...(request?.override === true ? { override: true as const } : {}),
+    before: edit?.current?.mapping ?? null,
+    after: edit?.after ?? null,
+  };
+}
+
+function editorToken({ token, caller }: Findings): Pick<MappingChangeRecord, 'token'> {
+  if (caller !== undefined) return { token: auditedToken(caller) };
+  return token === undefined ? {} : { token: { sha256: tokenDigest(token) } };
+}
+
+function codeOf(error: unknown) {
+  return error instanceof BrokerError ? error.code : 'internal_error';
+}

@@ -1,0 +1,61 @@
+/** What is legal in a role mapping, but perhaps not what its author wants. */
+
+import type { Fault } from './errors.ts';
+import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import type { RoleMapping } from './role-mapping.ts';
+
+/** AWS SDKs begin to renew credentials 15 minutes before they expire. */
+const comfortableSeconds = 1800;
+
+export function mappingWarnings(
+  mapping: RoleMapping,
+  snapshot: PolicySnapshot | undefined,
+  now: number,
+): readonly Fault[] {
+  return [
+    ...warnOfNoEffect(mapping, now),
+    ...(mapping.effect === 'allow' ? warnOfShortSession(mapping) : warnOfWideDeny(mapping)),
+    ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
+  ];
+}
+
+function warnOfNoEffect({ enabled, conditions }: RoleMapping, now: number): Fault[] {
+  if (!enabled)
+    return [{ pointer: '/enabled', detail: 'the mapping is disabled: it does nothing' }];
+  if (conditions.expiresAt === undefined || Date.parse(conditions.expiresAt) > now) return [];
+  return [{ pointer: '/conditions/expiresAt', detail: 'has passed: the mapping does nothing' }];
+}
+
+function warnOfShortSession({ session }: RoleMapping): Fault[] {
+  if (session.durationSeconds >= comfortableSeconds) return [];
+  return [
+    {
+      pointer: '/session/durationSeconds',
+      detail: `is below ${comfortableSeconds}: SDKs renew credentials 15 minutes before they expire, so most of each session goes unused`,
+    },
+  ];
+}
+
+function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
+  if (!('any' in principal) || role !== '*') return [];
+  const whom = principal.pool === '*' ? 'everybody' : 'everybody of the pool';
+  return [{ pointer: '/principal', detail: `denies ${whom} every role` }];
+}
+
+function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {
+  const rivals = (byPrincipal.get(principalKey(mapping.principal)) ?? [])
+    .map((compiled) => compiled.mapping)
+    .filter(({ id, effect, role }) => {
+      return id !== mapping.id && effect === mapping.effect && role === mapping.role;
+    })
+    .map(({ id }) => id)
+    .sort((a, b) => (a < b ? -1 : 1));
+  if (rivals.length === 0) return [];
+  const shown = rivals.slice(0, 5).join(', ');
+  return [
+    {
+      pointer: '/role',
+      detail: `${rivals.length} more for the same principal and role (${shown}): the lowest precedence, then the first id wins where all conditions hold`,
+    },
+  ];
+}

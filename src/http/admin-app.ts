@@ -1,0 +1,81 @@
+/** The admin listener: who gets which role, why, and since when. */
+
+import type { Express } from 'express';
+import type { AdminAccess } from '../core/admin-access.ts';
+import type { Clock } from '../core/clock.ts';
+import type { MappingRules } from '../core/mapping-check.ts';
+import { mappingEditor } from '../core/mapping-edit.ts';
+import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../core/ports.ts';
+import type { Admission } from './admission.ts';
+import { authorizeReader } from './authorize-admin.ts';
+import { answerEdit } from './edit-answer.ts';
+import { expressApp, otherMethods, unmatched } from './express-app.ts';
+import type { Instrument, RouteHandler } from './instrument.ts';
+import { deleteRoleMapping, putRoleMapping } from './routes/edit-role-mapping.ts';
+import { explainDecision } from './routes/explain-decision.ts';
+import { freeze, unfreeze } from './routes/freeze.ts';
+import { listChanges } from './routes/list-changes.ts';
+import { listPrincipals } from './routes/list-principals.ts';
+import { listRoleMappings } from './routes/list-role-mappings.ts';
+import { listVersions, readRoleMapping, readVersion } from './routes/read-role-mapping.ts';
+
+export interface AdminAppOptions {
+  readonly validator: TokenValidator;
+  readonly access: AdminAccess;
+  readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
+  readonly audit: AuditLog;
+  readonly rules: MappingRules;
+  /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
+  readonly issuers: ReadonlyMap<string, string>;
+  readonly route: Instrument;
+  readonly admit: Admission;
+  readonly clock: Clock;
+}
+
+/** A mapping with the longest session policy and all its conditions is far smaller. */
+const maxBodyBytes = 64 * 1024;
+
+type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteHandler>>>;
+
+export function adminApp(options: AdminAppOptions): Express {
+  const { route, admit, ...parts } = options;
+  const authorize = authorizeReader({ ...parts, admit });
+  const edit = mappingEditor(parts);
+  const answer = answerEdit(parts);
+  const reading = { ...parts, authorize };
+  const editing = { ...parts, edit, answer, admit, maxBodyBytes };
+
+  const routes: Readonly<Record<string, Methods>> = {
+    '/v1/role-mappings': { GET: listRoleMappings(reading) },
+    '/v1/role-mappings/{id}': {
+      GET: readRoleMapping(reading),
+      PUT: putRoleMapping(editing),
+      DELETE: deleteRoleMapping(editing),
+    },
+    '/v1/role-mappings/{id}/versions': { GET: listVersions(reading) },
+    '/v1/role-mappings/{id}/versions/{version}': { GET: readVersion(reading) },
+    '/v1/changes': { GET: listChanges(reading) },
+    '/v1/principals': { GET: listPrincipals(reading) },
+    '/v1/explain': {
+      POST: explainDecision({
+        ...reading,
+        matchableClaims: parts.rules.matchableClaims,
+        maxBodyBytes,
+      }),
+    },
+    '/v1/freezes': { POST: freeze(editing) },
+    '/v1/freezes/{id}': { DELETE: unfreeze(editing) },
+  };
+  const app = expressApp();
+  for (const [template, methods] of Object.entries(routes)) {
+    const path = template.replaceAll(/\{(\w+)\}/g, ':$1');
+    for (const [method, handler] of Object.entries(methods)) {
+      const verb = method.toLowerCase() as Lowercase<keyof Methods>;
+      app[verb](path, route(template, handler));
+    }
+    app.all(path, route(template, otherMethods(admit, ...Object.keys(methods))));
+  }
+  unmatched(app, route, admit);
+  return app;
+}

@@ -1,0 +1,30 @@
+/** Lets administrators read. Edits are authorized by their use case, which records who was refused. */
+
+import type { Request } from 'express';
+import { type AdminAccess, requireAdmin } from '../core/admin-access.ts';
+import type { Caller } from '../core/caller.ts';
+import type { TokenValidator } from '../core/ports.ts';
+import type { Admission } from './admission.ts';
+import { bearerToken } from './bearer-token.ts';
+
+export interface AuthorizeAdminOptions {
+  readonly validator: TokenValidator;
+  readonly access: AdminAccess;
+  readonly admit: Admission;
+}
+
+/** @throws BrokerError */
+export type AuthorizeReader = (req: Request) => Promise<Caller>;
+
+export function authorizeReader({
+  validator,
+  access,
+  admit,
+}: AuthorizeAdminOptions): AuthorizeReader {
+  return async (req) => {
+    admit(req);
+    const caller = await validator.validate(bearerToken(req.headers.authorization));
+    requireAdmin(access, caller, 'read');
+    return caller;
+  };
+}

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type AdminHarness,
+  adminClient,
+  callerClient,
+  readScope,
+  startAdmin,
+  testMapping,
+  writeScope,
+} from '../../support/admin-harness.ts';
+
+let admin: AdminHarness;
+
+beforeAll(async () => {
+  admin = await startAdmin();
+  await admin.create(testMapping('orders-writer'));
+});
+
+afterAll(() => admin.stop());
+
+interface RouteLayer {
+  readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> };
+}
+
+/** Every route that the listener really has, with parameters filled in. */
+function everyRoute(): readonly { readonly method: string; readonly path: string }[] {
+  const { stack } = admin.app.router as unknown as { readonly stack: readonly RouteLayer[] };
+  return stack.flatMap(({ route }) => {
+    const methods = Object.keys(route?.methods ?? {});
+    // One that answers every method only says which ones there are.
+    if (route === undefined || methods.length !== 1) return [];
+    const path = route.path.replace(':id', 'orders-writer').replace(':version', '1');
+    return methods.map((method) => ({ method: method.toUpperCase(), path }));
+  });
+}
+
+const isEdit = (method: string, path: string) => method !== 'GET' && path !== '/v1/explain';
+/** As good as it gets: only who asks can be the reason for a refusal. */
+const goodHeaders = { 'if-match': '"1"', 'change-reason': 'trying it' };
+
+async function answers(token: string | null) {
+  const found = [];
+  for (const { method, path } of everyRoute()) {
+    const body = method === 'PUT' ? testMapping('orders-writer', { owner: 'thief' }) : undefined;
+    const request = { token, headers: goodHeaders, ...(body === undefined ? {} : { body }) };
+    const { status, body: problem, headers } = await admin.send(method, path, request);
+    found.push({ method, path, status, code: problem.code, headers });
+  }
+  return found;
+}
+
+describe('who may use the admin listener', () => {
+  it('has the routes that these tests are about', () => {
+    expect(everyRoute().map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /v1/role-mappings',
+      'GET /v1/role-mappings/orders-writer',
+      'PUT /v1/role-mappings/orders-writer',
+      'DELETE /v1/role-mappings/orders-writer',
+      'GET /v1/role-mappings/orders-writer/versions',
+      'GET /v1/role-mappings/orders-writer/versions/1',
+      'GET /v1/changes',
+      'GET /v1/principals',
+      'POST /v1/explain',
+      'POST /v1/freezes',
+      'DELETE /v1/freezes/orders-writer',
+    ]);
+  });
+
+  it('refuses every route without a token, and changes nothing', async () => {
+    for (const { status, code, headers } of await answers(null)) {
+      expect([status, code]).toEqual([401, 'token_missing']);
+      expect(headers.get('www-authenticate')).toBe('Bearer realm="token-broker"');
+    }
+    expect(await admin.table.head()).toBe(1);
+  });
+
+  it('refuses every route to a caller of the credentials listener, even with the scopes', async () => {
+    for (const { status, code } of await answers(admin.token({ clientId: callerClient }))) {
+      expect([status, code]).toEqual([403, 'access_denied']);
+    }
+    expect(await admin.table.head()).toBe(1);
+  });
+
+  it('refuses every route to the same app client id of another pool', async () => {
+    for (const { status, code } of await answers(admin.otherPoolToken())) {
+      expect([status, code]).toEqual([403, 'access_denied']);
+    }
+  });
+
+  it('refuses every route to an ID token of an administrator', async () => {
+    const idToken = admin.issuer.issueIdToken({ clientId: adminClient, user: 'ada' });
+    for (const { status, code } of await answers(idToken)) {
+      expect([status, code]).toEqual([403, 'access_denied']);
+    }
+  });
+
+  it('refuses every route to an expired token', async () => {
+    const expired = admin.token({ expiresInSeconds: 60 });
+    await admin.clock.advance(120_000);
+    for (const { status, code } of await answers(expired)) {
+      expect([status, code]).toEqual([401, 'token_expired']);
+    }
+  });
+
+  it('refuses every edit to a token with the read scope alone, and names the scope', async () => {
+    for (const { method, path, status, code, headers } of await answers(
+      admin.token({ scopes: [readScope] }),
+    )) {
+      if (!isEdit(method, path)) continue;
+      expect([method, path, status, code]).toEqual([method, path, 403, 'scope_insufficient']);
+      expect(headers.get('www-authenticate')).toContain(`scope="${writeScope}"`);
+    }
+    expect(await admin.table.head()).toBe(1);
+  });
+
+  it('refuses every read to a token with the write scope alone, and names the scope', async () => {
+    for (const { method, path, status, code, headers } of await answers(
+      admin.token({ scopes: [writeScope], user: 'ada' }),
+    )) {
+      if (isEdit(method, path)) continue;
+      expect([method, path, status, code]).toEqual([method, path, 403, 'scope_insufficient']);
+      expect(headers.get('www-authenticate')).toContain(`scope="${readScope}"`);
+    }
+  });
+});

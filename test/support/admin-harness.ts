@@ -1,0 +1,244 @@
+/** The admin listener over the real stack: issuer, DynamoDB and audit log on this machine, everything else ours. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Express } from 'express';
+import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
+import { FileSink } from '../../src/audit/file-sink.ts';
+import { JwksSource } from '../../src/cognito/jwks-source.ts';
+import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
+import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { PolicySync } from '../../src/dynamodb/policy-sync.ts';
+import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { adminApp } from '../../src/http/admin-app.ts';
+import { admission } from '../../src/http/admission.ts';
+import { clientIp } from '../../src/http/client-ip.ts';
+import { instrument } from '../../src/http/instrument.ts';
+import { startListener } from '../../src/http/server.ts';
+import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import { type AccessTokenOptions, type Issuer, startIssuer } from '../../src/local/issuer.ts';
+import { createIssuerKeys } from '../../src/local/issuer-keys.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createTestClock, type TestClock } from './test-clock.ts';
+
+export const adminPool = 'us-east-1_Local0001';
+export const otherPool = 'us-east-1_Other0001';
+export const adminClient = '5admin0example0client0id00';
+export const callerClient = '1orders0example0client0id0';
+/** Its tokens have no audience, as Cognito issues them by itself. */
+export const legacyClient = '4legacy0example0client0id0';
+export const readScope = 'broker/admin.read';
+export const writeScope = 'broker/admin.write';
+export const adaSub = '7d8e2a5c-1111-4222-8333-944445555666';
+
+export interface AdminRequest {
+  /** Default: an administrator's, with both scopes. Null: none. */
+  readonly token?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON; a string is sent as it is. */
+  readonly body?: unknown;
+}
+
+export interface AdminAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they please
+  readonly body: any;
+}
+
+export interface AdminHarness {
+  readonly app: Express;
+  readonly url: string;
+  readonly clock: TestClock;
+  readonly issuer: Issuer;
+  readonly validator: CognitoTokenValidator;
+  readonly table: RoleMappingTable;
+  /** The same table, as a broker uses it whose configuration lets mappings match one more claim. */
+  readonly looserTable: RoleMappingTable;
+  readonly policy: PolicySync;
+  readonly audit: ChainedAuditLog;
+  readonly dynamodb: DynamoDbServer;
+  send(method: string, path: string, request?: AdminRequest): Promise<AdminAnswer>;
+  /** Creates a mapping through the listener. */
+  create(mapping: RoleMappingInput): Promise<AdminAnswer>;
+  token(options?: Partial<AccessTokenOptions>): string;
+  otherPoolToken(): string;
+  /** The audit log as it is on disk, without what it says about itself. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they please
+  records(): any[];
+  stop(): Promise<void>;
+}
+
+const client = (clientId: string, aud: 'client_id' | 'none' = 'client_id') => ({
+  clientId,
+  clientSecret: `secret of ${clientId}`,
+  name: clientId,
+  scopes: [readScope, writeScope],
+  aud,
+});
+
+export interface AdminHarnessOptions {
+  /** How long an edit of the table goes on trying. */
+  readonly writeTimeoutMs?: number;
+}
+
+export async function startAdmin(options: AdminHarnessOptions = {}): Promise<AdminHarness> {
+  const clock = createTestClock();
+  const directory = mkdtempSync(join(tmpdir(), 'token-broker-admin-'));
+  const keys = await createIssuerKeys();
+  const clients = [client(adminClient), client(callerClient), client(legacyClient, 'none')];
+  const users = [{ username: 'ada', sub: adaSub, password: 'pw', groups: ['billing'] }];
+  const [dynamodb, issuer, otherIssuer] = await Promise.all([
+    startDynamoDbServer({ clock: systemClock }),
+    startIssuer({ clock, poolId: adminPool, clients, users, keys }),
+    startIssuer({ clock, poolId: otherPool, clients, keys }),
+  ]);
+  const userPool = (pool: string, { url, jwksUri }: Issuer) => ({
+    pool,
+    issuer: url,
+    jwksUri,
+    clients: clients.map(({ clientId }) => clientId),
+    tokenUse: ['access', 'id'] as const,
+  });
+  const pools = {
+    userPools: [userPool(adminPool, issuer), userPool(otherPool, otherIssuer)],
+    identityPools: [],
+  };
+  const source = new JwksSource({ issuers: trustedIssuers(pools).values(), clock });
+  const rules = { matchableClaims: new Set(['custom:team']) };
+  const validator = new CognitoTokenValidator({ ...pools, ...rules, keys: source, clock });
+  const dynamoDbClient = createDynamoDbClient({
+    region: 'us-east-1',
+    endpoint: dynamodb.url,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const openTable = (claims: readonly string[]) =>
+    new RoleMappingTable({
+      client: dynamoDbClient,
+      tableName: 'admin-test',
+      rules: { matchableClaims: new Set(claims) },
+      // Pauses between tries are for a real server to recover.
+      clock: systemClock,
+      ...options,
+    });
+  const table = openTable(['custom:team']);
+  await table.create({ pointInTimeRecovery: false, deletionProtection: false });
+  const policy = new PolicySync({ table, rules, clock });
+  const audit = new ChainedAuditLog({
+    durable: [new FileSink({ directory, clock: systemClock, version: '0.0.0' })],
+  });
+  await Promise.all([source.start(), audit.start(), policy.start()]);
+
+  const metrics = createMetrics({ version: '0.0.0', node: process.version });
+  const app = adminApp({
+    validator,
+    access: { pool: adminPool, clients: new Set([adminClient]), readScope, writeScope },
+    store: table,
+    policy,
+    audit,
+    rules,
+    issuers: new Map(pools.userPools.map(({ pool, issuer: iss }) => [pool, iss])),
+    route: instrument({
+      metrics,
+      logger: createLogger({ level: 'silent' }),
+      clientIp: clientIp([]),
+    }),
+    admit: admission({ allowedHosts: new Set() }),
+    clock,
+  });
+  const listener = await startListener({
+    app,
+    host: '127.0.0.1',
+    port: 0,
+    tls: undefined,
+    maxConnections: 1000,
+    clock: systemClock,
+    onConnectionError: () => undefined,
+  });
+  const token = (options: Partial<AccessTokenOptions> = {}) =>
+    issuer.issueAccessToken({ clientId: adminClient, ...options });
+
+  const send: AdminHarness['send'] = async (method, path, request = {}) => {
+    const { body, token: bearer = token() } = request;
+    const headers = {
+      ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...request.headers,
+    };
+    const response = await fetch(listener.url + path, {
+      method,
+      headers,
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+
+  return {
+    app,
+    url: listener.url,
+    clock,
+    issuer,
+    validator,
+    table,
+    looserTable: openTable(['custom:team', 'custom:cost']),
+    policy,
+    audit,
+    dynamodb,
+    send,
+    token,
+    otherPoolToken: () => otherIssuer.issueAccessToken({ clientId: adminClient }),
+    create: (mapping) =>
+      send('PUT', `/v1/role-mappings/${mapping.id}`, {
+        headers: { 'if-none-match': '*', 'change-reason': 'a test needs it' },
+        body: mapping,
+      }),
+    records: () =>
+      readFileSync(join(directory, 'audit.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .filter(({ type }) => !String(type).startsWith('audit_')),
+    async stop() {
+      await listener.close(0);
+      await Promise.all([policy.stop(), source.stop(), audit.stop()]);
+      dynamoDbClient.destroy();
+      await Promise.all([dynamodb.stop(), issuer.stop(), otherIssuer.stop()]);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Where the `Link` header of a page says the next one is. */
+export function nextPage({ headers }: AdminAnswer): string | undefined {
+  const link = headers.get('link');
+  return link === null ? undefined : /^<([^>]+)>; rel="next"$/.exec(link)?.[1];
+}
+
+export const testRole = 'arn:aws:iam::123456789012:role/broker/orders-writer';
+
+/** A mapping that can work, for the caller's app client. */
+export function testMapping(
+  id: string,
+  changes: Partial<RoleMappingInput> = {},
+): ReturnType<typeof roleMappingSchema.parse> {
+  return roleMappingSchema.parse({
+    id,
+    principal: { pool: adminPool, client: callerClient },
+    effect: 'allow',
+    role: testRole,
+    owner: 'orders-team',
+    ...changes,
+  });
+}

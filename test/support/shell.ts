@@ -1,0 +1,17 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+export interface ShellOptions {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What the script prints. Rejects at the first command that fails. */
+export async function runBash(script: string, { cwd, env }: ShellOptions): Promise<string> {
+  const { stdout } = await promisify(execFile)('bash', ['-c', `set -euo pipefail\n${script}`], {
+    cwd,
+    env: { PATH: process.env['PATH'], ...env },
+    timeout: 30_000,
+  });
+  return stdout;
+}
