@@ -107,7 +107,6 @@ export const errorCodes = {
     retryAfterSeconds: 5,
   },
   overloaded: { status: 503, title: 'The service is at its limit', retryAfterSeconds: 1 },
-  shutting_down: { status: 503, title: 'This instance is shutting down', retryAfterSeconds: 1 },
   internal_error: { status: 500, title: 'Something went wrong in this service' },
 } as const satisfies Record<string, ErrorSpec>;
 

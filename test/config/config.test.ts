@@ -1,0 +1,636 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { ConfigError, loadConfig, parseConfig } from '../../src/config/load.ts';
+import type { RuntimeFacts } from '../../src/config/profile.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { listSettings, type Setting } from '../../src/config/settings.ts';
+
+const safeRuntime: RuntimeFacts = {
+  nodeOptions: '',
+  execArgv: [],
+  tlsRejectUnauthorized: undefined,
+  userId: 65_532,
+};
+
+const pool = 'us-east-1_AbCdEf123';
+const issuer = `https://cognito-idp.us-east-1.amazonaws.com/${pool}`;
+const identityPoolId = 'us-east-1:0a1b2c3d-1111-4222-8333-944445555666';
+
+/** Valid in both profiles. */
+function base() {
+  return {
+    profile: 'production',
+    listeners: { api: { host: '127.0.0.1' } },
+    identity: { userPools: [{ pool, issuer, clients: ['one', 'two'] }] },
+    policy: { table: 'role-mappings', region: 'us-east-1' },
+    sts: { endpoints: [{ region: 'us-east-1' }] },
+    audit: { directory: '/var/log/token-broker' },
+  };
+}
+
+type Change = (document: Record<string, unknown>) => void;
+
+interface Input {
+  readonly change?: Change;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly runtime?: Partial<RuntimeFacts>;
+}
+
+function parse({ change, env = {}, runtime }: Input = {}): Config {
+  const document = base();
+  change?.(document);
+  return parseText(JSON.stringify(document), env, { ...safeRuntime, ...runtime });
+}
+
+function parseText(text: string, env: Input['env'] = {}, runtime = safeRuntime): Config {
+  return parseConfig({ file: 'config.yaml', text }, env, runtime);
+}
+
+function faultsOf(run: () => Config): readonly string[] {
+  try {
+    run();
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+/** The paths of the faults, which are the first part of each line after the file. */
+function pathsOf(input: Input): readonly (string | undefined)[] {
+  return faultsOf(() => parse(input)).map((line) => /^config\.yaml: (?:(\S+): )?/.exec(line)?.[1]);
+}
+
+function set(path: string, value: unknown): Change {
+  return (document) => {
+    const names = path.split('.');
+    const last = names.pop() ?? '';
+    let at: Record<string, unknown> = document;
+    for (const name of names) {
+      at[name] ??= {};
+      at = at[name] as Record<string, unknown>;
+    }
+    at[last] = value;
+  };
+}
+
+const all =
+  (...changes: readonly Change[]): Change =>
+  (document) => {
+    for (const change of changes) change(document);
+  };
+
+describe('a configuration', () => {
+  it('is complete with its defaults', () => {
+    const config = parse();
+    expect(config).toMatchObject({
+      ...base(),
+      listeners: { api: { port: 8080 }, admin: { port: 8081 }, ops: { port: 9090 } },
+      identity: { maxTokenBytes: 8192, clockToleranceSeconds: 30, identityPools: [] },
+      policy: { maxAgeSeconds: 14_400, pollSeconds: 2, acceptShrink: false },
+      audit: { stdout: false },
+    });
+    expect(config.identity.userPools[0]?.tokenUse).toEqual(['access']);
+    expect(config.admin).toBeUndefined();
+  });
+
+  it('cannot be changed afterwards, at any depth', () => {
+    const config = parse();
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen));
+    expect(frozen(config)).toBe(true);
+  });
+
+  it('is told all its faults at once, each with its path', () => {
+    const change = all(
+      set('profile', 'staging'),
+      set('listeners.api.port', 70_000),
+      set('identity.userPools', [{ pool: 'x', issuer: 'ftp://x', clients: [] }]),
+      set('policy.region', 'mars'),
+      set('sts.endpoints', []),
+      set('audit.deadlineMs', '1 s'),
+    );
+    expect(pathsOf({ change, env: { TOKEN_BROKER_POLCY_TABLE: 'x' } })).toEqual([
+      'TOKEN_BROKER_POLCY_TABLE',
+      'profile',
+      'listeners.api.port',
+      'identity.userPools.0.pool',
+      'identity.userPools.0.issuer',
+      'identity.userPools.0.clients',
+      'policy.region',
+      'sts.endpoints',
+      'audit.deadlineMs',
+    ]);
+  });
+
+  it('is told all faults between its settings at once', () => {
+    const change = all(
+      set('identity.userPools', []),
+      set('audit', {}),
+      set('admin', { pool, clients: ['one'] }),
+      set('sts.requestTimeoutMs', 4000),
+      set('keys.maxAgeSeconds', 300),
+    );
+    expect(pathsOf({ change })).toEqual([
+      'identity',
+      'keys.refreshSeconds',
+      'admin.pool',
+      'audit',
+      'sts.requestTimeoutMs',
+    ]);
+  });
+
+  it.each<[string, Change, string | undefined]>([
+    ['at the top', set('polcy', {}), undefined],
+    ['in a section', set('http.maxBodySize', 1), 'http'],
+    [
+      'in an item of a list',
+      set('sts.endpoints', [{ region: 'us-east-1', url: 'x' }]),
+      'sts.endpoints.0',
+    ],
+    ['for the admin listener', set('admin', { pool, clients: ['one'], scope: 'x' }), 'admin'],
+  ])('has no unknown setting %s', (_case, change, path) => {
+    expect(pathsOf({ change })).toEqual([path]);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['a fault of syntax', 'profile: production\npolicy: [a\n', /^config\.yaml:3:1: /],
+    ['a tab', 'a:\n\tb: 1\n', /^config\.yaml:2:1: /],
+    [
+      'a key that stands twice',
+      'profile: production\nprofile: development\n',
+      /^config\.yaml:2:1: /,
+    ],
+    ['two documents', 'a: 1\n---\na: 2\n', /^config\.yaml:2:1: /],
+  ])('says where it has %s', (_case, text, place) => {
+    const faults = faultsOf(() => parseText(text));
+    expect(faults[0]).toMatch(place);
+    expect(faults.join()).not.toContain('\n');
+  });
+
+  it.each([
+    ['an alias without an anchor', 'profile: *missing\n'],
+    ['aliases without end', aliasBomb()],
+  ])('is refused for %s', (_case, text) => {
+    expect(faultsOf(() => parseText(text))).toEqual([
+      'config.yaml: has an alias without an anchor, or too many aliases',
+    ]);
+  });
+
+  it.each([
+    '',
+    '\n',
+    '# nothing yet\n',
+    '[]',
+    'text',
+    '7',
+    'null',
+    '{"__proto__": {"profile": "development"}}',
+  ])('is refused when it is %j', (text) => {
+    expect(faultsOf(() => parseText(text)).length).toBeGreaterThan(0);
+  });
+
+  it('has no settings that come from the prototype of all objects', () => {
+    const text = JSON.stringify(base()).replace('{', '{"__proto__":{"admin":{}},');
+    expect(faultsOf(() => parseText(text))).toHaveLength(1);
+  });
+});
+
+function aliasBomb(): string {
+  const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+  for (let level = 1; level < 8; level++) {
+    const items = Array(10)
+      .fill(`*a${level - 1}`)
+      .join(', ');
+    lines.push(`a${level}: &a${level} [${items}]`);
+  }
+  return lines.join('\n');
+}
+
+describe('relations between settings', () => {
+  const identityPool = { pool: identityPoolId };
+  const jwksUri = 'https://keys.example/jwks.json';
+  const otherIssuer = 'https://issuer-cognito-idp.us-east-1.amazonaws.com/x';
+
+  it.each<[string, Change, string]>([
+    [
+      'one issuer for two user pools',
+      set(
+        'identity.userPools',
+        [0, 1].map(() => base().identity.userPools[0]),
+      ),
+      'identity.userPools',
+    ],
+    [
+      'one issuer for a user pool and an identity pool',
+      set('identity.identityPools', [{ ...identityPool, issuer }]),
+      'identity.identityPools',
+    ],
+    [
+      'one identity pool twice',
+      set('identity.identityPools', [
+        identityPool,
+        { ...identityPool, allowUnauthenticated: true },
+      ]),
+      'identity.identityPools',
+    ],
+    [
+      'two places for the keys of one issuer',
+      set('identity.identityPools', [
+        identityPool,
+        { pool: identityPoolId.replace('0a', '0b'), jwksUri },
+      ]),
+      'identity.identityPools',
+    ],
+    [
+      'an admin pool that is not trusted',
+      set('admin', { pool: 'us-east-1_Other', clients: ['one'] }),
+      'admin.pool',
+    ],
+    [
+      'an admin client that is not trusted',
+      set('admin', { pool, clients: ['one', 'three'] }),
+      'admin.clients',
+    ],
+    [
+      'a try that may take longer than all tries',
+      set('sts.totalTimeoutMs', 1999),
+      'sts.requestTimeoutMs',
+    ],
+    [
+      'keys that grow too old between two fetches',
+      set('keys.refreshSeconds', 86_400),
+      'keys.refreshSeconds',
+    ],
+    ['no place for audit records', set('audit', {}), 'audit'],
+  ])('refuse %s', (_case, change, path) => {
+    for (const profile of ['production', 'development']) {
+      expect(pathsOf({ change: all(change, set('profile', profile)) })).toEqual([path]);
+    }
+  });
+
+  it('allow a user pool with both forms of its issuer', () => {
+    const pools = [issuer, otherIssuer].map((one) => ({ pool, issuer: one, clients: ['one'] }));
+    expect(pathsOf({ change: set('identity.userPools', pools) })).toEqual([]);
+  });
+
+  it('allow several identity pools of one issuer', () => {
+    const pools = [identityPool, { pool: identityPoolId.replace('0a', '0b') }];
+    expect(pathsOf({ change: set('identity.identityPools', pools) })).toEqual([]);
+  });
+});
+
+describe('values', () => {
+  it.each<[string, Change, string]>([
+    [
+      'an issuer with user information',
+      set('identity.userPools', [{ pool, issuer: 'https://a@b.example', clients: ['a'] }]),
+      'identity.userPools.0.issuer',
+    ],
+    [
+      'an issuer with a query',
+      set('identity.userPools', [{ pool, issuer: 'https://b.example?a', clients: ['a'] }]),
+      'identity.userPools.0.issuer',
+    ],
+    [
+      'an issuer with a fragment',
+      set('identity.userPools', [{ pool, issuer: 'https://b.example#a', clients: ['a'] }]),
+      'identity.userPools.0.issuer',
+    ],
+    [
+      'an issuer that is no URL',
+      set('identity.userPools', [{ pool, issuer: 'b.example', clients: ['a'] }]),
+      'identity.userPools.0.issuer',
+    ],
+    [
+      'a table endpoint with user information',
+      set('policy.endpoint', 'https://a:b@c.example'),
+      'policy.endpoint',
+    ],
+    [
+      'an STS endpoint with a query',
+      set('sts.endpoints', [{ region: 'us-east-1', endpoint: 'https://c.example/?a' }]),
+      'sts.endpoints.0.endpoint',
+    ],
+    [
+      'the global region of STS',
+      set('sts.endpoints', [{ region: 'aws-global' }]),
+      'sts.endpoints.0.region',
+    ],
+    [
+      'a refresh token as a token use',
+      set('identity.userPools', [{ pool, issuer, clients: ['a'], tokenUse: ['refresh'] }]),
+      'identity.userPools.0.tokenUse.0',
+    ],
+    [
+      'no token use',
+      set('identity.userPools', [{ pool, issuer, clients: ['a'], tokenUse: [] }]),
+      'identity.userPools.0.tokenUse',
+    ],
+    [
+      'a claim that users choose themselves',
+      set('identity.matchableClaims', ['username']),
+      'identity.matchableClaims.0',
+    ],
+    [
+      'a claim that the token check fixes',
+      set('identity.matchableClaims', ['custom:team', 'iss']),
+      'identity.matchableClaims.1',
+    ],
+    ['a proxy that is no network', set('http.trustedProxies', ['true']), 'http.trustedProxies.0'],
+    [
+      'a token of more than STS takes',
+      set('identity.maxTokenBytes', 16_385),
+      'identity.maxTokenBytes',
+    ],
+    [
+      'more than a minute of tolerance',
+      set('identity.clockToleranceSeconds', 61),
+      'identity.clockToleranceSeconds',
+    ],
+    [
+      'tokens older than a day',
+      set('identity.maxTokenAgeSeconds', 86_401),
+      'identity.maxTokenAgeSeconds',
+    ],
+    ['keys older than a day', set('keys.maxAgeSeconds', 86_401), 'keys.maxAgeSeconds'],
+    ['a policy older than a day', set('policy.maxAgeSeconds', 86_401), 'policy.maxAgeSeconds'],
+    [
+      'a policy asked for more rarely than every 5 s',
+      set('policy.pollSeconds', 6),
+      'policy.pollSeconds',
+    ],
+    [
+      'a certificate without its key',
+      set('listeners.api.tls', { certFile: '/tls/cert.pem' }),
+      'listeners.api.tls.keyFile',
+    ],
+  ])('may not be %s', (_case, change, path) => {
+    expect(pathsOf({ change })).toEqual([path]);
+  });
+});
+
+const overridable = listSettings().filter(
+  (setting): setting is Setting & { env: string } => setting.env !== undefined,
+);
+
+describe('the environment', () => {
+  /** So that every section is there, and every candidate below is one of something. */
+  const everySection = all(
+    set('identity.userPools', [
+      { pool, issuer, clients: ['one'] },
+      { pool: 'us-east-1_Changed', issuer: 'https://changed.example', clients: ['one'] },
+    ]),
+    set('admin', { pool, clients: ['one'] }),
+    ...['api', 'admin', 'ops'].map((name) =>
+      set(`listeners.${name}.tls`, { certFile: '/cert.pem', keyFile: '/key.pem' }),
+    ),
+  );
+
+  function valueAt(config: Config, path: string): unknown {
+    return path
+      .split('.')
+      .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], config);
+  }
+
+  /** Values to try, of which at least one is legal and not what is there already. */
+  function candidates({ type }: Setting, current: unknown): readonly (string | number | boolean)[] {
+    if (type === 'boolean') return [current !== true];
+    if (type === 'integer' || type === 'number') return [Number(current) + 1, Number(current) - 1];
+    if (type === 'string') {
+      return ['us-east-1_Changed', 'eu-west-1', 'https://changed.example', 'changed'];
+    }
+    return type.split(' \\| ');
+  }
+
+  it.each(overridable.map((setting) => [setting.env, setting] as const))(
+    '%s overrides its setting, and only that',
+    (env, setting) => {
+      const before = parse({ change: everySection });
+      const current = valueAt(before, setting.path);
+      const taken = candidates(setting, current).filter((value) => {
+        if (value === current) return false;
+        const input = { change: everySection, env: { [env]: String(value) } };
+        if (faultsOf(() => parse(input)).length > 0) return false;
+        const expected = structuredClone(before);
+        set(setting.path, value)(expected);
+        expect(parse(input)).toEqual(expected);
+        return true;
+      });
+      expect(taken).not.toEqual([]);
+    },
+  );
+
+  it('has a name of its own for every setting', () => {
+    expect(new Set(overridable.map(({ env }) => env)).size).toBe(overridable.length);
+    expect(overridable.length).toBeGreaterThan(40);
+  });
+
+  it('can give what the file leaves out', () => {
+    const env = { TOKEN_BROKER_POLICY_TABLE: 'from-env', TOKEN_BROKER_AUDIT_STDOUT: 'true' };
+    const change = all(set('policy', { region: 'us-east-1' }), set('audit', null));
+    expect(parse({ change, env })).toMatchObject({
+      policy: { table: 'from-env' },
+      audit: { stdout: true },
+    });
+  });
+
+  it('begins a section, which must then be complete', () => {
+    const env = { TOKEN_BROKER_ADMIN_POOL: pool };
+    expect(pathsOf({ env })).toEqual(['admin.clients']);
+  });
+
+  it.each([
+    'TOKEN_BROKER_',
+    'TOKEN_BROKER_POLICY',
+    'TOKEN_BROKER_POLICY_TABLES',
+    'TOKEN_BROKER_policy_table',
+    'TOKEN_BROKER_HTTP_ALLOWED_HOSTS',
+    'TOKEN_BROKER_STS_ENDPOINTS_0_REGION',
+    'TOKEN_BROKER_SERVICE_HOST',
+  ])('is refused when it has the unknown variable %s', (name) => {
+    expect(pathsOf({ env: { [name]: 'x' } })).toEqual([name]);
+  });
+
+  it('may have any variable of somebody else', () => {
+    expect(pathsOf({ env: { PATH: '/bin', TOKEN_BROKERAGE: 'x', NODE_ENV: 'test' } })).toEqual([]);
+  });
+
+  it.each([
+    ['TOKEN_BROKER_LISTENERS_API_PORT', '', 'listeners.api.port'],
+    ['TOKEN_BROKER_LISTENERS_API_PORT', ' 8080', 'listeners.api.port'],
+    ['TOKEN_BROKER_LISTENERS_API_PORT', '8e3', 'listeners.api.port'],
+    ['TOKEN_BROKER_LISTENERS_API_PORT', '0x1f90', 'listeners.api.port'],
+    ['TOKEN_BROKER_LISTENERS_API_PORT', '-1', 'listeners.api.port'],
+    ['TOKEN_BROKER_LISTENERS_API_PORT', '80.5', 'listeners.api.port'],
+    ['TOKEN_BROKER_AUDIT_STDOUT', '1', 'audit.stdout'],
+    ['TOKEN_BROKER_AUDIT_STDOUT', 'yes', 'audit.stdout'],
+    ['TOKEN_BROKER_AUDIT_STDOUT', 'TRUE', 'audit.stdout'],
+    ['TOKEN_BROKER_PROFILE', 'Development', 'profile'],
+    ['TOKEN_BROKER_POLICY_TABLE', '', 'policy.table'],
+  ])('is refused when %s is %j', (name, value, path) => {
+    expect(pathsOf({ env: { [name]: value } })).toEqual([path]);
+  });
+});
+
+describe('the production profile', () => {
+  const other = 'https://dynamodb.us-east-1.amazonaws.com';
+  const endpoints: readonly [string, (url: string) => Change][] = [
+    [
+      'identity.userPools.0.issuer',
+      (url) => set('identity.userPools', [{ pool, issuer: url, clients: ['a'] }]),
+    ],
+    [
+      'identity.userPools.0.jwksUri',
+      (url) => set('identity.userPools', [{ pool, issuer, jwksUri: url, clients: ['a'] }]),
+    ],
+    [
+      'identity.identityPools.0.issuer',
+      (url) => set('identity.identityPools', [{ pool: identityPoolId, issuer: url }]),
+    ],
+    [
+      'identity.identityPools.0.jwksUri',
+      (url) => set('identity.identityPools', [{ pool: identityPoolId, jwksUri: url }]),
+    ],
+    ['policy.endpoint', (url) => set('policy.endpoint', url)],
+    [
+      'sts.endpoints.1.endpoint',
+      (url) =>
+        set('sts.endpoints', [{ region: 'us-east-1' }, { region: 'eu-west-1', endpoint: url }]),
+    ],
+  ];
+
+  it.each(endpoints)('refuses plaintext, loopback and addresses for %s', (path, change) => {
+    expect(pathsOf({ change: change(other) })).toEqual([]);
+    for (const url of [
+      'http://dynamodb.us-east-1.amazonaws.com',
+      'https://localhost',
+      'https://LOCALHOST:8443',
+      'https://localhost.',
+      'https://broker.localhost',
+      'https://127.0.0.1:8443',
+      'https://127.1',
+      'https://2130706433',
+      'https://0x7f.1',
+      'https://10.0.0.1',
+      'https://169.254.169.254',
+      'https://192.0.2.1.',
+      'https://[::1]',
+      'https://[::ffff:127.0.0.1]',
+      'https://[2001:db8::1]:443',
+    ]) {
+      expect([url, ...pathsOf({ change: change(url) })]).toEqual([url, path]);
+    }
+  });
+
+  it('names both faults of a plaintext loopback endpoint', () => {
+    expect(pathsOf({ change: set('policy.endpoint', 'http://127.0.0.1:8000') })).toEqual([
+      'policy.endpoint',
+      'policy.endpoint',
+    ]);
+  });
+
+  it.each(['api', 'admin'])('refuses plain HTTP beyond this host for the %s listener', (name) => {
+    const host = set(`listeners.${name}.host`, '0.0.0.0');
+    const tls = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' };
+    expect(pathsOf({ change: host })).toEqual([`listeners.${name}`]);
+    expect(pathsOf({ change: set(`listeners.${name}.host`, '::') })).toEqual([`listeners.${name}`]);
+    expect(pathsOf({ change: all(host, set(`listeners.${name}.tls`, tls)) })).toEqual([]);
+    const upstream = set(`listeners.${name}.tlsTerminatedUpstream`, true);
+    expect(pathsOf({ change: all(host, upstream) })).toEqual([]);
+  });
+
+  it('lets probes and metrics speak plain HTTP', () => {
+    expect(pathsOf({ change: set('listeners.ops.host', '0.0.0.0') })).toEqual([]);
+  });
+
+  const dangers: readonly (readonly [string, Partial<RuntimeFacts>])[] = [
+    ['an inspector in NODE_OPTIONS', { nodeOptions: '--max-old-space-size=512 --inspect=0.0.0.0' }],
+    ['an inspector that breaks', { nodeOptions: '--inspect-brk' }],
+    ['an inspector spelled with an underscore', { nodeOptions: '--inspect_brk' }],
+    ['an inspector on the command line', { execArgv: ['--inspect'] }],
+    ['a lenient HTTP parser', { nodeOptions: '--insecure-http-parser' }],
+    ['a lenient HTTP parser with underscores', { execArgv: ['--insecure_http_parser'] }],
+    ['heap snapshots on a signal', { nodeOptions: '--heapsnapshot-signal=SIGUSR2' }],
+    ['heap snapshots near the heap limit', { nodeOptions: '--heapsnapshot-near-heap-limit=1' }],
+    ['certificate checks switched off', { tlsRejectUnauthorized: '0' }],
+    ['root', { userId: 0 }],
+  ];
+
+  it.each(dangers)('refuses to run with %s', (_case, runtime) => {
+    expect(faultsOf(() => parse({ runtime }))).toHaveLength(1);
+    expect(faultsOf(() => parse({ runtime, change: set('profile', 'development') }))).toEqual([]);
+  });
+
+  it('runs with harmless options, and where there are no user ids', () => {
+    const runtime = { nodeOptions: '--max-old-space-size=512', execArgv: ['--enable-source-maps'] };
+    expect(faultsOf(() => parse({ runtime: { ...runtime, userId: undefined } }))).toEqual([]);
+    expect(faultsOf(() => parse({ runtime: { tlsRejectUnauthorized: '1' } }))).toEqual([]);
+  });
+
+  it('names all that it refuses at once', () => {
+    const change = all(
+      set('listeners.api.host', '0.0.0.0'),
+      set('policy.endpoint', 'http://table.example'),
+    );
+    const runtime = { nodeOptions: '--inspect', tlsRejectUnauthorized: '0', userId: 0 };
+    expect(faultsOf(() => parse({ change, runtime }))).toHaveLength(5);
+  });
+});
+
+describe('the development profile', () => {
+  const development = set('profile', 'development');
+
+  it.each(['api', 'admin', 'ops'])('refuses to listen beyond loopback on %s', (name) => {
+    for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.com', 'localhost.example.com', '']) {
+      const change = all(development, set(`listeners.${name}.host`, host));
+      expect([host, ...pathsOf({ change })]).toEqual([host, `listeners.${name}.host`]);
+    }
+    for (const host of ['127.0.0.1', '127.0.0.53', '::1', 'localhost']) {
+      const change = all(development, set(`listeners.${name}.host`, host));
+      expect([host, ...pathsOf({ change })]).toEqual([host]);
+    }
+  });
+
+  it('refuses it even with TLS', () => {
+    const tls = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' };
+    const change = all(development, set('listeners.api', { host: '0.0.0.0', tls }));
+    expect(pathsOf({ change })).toEqual(['listeners.api.host']);
+  });
+
+  it('may use plaintext endpoints on loopback', () => {
+    const change = all(
+      development,
+      set('policy.endpoint', 'http://127.0.0.1:8000'),
+      set('identity.userPools', [
+        { pool, issuer: `http://127.0.0.1:9000/${pool}`, clients: ['a'] },
+      ]),
+    );
+    expect(pathsOf({ change })).toEqual([]);
+  });
+});
+
+describe('a configuration file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is read from disk', () => {
+    const file = join(folder, 'config.yaml');
+    writeFileSync(file, JSON.stringify(base()));
+    expect(loadConfig(file, {}, safeRuntime)).toEqual(parse());
+  });
+
+  it('that cannot be read is one fault that says so', () => {
+    const file = join(folder, 'missing.yaml');
+    expect(faultsOf(() => loadConfig(file, {}, safeRuntime))).toEqual([
+      `${file}: cannot be read (ENOENT)`,
+    ]);
+    expect(faultsOf(() => loadConfig(folder, {}, safeRuntime))).toEqual([
+      `${folder}: cannot be read (EISDIR)`,
+    ]);
+  });
+});

@@ -1,0 +1,298 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Caller } from '../../src/core/caller.ts';
+import { type Decision, decide, permittedMappings } from '../../src/core/decide.ts';
+import { compileSnapshot } from '../../src/core/policy-snapshot.ts';
+import type { Principal, RoleMapping } from '../../src/core/role-mapping.ts';
+import {
+  caller,
+  domainPool,
+  machineCaller,
+  mapping,
+  otherPool,
+  roleArn,
+  verdictOf,
+} from '../support/domain.ts';
+
+/** Few of everything, so that rows, callers and requests meet often. */
+const pools = fc.constantFrom(domainPool, otherPool);
+const names = fc.constantFrom('a', 'b');
+const roles = fc.constantFrom(roleArn('one'), roleArn('two'), roleArn('three'));
+const instants = fc.integer({ min: 0, max: 3 }).map((second) => `2026-01-15T12:00:0${second}Z`);
+const addresses = fc.constantFrom('10.1.2.3', '192.0.2.7', '2001:db8::7', '::ffff:10.9.9.9', '');
+const optional = <T>(arb: fc.Arbitrary<T>) => fc.option(arb, { freq: 1, nil: undefined });
+
+const named: fc.Arbitrary<Principal> = fc.oneof(
+  fc.record({ pool: pools, client: names }),
+  fc.record({ pool: pools, user: names }),
+  fc.record({ pool: pools, group: names }),
+);
+const anyone: fc.Arbitrary<Principal> = fc.record({
+  pool: fc.oneof(pools, fc.constant('*' as const)),
+  any: fc.constant(true as const),
+});
+
+const conditions = fc
+  .record({
+    scopes: optional(fc.uniqueArray(names, { minLength: 1 })),
+    claims: optional(fc.record({ team: fc.uniqueArray(names, { minLength: 1 }) })),
+    sourceCidrs: optional(fc.constantFrom(['10.0.0.0/8'], ['10.0.0.0/8', '2001:db8::/32'])),
+    notBefore: optional(instants),
+    expiresAt: optional(instants),
+  })
+  .map(withoutUndefined);
+
+function withoutUndefined<T extends object>(value: T) {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
+}
+
+const common = {
+  precedence: fc.integer({ min: 0, max: 2 }),
+  conditions: fc.oneof(fc.constant({}), conditions),
+  enabled: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, fc.constant(false)),
+};
+const allowFields = fc.record({
+  ...common,
+  effect: fc.constant('allow' as const),
+  principal: named,
+  role: roles,
+});
+const denyFields = fc.record({
+  ...common,
+  effect: fc.constant('deny' as const),
+  principal: fc.oneof(named, anyone),
+  role: fc.oneof(roles, fc.constant('*')),
+});
+const rowsOf = (...fields: readonly (typeof allowFields | typeof denyFields)[]) =>
+  fc
+    .array(fc.oneof(...fields), { maxLength: 12 })
+    .map((list) => list.map((one, index) => deepFreeze(mapping(`row-${index}`, one))));
+const policies = rowsOf(allowFields, allowFields, denyFields);
+
+const callers: fc.Arbitrary<Caller> = fc
+  .record({
+    pool: pools,
+    subject: names,
+    clientId: optional(names),
+    groups: fc.uniqueArray(names),
+    scopes: fc.uniqueArray(names),
+    team: optional(fc.oneof(names, fc.uniqueArray(names))),
+    machine: fc.boolean(),
+  })
+  .map(({ scopes, team, machine, ...parts }) => {
+    const build = machine ? machineCaller : caller;
+    const claims: Record<string, string | string[]> = team === undefined ? {} : { team };
+    return Object.freeze(build({ ...parts, scopes: new Set(scopes), claims }));
+  });
+
+const requests = fc
+  .record({
+    role: optional(
+      fc.oneof(
+        roles,
+        fc.integer({ min: 0, max: 12 }).map((n) => `row-${n}`),
+      ),
+    ),
+    durationSeconds: optional(fc.constantFrom(900, 3600, 3601)),
+    sourceIp: addresses,
+  })
+  .map((request) => Object.freeze(request));
+const times = fc
+  .integer({ min: -1, max: 4001 })
+  .map((ms) => Date.parse('2026-01-15T12:00:00Z') + ms);
+
+const cases = fc.record({ rows: policies, by: callers, request: requests, now: times });
+type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never;
+
+function decideOn(rows: readonly RoleMapping[], { by, request, now }: Omit<Case, 'rows'>) {
+  return decide(snapshot(rows), by, request, now);
+}
+
+function snapshot(rows: readonly RoleMapping[]) {
+  return compileSnapshot(
+    1,
+    rows.map((row) => ({ mapping: row, version: 1 })),
+  );
+}
+
+function permittedIds(rows: readonly RoleMapping[], { by, request, now }: Omit<Case, 'rows'>) {
+  const permitted = permittedMappings(snapshot(rows), by, request.sourceIp, now);
+  return new Set(permitted.map(({ mapping: { id } }) => id));
+}
+
+/** What the policy means, said again in the plainest way: no index, no compilation, strings for addresses. */
+function meansPermitted(row: RoleMapping, rows: readonly RoleMapping[], facts: Omit<Case, 'rows'>) {
+  if (row.effect !== 'allow' || !applies(row, facts)) return false;
+  return !rows.some(
+    (deny) =>
+      deny.effect === 'deny' &&
+      applies(deny, facts) &&
+      (deny.role === '*' || deny.role === row.role),
+  );
+}
+
+function applies(row: RoleMapping, { by, request, now }: Omit<Case, 'rows'>): boolean {
+  if (!row.enabled || !isPrincipal(row.principal, by)) return false;
+  const { scopes = [], claims = {}, sourceCidrs, notBefore, expiresAt } = row.conditions;
+  const team = by.claims.get('team') ?? [];
+  const teams = typeof team === 'string' ? [team] : team;
+  return (
+    scopes.every((scope) => by.scopes.has(scope)) &&
+    (claims['team'] === undefined || claims['team'].some((value) => teams.includes(value))) &&
+    (sourceCidrs === undefined || isWithin(sourceCidrs, request.sourceIp, row.effect)) &&
+    (notBefore === undefined || new Date(now) >= new Date(notBefore)) &&
+    (expiresAt === undefined || new Date(now) < new Date(expiresAt))
+  );
+}
+
+function isPrincipal(principal: Principal, by: Caller): boolean {
+  if (principal.pool !== by.pool && principal.pool !== '*') return false;
+  if ('client' in principal) return principal.client === by.clientId;
+  if ('user' in principal) return principal.user === by.subject && !by.machine;
+  if ('group' in principal) return by.groups.includes(principal.group);
+  return true;
+}
+
+function isWithin(cidrs: readonly string[], address: string, effect: string): boolean {
+  if (address === '') return effect === 'deny';
+  const ipv4 = address.replace('::ffff:', '');
+  return cidrs.some((cidr) => ipv4.startsWith(cidr === '10.0.0.0/8' ? '10.' : '2001:db8:'));
+}
+
+function meansVerdict({ rows, ...facts }: Case): string {
+  const { role, durationSeconds } = facts.request;
+  const strength = ({ principal, precedence, id }: RoleMapping) => {
+    const kind = ['user', 'client', 'group'].findIndex((name) => name in principal);
+    return `${kind} ${String(precedence).padStart(4, '0')} ${id}`;
+  };
+  const permitted = rows
+    .filter((row) => meansPermitted(row, rows, facts))
+    .filter((row) => role === undefined || row.id === role || row.role === role)
+    .toSorted((a, b) => (strength(a) < strength(b) ? -1 : 1));
+  const strongest = permitted.filter(
+    (row, at) => permitted.findIndex((one) => one.role === row.role) === at,
+  );
+  const [only] = strongest;
+  if (only === undefined) return 'deny';
+  if (strongest.length > 1) {
+    return `ambiguous ${strongest
+      .map(({ id }) => id)
+      .toSorted()
+      .join(' ')}`;
+  }
+  return (durationSeconds ?? 3600) > 3600 ? `duration_not_allowed ${only.id}` : `allow ${only.id}`;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) deepFreeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+function shortVerdict(decision: Decision): string {
+  return decision.kind === 'deny' ? 'deny' : verdictOf(decision);
+}
+
+const runs = { numRuns: 2000 };
+
+describe('for any policy, caller, request and time', () => {
+  it('the decision is what the policy means when it is read row by row', () => {
+    fc.assert(
+      fc.property(cases, ({ rows, ...facts }) => {
+        expect(shortVerdict(decideOn(rows, facts))).toBe(meansVerdict({ rows, ...facts }));
+      }),
+      runs,
+    );
+  });
+
+  it('nobody gets a role that no enabled allow names for them', () => {
+    fc.assert(
+      fc.property(cases, ({ rows, ...facts }) => {
+        const decision = decideOn(rows, facts);
+        if (decision.kind !== 'allow') return;
+        const { roleArn: given, caller: to } = decision.session;
+        expect(to).toBe(facts.by);
+        expect(
+          rows.some(
+            ({ effect, enabled, role, principal }) =>
+              effect === 'allow' && enabled && role === given && isPrincipal(principal, facts.by),
+          ),
+        ).toBe(true);
+      }),
+      runs,
+    );
+  });
+
+  it('a deny that applies takes its role away, whatever else stands in the policy', () => {
+    fc.assert(
+      fc.property(cases, denyFields, ({ rows, ...facts }, fields) => {
+        const deny = mapping('deny', fields);
+        fc.pre(applies(deny, facts));
+        const decision = decideOn([...rows, deny], facts);
+        if (deny.role === '*') expect(decision.kind).toBe('deny');
+        else if (decision.kind === 'allow') expect(decision.session.roleArn).not.toBe(deny.role);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('the order of rows changes nothing', () => {
+    const shuffled = cases.chain((one) =>
+      fc
+        .shuffledSubarray([...one.rows], { minLength: one.rows.length })
+        .map((rows) => ({ ...one, shuffledRows: rows })),
+    );
+    fc.assert(
+      fc.property(shuffled, ({ rows, shuffledRows, ...facts }) => {
+        const decision = decideOn(rows, facts);
+        expect(verdictOf(decideOn(shuffledRows, facts))).toBe(verdictOf(decision));
+      }),
+      runs,
+    );
+  });
+
+  it('removing an allow never widens what a caller may have', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), ({ rows, ...facts }, pick) => {
+        const allows = rows.filter(({ effect }) => effect === 'allow');
+        const removed = allows[pick % Math.max(1, allows.length)];
+        const before = permittedIds(rows, facts);
+        const after = permittedIds(
+          rows.filter((row) => row !== removed),
+          facts,
+        );
+        expect([...after].filter((id) => !before.has(id))).toEqual([]);
+      }),
+      runs,
+    );
+  });
+
+  it('adding a deny never widens what a caller may have', () => {
+    fc.assert(
+      fc.property(cases, denyFields, ({ rows, ...facts }, fields) => {
+        const before = permittedIds(rows, facts);
+        const after = permittedIds([...rows, mapping('deny', fields)], facts);
+        expect([...after].filter((id) => !before.has(id))).toEqual([]);
+      }),
+      runs,
+    );
+  });
+
+  it('asking again gives the same answer, and neither policy nor caller nor request is changed', () => {
+    fc.assert(
+      fc.property(cases, ({ rows, by, request, now }) => {
+        const policy = snapshot(rows);
+        const contents = () =>
+          JSON.stringify([policy.revision, [...policy.byId], [...policy.byPrincipal]]);
+        const before = contents();
+        const first = decide(policy, by, request, now);
+        expect(decide(policy, by, request, now)).toEqual(first);
+        expect(decide(snapshot(rows), by, request, now)).toEqual(first);
+        expect(contents()).toBe(before);
+      }),
+      runs,
+    );
+  });
+});

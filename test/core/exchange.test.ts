@@ -1,0 +1,487 @@
+import { describe, expect, it } from '@jest/globals';
+import type { AuditRecord, RequestContext } from '../../src/core/audit-record.ts';
+import type { IssuedSession } from '../../src/core/credentials.ts';
+import { BrokerError, type errorCodes } from '../../src/core/errors.ts';
+import {
+  createExchange,
+  type ExchangeParts,
+  type ExchangeRequest,
+} from '../../src/core/exchange.ts';
+import type { CredentialIssuer, IssueResult } from '../../src/core/ports.ts';
+import type { RoleMapping } from '../../src/core/role-mapping.ts';
+import type { SessionPlan } from '../../src/core/session.ts';
+import { tokenDigest } from '../../src/core/token-digest.ts';
+import {
+  type CallerParts,
+  caller,
+  claimRef,
+  mapping,
+  roleArn,
+  snapshotOf,
+} from '../support/domain.ts';
+import { secretsIn } from '../support/secrets-in.ts';
+import { createTestClock } from '../support/test-clock.ts';
+
+const token = 'CANARY.token.signature';
+const secrets = [token, 'CANARY/secret+access/key', 'CANARY-session-token'];
+const context: RequestContext = {
+  requestId: 'request-1',
+  route: '/v1/credentials',
+  sourceIp: '192.0.2.7',
+  peerIp: '10.0.0.1',
+  userAgent: 'test/1.0',
+};
+
+function issuedFor(plan: SessionPlan): IssuedSession {
+  return {
+    credentials: {
+      accessKeyId: 'ASIAEXAMPLE',
+      secretAccessKey: secrets[1] ?? '',
+      sessionToken: secrets[2] ?? '',
+      expiresAt: Date.UTC(2026, 0, 15, 13),
+    },
+    assumedRoleArn: `arn:aws:sts::123456789012:assumed-role/orders/${plan.sessionName}`,
+    assumedRoleId: `AROAEXAMPLE:${plan.sessionName}`,
+    subject: undefined,
+    audience: undefined,
+    provider: undefined,
+    packedPolicySize: undefined,
+    stsRequestId: 'sts-request-1',
+    issuedAt: 0,
+  };
+}
+
+interface Setting {
+  readonly policy?: readonly RoleMapping[];
+  readonly by?: CallerParts;
+  readonly parts?: Partial<ExchangeParts>;
+  readonly request?: Partial<ExchangeRequest>;
+  readonly read?: () => ExchangeRequest | Promise<ExchangeRequest>;
+  readonly from?: RequestContext;
+}
+
+/** One exchange over ports written out here, and the events it caused, in their order. */
+async function exchange(setting: Setting = {}) {
+  const { policy = [mapping('orders')], by, parts, request, read, from = context } = setting;
+  const events: string[] = [];
+  const records: AuditRecord[] = [];
+  const issuer: CredentialIssuer = parts?.issuer ?? {
+    issue: (plan) => ({ session: issuedFor(plan), cached: false }),
+  };
+  const run = createExchange({
+    validator: { validate: () => caller(by) },
+    policy: { current: () => snapshotOf(...policy) },
+    clock: createTestClock(),
+    audit: {
+      async record(record) {
+        events.push('record begun');
+        await new Promise((resolve) => setImmediate(resolve));
+        records.push(record);
+        events.push('record durable');
+      },
+    },
+    ...parts,
+    issuer: {
+      issue(plan, presented) {
+        events.push('issue');
+        return issuer.issue(plan, presented);
+      },
+    },
+  });
+  const asked = { token, role: undefined, durationSeconds: undefined, ...request };
+  const outcome = await run(from, read ?? (() => asked)).then(
+    (result) => ({ result, error: undefined }),
+    (error: unknown) => ({ result: undefined, error }),
+  );
+  events.push('answered');
+  return { ...outcome, events, records };
+}
+
+function brokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  throw new Error('expected a BrokerError', { cause: error });
+}
+
+const deny = mapping('freeze', { effect: 'deny', role: '*' });
+const withPolicyOf = (claim: string) =>
+  mapping('orders', {
+    session: {
+      policy: {
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Action: '*', Resource: `arn:aws:s3:::${claimRef(claim)}` }],
+      },
+    },
+  });
+
+describe('an exchange that is allowed', () => {
+  it('answers with the credentials only after their record is durable', async () => {
+    const { result, events } = await exchange();
+    expect(result?.session.credentials.accessKeyId).toBe('ASIAEXAMPLE');
+    expect(events).toEqual(['issue', 'record begun', 'record durable', 'answered']);
+  });
+
+  it('leaves one record that says who got what, by which mapping, and how to find it in CloudTrail', async () => {
+    const { records } = await exchange({
+      request: { role: 'orders', durationSeconds: 900 },
+      by: { tokenId: 'jti-1', tokenSha256: tokenDigest(token) },
+    });
+    expect(records).toEqual([
+      {
+        type: 'exchange',
+        time: '2026-01-15T12:00:00.000Z',
+        ...context,
+        outcome: 'issued',
+        token: {
+          sha256: tokenDigest(token),
+          issuer: caller().issuer,
+          pool: caller().pool,
+          clientId: caller().clientId,
+          subject: caller().subject,
+          use: 'access',
+          id: 'jti-1',
+        },
+        request: { role: 'orders', durationSeconds: 900 },
+        policyRevision: 7,
+        mapping: { id: 'orders', version: 1 },
+        session: { role: roleArn('orders'), name: caller().subject, durationSeconds: 900 },
+        credentials: {
+          cached: false,
+          accessKeyId: 'ASIAEXAMPLE',
+          assumedRoleId: `AROAEXAMPLE:${caller().subject}`,
+          stsRequestId: 'sts-request-1',
+          expiration: '2026-01-15T13:00:00Z',
+        },
+      },
+    ]);
+  });
+
+  it('hands the issuer exactly the planned session and the token of this very request', async () => {
+    const asked: unknown[] = [];
+    const issuer: CredentialIssuer = {
+      issue(plan, presented): IssueResult {
+        asked.push([plan, presented]);
+        return { session: issuedFor(plan), cached: true };
+      },
+    };
+    const { result, records } = await exchange({ parts: { issuer } });
+    expect(asked).toEqual([[result?.plan, token]]);
+    expect(result?.plan).toMatchObject({ mappingId: 'orders', roleArn: roleArn('orders') });
+    expect(records).toMatchObject([{ credentials: { cached: true } }]);
+  });
+
+  it('records the digest of a session policy, never its text', async () => {
+    const { result, records } = await exchange({ policy: [withPolicyOf('sub')] });
+    const { policy, policySha256 } = result?.plan ?? {};
+    expect(policy).toContain(caller().subject);
+    expect(records).toMatchObject([{ session: { policySha256: tokenDigest(policy ?? '') } }]);
+    expect(policySha256).toBe(tokenDigest(policy ?? ''));
+    expect(secretsIn(records, [policy ?? ''])).toEqual([]);
+  });
+
+  it('returns nothing when the audit log does not accept its record', async () => {
+    const unavailable = new BrokerError('audit_unavailable');
+    const audit = { record: () => Promise.reject(unavailable) };
+    const { result, error } = await exchange({ parts: { audit } });
+    expect(result).toBeUndefined();
+    expect(error).toBe(unavailable);
+    expect(secretsIn(error, secrets)).toEqual([]);
+  });
+
+  it('returns nothing while the audit log has not said that its record is durable', async () => {
+    let accept = () => {};
+    let answered = false;
+    const recording = new Promise<void>((resolve) => {
+      accept = resolve;
+    });
+    const pending = exchange({ parts: { audit: { record: () => recording } } }).then((done) => {
+      answered = true;
+      return done;
+    });
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(answered).toBe(false);
+    accept();
+    expect((await pending).result).toBeDefined();
+  });
+});
+
+interface Refusal {
+  readonly setting: Setting;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+const refusing = (error: unknown) => () => {
+  throw error;
+};
+const failedWith = (code: keyof typeof errorCodes, reason?: string) =>
+  new BrokerError(code, reason === undefined ? {} : { reason });
+const denied = (reason: string) => ({ outcome: 'denied', code: 'access_denied', reason });
+
+const refusals: readonly (readonly [string, Refusal])[] = [
+  [
+    'a request that cannot be read',
+    {
+      setting: { read: refusing(failedWith('body_invalid')) },
+      record: { outcome: 'denied', code: 'body_invalid' },
+    },
+  ],
+  [
+    'a token that is refused',
+    {
+      setting: { parts: { validator: { validate: refusing(failedWith('token_expired')) } } },
+      record: { outcome: 'denied', code: 'token_expired' },
+    },
+  ],
+  [
+    'a token whose check fails later',
+    {
+      setting: {
+        parts: { validator: { validate: () => Promise.reject(failedWith('keys_unavailable')) } },
+      },
+      record: { outcome: 'failed', code: 'keys_unavailable' },
+    },
+  ],
+  [
+    'a policy that is stale',
+    {
+      setting: { parts: { policy: { current: refusing(failedWith('policy_stale')) } } },
+      record: { outcome: 'failed', code: 'policy_stale' },
+    },
+  ],
+  ['no mapping', { setting: { policy: [] }, record: denied('no_mapping') }],
+  [
+    'an explicit deny',
+    {
+      setting: { policy: [mapping('orders'), deny] },
+      record: { ...denied('explicit_deny'), mapping: { id: 'freeze', version: 1 } },
+    },
+  ],
+  [
+    'a scope that is missing',
+    {
+      setting: { policy: [mapping('orders', { conditions: { scopes: ['x'] } })] },
+      record: { ...denied('scope_missing'), mapping: { id: 'orders', version: 1 } },
+    },
+  ],
+  [
+    'a claim that does not match',
+    {
+      setting: { policy: [mapping('orders', { conditions: { claims: { team: ['x'] } } })] },
+      record: denied('claim_mismatch'),
+    },
+  ],
+  [
+    'an address outside',
+    {
+      setting: { policy: [mapping('orders', { conditions: { sourceCidrs: ['10.0.0.0/8'] } })] },
+      record: denied('source_outside'),
+    },
+  ],
+  [
+    'a mapping that is not valid yet',
+    {
+      setting: {
+        policy: [mapping('orders', { conditions: { notBefore: '2027-01-01T00:00:00Z' } })],
+      },
+      record: denied('not_yet_valid'),
+    },
+  ],
+  [
+    'a mapping that has expired',
+    {
+      setting: {
+        policy: [mapping('orders', { conditions: { expiresAt: '2026-01-01T00:00:00Z' } })],
+      },
+      record: denied('mapping_expired'),
+    },
+  ],
+  [
+    'a claim that is unsafe',
+    {
+      setting: { policy: [withPolicyOf('team')], by: { claims: { team: '*' } } },
+      record: denied('claim_unsafe'),
+    },
+  ],
+  [
+    'several roles',
+    {
+      setting: { policy: [mapping('a'), mapping('b')] },
+      record: { outcome: 'denied', code: 'role_ambiguous' },
+    },
+  ],
+  [
+    'a duration that is too long',
+    {
+      setting: { request: { durationSeconds: 3601 } },
+      record: {
+        outcome: 'denied',
+        code: 'duration_not_allowed',
+        request: { durationSeconds: 3601 },
+      },
+    },
+  ],
+  [
+    'a token without an audience',
+    {
+      setting: { by: { audience: undefined } },
+      record: { outcome: 'denied', code: 'token_audience_missing' },
+    },
+  ],
+  [
+    'a refusal by STS',
+    {
+      setting: { parts: { issuer: { issue: refusing(failedWith('sts_access_denied')) } } },
+      record: { outcome: 'denied', code: 'sts_access_denied' },
+    },
+  ],
+  [
+    'an outage of STS',
+    {
+      setting: {
+        parts: {
+          issuer: { issue: () => Promise.reject(failedWith('sts_unavailable', 'circuit_open')) },
+        },
+      },
+      record: { outcome: 'failed', code: 'sts_unavailable', reason: 'circuit_open' },
+    },
+  ],
+  [
+    'a fault nobody thought of',
+    {
+      setting: {
+        parts: { issuer: { issue: refusing(new TypeError(`${token} is not a function`)) } },
+      },
+      record: { outcome: 'failed', code: 'internal_error' },
+    },
+  ],
+  [
+    'something thrown that is no error',
+    {
+      setting: { parts: { validator: { validate: refusing(token) } } },
+      record: { outcome: 'failed', code: 'internal_error' },
+    },
+  ],
+];
+
+describe('an exchange that is refused', () => {
+  it.each(refusals)('leaves exactly one record, without a secret: %s', async (_case, refusal) => {
+    const { result, records, events } = await exchange(refusal.setting);
+    expect(result).toBeUndefined();
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject(refusal.record);
+    expect(records[0]).toMatchObject({ type: 'exchange', ...context });
+    expect(records[0]).not.toHaveProperty('credentials');
+    expect(secretsIn(records, secrets)).toEqual([]);
+    expect(events.slice(-2)).toEqual(['record durable', 'answered']);
+  });
+
+  it.each(refusals.filter(([, { setting }]) => setting.parts?.issuer === undefined))(
+    'never reaches the issuer: %s',
+    async (_case, { setting }) => {
+      const { events } = await exchange(setting);
+      expect(events).not.toContain('issue');
+    },
+  );
+
+  it('throws what refused it, unchanged', async () => {
+    for (const thrown of [failedWith('sts_throttled'), new TypeError('x')]) {
+      const { error } = await exchange({ parts: { issuer: { issue: refusing(thrown) } } });
+      expect(error).toBe(thrown);
+    }
+  });
+
+  it('looks the same to the caller whatever the reason of the denial, and whether the role exists', async () => {
+    const answers = new Set<string>();
+    for (const [, { setting, record }] of refusals) {
+      if (record['code'] !== 'access_denied') continue;
+      for (const role of [undefined, 'orders', 'no-such-mapping', roleArn('no-such-role')]) {
+        const { error } = await exchange({ ...setting, request: { role } });
+        const { code, status, detail, choices, faults, scope, message } = brokerError(error);
+        answers.add(JSON.stringify({ code, status, detail, choices, faults, scope, message }));
+      }
+    }
+    expect(answers.size).toBe(1);
+  });
+
+  it('lists the roles to a caller who has several, and says nothing of others', async () => {
+    const others = mapping('theirs', { principal: { pool: caller().pool, client: 'other' } });
+    const { error } = await exchange({ policy: [mapping('b'), others, mapping('a')] });
+    expect(brokerError(error).choices).toEqual([
+      { mapping: 'a', role: roleArn('a') },
+      { mapping: 'b', role: roleArn('b') },
+    ]);
+  });
+
+  it('says which durations are allowed', async () => {
+    const { error } = await exchange({ request: { durationSeconds: 7200 } });
+    expect(brokerError(error).detail).toContain('900 to 3600 seconds');
+  });
+
+  it('is a failure of the audit log when that does not accept the record', async () => {
+    const unavailable = new BrokerError('audit_unavailable');
+    const audit = { record: () => Promise.reject(unavailable) };
+    const { error } = await exchange({ policy: [], parts: { audit } });
+    expect(error).toBe(unavailable);
+  });
+
+  it('names a token that was read but not verified by its digest alone', async () => {
+    const validator = { validate: refusing(failedWith('token_signature_invalid')) };
+    const { records } = await exchange({ parts: { validator } });
+    expect(records).toMatchObject([{ token: { sha256: tokenDigest(token) } }]);
+    expect(Object.keys(records[0]?.type === 'exchange' ? (records[0].token ?? {}) : {})).toEqual([
+      'sha256',
+    ]);
+  });
+
+  it('records no token when none could be read', async () => {
+    const { records } = await exchange({ read: refusing(failedWith('token_missing')) });
+    expect(records[0]).not.toHaveProperty('token');
+    expect(records[0]).not.toHaveProperty('request');
+  });
+
+  it('records no user agent when there was none', async () => {
+    const { records } = await exchange({ from: { ...context, userAgent: undefined } });
+    expect(records[0]).not.toHaveProperty('userAgent');
+  });
+});
+
+describe('the decision', () => {
+  it('is made anew for every request, on the policy in force at that moment', async () => {
+    const policies = [[mapping('orders')], [mapping('orders'), deny], [mapping('orders')]];
+    const by = caller();
+    const records: AuditRecord[] = [];
+    const run = createExchange({
+      validator: { validate: () => by },
+      policy: { current: () => snapshotOf(...(policies.shift() ?? [])) },
+      issuer: { issue: (plan) => ({ session: issuedFor(plan), cached: true }) },
+      audit: {
+        record(record) {
+          records.push(record);
+          return Promise.resolve();
+        },
+      },
+      clock: createTestClock(),
+    });
+    const request = { token, role: undefined, durationSeconds: undefined };
+    await run(context, () => request);
+    await expect(run(context, () => request)).rejects.toMatchObject({ code: 'access_denied' });
+    await run(context, () => request);
+    expect(records).toMatchObject([
+      { outcome: 'issued' },
+      { outcome: 'denied' },
+      { outcome: 'issued' },
+    ]);
+  });
+
+  it('is made at the time at which the token was verified, not at which the request came', async () => {
+    const clock = createTestClock();
+    const expiring = mapping('orders', { conditions: { expiresAt: '2026-01-15T12:00:10Z' } });
+    const validator = {
+      async validate() {
+        await clock.advance(10_000);
+        return caller();
+      },
+    };
+    const { records } = await exchange({ policy: [expiring], parts: { clock, validator } });
+    expect(records).toMatchObject([{ outcome: 'denied', reason: 'mapping_expired' }]);
+  });
+});

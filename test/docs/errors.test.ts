@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { denyReasons } from '../../src/core/decide.ts';
+import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
+import { rawProblem } from '../../src/http/problem.ts';
+import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';
+
+const document = readDocument('errors.md');
+const codes = Object.keys(errorCodes) as readonly BrokerErrorCode[];
+
+/** Heading, then a paragraph that begins with the status, then at least one that explains. */
+const sections = new Map(
+  [...document.matchAll(/^### `([^`]+)`\n\n(.+)\n\n(.+)/gm)].map(
+    ([, code = '', summary = '', explanation = '']) => [code, { summary, explanation }] as const,
+  ),
+);
+
+function bodyOf(error: BrokerError): unknown {
+  return JSON.parse(rawProblem(error).split('\r\n\r\n')[1] ?? '');
+}
+
+describe('docs/errors.md', () => {
+  it('documents every code once, and no other, in the order of the code', () => {
+    const headings = [...document.matchAll(/^### (.+)$/gm)].map((match) => match[1]);
+    expect(headings).toEqual(codes.map((code) => `\`${code}\``));
+    expect([...sections.keys()]).toHaveLength(headings.length);
+  });
+
+  it.each(codes)('has status, title and Retry-After of %s as they are', (code) => {
+    const { retryAfterSeconds } = new BrokerError(code);
+    const { status, title } = errorCodes[code];
+    const retry = retryAfterSeconds === undefined ? '' : ` Retry-After: ${retryAfterSeconds}.`;
+    expect(sections.get(code)?.summary).toBe(`**${status}** ${title}.${retry}`);
+    expect(sections.get(code)?.explanation).not.toMatch(/^#/);
+  });
+
+  it('explains every reason of a denial, and no other', () => {
+    const reasons = tableRows(document, '| reason | meaning |').map(([reason]) => reason);
+    expect(reasons).toEqual(denyReasons.map((reason) => `\`${reason}\``));
+  });
+
+  it('shows a problem document as the service prints it', () => {
+    const [text = ''] = codeBlocks(document, 'json');
+    const example = JSON.parse(text);
+    const { code, detail, choices, request_id } = example;
+    expect(bodyOf(new BrokerError(code, { detail, choices }))).toEqual({
+      ...example,
+      request_id: expect.not.stringMatching(request_id),
+    });
+  });
+
+  it('explains every member of a problem document, and no other', () => {
+    const members = tableRows(document, '| member | meaning |').map(([member]) => member);
+    const everything = bodyOf(
+      new BrokerError('body_invalid', { detail: 'x', faults: [], choices: [] }),
+    );
+    expect(members).toEqual(Object.keys(everything as object).map((name) => `\`${name}\``));
+  });
+});
