@@ -2,8 +2,9 @@
 
 import type { Caller } from './caller.ts';
 import { toRfc3339 } from './clock.ts';
-import type { IssuedSession } from './credentials.ts';
+import type { IssueResult } from './credentials.ts';
 import type { BrokerErrorCode } from './errors.ts';
+import { remember } from './remember.ts';
 import type { RoleMapping } from './role-mapping.ts';
 import type { SessionPlan } from './session.ts';
 
@@ -21,20 +22,25 @@ export interface RequestContext {
 
 export interface AuditedToken {
   readonly sha256: string;
-  readonly issuer?: string;
-  readonly pool?: string;
-  readonly clientId?: string;
-  readonly subject?: string;
-  readonly use?: string;
-  readonly id?: string;
+  readonly issuer?: string | undefined;
+  readonly pool?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly use?: string | undefined;
+  readonly id?: string | undefined;
+}
+
+export interface AuditedRequest {
+  readonly role?: string | undefined;
+  readonly durationSeconds?: number | undefined;
 }
 
 export interface AuditedSession {
   readonly role: string;
   readonly name: string;
   readonly durationSeconds: number;
-  readonly policySha256?: string;
-  readonly policyArns?: readonly string[];
+  readonly policySha256?: string | undefined;
+  readonly policyArns?: readonly string[] | undefined;
 }
 
 export interface AuditedCredentials {
@@ -55,18 +61,18 @@ export interface ExchangeRecord {
   readonly route: string;
   readonly sourceIp: string;
   readonly peerIp: string;
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
   /** `denied`: the request was refused on its merits; `failed`: something that the broker needs did not work. */
   readonly outcome: 'issued' | 'denied' | 'failed';
-  readonly code?: BrokerErrorCode;
+  readonly code?: BrokerErrorCode | undefined;
   /** What the caller is not told: why a decision was a denial. */
-  readonly reason?: string;
-  readonly token?: AuditedToken;
-  readonly request?: { readonly role?: string; readonly durationSeconds?: number };
-  readonly policyRevision?: number;
-  readonly mapping?: { readonly id: string; readonly version: number };
-  readonly session?: AuditedSession;
-  readonly credentials?: AuditedCredentials;
+  readonly reason?: string | undefined;
+  readonly token?: AuditedToken | undefined;
+  readonly request?: AuditedRequest | undefined;
+  readonly policyRevision?: number | undefined;
+  readonly mapping?: { readonly id: string; readonly version: number } | undefined;
+  readonly session?: AuditedSession | undefined;
+  readonly credentials?: AuditedCredentials | undefined;
 }
 
 /**
@@ -77,26 +83,26 @@ export interface MappingChangeRecord {
   readonly type: 'mapping_change';
   readonly time: string;
   readonly requestId: string;
-  readonly route?: string;
+  readonly route?: string | undefined;
   readonly sourceIp: string;
   readonly peerIp: string;
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
   /**
    * `authorized`: every check has passed and the write follows; `refused`: nothing was written, on the merits
    * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
    * not say whether it wrote.
    */
-  readonly outcome?: 'authorized' | 'refused' | 'failed' | 'unknown';
-  readonly code?: BrokerErrorCode;
-  readonly token?: AuditedToken;
+  readonly outcome?: 'authorized' | 'refused' | 'failed' | 'unknown' | undefined;
+  readonly code?: BrokerErrorCode | undefined;
+  readonly token?: AuditedToken | undefined;
   readonly action: 'create' | 'replace' | 'delete';
-  readonly mappingId?: string;
+  readonly mappingId?: string | undefined;
   /** The version that the change is based on. */
-  readonly baseVersion?: number;
+  readonly baseVersion?: number | undefined;
   /** Why, in the editor's words; absent if the attempt was refused before they were read. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** A mapping managed from Git was changed by hand. */
-  readonly override?: true;
+  readonly override?: true | undefined;
   /** Null: there is none, none that can be read, or the attempt was refused before it was read. */
   readonly before: RoleMapping | null;
   readonly after: RoleMapping | null;
@@ -110,46 +116,44 @@ export interface ExplainRecord {
   readonly route: string;
   readonly sourceIp: string;
   readonly peerIp: string;
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
   /** The administrator's. */
   readonly token: AuditedToken;
   /** The token that was explained. */
   readonly explained: AuditedToken;
-  readonly request: { readonly role?: string; readonly durationSeconds?: number };
+  readonly request: AuditedRequest;
   readonly outcome: 'allow' | 'deny' | 'ambiguous' | 'duration_not_allowed' | 'refused';
-  readonly code?: BrokerErrorCode;
+  readonly code?: BrokerErrorCode | undefined;
 }
 
 export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord;
 
-export function auditedToken(caller: Caller): AuditedToken {
-  return {
-    sha256: caller.tokenSha256,
-    issuer: caller.issuer,
-    pool: caller.pool,
-    ...(caller.clientId === undefined ? {} : { clientId: caller.clientId }),
-    subject: caller.subject,
-    use: caller.tokenUse,
-    ...(caller.tokenId === undefined ? {} : { id: caller.tokenId }),
-  };
-}
+/** The same object for the same caller, session or credentials: the log prints each of them once. */
+export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) => ({
+  sha256: caller.tokenSha256,
+  issuer: caller.issuer,
+  pool: caller.pool,
+  clientId: caller.clientId,
+  subject: caller.subject,
+  use: caller.tokenUse,
+  id: caller.tokenId,
+}));
 
-export function auditedSession(plan: SessionPlan): AuditedSession {
-  return {
-    role: plan.roleArn,
-    name: plan.sessionName,
-    durationSeconds: plan.durationSeconds,
-    ...(plan.policySha256 === undefined ? {} : { policySha256: plan.policySha256 }),
-    ...(plan.policyArns.length === 0 ? {} : { policyArns: plan.policyArns }),
-  };
-}
+export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((plan) => ({
+  role: plan.roleArn,
+  name: plan.sessionName,
+  durationSeconds: plan.durationSeconds,
+  policySha256: plan.policySha256,
+  policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
+}));
 
-export function auditedCredentials(issued: IssuedSession, cached: boolean): AuditedCredentials {
-  return {
+/** By the result of issuing, which is one object for all hits of a cache entry. */
+export const auditedCredentials: (result: IssueResult) => AuditedCredentials = remember(
+  ({ session, cached }) => ({
     cached,
-    accessKeyId: issued.credentials.accessKeyId,
-    assumedRoleId: issued.assumedRoleId,
-    stsRequestId: issued.stsRequestId,
-    expiration: toRfc3339(issued.credentials.expiresAt),
-  };
-}
+    accessKeyId: session.credentials.accessKeyId,
+    assumedRoleId: session.assumedRoleId,
+    stsRequestId: session.stsRequestId,
+    expiration: toRfc3339(session.credentials.expiresAt),
+  }),
+);

@@ -24,3 +24,9 @@ export interface IssuedSession {
   /** Epoch milliseconds at which STS answered. */
   readonly issuedAt: number;
 }
+
+/** One object for all hits of a cache entry. */
+export interface IssueResult {
+  readonly session: IssuedSession;
+  readonly cached: boolean;
+}

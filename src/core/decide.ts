@@ -7,7 +7,7 @@
 
 import { type BlockList, isIP } from 'node:net';
 import type { Caller } from './caller.ts';
-import { type CompiledMapping, type PolicySnapshot, principalKeysOf } from './policy-snapshot.ts';
+import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import { minDurationSeconds } from './role-mapping.ts';
 import { planSession, type SessionPlan } from './session.ts';
 
@@ -89,7 +89,7 @@ function weigh(
   const denies: CompiledMapping[] = [];
   const allows: CompiledMapping[] = [];
   let nearMiss: Weighing['nearMiss'];
-  for (const candidate of mappingsFor(snapshot, caller)) {
+  for (const candidate of snapshot.mappingsFor(caller)) {
     const denying = candidate.mapping.effect === 'deny';
     if (!denying && !isNamed(candidate, request.role)) continue;
     const reason = failedCondition(candidate, caller, request.sourceIp, now);
@@ -111,16 +111,6 @@ function subtract(allows: readonly CompiledMapping[], denies: readonly CompiledM
 /** Which near miss is told must not depend on the order of rows either. */
 function nearer(known: Weighing['nearMiss'], found: NonNullable<Weighing['nearMiss']>) {
   return known === undefined || precedes(found.mapping, known.mapping) ? found : known;
-}
-
-/** Every mapping, allow or deny, whose principal is this caller. */
-export function mappingsFor(snapshot: PolicySnapshot, caller: Caller): CompiledMapping[] {
-  const found: CompiledMapping[] = [];
-  for (const key of principalKeysOf(caller)) {
-    const sharing = snapshot.byPrincipal.get(key);
-    if (sharing !== undefined) found.push(...sharing);
-  }
-  return found;
 }
 
 /** The first condition that does not hold, or undefined if all do. */

@@ -14,15 +14,11 @@ import {
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { Clock } from './clock.ts';
+import type { IssueResult } from './credentials.ts';
 import { type Decision, decide, type RoleRequest } from './decide.ts';
 import { BrokerError } from './errors.ts';
-import type {
-  AuditLog,
-  CredentialIssuer,
-  IssueResult,
-  PolicySource,
-  TokenValidator,
-} from './ports.ts';
+import type { CompiledMapping } from './policy-snapshot.ts';
+import type { AuditLog, CredentialIssuer, PolicySource, TokenValidator } from './ports.ts';
 import type { SessionPlan } from './session.ts';
 import { tokenDigest } from './token-digest.ts';
 
@@ -33,8 +29,9 @@ export interface ExchangeRequest {
   readonly durationSeconds: number | undefined;
 }
 
-export interface ExchangeResult extends IssueResult {
+export interface ExchangeResult {
   readonly plan: SessionPlan;
+  readonly issued: IssueResult;
 }
 
 /**
@@ -75,13 +72,12 @@ export function createExchange({
       const snapshot = policy.current();
       findings.policyRevision = snapshot.revision;
       const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
-      noteMapping(findings, decision);
+      findings.mapping = decision.kind === 'ambiguous' ? undefined : decision.mapping;
       const plan = requireAllowed(decision);
       findings.plan = plan;
 
       requireAudience(caller);
-      const issued = await issuer.issue(plan, request.token);
-      result = { ...issued, plan };
+      result = { plan, issued: await issuer.issue(plan, request.token) };
     } catch (error) {
       await audit.record(refusalRecord(context, findings, error, clock.now()));
       throw error;
@@ -97,7 +93,7 @@ interface Findings {
   request?: ExchangeRequest;
   caller?: Caller;
   policyRevision?: number;
-  mapping?: { readonly id: string; readonly version: number };
+  mapping?: CompiledMapping | undefined;
   plan?: SessionPlan;
 }
 
@@ -107,11 +103,6 @@ function roleRequest(request: ExchangeRequest, context: RequestContext): RoleReq
     durationSeconds: request.durationSeconds,
     sourceIp: context.sourceIp,
   };
-}
-
-function noteMapping(findings: Findings, decision: Decision): void {
-  if (decision.kind === 'ambiguous' || decision.mapping === undefined) return;
-  findings.mapping = { id: decision.mapping.mapping.id, version: decision.mapping.version };
 }
 
 function requireAllowed(decision: Decision): SessionPlan {
@@ -155,14 +146,14 @@ function requireAudience(caller: Caller): void {
 function issueRecord(
   context: RequestContext,
   findings: Findings,
-  { session, cached, plan }: ExchangeResult,
+  { plan, issued }: ExchangeResult,
   now: number,
 ): ExchangeRecord {
   return {
     ...commonFields(context, findings, now),
     outcome: 'issued',
     session: auditedSession(plan),
-    credentials: auditedCredentials(session, cached),
+    credentials: auditedCredentials(issued),
   };
 }
 
@@ -177,19 +168,13 @@ function refusalRecord(
     ...commonFields(context, findings, now),
     outcome: known !== undefined && known.status < 500 ? 'denied' : 'failed',
     code: known?.code ?? 'internal_error',
-    ...(known?.reason === undefined ? {} : { reason: known.reason }),
-    ...(findings.plan === undefined ? {} : { session: auditedSession(findings.plan) }),
+    reason: known?.reason,
+    session: findings.plan && auditedSession(findings.plan),
   };
 }
 
 function commonFields(context: RequestContext, findings: Findings, now: number) {
-  const { request, caller, policyRevision, mapping } = findings;
-  const token: AuditedToken | undefined =
-    caller !== undefined
-      ? auditedToken(caller)
-      : request !== undefined
-        ? { sha256: tokenDigest(request.token) }
-        : undefined;
+  const { request, policyRevision, mapping } = findings;
   return {
     type: 'exchange' as const,
     time: new Date(now).toISOString(),
@@ -197,17 +182,15 @@ function commonFields(context: RequestContext, findings: Findings, now: number) 
     route: context.route,
     sourceIp: context.sourceIp,
     peerIp: context.peerIp,
-    ...(context.userAgent === undefined ? {} : { userAgent: context.userAgent }),
-    ...(token === undefined ? {} : { token }),
-    ...(request === undefined ? {} : { request: auditedRequest(request) }),
-    ...(policyRevision === undefined ? {} : { policyRevision }),
-    ...(mapping === undefined ? {} : { mapping }),
+    userAgent: context.userAgent,
+    token: tokenOf(findings),
+    request: request && { role: request.role, durationSeconds: request.durationSeconds },
+    policyRevision,
+    mapping: mapping && { id: mapping.mapping.id, version: mapping.version },
   };
 }
 
-function auditedRequest({ role, durationSeconds }: ExchangeRequest) {
-  return {
-    ...(role === undefined ? {} : { role }),
-    ...(durationSeconds === undefined ? {} : { durationSeconds }),
-  };
+function tokenOf({ caller, request }: Findings): AuditedToken | undefined {
+  if (caller !== undefined) return auditedToken(caller);
+  return request && { sha256: tokenDigest(request.token) };
 }

@@ -2,6 +2,7 @@
 
 import { BlockList, isIPv6 } from 'node:net';
 import type { Caller } from './caller.ts';
+import { remember } from './remember.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
 import type { SessionPlanning } from './session.ts';
 
@@ -25,6 +26,8 @@ export interface PolicySnapshot {
   readonly revision: number;
   readonly byId: ReadonlyMap<string, CompiledMapping>;
   readonly byPrincipal: ReadonlyMap<string, readonly CompiledMapping[]>;
+  /** Every mapping, allow or deny, whose principal is this caller. */
+  readonly mappingsFor: (caller: Caller) => readonly CompiledMapping[];
 }
 
 /** Disabled mappings stay readable by id but are never found by principal. */
@@ -44,14 +47,13 @@ export function compileSnapshot(
     if (sharing === undefined) byPrincipal.set(key, [compiled]);
     else sharing.push(compiled);
   }
-  return { revision, byId, byPrincipal };
+  return { revision, byId, byPrincipal, mappingsFor: lookup(byPrincipal) };
 }
 
-export const emptySnapshot: PolicySnapshot = {
-  revision: 0,
-  byId: new Map(),
-  byPrincipal: new Map(),
-};
+/** Callers come back with the same object for each request with one token. */
+function lookup(byPrincipal: PolicySnapshot['byPrincipal']): PolicySnapshot['mappingsFor'] {
+  return remember((caller) => principalKeysOf(caller).flatMap((key) => byPrincipal.get(key) ?? []));
+}
 
 /** Every key under which a mapping for this caller can stand. */
 export function principalKeysOf(caller: Caller): string[] {

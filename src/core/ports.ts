@@ -2,7 +2,7 @@
 
 import type { AuditRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
-import type { IssuedSession } from './credentials.ts';
+import type { IssueResult } from './credentials.ts';
 import type { Fault } from './errors.ts';
 import type {
   MappingChange,
@@ -31,11 +31,6 @@ export interface PolicySource {
    * is older than the configured maximum.
    */
   current(): PolicySnapshot;
-}
-
-export interface IssueResult {
-  readonly session: IssuedSession;
-  readonly cached: boolean;
 }
 
 export interface CredentialIssuer {

@@ -18,7 +18,9 @@ export function expressApp(): Express {
 }
 
 /** Answers the other methods of a path: 405 with the methods that it does take. */
-export function otherMethods(admit: Admission, ...allow: readonly string[]): RouteHandler {
+export function otherMethods(admit: Admission, ...methods: readonly string[]): RouteHandler {
+  // Express answers HEAD wherever it answers GET.
+  const allow = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
   return (req) => {
     admit(req);
     throw new BrokerError('method_not_allowed', { allow, detail: `Use ${allow.join(' or ')}.` });

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
+import { refusalOf } from './broken-connections.ts';
 
 const limits = { maxDepth: 16, maxKeys: 1024 };
 const jsonMediaType = /^application\/json(?:; ?charset="?utf-8"?)?$/i;
@@ -49,10 +50,11 @@ function readBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
     req.on('end', () =>
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
     );
-    req.on('error', () => reject(new BrokerError('request_malformed')));
+    const cutOff = () => reject(new BrokerError(refusalOf(req.socket) ?? 'request_malformed'));
+    req.on('error', cutOff);
     req.on('close', () => {
       // Every request closes; one that was read whole has nothing to report, and an error is dear to make.
-      if (!req.complete) reject(new BrokerError('request_malformed'));
+      if (!req.complete) cutOff();
     });
   });
 }

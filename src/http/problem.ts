@@ -5,6 +5,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Response } from 'express';
 import type { BrokerError } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
+import { noteAnswer } from './broken-connections.ts';
 import { responseHeaders } from './response-headers.ts';
 
 /** Stable names, one per code; docs/errors.md explains each. */
@@ -13,6 +14,7 @@ const typePrefix = 'urn:token-broker:error:';
 export function sendProblem(res: Response, error: BrokerError, requestId: string): void {
   // Where one message ends and the next begins is in doubt: do not read on.
   if (error.code === 'request_malformed') res.shouldKeepAlive = false;
+  noteAnswer(res.req);
   const body = Buffer.from(JSON.stringify(problemOf(error, requestId)));
   res.writeHead(error.status, [
     ...responseHeaders,

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
+import { isAnswered, noteRefusal } from './broken-connections.ts';
 import { rawProblem } from './problem.ts';
 import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './tls-files.ts';
 
@@ -95,7 +96,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       server.prependListener('request', (_request, response: http.ServerResponse) => {
         response.shouldKeepAlive = false;
       });
-      server.closeIdleConnections();
+      // Idle connections stay until the end: a client may be sending its next request on one right now.
     },
     close(graceMs) {
       release?.();
@@ -154,10 +155,11 @@ function refuseConnection(
   onConnectionError: (code: string) => void,
 ): void {
   const code = codeOfParserError[error.code ?? ''] ?? 'request_malformed';
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered(socket)) {
     socket.destroy();
     return;
   }
   onConnectionError(code);
+  noteRefusal(socket, code);
   socket.end(rawProblem(new BrokerError(code)), () => socket.destroySoon());
 }

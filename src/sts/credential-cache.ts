@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.ts';
-import type { IssuedSession } from '../core/credentials.ts';
+import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
-import type { CredentialIssuer, IssueResult } from '../core/ports.ts';
+import type { CredentialIssuer } from '../core/ports.ts';
 import type { SessionPlan } from '../core/session.ts';
 import { SingleFlight } from '../resilience/single-flight.ts';
 import { componentsLength, sameSession, sessionKey } from './session-key.ts';

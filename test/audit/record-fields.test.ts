@@ -35,6 +35,22 @@ describe('a record as a line', () => {
     );
   });
 
+  it('leaves out members that are undefined', () => {
+    const record = exchangeRecord('r1', {
+      userAgent: undefined,
+      token: { sha256: 'a', id: undefined },
+    });
+    expect(parsed(record)).not.toHaveProperty('userAgent');
+    expect(parsed(record)).toMatchObject({ token: { sha256: 'a' } });
+    expect(parsed(record)['token']).not.toHaveProperty('id');
+  });
+
+  it('says the same of a caller and session that come back in the next record', () => {
+    const record = exchangeRecord('r1', { token: { sha256: 'a', subject: '\u202e'.repeat(2000) } });
+    const again = { ...record, requestId: 'r2' };
+    expect(parsed(again)).toMatchObject({ token: parsed(record)['token'], truncated: true });
+  });
+
   it('cannot be made to carry a second seal or number by the strings in it', () => {
     const forged = `","seq":99,"prev":"${'0'.repeat(64)}","hash":"${'0'.repeat(64)}"}\n{"seq":2,`;
     const line = lineOf(exchangeRecord('r1', { userAgent: forged }));

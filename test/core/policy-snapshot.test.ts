@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { decide } from '../../src/core/decide.ts';
-import { compileSnapshot, emptySnapshot, principalKeysOf } from '../../src/core/policy-snapshot.ts';
+import { compileSnapshot, principalKeysOf } from '../../src/core/policy-snapshot.ts';
 import { caller, domainNow, domainPool, machineCaller, mapping } from '../support/domain.ts';
 
 const stored = (id: string, version = 1) => ({ mapping: mapping(id), version });
@@ -79,7 +79,7 @@ describe('a policy snapshot', () => {
   });
 
   it('that is empty denies everything', () => {
-    expect(decide(emptySnapshot, caller(), request, domainNow)).toEqual({
+    expect(decide(compileSnapshot(0, []), caller(), request, domainNow)).toEqual({
       kind: 'deny',
       reason: 'no_mapping',
       mapping: undefined,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { IssueResult } from '../../src/core/ports.ts';
+import type { IssueResult } from '../../src/core/credentials.ts';
 import type { SessionPlan } from '../../src/core/session.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import { sameSession, sessionKey } from '../../src/sts/session-key.ts';

@@ -35,7 +35,7 @@ export function issueCredentials(options: IssueCredentialsOptions): RouteHandler
   const count = exchangeCounters(metrics, '/v1/credentials');
 
   return async function issue(req, res, context: RequestContext) {
-    const { session, plan } = await count(
+    const { plan, issued } = await count(
       exchange(context, async (): Promise<ExchangeRequest> => {
         admit(req);
         requireNoQuery(req);
@@ -49,7 +49,7 @@ export function issueCredentials(options: IssueCredentialsOptions): RouteHandler
       }),
     );
     if (res.destroyed) throw new BrokerError('request_timeout');
-    const document = print(session, plan);
+    const document = print(issued.session, plan);
     res.writeHead(200, [
       ...responseHeaders,
       'X-Request-Id',
