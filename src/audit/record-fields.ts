@@ -15,8 +15,8 @@ const maxFieldsBytes = maxLineBytes - sealBytes;
  * value can end the line, or change how a terminal or viewer shows it (threat T39). What is too long is cut
  * and the record is marked `"truncated":true`: a long record must never keep the log from being written.
  *
- * Objects inside a record are taken to be immutable and are printed once: on the warm path the caller, the
- * session and the credentials are the same objects each time.
+ * Frozen objects inside a record are printed once: on the warm path the caller, the session and the
+ * credentials are the same objects each time.
  */
 export function recordFields(record: AuditRecord | LogEvent): string {
   const { text, cut } = printMembers(record);
@@ -49,7 +49,11 @@ function printMember(key: string, value: unknown): Printed {
   if (typeof value === 'string' && plainString.test(value) && value.length <= maxStringLength) {
     return { text: `"${value}"`, cut: false };
   }
-  if (typeof value !== 'object' || value === null) return print(key, value);
+  if (typeof value !== 'object' || !Object.isFrozen(value)) return print(key, value);
+  return printOnce(key, value as object);
+}
+
+function printOnce(key: string, value: object): Printed {
   let printed = printedObjects.get(value);
   if (printed === undefined) {
     printed = print(key, value);

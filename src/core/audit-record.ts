@@ -4,6 +4,7 @@ import type { Caller } from './caller.ts';
 import { toRfc3339 } from './clock.ts';
 import type { IssueResult } from './credentials.ts';
 import type { BrokerErrorCode } from './errors.ts';
+import type { CompiledMapping } from './policy-snapshot.ts';
 import { remember } from './remember.ts';
 import type { RoleMapping } from './role-mapping.ts';
 import type { SessionPlan } from './session.ts';
@@ -33,6 +34,11 @@ export interface AuditedToken {
 export interface AuditedRequest {
   readonly role?: string | undefined;
   readonly durationSeconds?: number | undefined;
+}
+
+export interface AuditedMapping {
+  readonly id: string;
+  readonly version: number;
 }
 
 export interface AuditedSession {
@@ -70,7 +76,7 @@ export interface ExchangeRecord {
   readonly token?: AuditedToken | undefined;
   readonly request?: AuditedRequest | undefined;
   readonly policyRevision?: number | undefined;
-  readonly mapping?: { readonly id: string; readonly version: number } | undefined;
+  readonly mapping?: AuditedMapping | undefined;
   readonly session?: AuditedSession | undefined;
   readonly credentials?: AuditedCredentials | undefined;
 }
@@ -128,32 +134,41 @@ export interface ExplainRecord {
 
 export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord;
 
-/** The same object for the same caller, session or credentials: the log prints each of them once. */
-export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) => ({
-  sha256: caller.tokenSha256,
-  issuer: caller.issuer,
-  pool: caller.pool,
-  clientId: caller.clientId,
-  subject: caller.subject,
-  use: caller.tokenUse,
-  id: caller.tokenId,
-}));
+/** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
+export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) =>
+  Object.freeze({
+    sha256: caller.tokenSha256,
+    issuer: caller.issuer,
+    pool: caller.pool,
+    clientId: caller.clientId,
+    subject: caller.subject,
+    use: caller.tokenUse,
+    id: caller.tokenId,
+  }),
+);
 
-export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((plan) => ({
-  role: plan.roleArn,
-  name: plan.sessionName,
-  durationSeconds: plan.durationSeconds,
-  policySha256: plan.policySha256,
-  policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
-}));
+export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((plan) =>
+  Object.freeze({
+    role: plan.roleArn,
+    name: plan.sessionName,
+    durationSeconds: plan.durationSeconds,
+    policySha256: plan.policySha256,
+    policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
+  }),
+);
 
 /** By the result of issuing, which is one object for all hits of a cache entry. */
 export const auditedCredentials: (result: IssueResult) => AuditedCredentials = remember(
-  ({ session, cached }) => ({
-    cached,
-    accessKeyId: session.credentials.accessKeyId,
-    assumedRoleId: session.assumedRoleId,
-    stsRequestId: session.stsRequestId,
-    expiration: toRfc3339(session.credentials.expiresAt),
-  }),
+  ({ session, cached }) =>
+    Object.freeze({
+      cached,
+      accessKeyId: session.credentials.accessKeyId,
+      assumedRoleId: session.assumedRoleId,
+      stsRequestId: session.stsRequestId,
+      expiration: toRfc3339(session.credentials.expiresAt),
+    }),
+);
+
+export const auditedMapping: (compiled: CompiledMapping) => AuditedMapping = remember(
+  ({ mapping, version }) => Object.freeze({ id: mapping.id, version }),
 );

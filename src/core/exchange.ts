@@ -7,6 +7,7 @@
 import {
   type AuditedToken,
   auditedCredentials,
+  auditedMapping,
   auditedSession,
   auditedToken,
   type ExchangeRecord,
@@ -60,7 +61,7 @@ export function createExchange({
   clock,
 }: ExchangeParts): Exchange {
   return async function exchange(context, read) {
-    const findings: Findings = {};
+    const findings = new Findings();
     let result: ExchangeResult;
     try {
       const request = await read();
@@ -89,12 +90,12 @@ export function createExchange({
 }
 
 /** What is known about a request so far: filled in step by step, so that a refusal records how far it came. */
-interface Findings {
-  request?: ExchangeRequest;
-  caller?: Caller;
-  policyRevision?: number;
-  mapping?: CompiledMapping | undefined;
-  plan?: SessionPlan;
+class Findings {
+  request: ExchangeRequest | undefined;
+  caller: Caller | undefined;
+  policyRevision: number | undefined;
+  mapping: CompiledMapping | undefined;
+  plan: SessionPlan | undefined;
 }
 
 function roleRequest(request: ExchangeRequest, context: RequestContext): RoleRequest {
@@ -149,12 +150,13 @@ function issueRecord(
   { plan, issued }: ExchangeResult,
   now: number,
 ): ExchangeRecord {
-  return {
-    ...commonFields(context, findings, now),
+  return recordOf(context, findings, now, {
     outcome: 'issued',
+    code: undefined,
+    reason: undefined,
     session: auditedSession(plan),
     credentials: auditedCredentials(issued),
-  };
+  });
 }
 
 function refusalRecord(
@@ -164,29 +166,42 @@ function refusalRecord(
   now: number,
 ): ExchangeRecord {
   const known = error instanceof BrokerError ? error : undefined;
-  return {
-    ...commonFields(context, findings, now),
+  return recordOf(context, findings, now, {
     outcome: known !== undefined && known.status < 500 ? 'denied' : 'failed',
     code: known?.code ?? 'internal_error',
     reason: known?.reason,
     session: findings.plan && auditedSession(findings.plan),
-  };
+    credentials: undefined,
+  });
 }
 
-function commonFields(context: RequestContext, findings: Findings, now: number) {
+type Outcome = Pick<ExchangeRecord, 'outcome' | 'code' | 'reason' | 'session' | 'credentials'>;
+
+/** One literal: spreading so many members costs more than the decision. */
+function recordOf(
+  context: RequestContext,
+  findings: Findings,
+  now: number,
+  { outcome, code, reason, session, credentials }: Outcome,
+): ExchangeRecord {
   const { request, policyRevision, mapping } = findings;
   return {
-    type: 'exchange' as const,
+    type: 'exchange',
     time: new Date(now).toISOString(),
     requestId: context.requestId,
     route: context.route,
     sourceIp: context.sourceIp,
     peerIp: context.peerIp,
     userAgent: context.userAgent,
+    outcome,
+    code,
+    reason,
     token: tokenOf(findings),
     request: request && { role: request.role, durationSeconds: request.durationSeconds },
     policyRevision,
-    mapping: mapping && { id: mapping.mapping.id, version: mapping.version },
+    mapping: mapping && auditedMapping(mapping),
+    session,
+    credentials,
   };
 }
 

@@ -11,16 +11,18 @@ export interface AdmissionOptions {
 
 const maxHeaderFields = 64;
 const maxTargetLength = 8_192;
-/** Fields of which a second one would leave open which of the two counts. */
-const singleFields = new Set([
-  'host',
-  'authorization',
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'transfer-encoding',
-  'x-forwarded-for',
-]);
+/** Fields of which a second one would leave open which of the two counts; each has a bit of its own. */
+const singleFields: ReadonlyMap<string, number> = new Map(
+  [
+    'host',
+    'authorization',
+    'content-length',
+    'content-type',
+    'content-encoding',
+    'transfer-encoding',
+    'x-forwarded-for',
+  ].map((name, index) => [name, 1 << index]),
+);
 /** Origin form of plain segments: no empty or dot segments, nothing percent-encoded, no fragment. */
 const plainTarget =
   /^(?:\/(?!\.{1,2}(?:[/?]|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\/?(?:\?[\x21\x24-\x7e]*)?$/;
@@ -43,12 +45,11 @@ export function admission({ allowedHosts }: AdmissionOptions): Admission {
 }
 
 function requireSingleFields(rawHeaders: readonly string[]): void {
-  const seen = new Set<string>();
+  let seen = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] as string).toLowerCase();
-    if (!singleFields.has(name)) continue;
-    if (seen.has(name)) throw malformed('Send each header field once.');
-    seen.add(name);
+    const bit = singleFields.get((rawHeaders[at] as string).toLowerCase()) ?? 0;
+    if ((seen & bit) !== 0) throw malformed('Send each header field once.');
+    seen |= bit;
   }
 }
 
