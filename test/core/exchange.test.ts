@@ -369,7 +369,7 @@ describe('an exchange that is refused', () => {
     expect(records).toHaveLength(1);
     expect(records[0]).toMatchObject(refusal.record);
     expect(records[0]).toMatchObject({ type: 'exchange', ...context });
-    expect(records[0]).not.toHaveProperty('credentials');
+    expect(records[0]).toHaveProperty('credentials', undefined);
     expect(secretsIn(records, secrets)).toEqual([]);
     expect(events.slice(-2)).toEqual(['record durable', 'answered']);
   });
