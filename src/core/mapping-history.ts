@@ -3,7 +3,8 @@
 import type { Fault } from './errors.ts';
 import type { RoleMapping, StoredRoleMapping } from './role-mapping.ts';
 
-export type ChangeAction = 'create' | 'replace' | 'delete';
+export const changeActions = ['create', 'replace', 'delete'] as const;
+export type ChangeAction = (typeof changeActions)[number];
 
 /** Who changed what, when and why. */
 export interface ChangeFacts {

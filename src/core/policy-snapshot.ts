@@ -4,7 +4,6 @@ import { BlockList, isIPv6 } from 'node:net';
 import type { Caller } from './caller.ts';
 import { remember } from './remember.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
-import type { SessionPlanning } from './session.ts';
 
 export interface CompiledMapping {
   readonly mapping: RoleMapping;
@@ -17,8 +16,6 @@ export interface CompiledMapping {
   readonly notBefore: number;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
-  /** Sessions already planned for a caller, by duration: the answer cannot change within one version. */
-  readonly plans: WeakMap<Caller, Map<number, SessionPlanning>>;
 }
 
 export interface PolicySnapshot {
@@ -99,7 +96,6 @@ function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMappin
       conditions.expiresAt === undefined
         ? Number.POSITIVE_INFINITY
         : Date.parse(conditions.expiresAt),
-    plans: new WeakMap(),
   };
 }
 

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from './caller.ts';
 import type { CompiledMapping } from './policy-snapshot.ts';
+import { remember } from './remember.ts';
 import { renderSessionName } from './session-name.ts';
 import { renderSessionPolicy } from './session-policy.ts';
 
@@ -24,17 +25,13 @@ export type SessionPlanning =
   | { readonly kind: 'planned'; readonly session: SessionPlan }
   | { readonly kind: 'unsafe_claim'; readonly claim: string };
 
-/** Pure in its arguments; remembered per caller and duration because every warm request asks again. */
+/** Pure in its arguments; remembered because every warm request asks again. */
 export function planSession(
   compiled: CompiledMapping,
   caller: Caller,
   durationSeconds: number,
 ): SessionPlanning {
-  let known = compiled.plans.get(caller);
-  if (known === undefined) {
-    known = new Map();
-    compiled.plans.set(caller, known);
-  }
+  const known = plansOf(compiled)(caller);
   let planning = known.get(durationSeconds);
   if (planning === undefined) {
     planning = plan(compiled, caller, durationSeconds);
@@ -46,6 +43,11 @@ export function planSession(
 }
 
 const maxDurationsRemembered = 8;
+
+/** By mapping, caller and duration. */
+const plansOf = remember((_compiled: CompiledMapping) =>
+  remember((_caller: Caller) => new Map<number, SessionPlanning>()),
+);
 
 function plan(
   { mapping, version }: CompiledMapping,

@@ -2,7 +2,7 @@
 
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
-import { changeKey, endOfBucket, type MappingChange, readChange } from './role-mapping-item.ts';
+import { changeKey, endOfBucket, type LoggedChange, readChange } from './role-mapping-item.ts';
 import type { TableCalls } from './table-calls.ts';
 
 export interface RevisionRange {
@@ -17,8 +17,8 @@ export async function readChanges(
   calls: TableCalls,
   { since, through }: RevisionRange,
   rules: MappingRules,
-): Promise<MappingChange[]> {
-  const changes: MappingChange[] = [];
+): Promise<LoggedChange[]> {
+  const changes: LoggedChange[] = [];
   for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
     const first = changeKey(from);
     const last = changeKey(Math.min(through, endOfBucket(from)));

@@ -7,7 +7,7 @@ import { incompleteRead, readChanges } from './change-log.ts';
 import {
   currentSk,
   headKey,
-  type MappingChange,
+  type LoggedChange,
   readCurrent,
   readHead,
   type TableRow,
@@ -92,7 +92,7 @@ async function scanRows(
 
 const tooSlow = 'Reading all role mappings took too long. The next try may be faster.';
 
-function applyChanges(rows: Map<string, TableRow>, changes: readonly MappingChange[]): void {
+function applyChanges(rows: Map<string, TableRow>, changes: readonly LoggedChange[]): void {
   for (const { id, row } of changes) {
     if (row === undefined) rows.delete(id);
     else rows.set(id, row);

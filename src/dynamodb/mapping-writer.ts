@@ -7,7 +7,8 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
-import type { RoleMapping, StoredRoleMapping } from '../core/role-mapping.ts';
+import type { MappingEdit, MappingWritten } from '../core/mapping-history.ts';
+import type { StoredRoleMapping } from '../core/role-mapping.ts';
 import { backoffMs, pause } from './backoff.ts';
 import {
   currentKey,
@@ -26,25 +27,6 @@ import { Serial } from './serial.ts';
 import { type TableCalls, tableUnavailable } from './table-calls.ts';
 import { classifyFailure } from './transaction-failure.ts';
 import { changeTransaction, type PlannedChange } from './transaction-items.ts';
-
-export interface MappingEdit {
-  readonly id: string;
-  /** The version that the edit is based on; `absent` creates. */
-  readonly expectedVersion: number | 'absent';
-  /** Undefined deletes. */
-  readonly mapping: RoleMapping | undefined;
-  /** Who: kept in the history. */
-  readonly actor: string;
-  /** Why: kept in the history. */
-  readonly reason: string;
-}
-
-export interface MappingWritten {
-  readonly version: number;
-  readonly revision: number;
-  /** Undefined if there was none, or none that could be read. */
-  readonly before: StoredRoleMapping | undefined;
-}
 
 export interface MappingWriterOptions {
   readonly calls: TableCalls;

@@ -3,7 +3,7 @@
 import { compileSnapshot, type PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
 import { mappingsOf, type PolicyRow, toPolicyRow } from './quarantine.ts';
-import type { MappingChange } from './role-mapping-item.ts';
+import type { LoggedChange } from './role-mapping-item.ts';
 
 export interface PolicyState {
   readonly revision: number;
@@ -31,7 +31,7 @@ export function policyState(
  */
 export function changedRows(
   rows: ReadonlyMap<string, PolicyRow>,
-  changes: readonly MappingChange[],
+  changes: readonly LoggedChange[],
 ): ReadonlyMap<string, PolicyRow> | undefined {
   const changed = new Map(rows);
   for (const { id, action, version, row } of changes) {

@@ -5,7 +5,7 @@ import type { LoadedMappings } from './mapping-loader.ts';
 import { changedRows, type PolicyState, policyState } from './policy-state.ts';
 import type { PolicyAlarm } from './policy-sync-observer.ts';
 import { type PolicyRow, toPolicyRow } from './quarantine.ts';
-import type { MappingChange } from './role-mapping-item.ts';
+import type { LoggedChange } from './role-mapping-item.ts';
 import type { RoleMappingTable } from './role-mapping-table.ts';
 import { losesTooMuch } from './shrink-guard.ts';
 
@@ -40,7 +40,7 @@ export async function followLog(table: PolicyTable, state: PolicyState): Promise
     : { kind: 'next', state: policyState(head, rows, state), editedAt: editedAt(changes) };
 }
 
-function editedAt(changes: readonly MappingChange[] | undefined): number | undefined {
+function editedAt(changes: readonly LoggedChange[] | undefined): number | undefined {
   const latest = Date.parse(changes?.at(-1)?.updatedAt ?? '');
   return Number.isNaN(latest) ? undefined : latest;
 }
@@ -94,7 +94,7 @@ async function changesBetween(
   table: PolicyTable,
   since: number,
   through: number,
-): Promise<readonly MappingChange[] | undefined> {
+): Promise<readonly LoggedChange[] | undefined> {
   try {
     return await table.changesSince(since, { through, limit: through - since });
   } catch (error) {

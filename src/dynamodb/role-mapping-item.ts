@@ -7,10 +7,12 @@ import { hash } from 'node:crypto';
 import type { Fault } from '../core/errors.ts';
 import { checkRoleMapping, type MappingRules } from '../core/mapping-check.ts';
 import {
-  type RoleMapping,
-  roleMappingSchema,
-  type StoredRoleMapping,
-} from '../core/role-mapping.ts';
+  type ChangeFacts,
+  changeActions,
+  type MappingChange,
+  type MappingVersion,
+} from '../core/mapping-history.ts';
+import { roleMappingSchema, type StoredRoleMapping } from '../core/role-mapping.ts';
 import type { Item, ItemKey } from './table-calls.ts';
 
 /** One current row as read: either a mapping that can work, or what is wrong with it. */
@@ -36,37 +38,8 @@ export interface UnreadableRow {
   readonly document: unknown;
 }
 
-export const changeActions = ['create', 'replace', 'delete'] as const;
-export type ChangeAction = (typeof changeActions)[number];
-
-/** Who changed what, when and why: on every version and every entry of the change log. */
-export interface ChangeFacts {
-  readonly version: number;
-  readonly revision: number;
-  readonly action: ChangeAction;
-  /** RFC 3339 with milliseconds. */
-  readonly updatedAt: string;
-  readonly updatedBy: string;
-  readonly reason: string;
-}
-
-/** A version of a mapping, current or past. */
-export interface MappingVersion extends ChangeFacts {
-  readonly id: string;
-  /** Undefined for a deletion, and when the document does not pass the checks of today. */
-  readonly mapping: RoleMapping | undefined;
-  /** Why there is a document but no mapping. */
-  readonly faults: readonly Fault[];
-  /** As stored; undefined for a deletion. */
-  readonly document: unknown;
-}
-
-/** An entry of the change log. */
-export interface MappingChange extends ChangeFacts {
-  readonly id: string;
-  /** Documents as stored: undefined before a creation and after a deletion. */
-  readonly before: unknown;
-  readonly after: unknown;
+/** An entry of the change log, with what it left as a row. */
+export interface LoggedChange extends MappingChange {
   /** `after` as a row; undefined for a deletion. */
   readonly row: TableRow | undefined;
 }
@@ -202,7 +175,7 @@ export function readVersion(id: string, item: Item, rules: MappingRules): Mappin
 }
 
 /** Undefined if the item is not a whole entry of the change log. */
-export function readChange(item: Item, rules: MappingRules): MappingChange | undefined {
+export function readChange(item: Item, rules: MappingRules): LoggedChange | undefined {
   const facts = readFacts(item);
   const id = readText(item, 'id');
   const after = readText(item, 'after');

@@ -4,16 +4,16 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import type { MappingEdit, MappingVersion, MappingWritten } from '../core/mapping-history.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';
 import { type LoadedMappings, type LoadOptions, loadMappings } from './mapping-loader.ts';
-import { type MappingEdit, MappingWriter, type MappingWritten } from './mapping-writer.ts';
+import { MappingWriter } from './mapping-writer.ts';
 import {
   currentKey,
   headKey,
   isMappingId,
-  type MappingChange,
-  type MappingVersion,
+  type LoggedChange,
   readHead,
   readVersion,
   versionKey,
@@ -102,7 +102,7 @@ export class RoleMappingTable {
   async changesSince(
     revision: number,
     { through, limit = 1_000 }: ChangesOptions = {},
-  ): Promise<readonly MappingChange[]> {
+  ): Promise<readonly LoggedChange[]> {
     const last = through ?? (await this.head());
     const range = { since: revision, through: Math.min(last, revision + limit) };
     return await readChanges(this.#calls, range, this.#rules);

@@ -1,6 +1,6 @@
 /** Tells a policy that was reduced on purpose from one that got lost on the way. */
 
-import type { MappingChange } from './role-mapping-item.ts';
+import type { LoggedChange } from './role-mapping-item.ts';
 
 /** Fewer rows than this come and go for good reasons. */
 const guardedFromRows = 5;
@@ -11,7 +11,7 @@ export interface RowLoss {
   readonly held: { readonly size: number; keys(): Iterable<string> };
   readonly candidate: { has(id: string): boolean };
   /** What the change log has since the policy in force; asked for only when it matters. */
-  readonly changes: () => Promise<readonly MappingChange[]>;
+  readonly changes: () => Promise<readonly LoggedChange[]>;
 }
 
 /**

@@ -1,15 +1,9 @@
 /** One edit as the four writes of its transaction. */
 
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { ChangeFacts } from '../core/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
-import {
-  type ChangeFacts,
-  changeKey,
-  currentKey,
-  headKey,
-  toItem,
-  versionKey,
-} from './role-mapping-item.ts';
+import { changeKey, currentKey, headKey, toItem, versionKey } from './role-mapping-item.ts';
 import type { Item } from './table-calls.ts';
 
 export interface PlannedChange extends ChangeFacts {
