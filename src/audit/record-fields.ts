@@ -49,8 +49,8 @@ function printMember(key: string, value: unknown): Printed {
   if (typeof value === 'string' && plainString.test(value) && value.length <= maxStringLength) {
     return { text: `"${value}"`, cut: false };
   }
-  if (typeof value !== 'object' || !Object.isFrozen(value)) return print(key, value);
-  return printOnce(key, value as object);
+  if (typeof value !== 'object' || value === null) return print(key, value);
+  return Object.isFrozen(value) ? printOnce(key, value) : print(key, value);
 }
 
 function printOnce(key: string, value: object): Printed {

@@ -172,3 +172,8 @@ export function requestIdsOf(directory: string): readonly string[] {
 export function verify(location: string): Promise<Verification> {
   return verifyAuditLog({ location });
 }
+
+/** A commit begins at the end of the second turn of the event loop after its first record. */
+export function turnBeforeCommit(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

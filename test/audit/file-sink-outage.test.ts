@@ -21,6 +21,7 @@ import {
   newDirectory,
   removeDirectories,
   requestIdsOf,
+  turnBeforeCommit,
   verify,
 } from './audit-fixture.ts';
 import { createFullPipe } from './pipe.ts';
@@ -42,6 +43,7 @@ describe('a disk that does not return in time', () => {
     const waiting = [log.record(record('r1')), log.record(record('r2'))];
     const settled = Promise.allSettled(waiting);
     const committed = nextCommit();
+    await turnBeforeCommit();
     // The deadline passes in the very turn in which the write is handed to the system.
     await clock.advance(1_000);
     const refused = log.record(record('r3'));
@@ -71,6 +73,7 @@ describe('a disk that does not return in time', () => {
     const { log, failures } = fileLog(directory, { clock });
     await log.start();
     const written = Promise.allSettled([log.record(record('r1'))]);
+    await turnBeforeCommit();
     await new Promise((resolve) => setImmediate(resolve));
     // The write of r1 is under way now: these have to wait for it.
     const queued = Promise.allSettled([log.record(record('r2')), log.record(record('r3'))]);

@@ -12,6 +12,7 @@ import {
   newDirectory,
   observed,
   removeDirectories,
+  turnBeforeCommit,
   verify,
   version,
 } from './audit-fixture.ts';
@@ -67,6 +68,7 @@ describe('records on standard output', () => {
 
     const waiting = log.record(record('r1'));
     const late = expect(waiting).rejects.toMatchObject(unavailable);
+    await turnBeforeCommit();
     await clock.advance(1_000);
     await late;
     expect(log.ready()).toBe(false);
@@ -96,6 +98,7 @@ describe('records on standard output', () => {
     const clock = createTestClock();
     const { log } = stdoutLog(backgroundStream(writer), clock);
     const started = log.start();
+    await turnBeforeCommit();
     await clock.advance(1_000);
     await started;
     expect(log.ready()).toBe(false);
