@@ -1,7 +1,16 @@
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+// SDKs must sign with something, and never with what a developer's machine has.
+process.env.AWS_ACCESS_KEY_ID = 'test';
+process.env.AWS_SECRET_ACCESS_KEY = 'test';
+process.env.AWS_CONFIG_FILE = '/dev/null';
+process.env.AWS_SHARED_CREDENTIALS_FILE = '/dev/null';
+delete process.env.AWS_SESSION_TOKEN;
+delete process.env.AWS_PROFILE;
 
 export default {
   testEnvironment: 'node',
+  maxWorkers: '100%',
+  globalSetup: './test/setup/keys.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],

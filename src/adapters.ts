@@ -10,6 +10,9 @@ import { CognitoTokenValidator } from './cognito/token-validator.ts';
 import { type TrustedIssuer, trustedIssuers } from './cognito/trusted-issuers.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from './core/clock.ts';
+import { mayBeKept } from './core/decide.ts';
+import type { PolicySnapshot } from './core/policy-snapshot.ts';
+import type { PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
@@ -33,6 +36,15 @@ export function createAdapters(options: AdapterOptions) {
   const keys = jwksSource(options, issuers.values());
   const { table, client } = mappingTable(options);
   const sts = stsAdapter(options);
+  const cache = new CredentialCache({
+    issuer: sts,
+    clock,
+    maxEntries: config.cache.maxEntries,
+    maxBytes: config.cache.maxBytes,
+    maxRenewals: config.cache.maxBackgroundRefreshes,
+    observer: observe.cache,
+  });
+  const policy = policySync(options, table, () => purgeRevoked(cache, policy));
   return {
     audit: auditLog(options),
     issuers,
@@ -49,16 +61,9 @@ export function createAdapters(options: AdapterOptions) {
     }),
     table,
     dynamodb: client,
-    policy: policySync(options, table),
+    policy,
     sts,
-    cache: new CredentialCache({
-      issuer: sts,
-      clock,
-      maxEntries: config.cache.maxEntries,
-      maxBytes: config.cache.maxBytes,
-      maxRenewals: config.cache.maxBackgroundRefreshes,
-      observer: observe.cache,
-    }),
+    cache,
   };
 }
 
@@ -127,13 +132,34 @@ export function issuersByPool(
   return byPool;
 }
 
-function policySync({ config, clock, observe }: AdapterOptions, table: RoleMappingTable) {
+/** Nobody is served from the cache without a decision; what is revoked need not lie in memory either (T31). */
+function purgeRevoked(cache: CredentialCache, policy: PolicySource): void {
+  let snapshot: PolicySnapshot | undefined;
+  try {
+    snapshot = policy.current();
+  } catch {
+    // Too old to decide by: then nothing that was granted under it is worth keeping.
+  }
+  cache.purge((plan) => snapshot === undefined || !mayBeKept(snapshot, plan));
+}
+
+function policySync(
+  { config, clock, observe }: AdapterOptions,
+  table: RoleMappingTable,
+  onChange: () => void,
+): PolicySync {
   const { pollSeconds, reloadSeconds, maxAgeSeconds, snapshotFile, acceptShrink } = config.policy;
   return new PolicySync({
     table,
     rules: mappingRules(config),
     clock,
-    observer: observe.policy,
+    observer: {
+      ...observe.policy,
+      onApplied(event) {
+        observe.policy.onApplied?.(event);
+        onChange();
+      },
+    },
     pollIntervalMs: pollSeconds * 1000,
     reloadSeconds,
     maxAgeSeconds,

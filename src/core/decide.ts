@@ -72,6 +72,18 @@ export function permittedMappings(
   return weigh(snapshot, caller, request, now).permitted;
 }
 
+/**
+ * Whether a session that was granted before may still be kept for its caller: the mapping is as it was, and no
+ * deny stands against it, whatever that deny's conditions are.
+ */
+export function mayBeKept(snapshot: PolicySnapshot, plan: SessionPlan): boolean {
+  const granting = snapshot.byId.get(plan.mappingId);
+  if (granting?.version !== plan.mappingVersion || !granting.mapping.enabled) return false;
+  return !snapshot
+    .mappingsFor(plan.caller)
+    .some((candidate) => candidate.mapping.effect === 'deny' && covers(candidate, granting));
+}
+
 interface Weighing {
   readonly permitted: readonly CompiledMapping[];
   /** A deny that took away an allow. */

@@ -1,17 +1,16 @@
 /** The header in which an editor says why: it stays in the history of the mapping and in the audit log. */
 
 import type { IncomingMessage } from 'node:http';
+import { isChangeReason } from '../core/change-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 
-/** Letters, marks, numbers, punctuation, symbols and spaces, and nothing that changes how text is shown. */
-const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,500}$/u;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws BrokerError `change_reason_required`. */
 export function changeReason({ headersDistinct }: IncomingMessage): string {
   const [value, another] = headersDistinct['change-reason'] ?? [];
   const reason = value === undefined ? undefined : decodeText(value)?.trim();
-  if (reason === undefined || another !== undefined || !printable.test(reason)) {
+  if (reason === undefined || another !== undefined || !isChangeReason(reason)) {
     throw new BrokerError('change_reason_required', {
       detail:
         'Say why in one Change-Reason header of 1 to 500 printable characters, such as "INC-1234: orders service moved".',

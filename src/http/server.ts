@@ -47,6 +47,7 @@ const defaultTimeouts: ListenerTimeouts = { headersMs: 5_000, requestMs: 10_000,
 const keepAliveTimeoutMs = 65_000;
 const maxHeaderBytes = 16_384;
 const maxRequestsPerSocket = 10_000;
+const sweepMs = 20;
 
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { app, host, port, tls, maxConnections, clock, timeouts = defaultTimeouts } = options;
@@ -102,11 +103,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       release?.();
       return new Promise((resolve) => {
         const cut = clock.after(graceMs, () => server.closeAllConnections());
+        let sweep = clock.after(0, closeIdle);
+        // A connection whose request was in flight becomes idle only when that has its answer.
+        function closeIdle() {
+          server.closeIdleConnections();
+          sweep = clock.after(sweepMs, closeIdle);
+        }
         server.close(() => {
           cut.cancel();
+          sweep.cancel();
           resolve();
         });
-        server.closeIdleConnections();
       });
     },
   };

@@ -11,7 +11,7 @@ export async function runBash(script: string, { cwd, env }: ShellOptions): Promi
   const { stdout } = await promisify(execFile)('bash', ['-c', `set -euo pipefail\n${script}`], {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
-    timeout: 30_000,
+    timeout: 60_000,
   });
   return stdout;
 }

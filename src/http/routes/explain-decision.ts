@@ -25,6 +25,7 @@ import { explanationDocument } from '../explanation-document.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
+import { requestedRole } from '../requested-role.ts';
 import { sendJson } from '../send-json.ts';
 
 export interface ExplainDecisionOptions extends DescriptionRules {
@@ -45,10 +46,7 @@ export const explainBody = z
     caller: callerDescription.optional(),
     request: z
       .strictObject({
-        role: z
-          .string()
-          .regex(/^[\x21-\x7e]{1,2048}$/, 'must be the id of a role mapping or the ARN of a role')
-          .optional(),
+        role: requestedRole.optional(),
         durationSeconds: z.int().min(900).max(43_200).optional(),
         /** Default: the address of whoever asks. */
         sourceIp: z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }).optional(),

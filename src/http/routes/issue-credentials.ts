@@ -12,6 +12,7 @@ import { exchangeCounters } from '../exchange-counters.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
+import { requestedRole } from '../requested-role.ts';
 import { responseHeaders } from '../response-headers.ts';
 
 export interface IssueCredentialsOptions {
@@ -22,10 +23,7 @@ export interface IssueCredentialsOptions {
 }
 
 export const issueCredentialsBody = z.strictObject({
-  role: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,2048}$/, 'must be the id of a role mapping or the ARN of a role')
-    .optional(),
+  role: requestedRole.optional(),
   durationSeconds: z.int().min(900).max(43_200).optional(),
 });
 

@@ -1,0 +1,276 @@
+/** The whole broker in this process, over a loopback issuer, STS and DynamoDB, with everything to steer it by. */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import {
+  type Broker,
+  type BrokerOptions,
+  type BrokerUrls,
+  createBroker,
+} from '../../src/broker.ts';
+import { type Config, configSchema } from '../../src/config/schema.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import type { AccessTokenOptions } from '../../src/local/issuer.ts';
+import type { IssuerUser } from '../../src/local/issuer-claims.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import type { ListenerName } from './contract.ts';
+import { type Answer, type Call, send } from './http-call.ts';
+import {
+  type ClientName,
+  clients,
+  defaultMappings,
+  type OutsideWorld,
+  pool,
+  startOutsideWorld,
+} from './outside-world.ts';
+import type { TestClock } from './test-clock.ts';
+
+export type ConfigInput = z.input<typeof configSchema>;
+
+export interface BrokerFixtureOptions {
+  /** Default: the real one. A test clock stands still for the servers outside as well. */
+  readonly clock?: TestClock;
+  readonly mappings?: readonly RoleMappingInput[];
+  readonly users?: readonly IssuerUser[];
+  readonly stsLatencyMs?: number;
+  readonly logLevel?: Config['log']['level'];
+  /** The last word on the configuration. */
+  readonly configure?: (config: ConfigInput) => ConfigInput;
+  /** Runs when the world outside is there and the broker is not. */
+  readonly beforeStart?: (outside: OutsideWorld) => void | Promise<void>;
+  readonly timeouts?: BrokerOptions['timeouts'];
+}
+
+export interface LoggedEvent {
+  readonly level: string;
+  readonly msg?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface AuditedRecord {
+  readonly type: string;
+  readonly seq: number;
+  readonly requestId?: string;
+  readonly outcome?: string;
+  readonly code?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface BrokerFixture extends OutsideWorld {
+  readonly urls: BrokerUrls;
+  /** Removed by `stop()`. */
+  readonly directory: string;
+  readonly auditDirectory: string;
+  readonly table: RoleMappingTable;
+  /** Everything logged so far, one line per event. */
+  readonly logText: string;
+  readonly logs: readonly LoggedEvent[];
+  /** An access token; of the app client itself unless `user` is given. */
+  token(client: ClientName, options?: Omit<AccessTokenOptions, 'clientId'>): string;
+  /** Sends a request and holds both it and the answer against openapi.yaml. */
+  call(call: Call): Promise<Answer>;
+  /** `POST /v1/credentials` of that client. */
+  issue(client: ClientName, body?: unknown): Promise<Answer>;
+  /** Everything on record, oldest first. */
+  auditRecords(): readonly AuditedRecord[];
+  /** The record of the request with that id; fails unless there is exactly one. */
+  auditRecordOf(answer: Answer): AuditedRecord;
+  /** Every series of the metrics page: `name{label="value"}` → value. */
+  metrics(): Promise<ReadonlyMap<string, number>>;
+  /** Writes to the table as an administrator elsewhere would; resolves once this broker decides by it. */
+  putMapping(mapping: RoleMappingInput): Promise<void>;
+  /** Stops the broker only; `stop()` does so too. */
+  stopBroker(): Promise<void>;
+}
+
+const tableName = 'role-mappings';
+const region = 'us-east-1';
+
+export async function startBrokerFixture(
+  options: BrokerFixtureOptions = {},
+): Promise<BrokerFixture> {
+  const { mappings = defaultMappings, users = [], stsLatencyMs = 0 } = options;
+  const clock: Clock = options.clock ?? systemClock;
+  const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
+  const roles = [...new Set(mappings.map(({ role }) => role))].filter((role) => role !== '*');
+  const outside = await startOutsideWorld({ clock, users, roles, stsLatencyMs });
+  const { table, client } = await seededTable(outside, clock, mappings);
+  const lines: string[] = [];
+  let broker: Broker | undefined;
+  const stopBroker = async () => {
+    if (broker !== undefined) await passTime(options.clock, broker.stop());
+  };
+  const stop = async () => {
+    await stopBroker();
+    client.destroy();
+    await outside.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await options.beforeStart?.(outside);
+    const config = brokerConfig(outside, directory);
+    broker = createBroker({
+      config: configSchema.parse(options.configure?.(config) ?? config),
+      build: { version: '0.0.0-test', node: process.version },
+      logger: createLogger({
+        level: options.logLevel ?? 'debug',
+        stream: { write: (line) => void lines.push(line) },
+      }),
+      clock,
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    });
+    const urls = await broker.start();
+    return fixture({ outside, urls, directory, table, lines, stopBroker, stop });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly outside: OutsideWorld;
+  readonly urls: BrokerFixture['urls'];
+  readonly directory: string;
+  readonly table: RoleMappingTable;
+  readonly lines: readonly string[];
+  readonly stopBroker: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+function fixture(parts: Parts): BrokerFixture {
+  const { outside, urls, directory, table, lines, stopBroker, stop } = parts;
+  const auditDirectory = join(directory, 'audit');
+  const call = (one: Call) => send(urlOf(urls, one.listener ?? 'api'), one);
+  const token: BrokerFixture['token'] = (name, options) =>
+    outside.issuer.issueAccessToken({ clientId: clients[name].clientId, ...options });
+  const auditRecords = () =>
+    linesIn(auditDirectory).map((line) => JSON.parse(line) as AuditedRecord);
+  const metrics = async () => seriesOf((await call({ listener: 'ops', path: '/metrics' })).text);
+  return {
+    ...outside,
+    urls,
+    directory,
+    auditDirectory,
+    table,
+    get logText() {
+      return lines.join('');
+    },
+    get logs() {
+      return lines.map((line) => JSON.parse(line) as LoggedEvent);
+    },
+    token,
+    call,
+    issue: (name, body) =>
+      call({ method: 'POST', path: '/v1/credentials', token: token(name), body }),
+    auditRecords,
+    auditRecordOf({ requestId }) {
+      const lines = linesIn(auditDirectory).filter((line) => line.includes(`"${requestId}"`));
+      if (lines.length !== 1) throw new Error(`${lines.length} audit records of one request`);
+      return JSON.parse(lines[0] as string) as AuditedRecord;
+    },
+    metrics,
+    async putMapping(input) {
+      const current = await table.get(input.id);
+      const expected = current === undefined ? 'absent' : current.version;
+      const { revision } = await write(table, input, expected);
+      let inForce: number | undefined;
+      while (inForce !== revision) inForce = (await metrics()).get('tokenbroker_policy_revision');
+    },
+    stopBroker,
+    stop,
+  };
+}
+
+function urlOf(urls: Partial<Record<ListenerName, string>>, name: ListenerName): string {
+  const url = urls[name];
+  if (url === undefined) throw new Error(`there is no ${name} listener`);
+  return url;
+}
+
+export async function seededTable(
+  { dynamodb }: OutsideWorld,
+  clock: Clock,
+  mappings: readonly RoleMappingInput[],
+) {
+  const client = createDynamoDbClient({ region, endpoint: dynamodb.url });
+  const rules = { matchableClaims: new Set<string>() };
+  const table = new RoleMappingTable({ client, tableName, rules, clock });
+  await table.create({ deletionProtection: false });
+  for (const mapping of mappings) await write(table, mapping, 'absent');
+  return { table, client };
+}
+
+function write(
+  table: RoleMappingTable,
+  input: RoleMappingInput,
+  expectedVersion: number | 'absent',
+) {
+  const mapping = roleMappingSchema.parse(input);
+  return table.write({
+    id: mapping.id,
+    expectedVersion,
+    mapping,
+    actor: 'test',
+    reason: 'made for a test',
+  });
+}
+
+export function brokerConfig(
+  { issuer, sts, dynamodb }: OutsideWorld,
+  directory: string,
+): ConfigInput {
+  return {
+    profile: 'development',
+    listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },
+    http: { drainSeconds: 0, shutdownSeconds: 1 },
+    identity: {
+      userPools: [
+        {
+          pool,
+          issuer: issuer.url,
+          jwksUri: issuer.jwksUri,
+          clients: Object.values(clients).map(({ clientId }) => clientId),
+        },
+      ],
+    },
+    policy: { table: tableName, region, endpoint: dynamodb.url, pollSeconds: 0.1 },
+    sts: { endpoints: [{ region, endpoint: sts.url }] },
+    audit: { directory: join(directory, 'audit') },
+    admin: { pool, clients: [clients.admin.clientId] },
+  };
+}
+
+/** Waits for work that waits for the clock, if that is a test clock. */
+async function passTime(clock: TestClock | undefined, work: Promise<void>): Promise<void> {
+  let done = false;
+  const finished = work.finally(() => {
+    done = true;
+  });
+  while (clock !== undefined && !done) await clock.advance(100);
+  await finished;
+}
+
+export function linesIn(directory: string): readonly string[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
+    .filter((line) => line !== '');
+}
+
+export function seriesOf(page: string): ReadonlyMap<string, number> {
+  return new Map(
+    page
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => {
+        const at = line.lastIndexOf(' ');
+        return [line.slice(0, at), Number(line.slice(at + 1))] as const;
+      }),
+  );
+}

@@ -1,0 +1,77 @@
+/** The broker as operators run it: a process of its own that reads a configuration file and obeys signals. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import type { BrokerUrls } from '../../src/broker.ts';
+import type { ConfigInput } from './broker-fixture.ts';
+
+export interface BrokerProcess {
+  readonly urls: BrokerUrls;
+  /** Everything on standard error so far, which is the log. */
+  readonly logText: string;
+  signal(signal: 'SIGTERM' | 'SIGINT'): void;
+  /** Exit code, or the name of the signal that ended it. */
+  readonly exit: Promise<number | string>;
+}
+
+/** Compiled by `npm test` before the tests. */
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** `directory` keeps the files that belong to it. */
+export async function startBrokerProcess(
+  directory: string,
+  config: ConfigInput,
+): Promise<BrokerProcess> {
+  const configFile = join(directory, 'config.yaml');
+  const readyFile = join(directory, 'ready.json');
+  writeFileSync(configFile, stringify(config));
+  const ready = appearance(directory, 'ready.json');
+  const child = spawn(
+    process.execPath,
+    [main, 'serve', '--config', configFile, '--ready-file', readyFile],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let logText = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    logText += text;
+  });
+  const exit = exitOf(child);
+  const ended = exit.then((how) => {
+    throw new Error(`the broker ended with ${how}: ${logText}`);
+  });
+  try {
+    await Promise.race([ready, ended]);
+  } finally {
+    ended.catch(() => undefined);
+  }
+  return {
+    urls: JSON.parse(readFileSync(readyFile, 'utf8')) as BrokerUrls,
+    get logText() {
+      return logText;
+    },
+    signal: (signal) => void child.kill(signal),
+    exit,
+  };
+}
+
+function appearance(directory: string, file: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(directory, (_event, name) => {
+      if (name !== file) return;
+      watcher.close();
+      resolve();
+    });
+    watcher.unref();
+  });
+}
+
+function exitOf(child: ChildProcess): Promise<number | string> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    // After the output has been read to its end.
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'nothing'));
+  });
+}

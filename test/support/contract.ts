@@ -1,0 +1,289 @@
+/** Holds what goes over the wire against openapi.yaml: everything that is not written there is a fault. */
+
+import { readFileSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { parse } from 'yaml';
+
+/** Lower-case names. */
+export type Headers = Readonly<Record<string, string | undefined>>;
+
+export type ListenerName = 'api' | 'admin' | 'ops';
+
+export interface Exchanged {
+  readonly listener: ListenerName;
+  readonly method: string;
+  /** With the query. */
+  readonly target: string;
+  readonly requestHeaders: Headers;
+  /** Undefined: none, or not JSON. */
+  readonly requestBody: unknown;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** What is wrong with an exchange; empty if nothing is. */
+export function contractFaults(exchanged: Exchanged): readonly string[] {
+  const { method, status, headers } = exchanged;
+  const found = operationOf(exchanged);
+  const response =
+    found === undefined ? sharedResponse(status) : documentedResponse(found.operation, status);
+  if (response === undefined) return [`status ${status} is not documented`];
+  const faults = [...headerFaults(response, headers), ...securityHeaderFaults(headers)];
+  // The answer to HEAD is that to GET without its body.
+  if (method !== 'HEAD') faults.push(...bodyFaults(response, exchanged));
+  if (found !== undefined && status < 300) faults.push(...requestFaults(found, exchanged));
+  return faults;
+}
+
+export interface Schema {
+  readonly [keyword: string]: unknown;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required?: boolean;
+  readonly schema: Schema;
+  readonly example?: unknown;
+}
+
+export interface MediaType {
+  readonly schema: Schema;
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+export interface ResponseObject {
+  readonly description: string;
+  readonly headers?: Readonly<
+    Record<string, Reference | { readonly required?: boolean; readonly schema: Schema }>
+  >;
+  readonly content?: Readonly<Record<string, MediaType>>;
+}
+
+interface Reference {
+  readonly $ref: string;
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly security?: readonly object[];
+  readonly parameters?: readonly (Reference | Parameter)[];
+  readonly requestBody?: {
+    readonly required?: boolean;
+    readonly content: Readonly<Record<string, MediaType>>;
+  };
+  readonly responses: Readonly<Record<string, Reference | ResponseObject>>;
+}
+
+export interface OpenApi {
+  readonly servers: readonly object[];
+  readonly tags: readonly { readonly name: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    /** Named by their reason phrase, without blanks. */
+    readonly responses: Readonly<Record<string, ResponseObject | undefined>>;
+  };
+}
+
+export const contract = parse(
+  readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8'),
+) as OpenApi;
+
+export const httpMethods = ['get', 'put', 'post', 'delete', 'head', 'options', 'patch'] as const;
+
+export interface DocumentedOperation {
+  readonly path: string;
+  readonly method: string;
+  readonly operation: Operation;
+  /** Those of the path come first. */
+  readonly parameters: readonly Parameter[];
+}
+
+export const operations: readonly DocumentedOperation[] = Object.entries(contract.paths).flatMap(
+  ([path, item]) =>
+    httpMethods
+      .filter((method) => item[method] !== undefined)
+      .map((method) => {
+        const operation = item[method] as Operation;
+        const listed = [
+          ...((item['parameters'] as Operation['parameters']) ?? []),
+          ...(operation.parameters ?? []),
+        ];
+        const parameters = listed.map((parameter) => resolve<Parameter>(parameter));
+        return { path, method: method.toUpperCase(), operation, parameters };
+      }),
+);
+
+/** The object itself, or what its `$ref` points to. */
+export function resolve<Resolved>(object: Reference | Resolved): Resolved {
+  if (typeof object !== 'object' || object === null || !('$ref' in object)) return object;
+  const value = object.$ref
+    .replace(/^#\//, '')
+    .split('/')
+    .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], contract);
+  return resolve(value as Resolved);
+}
+
+export function documentedResponse(
+  operation: Operation,
+  status: number,
+): ResponseObject | undefined {
+  const response = operation.responses[String(status)];
+  return response === undefined ? undefined : resolve<ResponseObject>(response);
+}
+
+const dateTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z$/;
+
+const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, strictRequired: false });
+for (const annotation of ['example', 'openapi', 'info', 'components']) ajv.addKeyword(annotation);
+ajv.addFormat('date-time', dateTime);
+ajv.addFormat('uuid', /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+ajv.addFormat('int32', { type: 'number', validate: Number.isInteger });
+ajv.addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
+ajv.addSchema({ $id: 'contract', components: contract.components }, 'contract', false, false);
+const compiled = new WeakMap<Schema, ValidateFunction>();
+
+/** What is wrong with a value by a schema of the contract. */
+export function schemaFaults(schema: Schema, value: unknown): readonly string[] {
+  let validate = compiled.get(schema);
+  if (validate === undefined) {
+    validate = ajv.compile(absolute(schema));
+    compiled.set(schema, validate);
+  }
+  validate(value);
+  return (validate.errors ?? []).map(
+    ({ instancePath, message, params }) =>
+      `${instancePath || '/'} ${message} ${JSON.stringify(params)}`,
+  );
+}
+
+/** References in the document are relative to its root. */
+function absolute(schema: Schema): Schema {
+  return JSON.parse(
+    JSON.stringify(schema, (name, value: unknown) =>
+      name === '$ref' ? String(value).replace(/^#/, 'contract#') : value,
+    ),
+  ) as Schema;
+}
+
+/** Tags are the names of the listeners. */
+function operationOf({ listener, method, target }: Exchanged): DocumentedOperation | undefined {
+  const [path = ''] = target.split('?', 1);
+  const documented = method === 'HEAD' ? 'GET' : method;
+  return operations.find(
+    (candidate) =>
+      candidate.operation.tags.includes(listener) &&
+      candidate.method === documented &&
+      pathPattern(candidate.path).test(path),
+  );
+}
+
+function pathPattern(template: string): RegExp {
+  const literal = template.replace(/[.*+?^$()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${literal.replace(/\{\w+\}/g, '[^/]+')}$`);
+}
+
+/** Where there is no operation, the answer is one of the shared errors. */
+export function sharedResponse(status: number): ResponseObject | undefined {
+  const name = STATUS_CODES[status]?.replaceAll(' ', '') ?? '';
+  return status < 400 ? undefined : contract.components.responses[name];
+}
+
+/** Of HTTP itself. */
+const transportHeaders = ['connection', 'content-length', 'content-type', 'date', 'keep-alive'];
+
+/** On every answer, as the description of the contract says. */
+export const securityHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  pragma: 'no-cache',
+  'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=63072000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+function securityHeaderFaults(headers: Headers): string[] {
+  return Object.entries(securityHeaders)
+    .filter(([name, value]) => headers[name] !== value)
+    .map(([name, value]) => `header ${name} must be ${value}, is ${headers[name]}`);
+}
+
+function headerFaults(response: ResponseObject, headers: Headers): string[] {
+  const documented = new Map(
+    Object.entries(response.headers ?? {}).map(([name, header]) => [
+      name.toLowerCase(),
+      resolve<{ readonly required?: boolean; readonly schema: Schema }>(header),
+    ]),
+  );
+  const faults = Object.keys(headers)
+    .filter((name) => !documented.has(name))
+    .filter((name) => !transportHeaders.includes(name) && !(name in securityHeaders))
+    .map((name) => `header ${name} is not documented`);
+  for (const [name, { required = false, schema }] of documented) {
+    const value = headers[name];
+    if (value === undefined && required) faults.push(`header ${name} is missing`);
+    if (value !== undefined) {
+      faults.push(...schemaFaults(schema, asTyped(schema, value)).map((it) => `${name}: ${it}`));
+    }
+  }
+  return faults;
+}
+
+function bodyFaults({ content }: ResponseObject, { headers, text }: Exchanged): readonly string[] {
+  const type = headers['content-type']?.replace(/;.*$/, '') ?? '';
+  if (content === undefined) return text === '' ? [] : ['there must be no body'];
+  const media = content[type];
+  if (media === undefined) return [`content type ${type} is not documented`];
+  return schemaFaults(media.schema, type.endsWith('json') ? JSON.parse(text) : text);
+}
+
+/** What was accepted must be what the contract lets clients send. */
+function requestFaults(documented: DocumentedOperation, exchanged: Exchanged): readonly string[] {
+  return [
+    ...parameterFaults(documented, exchanged),
+    ...requestBodyFaults(documented.operation, exchanged.requestBody),
+  ];
+}
+
+function parameterFaults(
+  { parameters }: DocumentedOperation,
+  { target, requestHeaders }: Exchanged,
+): readonly string[] {
+  const query = new URLSearchParams(target.split('?')[1]?.replaceAll('+', '%2B'));
+  const known = new Set(parameters.filter((one) => one.in === 'query').map(({ name }) => name));
+  const unknown = [...query.keys()].filter((name) => !known.has(name));
+  const sentValue = ({ name, in: place }: Parameter) =>
+    place === 'query' ? (query.get(name) ?? undefined) : requestHeaders[name.toLowerCase()];
+  return [
+    ...unknown.map((name) => `parameter ${name} is not documented`),
+    ...parameters
+      .filter((parameter) => parameter.in !== 'path')
+      .flatMap((parameter) => parameterFault(parameter, sentValue(parameter))),
+  ];
+}
+
+function parameterFault({ name, required, schema }: Parameter, value: string | undefined) {
+  if (value === undefined) return required === true ? [`parameter ${name} is required`] : [];
+  return schemaFaults(schema, asTyped(schema, value)).map((fault) => `${name}: ${fault}`);
+}
+
+function requestBodyFaults({ requestBody: documented }: Operation, body: unknown) {
+  if (body === undefined) return documented?.required === true ? ['the body is required'] : [];
+  const media = documented?.content['application/json'];
+  return media === undefined ? ['there must be no body'] : schemaFaults(media.schema, body);
+}
+
+/** Parameters and headers are text; their schemas speak of what the text means. */
+function asTyped(schema: Schema, text: string): unknown {
+  const { type } = resolve<Schema>(schema as unknown as Schema);
+  if (type === 'integer' || type === 'number') return Number(text);
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  return text;
+}

@@ -1,0 +1,218 @@
+/** Folders of role mappings, the table that they are for, and the commands run on them with what they print. */
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type MappingsApplyOptions, mappingsApply } from '../../src/cli/mappings-apply.ts';
+import { mappingsExport } from '../../src/cli/mappings-export.ts';
+import { mappingsPlan } from '../../src/cli/mappings-plan.ts';
+import type { Output } from '../../src/cli/output.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+import { type Config, configSchema } from '../../src/config/schema.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import type { RoleMapping } from '../../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+
+export const pool = 'us-east-1_Local0001';
+export const matchableClaims: readonly string[] = ['custom:team'];
+export const rules = { matchableClaims: new Set(matchableClaims) };
+
+/** A mapping as somebody would write it. */
+export function mappingText(id: string, more = ''): string {
+  return `id: ${id}
+principal: { pool: ${pool}, client: client-${id} }
+effect: allow
+role: arn:aws:iam::123456789012:role/broker/${id}
+owner: payments
+${more}`;
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** What a command prints, and its exit code. */
+export async function captured(run: (output: Output) => number | Promise<number>): Promise<Ran> {
+  let out = '';
+  let err = '';
+  const code = await run({
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
+
+/** A terminal at which nobody sits, or one that answers everything alike. */
+export function terminal(answer?: string | (() => Promise<string>)): Terminal {
+  const ask = typeof answer === 'string' ? async () => answer : answer;
+  return { ask, showProgress: () => undefined };
+}
+
+export interface Folders {
+  /** A new folder with these files; undefined as a text leaves a link to a folder. */
+  folder(files?: Readonly<Record<string, string | Uint8Array>>): string;
+  /** A path at which nothing is yet. */
+  path(name: string): string;
+  link(folder: string, name: string, target: string): void;
+  remove(): void;
+}
+
+export function temporaryFolders(): Folders {
+  const root = mkdtempSync(join(tmpdir(), 'token-broker-mappings-'));
+  let count = 0;
+  return {
+    folder(files = {}) {
+      count += 1;
+      const directory = join(root, `folder-${count}`);
+      mkdirSync(directory);
+      for (const [name, content] of Object.entries(files)) {
+        const path = join(directory, name);
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, content);
+      }
+      return directory;
+    },
+    path: (name) => join(root, name),
+    link: (folder, name, target) => symlinkSync(target, join(folder, name)),
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+export interface MappingStack {
+  newTable(): Promise<TableUnderTest>;
+  stop(): Promise<void>;
+}
+
+export interface PlanArguments {
+  readonly owners?: readonly string[];
+  readonly adopt?: boolean;
+  readonly prune?: boolean;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+export interface ApplyArguments extends PlanArguments {
+  readonly plan?: string;
+  readonly reason?: string;
+  readonly yes?: boolean;
+  readonly terminal?: Terminal;
+}
+
+export interface TableUnderTest {
+  readonly config: Config;
+  readonly table: RoleMappingTable;
+  /** By id: what the table holds. */
+  documents(): Promise<Record<string, RoleMapping>>;
+  put(mapping: RoleMapping): Promise<void>;
+  plan(directory: string, options?: PlanArguments): Promise<Ran>;
+  /** Without a folder: of the plan that the options name. */
+  apply(directory: string | undefined, options?: ApplyArguments): Promise<Ran>;
+  export(directory?: string, owners?: readonly string[]): Promise<Ran>;
+}
+
+const scopeOf = ({ owners = [], adopt = false, prune = false }: PlanArguments) => ({
+  owners,
+  adopt,
+  prune,
+});
+
+export async function startMappingStack(): Promise<MappingStack> {
+  const server = await startDynamoDbServer({ clock: systemClock });
+  const client = createDynamoDbClient({ region: 'us-east-1', endpoint: server.url });
+  let tables = 0;
+  return {
+    async newTable() {
+      tables += 1;
+      const config = configFor(`mappings-${tables}`, server.url);
+      const tableName = config.policy.table;
+      const table = new RoleMappingTable({ client, tableName, rules, clock: systemClock });
+      await table.create();
+      return underTest(config, table);
+    },
+    async stop() {
+      client.destroy();
+      await server.stop();
+    },
+  };
+}
+
+export function configFor(table: string, endpoint: string): Config {
+  return configSchema.parse({
+    profile: 'development',
+    identity: {
+      userPools: [{ pool, issuer: 'http://127.0.0.1:1/issuer', clients: ['some-client'] }],
+      matchableClaims,
+    },
+    policy: { table, region: 'us-east-1', endpoint },
+    sts: { endpoints: [{ region: 'us-east-1', endpoint: 'http://127.0.0.1:1' }] },
+    audit: { stdout: true },
+  });
+}
+
+function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
+  return {
+    config,
+    table,
+    async documents() {
+      const { rows } = await table.loadAll();
+      return Object.fromEntries(rows.map(({ id, stored }) => [id, stored.mapping]));
+    },
+    async put(mapping) {
+      const current = await table.get(mapping.id);
+      await table.write({
+        id: mapping.id,
+        expectedVersion: current?.version ?? 'absent',
+        mapping,
+        actor: 'somebody else',
+        reason: 'test',
+      });
+    },
+    plan: (directory, options = {}) =>
+      captured((output) =>
+        mappingsPlan({
+          directory,
+          config,
+          scope: scopeOf(options),
+          json: options.json ?? false,
+          out: options.out,
+          output,
+          terminal: terminal(),
+        }),
+      ),
+    apply: (directory, options = {}) =>
+      captured((output) =>
+        mappingsApply({
+          from: source(directory, options),
+          config,
+          scope: scopeOf(options),
+          reason: options.reason ?? 'TEST-1',
+          actor: 'cli:tester@host',
+          yes: options.yes ?? options.terminal === undefined,
+          json: options.json ?? false,
+          output,
+          terminal: options.terminal ?? terminal(),
+        }),
+      ),
+    export: (directory, owners = []) =>
+      captured((output) =>
+        mappingsExport({ config, directory, owners, output, terminal: terminal() }),
+      ),
+  };
+}
+
+function source(
+  directory: string | undefined,
+  options: ApplyArguments,
+): MappingsApplyOptions['from'] {
+  return directory === undefined
+    ? { kind: 'plan', file: options.plan ?? '' }
+    : { kind: 'folder', directory };
+}

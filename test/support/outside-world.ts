@@ -1,0 +1,133 @@
+/** What surrounds a broker, on loopback: an issuer, an STS and a DynamoDB that speak the real wire protocols. */
+
+import type { Clock } from '../../src/core/clock.ts';
+import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../../src/local/issuer.ts';
+import type { IssuerClient, IssuerUser } from '../../src/local/issuer-claims.ts';
+import type { IssuerKeys } from '../../src/local/issuer-keys.ts';
+import { type StsServer, startStsServer } from '../../src/local/sts-server.ts';
+
+export const pool = 'us-east-1_Test00001';
+export const account = '123456789012';
+
+export function roleNamed(name: string): string {
+  return `arn:aws:iam::${account}:role/broker/${name}`;
+}
+
+/** App clients that are always there, by name. */
+export const clients = {
+  /** Allowed one role. */
+  orders: client('1orders0example0client0id0', ['orders/write']),
+  /** Allowed two roles, so it must name one. */
+  reports: client('2reports0example0client0id', ['reports/read', 'reports/publish']),
+  /** No role mapping. */
+  stranger: client('3stranger0example0client0i', ['orders/write']),
+  /** Allowed a role, but its tokens carry no `aud`. */
+  legacy: { ...client('4legacy0example0client0id0', ['orders/read']), aud: 'none' },
+  /** For the admin listener, with both scopes. */
+  admin: client('5admin0example0client0id00', ['broker/admin.read', 'broker/admin.write']),
+} as const satisfies Record<string, IssuerClient>;
+
+export type ClientName = keyof typeof clients;
+
+function client(clientId: string, scopes: readonly string[]): IssuerClient {
+  return { clientId, clientSecret: 'not-a-secret', name: clientId, scopes, aud: 'client_id' };
+}
+
+/** A whole document: allows the app client the role named like the mapping, unless told otherwise. */
+export function allow(
+  id: string,
+  name: ClientName,
+  fields: Partial<RoleMappingInput> = {},
+): RoleMappingInput {
+  return {
+    id,
+    principal: { pool, client: clients[name].clientId },
+    effect: 'allow',
+    role: roleNamed(id),
+    owner: 'test-team',
+    ...fields,
+  };
+}
+
+/** Role mappings that are there unless a test brings its own. */
+export const defaultMappings: readonly RoleMappingInput[] = [
+  allow('orders-writer', 'orders', { conditions: { scopes: ['orders/write'] } }),
+  allow('reports-reader', 'reports', { conditions: { scopes: ['reports/read'] } }),
+  allow('reports-publisher', 'reports', { session: { maxDurationSeconds: 7200 } }),
+  allow('legacy-reader', 'legacy'),
+];
+
+export interface OutsideWorld {
+  readonly issuer: Issuer;
+  readonly sts: StsServer;
+  readonly dynamodb: DynamoDbServer;
+  stop(): Promise<void>;
+}
+
+export interface OutsideWorldOptions {
+  readonly clock: Clock;
+  readonly users: readonly IssuerUser[];
+  /** Each gets a trust policy that lets in every app client of the pool. */
+  readonly roles: readonly string[];
+  /** Added to every answer of STS. */
+  readonly stsLatencyMs: number;
+}
+
+export async function startOutsideWorld(options: OutsideWorldOptions): Promise<OutsideWorld> {
+  const { clock, users, roles, stsLatencyMs } = options;
+  const started: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    await Promise.all(started.splice(0).map((server) => server.stop()));
+  };
+  try {
+    const keys = signingKeys();
+    const issuer = await startIssuer({
+      clock,
+      poolId: pool,
+      clients: Object.values(clients),
+      users,
+      keys,
+    });
+    started.push(issuer);
+    const clientIds = Object.values(clients).map(({ clientId }) => clientId);
+    const sts = await startStsServer({
+      clock,
+      latencyMs: stsLatencyMs,
+      providers: [{ accountId: account, issuer: issuer.url, jwksUri: issuer.jwksUri, clientIds }],
+      roles: roles.map((arn) => ({
+        arn,
+        maxSessionDurationSeconds: 43_200,
+        trustPolicy: trustPolicy(issuer.url, clientIds),
+      })),
+    });
+    started.push(sts);
+    const dynamodb = await startDynamoDbServer({ clock });
+    started.push(dynamodb);
+    return { issuer, sts, dynamodb, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+export function trustPolicy(issuerUrl: string, audiences: readonly string[]): object {
+  const provider = issuerUrl.replace(/^https?:\/\//, '');
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { Federated: `arn:aws:iam::${account}:oidc-provider/${provider}` },
+        Action: 'sts:AssumeRoleWithWebIdentity',
+        Condition: { StringEquals: { [`${provider}:aud`]: audiences } },
+      },
+    ],
+  };
+}
+
+/** Made once for all tests by test/setup/keys.js. */
+function signingKeys(): IssuerKeys {
+  return JSON.parse(process.env['TEST_SIGNING_KEYS'] ?? '') as IssuerKeys;
+}
