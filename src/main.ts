@@ -2,16 +2,21 @@
 /** The edge of the process: command line, environment, signals and exit codes. */
 
 import { readFileSync, realpathSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { auditFind } from './cli/audit-find.ts';
 import { auditVerify } from './cli/audit-verify.ts';
+import type { Edge } from './cli/commands/edge.ts';
+import { addExplainCommand } from './cli/commands/explain.ts';
+import { addMappingsCommands, planUsageError } from './cli/commands/mappings.ts';
 import { type ConfigSource, configCheck, readConfig } from './cli/config-check.ts';
 import { healthcheck } from './cli/healthcheck.ts';
 import { exitCodes, type Output } from './cli/output.ts';
 import { serve } from './cli/serve.ts';
 import { tableCreate } from './cli/table-create.ts';
+import { processTerminal } from './cli/terminal.ts';
 import type { RuntimeFacts } from './config/profile.ts';
 
 // The SDK's releases are pinned, so what it says of future ones only frightens users.
@@ -34,6 +39,7 @@ function program(): Command {
 Examples:
   token-broker serve --config /etc/token-broker/config.yaml
   token-broker config check --config config.yaml
+  token-broker mappings plan mappings/ --config config.yaml
   token-broker audit verify --directory /var/log/token-broker
   token-broker local
 
@@ -83,6 +89,16 @@ Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 inva
       const loaded = readConfig(configSource(options.config), output);
       finish(loaded === undefined ? exitCodes.config : await tableCreate(loaded, output));
     });
+
+  const edge: Edge = {
+    output,
+    terminal: processTerminal(process),
+    user: currentUser(),
+    configSource,
+    finish,
+  };
+  addMappingsCommands(command, edge);
+  addExplainCommand(command, edge);
 
   const audit = command.command('audit').description('work with the audit log');
   audit
@@ -178,6 +194,18 @@ function runtimeFacts(): RuntimeFacts {
   };
 }
 
+/** As the history of a mapping names whoever edits it from here; nothing proves it. */
+function currentUser(): string {
+  let name: string;
+  try {
+    name = userInfo().username;
+  } catch {
+    // Containers run users that no file knows.
+    name = `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+  return `cli:${name}@${hostname()}`.replace(/[^\x21-\x7e]/g, '-').slice(0, 200);
+}
+
 function packageVersion(): string {
   const file = new URL('../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
@@ -221,7 +249,8 @@ try {
   if (error instanceof CommanderError) {
     // Commander has printed its own complaints.
     if (error.code === 'token-broker.notInThisBuild') output.err(`${error.message}\n`);
-    finish(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage);
+    const refused = error.code === planUsageError ? exitCodes.failed : exitCodes.usage;
+    finish(error.exitCode === 0 ? exitCodes.ok : refused);
   } else {
     output.err(`${error instanceof Error ? error.message : 'failed'}\n`);
     finish(exitCodes.failed);

@@ -79,7 +79,9 @@ export function seedClients(directory: string): readonly SeededClient[] {
     ...seed,
     clientSecret: known[seed.clientId] ?? randomBytes(24).toString('base64url'),
   }));
-  const secrets = Object.fromEntries(clients.map((client) => [client.clientId, client.clientSecret]));
+  const secrets = Object.fromEntries(
+    clients.map((client) => [client.clientId, client.clientSecret]),
+  );
   writeStateFile(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return clients;
 }

@@ -57,7 +57,7 @@ export function terminal(answer?: string | (() => Promise<string>)): Terminal {
 }
 
 export interface Folders {
-  /** A new folder with these files; undefined as a text leaves a link to a folder. */
+  /** A new folder with these files, by path. */
   folder(files?: Readonly<Record<string, string | Uint8Array>>): string;
   /** A path at which nothing is yet. */
   path(name: string): string;

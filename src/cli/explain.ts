@@ -1,0 +1,161 @@
+/** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
+
+import { readFileSync, statSync } from 'node:fs';
+import { explanationReport } from './explanation-report.ts';
+import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
+
+export interface ExplainOptions {
+  /** Of the admin listener. */
+  readonly url: string;
+  /** Files with one JWT each: no secret belongs on a command line. */
+  readonly adminTokenFile: string;
+  readonly tokenFile: string;
+  readonly role: string | undefined;
+  readonly durationSeconds: number | undefined;
+  /** Default: the address that this command comes from. */
+  readonly sourceIp: string | undefined;
+  readonly json: boolean;
+  readonly output: Output;
+}
+
+const timeoutMs = 10_000;
+const maxAnswerBytes = 4 * 1024 * 1024;
+const maxTokenBytes = 16 * 1024;
+
+/** Exit code: 0 it would be allowed; 1 it would not, or nobody can say; 2 wrong usage. */
+export async function explainCommand(options: ExplainOptions): Promise<number> {
+  const { output, json } = options;
+  const request = prepare(options);
+  if (typeof request === 'string') {
+    output.err(`${printable(request)}\n`);
+    return exitCodes.usage;
+  }
+  const answer = await ask(request);
+  if (answer.kind === 'failed') {
+    output.err(`${printable(answer.detail)}\n`);
+    return exitCodes.failed;
+  }
+  const { text, allowed } = explanationReport(answer.document);
+  output.out(json ? `${JSON.stringify(answer.document)}\n` : text);
+  return allowed ? exitCodes.ok : exitCodes.failed;
+}
+
+interface PreparedRequest {
+  readonly url: URL;
+  readonly adminToken: string;
+  readonly body: string;
+}
+
+/** A text says what is wrong. */
+function prepare(options: ExplainOptions): PreparedRequest | string {
+  const { adminTokenFile, tokenFile, role, durationSeconds, sourceIp } = options;
+  const url = adminUrl(options.url);
+  if (typeof url === 'string') return url;
+  const adminToken = readToken(adminTokenFile);
+  const token = readToken(tokenFile);
+  if ('fault' in adminToken) return adminToken.fault;
+  if ('fault' in token) return token.fault;
+  // Members that are undefined are not sent.
+  const body = JSON.stringify({ token: token.token, request: { role, durationSeconds, sourceIp } });
+  return { url, adminToken: adminToken.token, body };
+}
+
+function adminUrl(text: string): URL | string {
+  const base = URL.canParse(text) ? new URL(text) : undefined;
+  if (base === undefined || !/^https?:$/.test(base.protocol) || base.username !== '') {
+    return '--url must be an http or https URL without user information.';
+  }
+  const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(base.hostname);
+  if (base.protocol === 'http:' && !loopback) {
+    return '--url must be https: tokens are not sent in the clear beyond this machine.';
+  }
+  return new URL(`${base.pathname.replace(/\/$/, '')}/v1/explain`, base);
+}
+
+type ReadToken = { readonly token: string } | { readonly fault: string };
+
+function readToken(file: string): ReadToken {
+  let text: string;
+  try {
+    if (statSync(file).size > maxTokenBytes) return { fault: `${file} is too large for a token.` };
+    text = readFileSync(file, 'latin1').trim();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    return { fault: `${file} cannot be read (${code}).` };
+  }
+  return /^[A-Za-z0-9._~+/=-]+$/.test(text)
+    ? { token: text }
+    : { fault: `${file} must hold one JWT and nothing else.` };
+}
+
+type Answer =
+  | { readonly kind: 'answered'; readonly document: unknown }
+  | { readonly kind: 'failed'; readonly detail: string };
+
+async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> {
+  const failed = (detail: string): Answer => ({ kind: 'failed', detail });
+  let status: number;
+  let text: string | undefined;
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      body,
+      // A redirect would take the token elsewhere.
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    status = response.status;
+    text = await readBounded(response);
+  } catch (error) {
+    return failed(`${url.origin} does not answer (${causeOf(error)}).`);
+  }
+  const document = text === undefined ? undefined : parseObject(text);
+  if (document === undefined) {
+    return failed(`${url.origin} answers ${status}, and not as an admin listener would.`);
+  }
+  return status === 200 ? { kind: 'answered', document } : failed(problemText(status, document));
+}
+
+/** Undefined if it is larger than any explanation. */
+async function readBounded(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    // Leaving the loop cancels the rest.
+    if (size > maxAnswerBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 9457. */
+function problemText(status: number, { code, title, detail, request_id }: Record<string, unknown>) {
+  const parts = [detail ?? title, code === undefined ? undefined : `code ${String(code)}`];
+  if (request_id !== undefined) parts.push(`request ${String(request_id)}`);
+  return `The admin listener answers ${status}: ${parts.filter((part) => part !== undefined).join('; ')}`;
+}
+
+/** Undici says "fetch failed" and keeps what failed in the cause. */
+function causeOf(error: unknown): string {
+  const { name, message, cause } = error as FetchFailure;
+  if (name === 'TimeoutError') return `no answer within ${timeoutMs / 1000} s`;
+  return cause?.code ?? cause?.message ?? message ?? 'failed';
+}
+
+interface FetchFailure {
+  readonly name?: string;
+  readonly message?: string;
+  readonly cause?: { readonly code?: string; readonly message?: string };
+}

@@ -1,0 +1,39 @@
+/** From a folder and a table to a plan, or to what must be put right first: for `plan` and `apply` alike. */
+
+import type { Config } from '../config/schema.ts';
+import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
+import type { SavedPlan } from '../mapping-files/saved-plan.ts';
+import type { SourceFault } from '../mapping-files/source-fault.ts';
+import { readMappingFolder } from './mapping-sources.ts';
+import { contentsOf, loadMappings, rulesOf, tableNameOf } from './mapping-table.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface PlanningOptions {
+  readonly directory: string;
+  readonly config: Config;
+  readonly scope: PlanScope;
+  readonly table: RoleMappingTable;
+  readonly terminal: Terminal;
+}
+
+export type PlanningResult =
+  | {
+      readonly kind: 'planned';
+      readonly plan: SavedPlan;
+      readonly warnings: readonly SourceFault[];
+    }
+  | { readonly kind: 'refused'; readonly faults: readonly SourceFault[] };
+
+/** @throws BrokerError `table_unavailable` */
+export async function makePlan(options: PlanningOptions): Promise<PlanningResult> {
+  const { directory, config, scope, table, terminal } = options;
+  terminal.showProgress('Reading the files …');
+  const { mappings, faults } = readMappingFolder(directory, rulesOf(config));
+  terminal.showProgress('');
+  if (faults.length > 0) return { kind: 'refused', faults };
+  const contents = contentsOf(await loadMappings(table, terminal));
+  const { plan, conflicts, warnings } = planMappings(mappings, contents, scope);
+  if (conflicts.length > 0) return { kind: 'refused', faults: conflicts };
+  return { kind: 'planned', plan: { table: tableNameOf(config), ...plan }, warnings };
+}

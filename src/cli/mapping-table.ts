@@ -1,0 +1,63 @@
+/** The table that a configuration names, for the commands that work with it from outside the broker. */
+
+import type { Config } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
+import type { MappingRules } from '../core/mapping-check.ts';
+import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
+import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
+import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import type { TableContents } from '../mapping-files/mapping-plan.ts';
+import type { TableName } from '../mapping-files/saved-plan.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Opens the table for as long as `use` takes. */
+export async function withMappingTable<Result>(
+  config: Config,
+  use: (table: RoleMappingTable) => Promise<Result>,
+): Promise<Result> {
+  const { table, region, endpoint } = config.policy;
+  const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  try {
+    return await use(
+      new RoleMappingTable({
+        client,
+        tableName: table,
+        rules: rulesOf(config),
+        clock: systemClock,
+      }),
+    );
+  } finally {
+    client.destroy();
+  }
+}
+
+/** @throws BrokerError `table_unavailable` */
+export async function loadMappings(
+  table: RoleMappingTable,
+  terminal: Terminal,
+): Promise<LoadedMappings> {
+  terminal.showProgress('Reading the table …');
+  try {
+    return await table.loadAll();
+  } finally {
+    terminal.showProgress('');
+  }
+}
+
+export function contentsOf({ revision, rows, quarantined }: LoadedMappings): TableContents {
+  return {
+    revision,
+    rows: [
+      ...rows.map(({ id, version, stored }) => ({ id, version, document: stored.mapping })),
+      ...quarantined.map(({ id, version, document }) => ({ id, version, document })),
+    ],
+  };
+}
+
+export function rulesOf({ identity }: Config): MappingRules {
+  return { matchableClaims: new Set(identity.matchableClaims) };
+}
+
+export function tableNameOf({ policy }: Config): TableName {
+  return { name: policy.table, region: policy.region, endpoint: policy.endpoint ?? null };
+}

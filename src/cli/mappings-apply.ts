@@ -1,0 +1,177 @@
+/** `mappings apply`: makes the table say what the files, or a plan saved earlier, say. */
+
+import { readFileSync, statSync } from 'node:fs';
+import type { Config } from '../config/schema.ts';
+import { isChangeReason } from '../core/change-reason.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import type { PlannedChange, PlanScope } from '../mapping-files/mapping-plan.ts';
+import { parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
+import { makePlan } from './mapping-planning.ts';
+import { changeCounts, faultReport, planReport, tableTitle } from './mapping-report.ts';
+import { tableNameOf, withMappingTable } from './mapping-table.ts';
+import { exitCodes, type Output } from './output.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface MappingsApplyOptions {
+  readonly from:
+    | { readonly kind: 'folder'; readonly directory: string }
+    | { readonly kind: 'plan'; readonly file: string };
+  readonly config: Config;
+  readonly scope: PlanScope;
+  /** Kept in the history of each mapping. */
+  readonly reason: string;
+  /** Kept in the history of each mapping; a claim, not a proof. */
+  readonly actor: string;
+  /** Without asking. */
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly output: Output;
+  readonly terminal: Terminal;
+}
+
+/**
+ * Exit code: 0 the table says what was planned; 1 it does not, or not all of it; 2 wrong usage.
+ *
+ * @throws BrokerError `table_unavailable` before anything was written
+ */
+export async function mappingsApply(options: MappingsApplyOptions): Promise<number> {
+  const { reason, yes, terminal, config, output } = options;
+  const refuse = (text: string, code: number = exitCodes.failed) => {
+    output.err(`${text}\n`);
+    return code;
+  };
+  if (!isChangeReason(reason)) {
+    return refuse('Give a --reason of 1 to 500 printable characters.', exitCodes.usage);
+  }
+  if (!yes && terminal.ask === undefined) {
+    return refuse('Nobody is here to confirm the plan: add --yes.', exitCodes.usage);
+  }
+  return await withMappingTable(config, async (table) => {
+    const plan = await obtainPlan(options, table);
+    if (typeof plan === 'string') return refuse(plan);
+    if (!options.json) output.out(planReport(plan));
+    if (plan.changes.length > 0 && !yes && !(await isConfirmed(plan, terminal))) {
+      return refuse('Not confirmed: nothing was written.');
+    }
+    const revision = await table.head();
+    if (revision !== plan.revision) {
+      return refuse(
+        `The table is at revision ${revision}, and the plan was made against ${plan.revision}: nothing was written. Plan again.`,
+      );
+    }
+    return await carryOut(plan, table, options);
+  });
+}
+
+/** A text says why there is none. */
+async function obtainPlan(
+  options: MappingsApplyOptions,
+  table: RoleMappingTable,
+): Promise<SavedPlan | string> {
+  const { from, config, scope, output } = options;
+  if (from.kind === 'plan') return readPlan(from.file, config, scope);
+  const result = await makePlan({ ...options, directory: from.directory, table });
+  if (result.kind === 'refused') {
+    output.err(faultReport(result.faults));
+    return 'Nothing was written.';
+  }
+  output.err(faultReport(result.warnings, 'warning'));
+  return result.plan;
+}
+
+const maxPlanBytes = 512 * 1024 * 1024;
+
+function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan | string {
+  let plan: SavedPlan | undefined;
+  try {
+    if (statSync(file).size > maxPlanBytes) return `${file} is too large for a plan.`;
+    plan = parsePlan(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`;
+  }
+  if (plan === undefined) return `${file} is not a plan that this version has saved.`;
+  const [planned, configured] = [tableTitle(plan.table), tableTitle(tableNameOf(config))];
+  if (planned !== configured) {
+    return `The plan is for the table ${planned}, and the configuration names ${configured}.`;
+  }
+  const deletions = changeCounts(plan).delete;
+  return deletions > 0 && !prune
+    ? `The plan deletes role mappings (${deletions}): add --prune if that is meant.`
+    : plan;
+}
+
+async function isConfirmed({ changes, table }: SavedPlan, { ask }: Terminal): Promise<boolean> {
+  const question = `Make ${changes.length} changes in table ${tableTitle(table)}? Only "yes" does: `;
+  return (await ask?.(question))?.trim() === 'yes';
+}
+
+interface Applied {
+  readonly id: string;
+  readonly action: PlannedChange['action'];
+  readonly version: number;
+  readonly revision: number;
+}
+
+interface Failure {
+  readonly id: string;
+  readonly error: BrokerError;
+}
+
+async function carryOut(
+  plan: SavedPlan,
+  table: RoleMappingTable,
+  options: MappingsApplyOptions,
+): Promise<number> {
+  const { json, output } = options;
+  const applied: Applied[] = [];
+  const failure = await writeAll(plan, table, options, applied);
+  const revision = applied.at(-1)?.revision ?? plan.revision;
+  if (json) {
+    const failed = failure && {
+      id: failure.id,
+      code: failure.error.code,
+      detail: failure.error.message,
+    };
+    output.out(`${JSON.stringify({ revision, applied, ...(failed && { failed }) })}\n`);
+  } else if (failure === undefined) {
+    output.out(
+      plan.changes.length === 0 ? '' : `Applied ${applied.length} changes; revision ${revision}.\n`,
+    );
+  }
+  if (failure === undefined) return exitCodes.ok;
+  output.err(
+    `${failure.id}: ${failure.error.message}\nStopped after ${applied.length} of ${plan.changes.length} changes. What was written stays; apply again for the rest.\n`,
+  );
+  return exitCodes.failed;
+}
+
+/** One after the other: in the order of the plan, and nothing after a failure. */
+async function writeAll(
+  { changes }: SavedPlan,
+  table: RoleMappingTable,
+  { actor, reason, terminal }: MappingsApplyOptions,
+  applied: Applied[],
+): Promise<Failure | undefined> {
+  try {
+    for (const [index, { id, action, version, after }] of changes.entries()) {
+      terminal.showProgress(`${index + 1} of ${changes.length}: ${id}`);
+      try {
+        const written = await table.write({
+          id,
+          expectedVersion: version ?? 'absent',
+          mapping: after ?? undefined,
+          actor,
+          reason,
+        });
+        applied.push({ id, action, version: written.version, revision: written.revision });
+      } catch (error) {
+        if (error instanceof BrokerError) return { id, error };
+        throw error;
+      }
+    }
+    return undefined;
+  } finally {
+    terminal.showProgress('');
+  }
+}

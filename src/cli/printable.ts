@@ -1,0 +1,16 @@
+/** Text fit for a terminal: whoever wrote a file, a row or an answer chose what is in it. */
+
+/** Control and format characters, line and paragraph separators, and what stands for no character. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu;
+
+/** One line: what could act on the terminal, or change how the rest is shown, is escaped. */
+export function printable(text: string): string {
+  return text.replace(unprintable, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+}
+
+/** A value as JSON on one line. */
+export function printableJson(value: unknown): string {
+  return value === undefined ? 'nothing' : printable(JSON.stringify(value));
+}

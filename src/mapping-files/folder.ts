@@ -1,0 +1,107 @@
+/** The YAML files of a folder and of the folders in it: `*.test.yaml` apart from the others. */
+
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SourceFault } from './source-fault.ts';
+import type { SourceFile } from './yaml-documents.ts';
+
+export interface FolderContents {
+  readonly mappingFiles: readonly SourceFile[];
+  readonly testFiles: readonly SourceFile[];
+  /** What cannot be read: nothing may be concluded from files that are missing then. */
+  readonly faults: readonly SourceFault[];
+}
+
+const maxFileBytes = 256 * 1024;
+/** One for each mapping of the largest policy there may be, with tests. */
+const maxFiles = 120_000;
+const maxFolderDepth = 16;
+
+/** In the order of their paths. Names that begin with a dot are left out. */
+export function readFolder(directory: string): FolderContents {
+  const mappingFiles: SourceFile[] = [];
+  const testFiles: SourceFile[] = [];
+  const faults: SourceFault[] = [];
+  for (const found of walk(directory, 0)) {
+    if ('detail' in found) {
+      faults.push({ file: found.path, line: 1, col: 1, pointer: '', detail: found.detail });
+    } else {
+      (isTestFile(found.path) ? testFiles : mappingFiles).push(found);
+    }
+    if (mappingFiles.length + testFiles.length + faults.length <= maxFiles) continue;
+    const detail = `holds more than ${maxFiles} files`;
+    faults.push({ file: directory, line: 1, col: 1, pointer: '', detail });
+    break;
+  }
+  return { mappingFiles, testFiles, faults };
+}
+
+function isTestFile(path: string): boolean {
+  return /\.test\.ya?ml$/i.test(path);
+}
+
+interface Unreadable {
+  readonly path: string;
+  readonly detail: string;
+}
+
+function* walk(directory: string, depth: number): Generator<SourceFile | Unreadable> {
+  if (depth > maxFolderDepth) {
+    yield { path: directory, detail: 'is too many folders deep' };
+    return;
+  }
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    yield { path: directory, detail: cannotBeRead(error) };
+    return;
+  }
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries.filter(({ name }) => !name.startsWith('.'))) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* walk(path, depth + 1);
+    else if (/\.ya?ml$/i.test(entry.name)) yield readSource(path);
+    // A folder behind a link would be left out without a word, and its mappings with it.
+    else if (isLinkToFolder(entry, path))
+      yield { path, detail: 'links to folders are not followed' };
+  }
+}
+
+function isLinkToFolder(entry: Dirent, path: string): boolean {
+  if (!entry.isSymbolicLink()) return false;
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function readSource(path: string): SourceFile | Unreadable {
+  let bytes: Buffer;
+  try {
+    const { size, isFile } = sizeOf(path);
+    // Reading a pipe would wait for ever.
+    if (!isFile) return { path, detail: 'is not a regular file' };
+    if (size > maxFileBytes) return { path, detail: `is larger than ${maxFileBytes} bytes` };
+    bytes = readFileSync(path);
+  } catch (error) {
+    return { path, detail: cannotBeRead(error) };
+  }
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    return { path, detail: 'is not valid UTF-8' };
+  }
+  return text.startsWith('\ufeff')
+    ? { path, detail: 'starts with a byte order mark: save it as UTF-8 without one' }
+    : { path, text };
+}
+
+function sizeOf(path: string): { readonly size: number; readonly isFile: boolean } {
+  const stats = statSync(path);
+  return { size: stats.size, isFile: stats.isFile() };
+}
+
+function cannotBeRead(error: unknown): string {
+  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
+}

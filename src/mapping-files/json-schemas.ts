@@ -1,0 +1,96 @@
+/** JSON Schemas of the two kinds of files, for editors: made from the schemas that check them. */
+
+import { z } from 'zod';
+import { roleMappingSchema } from '../core/role-mapping.ts';
+import { testFileSchema } from './test-file.ts';
+
+export const jsonSchemaNames = ['role-mapping', 'role-mapping-test'] as const;
+export type JsonSchemaName = (typeof jsonSchemaNames)[number];
+
+export function jsonSchemaFile(name: JsonSchemaName): string {
+  return `${name}.v1.json`;
+}
+
+export function jsonSchemaText(name: JsonSchemaName): string {
+  const { title, schema, descriptions } = documents[name];
+  const document = z.toJSONSchema(schema, { io: 'input' });
+  for (const [path, description] of Object.entries(descriptions))
+    describe(document, path, description);
+  return `${JSON.stringify({ $schema: document.$schema, title, ...document }, null, 2)}\n`;
+}
+
+interface SchemaDocument {
+  readonly title: string;
+  readonly schema: z.ZodType;
+  /** By dotted path of a member; `[]` stands for the items of a list. */
+  readonly descriptions: Readonly<Record<string, string>>;
+}
+
+const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
+  'role-mapping': {
+    title: 'Role mapping of token-broker',
+    schema: roleMappingSchema.extend({
+      managedBy: roleMappingSchema.shape.managedBy.unwrap().default('git'),
+    }),
+    descriptions: {
+      id: 'Also a name by which callers may ask for the mapping.',
+      description: 'For people.',
+      principal: 'A pool, and one of client, user (the sub), group, or (deny only) any: true.',
+      effect: 'A deny that matches wins over every allow.',
+      role: 'ARN of one IAM role; a deny may say "*" for every role.',
+      conditions: 'All must hold.',
+      'conditions.scopes': 'The token has all of them.',
+      'conditions.claims':
+        'Each named claim has one of the listed values, exactly. Only sub, client_id and the claims that the configuration lets mappings use.',
+      'conditions.sourceCidrs': 'The address of the caller is in one of the blocks.',
+      'conditions.notBefore': 'From this instant on, in UTC.',
+      'conditions.expiresAt': 'Until before this instant, in UTC.',
+      session: 'What the credentials will be like.',
+      'session.durationSeconds': 'Lifetime, unless the caller asks for another one.',
+      'session.maxDurationSeconds': 'What a caller may ask for at most.',
+      'session.name': 'RoleSessionName; may hold {sub}, {client} and {mapping}.',
+      'session.policy':
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference of a session policy
+        'IAM session policy that narrows the role; may hold ${claim:NAME} in resources and conditions.',
+      'session.policyArns': 'Managed policies that narrow the role.',
+      precedence: 'Of equally specific allows for one role the lowest wins.',
+      owner: 'The team to ask.',
+      managedBy:
+        'git: this file is where the mapping is edited. api: the file is a copy, and never applied.',
+      enabled: 'false keeps the mapping and its history, without effect.',
+    },
+  },
+  'role-mapping-test': {
+    title: 'Tests of role mappings of token-broker',
+    schema: testFileSchema,
+    descriptions: {
+      now: 'Time of every test that has none of its own.',
+      tests: 'Each must come out as expected.',
+      'tests[].name': 'What is guaranteed.',
+      'tests[].now': 'Time of the request; default: that of the file, else the present.',
+      'tests[].caller': 'The identity that a token would prove.',
+      'tests[].caller.pool': 'User pool or identity pool.',
+      'tests[].caller.client': 'App client.',
+      'tests[].caller.user': 'The sub; without it the caller is the app client itself.',
+      'tests[].request': 'What is asked for.',
+      'tests[].request.role': 'Id of a mapping or ARN of a role; default: the only one allowed.',
+      'tests[].request.sourceIp': 'Address of the caller.',
+      'tests[].expect': 'Members that are left out are not compared.',
+    },
+  },
+};
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** @throws TypeError if there is no such member. */
+function describe(schema: JsonSchema, path: string, description: string): void {
+  const member = path.split('.').reduce<JsonSchema | undefined>(memberOf, schema);
+  if (member === undefined) throw new TypeError(`the schema has no member ${path}`);
+  member.description = description;
+}
+
+function memberOf(schema: JsonSchema | undefined, step: string): JsonSchema | undefined {
+  const [, name = '', items] = /^(\w+)(\[\])?$/.exec(step) ?? [];
+  const member = schema?.properties?.[name] as JsonSchema | undefined;
+  return items === undefined ? member : (member?.items as JsonSchema | undefined);
+}

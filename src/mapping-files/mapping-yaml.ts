@@ -1,0 +1,55 @@
+/** A role mapping as a file: in the order of the schema, without what is the default anyway. */
+
+import { stringify } from 'yaml';
+import { documentChanges } from '../core/document-changes.ts';
+import { type RoleMapping, roleMappingSchema } from '../core/role-mapping.ts';
+import { parseYaml } from './yaml-documents.ts';
+
+/** Reads back as the same document, whatever characters are in it. */
+export function mappingYaml(mapping: RoleMapping): string {
+  const document = withoutDefaults(mapping);
+  const text = stringify(document, stringifyOptions);
+  const parsed = parseYaml({ path: '', text });
+  const faithful = documentChanges(parsed.documents[0]?.value, document).length === 0;
+  // JSON is YAML, and in ASCII there is nothing that two programs could read differently.
+  return faithful ? text : `${asciiJson(JSON.stringify(document, null, 2))}\n`;
+}
+
+const stringifyOptions = {
+  version: '1.2',
+  // Puts quotes around what a YAML 1.1 reader would take for a date, a number or a boolean.
+  compat: 'yaml-1.1',
+  lineWidth: 0,
+  aliasDuplicateObjects: false,
+} as const;
+
+function withoutDefaults(mapping: RoleMapping): Record<string, unknown> {
+  const { id, principal, effect, role, owner } = mapping;
+  const required = { id, principal, effect, role, owner };
+  const defaults = roleMappingSchema.parse(required);
+  const session = differing(mapping.session, defaults.session);
+  const others = differing({ ...mapping, session }, { ...defaults, session: {}, managedBy: 'git' });
+  const kept = { ...required, ...others };
+  // In the order in which the schema has them.
+  return Object.fromEntries(
+    Object.keys(mapping)
+      .filter((name) => Object.hasOwn(kept, name))
+      .map((name) => [name, kept[name as keyof typeof kept]]),
+  );
+}
+
+function differing(members: object, defaults: object): Record<string, unknown> {
+  const known = new Map(Object.entries(defaults));
+  return Object.fromEntries(
+    Object.entries(members).filter(
+      ([name, value]) => documentChanges(known.get(name), value).length > 0,
+    ),
+  );
+}
+
+function asciiJson(json: string): string {
+  return json.replace(
+    /[^\n\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

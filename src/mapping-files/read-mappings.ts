@@ -1,0 +1,82 @@
+/** From files to role mappings that can work, or every fault in them at once. */
+
+import type { Fault } from '../core/errors.ts';
+import { checkRoleMapping, type MappingRules } from '../core/mapping-check.ts';
+import { mappingWarnings } from '../core/mapping-warnings.ts';
+import { compileSnapshot, type PolicySnapshot } from '../core/policy-snapshot.ts';
+import type { RoleMapping } from '../core/role-mapping.ts';
+import type { SourceFault } from './source-fault.ts';
+import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';
+
+export interface FileMapping {
+  readonly mapping: RoleMapping;
+  readonly document: SourceDocument;
+}
+
+export interface ReadMappings {
+  readonly mappings: readonly FileMapping[];
+  readonly faults: readonly SourceFault[];
+}
+
+/** What one row of the table takes, as JSON (docs/table.md). */
+export const maxMappingCharacters = 65_536;
+
+export function readMappings(files: readonly SourceFile[], rules: MappingRules): ReadMappings {
+  const byId = new Map<string, FileMapping>();
+  const faults: SourceFault[] = [];
+  for (const file of files) {
+    const parsed = parseYaml(file);
+    faults.push(...parsed.faults);
+    for (const document of parsed.documents) {
+      const check = checkRoleMapping(managedFromGit(document.value), rules);
+      const own = check.kind === 'valid' ? checkInFile(check.mapping, byId) : check.faults;
+      faults.push(...own.map((fault) => faultIn(document, fault)));
+      if (check.kind === 'valid' && own.length === 0) {
+        byId.set(check.mapping.id, { mapping: check.mapping, document });
+      }
+    }
+  }
+  return { mappings: [...byId.values()], faults };
+}
+
+export function faultIn(document: SourceDocument, { pointer, detail }: Fault): SourceFault {
+  return { file: document.file, ...document.positionOf(pointer), pointer, detail };
+}
+
+/** The policy as the files have it. */
+export function snapshotOfFiles(mappings: readonly FileMapping[]): PolicySnapshot {
+  return compileSnapshot(
+    0,
+    mappings.map(({ mapping }) => ({ mapping, version: 0 })),
+  );
+}
+
+/** What is legal, but perhaps not meant, given all the files. */
+export function warningsFor(mappings: readonly FileMapping[], now: number): readonly SourceFault[] {
+  const snapshot = snapshotOfFiles(mappings);
+  return mappings.flatMap(({ mapping, document }) =>
+    mappingWarnings(mapping, snapshot, now).map((warning) => faultIn(document, warning)),
+  );
+}
+
+/** A file is the place where its mapping is edited, unless it says otherwise. */
+function managedFromGit(value: unknown): unknown {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject && !Object.hasOwn(value, 'managedBy') ? { ...value, managedBy: 'git' } : value;
+}
+
+function checkInFile(mapping: RoleMapping, byId: ReadonlyMap<string, FileMapping>): Fault[] {
+  const faults: Fault[] = [];
+  const twin = byId.get(mapping.id)?.document;
+  if (twin !== undefined) {
+    const { line } = twin.positionOf('/id');
+    faults.push({ pointer: '/id', detail: `is the id of another mapping: ${twin.file}:${line}` });
+  }
+  if (JSON.stringify(mapping).length > maxMappingCharacters) {
+    faults.push({
+      pointer: '',
+      detail: `has more than ${maxMappingCharacters} characters as JSON`,
+    });
+  }
+  return faults;
+}

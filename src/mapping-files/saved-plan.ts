@@ -1,0 +1,83 @@
+/** A plan as a file: what was reviewed is what gets applied. */
+
+import { z } from 'zod';
+import { roleMappingSchema } from '../core/role-mapping.ts';
+import type { MappingPlan } from './mapping-plan.ts';
+
+export interface TableName {
+  readonly name: string;
+  readonly region: string;
+  /** Null: the regional one. */
+  readonly endpoint: string | null;
+}
+
+export interface SavedPlan extends MappingPlan {
+  readonly table: TableName;
+}
+
+const format = 'token-broker-mapping-plan/1';
+
+const mappingId = roleMappingSchema.shape.id;
+const version = z.int().min(1);
+const documentChange = z.strictObject({
+  pointer: z.string(),
+  before: z.unknown().optional(),
+  after: z.unknown().optional(),
+});
+
+const change = z
+  .strictObject({
+    action: z.enum(['create', 'replace', 'delete']),
+    id: mappingId,
+    version: version.nullable(),
+    source: z.string().nullable(),
+    before: z.unknown(),
+    after: roleMappingSchema.nullable(),
+    differences: z.array(documentChange),
+  })
+  .refine(isConsistent, { error: 'contradicts itself' });
+
+const savedPlan = z.strictObject({
+  format: z.literal(format),
+  table: z.strictObject({
+    name: z.string(),
+    region: z.string(),
+    endpoint: z.string().nullable(),
+  }),
+  revision: z.int().min(0),
+  owners: z.array(z.string()),
+  changes: z.array(change),
+  unchanged: z.int().min(0),
+  notInFiles: z.array(z.strictObject({ id: z.string(), version: z.int().min(0) })),
+});
+
+export function printPlan({ table, ...plan }: SavedPlan): string {
+  return `${JSON.stringify({ format, table, ...plan }, null, 2)}\n`;
+}
+
+/** Undefined if the text is no plan that this version has written. */
+export function parsePlan(text: string): SavedPlan | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = savedPlan.safeParse(document);
+  if (!parsed.success) return undefined;
+  const { format: _format, ...plan } = parsed.data;
+  return plan as SavedPlan;
+}
+
+interface ChangeFacts {
+  readonly action: string;
+  readonly id: string;
+  readonly version: number | null;
+  readonly after: { readonly id: string } | null;
+}
+
+function isConsistent({ action, id, version: base, after }: ChangeFacts): boolean {
+  const creates = action === 'create';
+  const deletes = action === 'delete';
+  return (base === null) === creates && (after === null) === deletes && (after?.id ?? id) === id;
+}

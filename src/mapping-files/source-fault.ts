@@ -1,0 +1,26 @@
+/** What is wrong with a file, and where: people and editors both read `file:line:col`. */
+
+export interface SourcePosition {
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly col: number;
+}
+
+export interface SourceFault extends SourcePosition {
+  readonly file: string;
+  /** JSON Pointer (RFC 6901) into the document; empty for the whole of it. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+export function faultLine({ file, line, col, pointer, detail }: SourceFault): string {
+  return `${file}:${line}:${col}: ${pointer === '' ? '' : `${pointer}: `}${detail}`;
+}
+
+/** The order in which a reader meets them. */
+export function inReadingOrder(faults: readonly SourceFault[]): readonly SourceFault[] {
+  return [...faults].sort(
+    (a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)) || a.line - b.line || a.col - b.col,
+  );
+}

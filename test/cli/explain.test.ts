@@ -1,0 +1,210 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type ExplainOptions, explainCommand } from '../../src/cli/explain.ts';
+import {
+  type AdminHarness,
+  adminPool,
+  callerClient,
+  legacyClient,
+  startAdmin,
+  testMapping,
+  testRole,
+} from '../support/admin-harness.ts';
+import { claimRef } from '../support/domain.ts';
+import { captured, temporaryFolders } from '../support/mapping-folder.ts';
+
+const folders = temporaryFolders();
+let admin: AdminHarness;
+
+beforeAll(async () => {
+  admin = await startAdmin();
+  await admin.create(
+    testMapping('orders', {
+      conditions: { scopes: ['orders/write'] },
+      session: { name: '{client}' },
+    }),
+  );
+  await admin.create(
+    testMapping('invoices', {
+      principal: { pool: adminPool, client: legacyClient },
+      session: {
+        policy: {
+          Version: '2012-10-17',
+          Statement: [
+            { Effect: 'Allow', Action: 's3:*', Resource: `arn:aws:s3:::x/${claimRef('sub')}` },
+          ],
+        },
+      },
+    }),
+  );
+});
+
+afterAll(async () => {
+  await admin.stop();
+  folders.remove();
+});
+
+const tokenFile = (text: string) => join(folders.folder({ 'token.jwt': `${text}\n` }), 'token.jwt');
+const callerToken = (scopes: readonly string[], clientId = callerClient) =>
+  tokenFile(admin.issuer.issueAccessToken({ clientId, scopes }));
+
+const explain = (options: Partial<Omit<ExplainOptions, 'output'>> = {}) =>
+  captured((output) =>
+    explainCommand({
+      url: admin.url,
+      adminTokenFile: tokenFile(admin.token()),
+      tokenFile: callerToken(['orders/write']),
+      role: undefined,
+      durationSeconds: undefined,
+      sourceIp: undefined,
+      json: false,
+      ...options,
+      output,
+    }),
+  );
+
+describe('explain', () => {
+  it('says what would be allowed, by which mapping, and what STS would be sent', async () => {
+    const { code, out, err } = await explain({ role: 'orders', sourceIp: '10.0.0.7' });
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toBe(`ALLOW
+  asked for orders, from 10.0.0.7; policy revision 2
+  mapping orders (version 1, allow ${testRole}, owner orders-team)
+
+STS would be sent, besides the token:
+  roleArn: ${testRole}
+  roleSessionName: ${callerClient}
+  durationSeconds: 3600
+  policyCharacters: 0
+  policyCharactersAllowed: 2048
+
+This caller could get now:
+  orders (version 1, allow ${testRole}, owner orders-team)
+`);
+  });
+
+  it('names the condition that failed, with what was wanted and what there is, and exits with 1', async () => {
+    const { code, out } = await explain({
+      role: testRole,
+      tokenFile: callerToken(['orders/read']),
+    });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^DENY: scope_missing\n/);
+    expect(out).toContain('conditions.scopes: wants ["orders/write"], is ["orders/read"]');
+  });
+
+  it('prints the whole explanation as JSON', async () => {
+    const { code, out } = await explain({ role: 'orders', durationSeconds: 7200, json: true });
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({
+      request: { role: 'orders', durationSeconds: 7200 },
+      decision: { outcome: 'duration_not_allowed', allowed: { maxDurationSeconds: 3600 } },
+    });
+  });
+
+  it('does not call allowed what STS would refuse, or a token that the broker refuses', async () => {
+    const withoutAudience = await explain({ tokenFile: callerToken([], legacyClient) });
+    expect([withoutAudience.code, withoutAudience.out]).toEqual([
+      1,
+      expect.stringMatching(/^REFUSED: token_audience_missing\n/),
+    ]);
+    const forged = await explain({ tokenFile: tokenFile('eyJhbGciOiJub25lIn0.e30.') });
+    expect([forged.code, forged.out]).toEqual([1, expect.stringMatching(/^REFUSED: token_/)]);
+  });
+
+  it('says so when the administrator is refused, with the code and the request id', async () => {
+    const { code, out, err } = await explain({ adminTokenFile: callerToken(['x/y']) });
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(
+      /^The admin listener answers 403: .*; code access_denied; request [\w-]+\n$/,
+    );
+  });
+
+  it('never prints a token', async () => {
+    const secret = admin.issuer.issueAccessToken({ clientId: callerClient, scopes: [] });
+    for (const json of [true, false]) {
+      const { out, err } = await explain({ tokenFile: tokenFile(secret), json });
+      expect(out + err).not.toContain(secret.split('.')[2]);
+    }
+  });
+});
+
+describe('explain refuses', () => {
+  it.each([
+    ['not a url', 'must be an http or https URL'],
+    ['ftp://127.0.0.1', 'must be an http or https URL'],
+    ['http://user:password@127.0.0.1', 'must be an http or https URL'],
+    ['http://broker.example', 'must be https'],
+    ['http://127.0.0.1.example', 'must be https'],
+  ])('%s', async (url, expected) => {
+    const { code, err } = await explain({ url });
+    expect([code, err]).toEqual([2, expect.stringContaining(expected)]);
+  });
+
+  it('a file that holds no token, without showing what it holds', async () => {
+    for (const text of ['', 'not a token', 'a.b.c\nd.e.f', 'x'.repeat(20_000)]) {
+      const { code, err } = await explain({ tokenFile: tokenFile(text) });
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(/token\.jwt (?:must hold|is too large)/),
+      ]);
+      expect(err).not.toContain('not a token');
+    }
+    expect(await explain({ adminTokenFile: folders.path('absent') })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('ENOENT'),
+    });
+  });
+});
+
+describe('what answers in place of an admin listener', () => {
+  const stranger = createServer((req, res) => {
+    const path = req.url ?? '';
+    if (path.startsWith('/redirect'))
+      res.writeHead(307, { location: `${admin.url}/v1/explain` }).end();
+    else if (path.startsWith('/html')) res.end('<p>Sign in</p>');
+    else if (path.startsWith('/large')) res.end(`{"a":"${'x'.repeat(5 * 1024 * 1024)}"}`);
+    else if (path.startsWith('/other')) res.end('{"policyRevision":"\\u001b[2J"}');
+    else if (path.startsWith('/rude')) res.writeHead(500).end('{"detail":"\\u001b[2Jrude"}');
+    else res.destroy();
+  });
+  let base: string;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => {
+      stranger.listen(0, '127.0.0.1', resolve);
+    });
+    base = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    stranger.close();
+  });
+
+  it.each([
+    ['redirect', 'does not answer'],
+    ['html', 'answers 200, and not as an admin listener would'],
+    ['large', 'answers 200, and not as an admin listener would'],
+    ['rude', '500: \\u{1b}[2Jrude'],
+    ['silent', 'does not answer'],
+  ])('is reported: %s', async (kind, expected) => {
+    const { code, out, err } = await explain({ url: `${base}/${kind}` });
+    expect([code, out, err]).toEqual([1, '', expect.stringContaining(expected)]);
+  });
+
+  it('is not taken for an explanation because it is JSON', async () => {
+    const { code, out } = await explain({ url: `${base}/other` });
+    expect([code, out]).toEqual([1, expect.stringContaining('cannot read the explanation')]);
+  });
+
+  it('is reported when nothing listens there', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    await once(closed, 'close');
+    const { code, err } = await explain({ url: `http://127.0.0.1:${port}` });
+    expect([code, err]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
+  });
+});

@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { roleMappingSchema } from '../../src/core/role-mapping.ts';
+import {
+  type MappingStack,
+  mappingText,
+  pool,
+  startMappingStack,
+  temporaryFolders,
+} from '../support/mapping-folder.ts';
+
+const folders = temporaryFolders();
+let stack: MappingStack;
+
+beforeAll(async () => {
+  stack = await startMappingStack();
+});
+
+afterAll(async () => {
+  await stack.stop();
+  folders.remove();
+});
+
+const row = (id: string, fields: object = {}) =>
+  roleMappingSchema.parse({
+    id,
+    principal: { pool, client: `client-${id}` },
+    effect: 'allow',
+    role: `arn:aws:iam::123456789012:role/broker/${id}`,
+    owner: 'payments',
+    managedBy: 'git',
+    ...fields,
+  });
+
+describe('mappings plan', () => {
+  it('shows every change field by field, against which revision, and exits with 2', async () => {
+    const table = await stack.newTable();
+    await table.put(row('changed', { session: { durationSeconds: 1800 }, precedence: 7 }));
+    await table.put(row('same'));
+    await table.put(row('gone'));
+    const directory = folders.folder({
+      'new.yaml': mappingText('new'),
+      'two.yaml': `${mappingText('changed', 'conditions: { scopes: [a/b] }')}\n---\n${mappingText('same')}`,
+    });
+    const { code, out, err } = await table.plan(directory, { prune: true });
+    expect([code, err]).toEqual([2, '']);
+    expect(out.replaceAll(directory, 'DIR')).toBe(
+      `Table ${table.config.policy.table} in us-east-1 at ${table.config.policy.endpoint}, revision 3
+
+  + new (DIR/new.yaml:1)
+      + id: "new"
+      + description: ""
+      + principal: {"pool":"us-east-1_Local0001","client":"client-new"}
+      + effect: "allow"
+      + role: "arn:aws:iam::123456789012:role/broker/new"
+      + conditions: {}
+      + session: {"durationSeconds":3600,"maxDurationSeconds":3600,"name":"{sub}","policyArns":[]}
+      + precedence: 100
+      + owner: "payments"
+      + managedBy: "git"
+      + enabled: true
+
+  ~ changed (version 1, DIR/two.yaml:1)
+      + conditions.scopes: ["a/b"]
+      ~ session.durationSeconds: 1800 -> 3600
+      ~ precedence: 7 -> 100
+
+  - gone (version 1)
+      - id: "gone"
+      - description: ""
+      - principal: {"pool":"us-east-1_Local0001","client":"client-gone"}
+      - effect: "allow"
+      - role: "arn:aws:iam::123456789012:role/broker/gone"
+      - conditions: {}
+      - session: {"durationSeconds":3600,"maxDurationSeconds":3600,"name":"{sub}","policyArns":[]}
+      - precedence: 100
+      - owner: "payments"
+      - managedBy: "git"
+      - enabled: true
+
+Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
+`,
+    );
+  });
+
+  it('changes nothing by itself, and exits with 0 when the table says what the files say', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    expect((await table.plan(directory)).code).toBe(2);
+    expect(await table.table.head()).toBe(0);
+    await table.put(row('a'));
+    const { code, out } = await table.plan(directory);
+    expect([code, out]).toEqual([0, expect.stringContaining('nothing to change; 1 unchanged')]);
+  });
+
+  it('deletes nothing without --prune, but calls an owned mapping that is in no file drift', async () => {
+    const table = await stack.newTable();
+    await table.put(row('kept'));
+    await table.put(row('left-over'));
+    const directory = folders.folder({ 'a.yaml': mappingText('kept') });
+    const { code, out } = await table.plan(directory, { json: true });
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({
+      revision: 2,
+      changes: [],
+      unchanged: 1,
+      notInFiles: [{ id: 'left-over', version: 1 }],
+    });
+    expect((await table.plan(directory)).out).toContain('left-over, version 1');
+  });
+
+  it('prints with --json what it saves with --out', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const file = folders.path('saved-plan.json');
+    const { out, err } = await table.plan(directory, { json: true, out: file });
+    expect(readFileSync(file, 'utf8')).toBe(out);
+    expect(err).toContain(`--plan ${file}`);
+  });
+
+  it('makes new denies first and takes denies away last', async () => {
+    const table = await stack.newTable();
+    const deny = { effect: 'deny', role: '*' };
+    for (const [id, fields] of Object.entries({
+      'a-deny-gone': deny,
+      'b-deny-changed': deny,
+      'c-gone': {},
+      'd-changed': {},
+      'e-denies-now': {},
+    })) {
+      await table.put(row(id, fields));
+    }
+    const directory = folders.folder({
+      'all.yaml': [
+        mappingText('b-deny-changed', 'precedence: 1').replace('allow', 'deny'),
+        mappingText('d-changed', 'precedence: 1'),
+        mappingText('e-denies-now').replace('allow', 'deny'),
+        mappingText('f-new'),
+        mappingText('g-new-deny').replace('allow', 'deny'),
+      ].join('\n---\n'),
+    });
+    const { out } = await table.plan(directory, { prune: true, json: true });
+    expect(JSON.parse(out).changes.map(({ id }: { id: string }) => id)).toEqual([
+      'e-denies-now',
+      'g-new-deny',
+      'f-new',
+      'd-changed',
+      'c-gone',
+      'b-deny-changed',
+      'a-deny-gone',
+    ]);
+  });
+
+  it('refuses a folder with any fault: exit 1, and every fault with file, line and column', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({
+      'a.yaml': mappingText('a').replace('allow', 'perhaps'),
+      'b.yaml': mappingText('b', 'colour: red'),
+      'c.yaml': mappingText('c'),
+    });
+    const { code, out, err } = await table.plan(directory);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`${directory}/a.yaml:3:1: /effect: `);
+    expect(err).toContain(`${directory}/b.yaml:6:1: /colour: is not a member of a role mapping`);
+  });
+
+  it('takes an empty folder for the wrong one, so that --prune cannot empty the table', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    for (const directory of [folders.folder(), folders.folder({ 'x.test.yaml': 'tests: []' })]) {
+      const { code, err } = await table.plan(directory, { prune: true });
+      expect([code, err]).toEqual([1, expect.stringContaining('holds no role mapping')]);
+    }
+    const { code, err } = await table.plan(folders.path('nowhere'), { prune: true });
+    expect([code, err]).toEqual([1, expect.stringContaining('cannot be read (ENOENT)')]);
+  });
+
+  it('says what to do when the table cannot be reached', async () => {
+    const table = await stack.newTable();
+    const config = { ...table.config, policy: { ...table.config.policy, table: 'absent' } };
+    const { mappingsPlan } = await import('../../src/cli/mappings-plan.ts');
+    const planning = mappingsPlan({
+      directory: folders.folder({ 'a.yaml': mappingText('a') }),
+      config,
+      scope: { owners: [], adopt: false, prune: false },
+      json: false,
+      out: undefined,
+      output: { out: () => undefined, err: () => undefined },
+      terminal: { ask: undefined, showProgress: () => undefined },
+    });
+    await expect(planning).rejects.toMatchObject({
+      code: 'table_unavailable',
+      message: expect.stringContaining('does not exist'),
+    });
+  });
+});
+
+describe('ownership', () => {
+  it('never touches rows that the API manages, whatever is pruned', async () => {
+    const table = await stack.newTable();
+    await table.put(row('by-hand', { managedBy: 'api' }));
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const { out } = await table.plan(directory, { prune: true, json: true });
+    expect(JSON.parse(out)).toMatchObject({ changes: [{ id: 'a' }], notInFiles: [] });
+  });
+
+  it('refuses a file whose id the API has, and takes it over with --adopt', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a', { managedBy: 'api' }));
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const refused = await table.plan(directory);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(`${directory}/a.yaml:1:1: /id: `);
+    expect(refused.err).toContain('managed through the API');
+    expect(refused.err).toContain('--adopt');
+    const { code, out } = await table.plan(directory, { adopt: true });
+    expect([code, out]).toEqual([2, expect.stringContaining('~ managedBy: "api" -> "git"')]);
+  });
+
+  it('is limited by --owner: rows of others are neither changed nor pruned', async () => {
+    const table = await stack.newTable();
+    await table.put(row('theirs', { owner: 'orders' }));
+    await table.put(row('ours'));
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const { out } = await table.plan(directory, { owners: ['payments'], prune: true, json: true });
+    expect(JSON.parse(out).changes).toMatchObject([
+      { id: 'a', action: 'create' },
+      { id: 'ours', action: 'delete' },
+    ]);
+    const stolen = folders.folder({ 'a.yaml': mappingText('theirs') });
+    const { code, err } = await table.plan(stolen, { owners: ['payments'] });
+    expect([code, err]).toEqual([1, expect.stringContaining('belongs to another owner')]);
+  });
+
+  it('refuses a file that names an owner outside of --owner', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const { code, err } = await table.plan(directory, { owners: ['orders', 'stock'], adopt: true });
+    expect(code).toBe(1);
+    expect(err).toContain(
+      'a.yaml:5:1: /owner: must be one of those given by --owner: orders, stock',
+    );
+  });
+
+  it('leaves alone what a file calls managed by the API, and says that the file has no effect', async () => {
+    const table = await stack.newTable();
+    await table.put(row('copy', { managedBy: 'api', precedence: 5 }));
+    const directory = folders.folder({
+      'copy.yaml': mappingText('copy', 'managedBy: api'),
+      'other.yaml': mappingText('other', 'managedBy: api'),
+    });
+    const { code, err } = await table.plan(directory, { prune: true, adopt: true });
+    expect(code).toBe(0);
+    expect(err).toContain('copy.yaml:6:1: warning: /managedBy: api: the file has no effect');
+    expect(err).toContain('is not in the table');
+  });
+
+  it('gives a mapping back to the API when its file says so', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    const directory = folders.folder({ 'a.yaml': mappingText('a', 'managedBy: api') });
+    const { code, out } = await table.plan(directory);
+    expect([code, out]).toEqual([2, expect.stringContaining('~ managedBy: "git" -> "api"')]);
+  });
+});
