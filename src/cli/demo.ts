@@ -25,7 +25,7 @@ export async function demo({ main, env, output }: DemoOptions): Promise<number> 
   output.out('token-broker demo: emulators on loopback, the real broker in front of them.\n');
   let environment: LocalEnvironment | undefined;
   try {
-    environment = await startLocalEnvironment({ directory, port: 0, main, env });
+    environment = await startLocalEnvironment({ directory, fresh: true, port: 0, main, env });
     await tellStory(new Story(environment, output));
     output.out('\nEverything did what it should.\n');
     return exitCodes.ok;

@@ -1,12 +1,13 @@
 /** Local servers, a seeded table, and the real broker in a process of its own in front of them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
 import type { configSchema } from '../config/schema.ts';
 import { systemClock } from '../core/clock.ts';
+import { defaultGuardrails } from '../core/guardrails.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
@@ -16,6 +17,8 @@ import { localPool, seedMappings } from '../local/seed.ts';
 export interface LocalEnvironmentOptions {
   /** State of the stack and of the broker. */
   readonly directory: string;
+  /** Empty it first. */
+  readonly fresh: boolean;
   /** The broker's first port; the others follow. 0 takes free ports. */
   readonly port: number;
   /** The compiled command, run again as `serve`. */
@@ -63,12 +66,12 @@ const stopTimeoutMs = 10_000;
 export async function startLocalEnvironment(
   options: LocalEnvironmentOptions,
 ): Promise<LocalEnvironment> {
-  const { directory, port } = options;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { directory, fresh, port } = options;
   const offset = (step: number) => (port === 0 ? 0 : port + step);
   const stack = await startLocalStack({
     clock: systemClock,
     directory,
+    fresh,
     ports: { issuer: offset(3), sts: offset(4), dynamodb: offset(5) },
   });
   let broker: Broker | undefined;
@@ -116,7 +119,7 @@ async function seedTable(endpoint: string): Promise<void> {
     const mappings = new RoleMappingTable({
       client,
       tableName: table,
-      rules: { matchableClaims: new Set() },
+      rules: { matchableClaims: new Set(), guardrails: defaultGuardrails },
       clock: systemClock,
     });
     await mappings.create();

@@ -1,6 +1,5 @@
 /** `local`: the whole thing on this machine, kept running for people to play with. */
 
-import { rmSync } from 'node:fs';
 import { type LocalEnvironment, startLocalEnvironment } from './local-environment.ts';
 import { exitCodes, type Output } from './output.ts';
 import { writeReadyFile } from './serve.ts';
@@ -17,8 +16,7 @@ export interface LocalOptions {
 }
 
 export async function local(options: LocalOptions): Promise<number> {
-  const { directory, fresh, readyFile, stopRequested, output } = options;
-  if (fresh) rmSync(directory, { recursive: true, force: true });
+  const { directory, readyFile, stopRequested, output } = options;
   output.err('Starting an issuer, an STS, a DynamoDB and the broker on loopback …\n');
   const environment = await startLocalEnvironment(options);
   output.out(describe(environment, directory));

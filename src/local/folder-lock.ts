@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 /** Locks this process holds: its own pid in a lock file may also be left over from an earlier life. */
 const heldHere = new Set<string>();
 
+export const lockFileName = 'server.lock';
+
 const maxAttempts = 3;
 
 /**
@@ -13,7 +15,7 @@ const maxAttempts = 3;
  */
 export function lockFolder(folder: string): () => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(resolve(folder), 'server.lock');
+  const file = join(resolve(folder), lockFileName);
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     if (createLock(file)) {
       heldHere.add(file);

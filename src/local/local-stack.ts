@@ -1,16 +1,20 @@
 /** The outside world of a broker on loopback: an issuer, an STS and a DynamoDB, with state in one folder. */
 
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { type DynamoDbServer, startDynamoDbServer } from './dynamodb-server.ts';
+import { lockFileName, lockFolder } from './folder-lock.ts';
 import { type Issuer, startIssuer } from './issuer.ts';
 import { localAccount, localPool, type SeededClient, seedClients, seedRoles } from './seed.ts';
 import { type StsServer, startStsServer } from './sts-server.ts';
 
 export interface LocalStackOptions {
   readonly clock: Clock;
-  /** Keys, secrets and tables live here and survive a restart. */
+  /** Keys, secrets and tables live here and survive a restart. One stack at a time has it. */
   readonly directory: string;
+  /** Empty the directory first. */
+  readonly fresh: boolean;
   /** 0 takes free ports. */
   readonly ports: { readonly issuer: number; readonly sts: number; readonly dynamodb: number };
 }
@@ -24,14 +28,17 @@ export interface LocalStack {
 }
 
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { clock, directory, ports } = options;
-  const clients = seedClients(directory);
+  const { clock, directory, fresh, ports } = options;
+  // First of all: what another stack is using must be neither changed nor emptied.
+  const release = lockFolder(directory);
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     await Promise.all(started.map((server) => server.stop()));
+    release();
   };
   try {
-    // The database first: it locks the folder, so a second stack on it ends before it changes anything.
+    if (fresh) emptyFolder(directory);
+    const clients = seedClients(directory);
     const dynamodb = await startDynamoDbServer({
       clock,
       port: ports.dynamodb,
@@ -64,5 +71,11 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+function emptyFolder(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name !== lockFileName) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
