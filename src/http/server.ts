@@ -64,7 +64,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { server, release } =
     tls === undefined
       ? { server: http.createServer(serverOptions, app), release: undefined }
-      : secureServer(serverOptions, app, tls, clock);
+      : secureServer({ ...serverOptions, handshakeTimeout: timeouts.headersMs }, app, tls, clock);
   // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
@@ -120,7 +120,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 function secureServer(
-  options: http.ServerOptions,
+  options: https.ServerOptions,
   app: Express,
   files: TlsFiles,
   clock: Clock,
@@ -128,6 +128,8 @@ function secureServer(
   const current = readTlsFiles(files);
   const minVersion = 'TLSv1.2';
   const server = https.createServer({ ...options, ...current, minVersion }, app);
+  // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
+  server.prependListener('tlsClientError', (_error, socket) => socket.destroy());
   const use = (material: TlsMaterial) => server.setSecureContext({ ...material, minVersion });
   return { server, release: watchTlsFiles({ files, current, clock, use }) };
 }

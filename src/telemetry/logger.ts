@@ -19,9 +19,12 @@ export function createLogger({ level, stream }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: safeError },
     },
-    stream ?? destination({ fd: 2, sync: true }),
+    // In the background, and dropped beyond the bound: a collector that stops reading must not stop the service.
+    stream ?? destination({ fd: 2, sync: false, maxLength: maxUnwrittenBytes }),
   );
 }
+
+const maxUnwrittenBytes = 1024 * 1024;
 
 /**
  * Name, code, message and stack of an error and of its causes, and nothing else: errors of HTTP clients and

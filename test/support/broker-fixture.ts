@@ -12,6 +12,7 @@ import {
 } from '../../src/broker.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
@@ -198,7 +199,7 @@ export async function seededTable(
   mappings: readonly RoleMappingInput[],
 ) {
   const client = createDynamoDbClient({ region, endpoint: dynamodb.url });
-  const rules = { matchableClaims: new Set<string>() };
+  const rules = { matchableClaims: new Set<string>(), guardrails: defaultGuardrails };
   const table = new RoleMappingTable({ client, tableName, rules, clock });
   await table.create({ deletionProtection: false });
   for (const mapping of mappings) await write(table, mapping, 'absent');

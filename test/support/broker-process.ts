@@ -12,6 +12,8 @@ export interface BrokerProcess {
   readonly urls: BrokerUrls;
   /** Everything on standard error so far, which is the log. */
   readonly logText: string;
+  /** Whether the log is read, as it is at first. */
+  readLog(read: boolean): void;
   signal(signal: 'SIGTERM' | 'SIGINT'): void;
   /** Exit code, or the name of the signal that ended it. */
   readonly exit: Promise<number | string>;
@@ -24,9 +26,9 @@ const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 export async function startBrokerProcess(
   directory: string,
   config: ConfigInput,
+  { readyFile = join(directory, 'ready.json') }: { readonly readyFile?: string } = {},
 ): Promise<BrokerProcess> {
   const configFile = join(directory, 'config.yaml');
-  const readyFile = join(directory, 'ready.json');
   writeFileSync(configFile, stringify(config));
   const ready = appearance(directory, 'ready.json');
   const child = spawn(
@@ -52,6 +54,7 @@ export async function startBrokerProcess(
     get logText() {
       return logText;
     },
+    readLog: (read) => void (read ? child.stderr.resume() : child.stderr.pause()),
     signal: (signal) => void child.kill(signal),
     exit,
   };
