@@ -13,6 +13,8 @@ export class DirectoryLockedError extends Error {
 }
 
 export interface DirectoryLock {
+  /** False once the lock, or the directory around it, was removed or replaced. */
+  isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -35,9 +37,11 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     await removeStale(file);
     if (!(await create(file, own))) throw lockedBy('another process');
   }
+  const isHeld = async () => (await contentOf(file)) === own;
   return {
+    isHeld,
     async release() {
-      if ((await contentOf(file)) === own) await unlink(file);
+      if (await isHeld()) await unlink(file);
     },
   };
 }
@@ -102,7 +106,9 @@ function isAlive(pid: number): boolean {
 /** Linux: start time in clock ticks since boot (proc_pid_stat(5), field 22); null where there is no /proc. */
 async function startTimeOf(pid: number): Promise<string | null> {
   const stat = await contentOf(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  // A zombie keeps its number until its parent takes note of its end, but it writes no more.
+  return fields[0] === 'Z' ? 'ended' : (fields[19] ?? null);
 }
 
 async function contentOf(file: string): Promise<string | undefined> {

@@ -158,7 +158,7 @@ export class FileSink implements AuditSink {
 
   async #tryToOpen(): Promise<void> {
     const { directory, clock } = this.#options;
-    this.#lock ??= await this.#takeDirectory();
+    await this.#holdDirectory();
     this.#directoryHandle ??= await open(directory, 'r');
     const opened = await openLog({ directory, clock, last: this.#last });
     this.#log = opened;
@@ -176,10 +176,16 @@ export class FileSink implements AuditSink {
     }
   }
 
-  async #takeDirectory(): Promise<DirectoryLock> {
+  /** A directory that was replaced during an outage is another one, which nobody has locked yet. */
+  async #holdDirectory(): Promise<void> {
+    if (await this.#lock?.isHeld()) return;
     const { directory } = this.#options;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    return await lockDirectory(directory);
+    // Only at first: one that went away later is not to be made up for on whatever disk lies beneath.
+    if (this.#lock === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
+    const replaced = this.#directoryHandle;
+    this.#directoryHandle = undefined;
+    await replaced?.close();
+    this.#lock = await lockDirectory(directory);
   }
 
   #firstEvent(previousSeq: number): LogEvent {

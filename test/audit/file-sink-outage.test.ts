@@ -1,5 +1,7 @@
 import {
   closeSync,
+  existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -247,6 +249,31 @@ describe('a file that is taken away under a running process', () => {
         expect(result.problems).toMatchObject([{ kind: 'missing', line: 1, seq: 3 }]);
     },
   );
+});
+
+describe('a directory that was replaced', () => {
+  it('is locked before it is written to, and is not made up for while it is away', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log } = fileLog(directory, { clock, retryMs });
+    await log.start();
+    renameSync(directory, `${directory}.gone`);
+    await clock.advance(1_000);
+    await expect(log.record(record('r1'))).rejects.toMatchObject(unavailable);
+    await until(() => log.queuedRecords() === 0);
+    for (let tries = 0; tries < 5; tries += 1) await clock.advance(retryMs);
+    expect(existsSync(directory)).toBe(false);
+
+    mkdirSync(directory, { mode: 0o700 });
+    while (!log.ready()) await clock.advance(retryMs);
+    await log.record(record('r2'));
+    await expect(fileLog(directory).log.start()).rejects.toMatchObject({
+      cause: { code: 'ELOCKED' },
+    });
+    await log.stop();
+    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+    rmSync(`${directory}.gone`, { recursive: true });
+  });
 });
 
 describe('a file that was changed while the sink could not write', () => {

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -14,6 +16,7 @@ import {
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createTestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
 import {
   exchangeRecord,
   fileLog,
@@ -331,6 +334,27 @@ describe('the directory of a log', () => {
       await log.stop();
     }
     expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+
+  it('is taken over from a process that has ended, though its parent has not noticed yet', async () => {
+    // `exec` leaves the shell's number, and its child, to a program that never asks how children end.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60']);
+    const [output] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(output.toString());
+    const stat = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+    await until(() => stat()[0] === 'Z');
+    const directory = newDirectory();
+    const { hostname } = await import('node:os');
+    const lock = { host: hostname(), pid, started: stat()[19] };
+    writeFileSync(path.join(directory, 'audit.lock'), JSON.stringify(lock));
+    const { log } = fileLog(directory);
+    try {
+      await log.start();
+      expect(log.ready()).toBe(true);
+    } finally {
+      await log.stop();
+      parent.kill();
+    }
   });
 
   it.each([
