@@ -28,6 +28,11 @@ const output: Output = {
   err: (text) => void process.stderr.write(text),
 };
 
+// Whoever reads may have seen enough and gone, as `head` does: that is no failure of the command.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 function program(): Command {
   const command = new Command('token-broker')
     .description('Turns a Cognito JWT into scoped, short-lived AWS session credentials.')

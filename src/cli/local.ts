@@ -19,11 +19,10 @@ export async function local(options: LocalOptions): Promise<number> {
   const { directory, readyFile, stopRequested, output } = options;
   output.err('Starting an issuer, an STS, a DynamoDB and the broker on loopback …\n');
   const environment = await startLocalEnvironment(options);
-  output.out(describe(environment, directory));
-  if (readyFile !== undefined) writeReadyFile(readyFile, environment.ready);
-
   let code: number = exitCodes.ok;
   try {
+    output.out(describe(environment, directory));
+    if (readyFile !== undefined) writeReadyFile(readyFile, environment.ready);
     await Promise.race([stopRequested, environment.brokerExit]);
   } catch (error) {
     output.err(`${(error as Error).message}\n`);

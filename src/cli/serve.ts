@@ -24,13 +24,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   let urls: BrokerUrls;
   try {
     urls = await broker.start();
+    if (readyFile !== undefined) writeReadyFile(readyFile, urls);
   } catch (error) {
     logger.fatal({ err: error }, 'cannot start');
     await broker.stop();
     return exitCodes.failed;
   }
   logger.info({ ...urls, version: build.version, profile: config.profile }, 'serving');
-  if (readyFile !== undefined) writeReadyFile(readyFile, urls);
 
   const signal = await stopRequested;
   logger.info({ signal }, 'stopping');
