@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { systemClock } from '../dist/core/clock.js';
+import { defaultGuardrails } from '../dist/core/guardrails.js';
 import { roleMappingSchema } from '../dist/core/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
@@ -15,18 +16,18 @@ import { startNode, stopProcess } from './processes.js';
 const pool = 'us-east-1_Bench0001';
 const account = '123456789012';
 const region = 'us-east-1';
+const adminScopes = ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'];
 const clock = systemClock;
 /** A provider takes 100 client ids, and an account has one provider for an issuer: so many accounts. */
 const clientsPerAccount = 100;
 
-/** `callers` app clients; `stsLatencyMs` is added to every answer of STS. */
+/** `callers` app clients, the first of them an administrator's; `stsLatencyMs` is added to every answer of STS. */
 export async function startBrokerUnderTest({ directory, callers, stsLatencyMs }) {
-  mkdirSync(directory, { recursive: true });
   const clients = Array.from({ length: callers }, (_, index) => ({
     clientId: `client${String(index).padStart(20, '0')}`,
     clientSecret: 'bench',
     name: `client ${index}`,
-    scopes: ['bench/use'],
+    scopes: index === 0 ? ['bench/use', ...adminScopes] : ['bench/use'],
     aud: 'client_id',
   }));
   const roleOf = (index) =>
@@ -51,30 +52,59 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs })
   const dynamodb = await startDynamoDbServer({ clock });
   await writeMappings(dynamodb.url, clients, roleOf);
 
+  const config = {
+    profile: 'development',
+    listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },
+    http: { drainSeconds: 0 },
+    identity: {
+      userPools: [
+        {
+          pool,
+          issuer: issuer.url,
+          jwksUri: issuer.jwksUri,
+          clients: clients.map(({ clientId }) => clientId),
+        },
+      ],
+    },
+    policy: { table: 'bench', region, endpoint: dynamodb.url },
+    sts: { endpoints: [{ region, endpoint: sts.url }] },
+    admin: { pool, clients: [clients[0].clientId] },
+    log: { level: 'error' },
+  };
+  const { child, urls } = await startBroker(config, directory);
+  const replicas = [];
+  return {
+    child,
+    url: new URL(urls.api),
+    admin: urls.admin,
+    /** Another broker on the same table; its admin listener. */
+    async addReplica() {
+      const replica = await startBroker(config, join(directory, `replica-${replicas.length}`));
+      replicas.push(replica.child);
+      return replica.urls.admin;
+    },
+    token: (index) => issuer.issueAccessToken({ clientId: clients[index].clientId }),
+    stsCalls: () => sts.requests.length,
+    async metric(name) {
+      const text = await (await fetch(new URL('/metrics', urls.ops))).text();
+      const line = text.split('\n').find((candidate) => candidate.startsWith(name));
+      return Number(line?.split(' ').at(-1));
+    },
+    async stop() {
+      await Promise.all([child, ...replicas].map(stopProcess));
+      await Promise.all([issuer.stop(), sts.stop(), dynamodb.stop()]);
+    },
+  };
+}
+
+async function startBroker(config, directory) {
+  mkdirSync(directory, { recursive: true });
   const configFile = join(directory, 'config.yaml');
   const readyFile = join(directory, 'ready.json');
   rmSync(readyFile, { force: true });
   writeFileSync(
     configFile,
-    stringify({
-      profile: 'development',
-      listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },
-      http: { drainSeconds: 0 },
-      identity: {
-        userPools: [
-          {
-            pool,
-            issuer: issuer.url,
-            jwksUri: issuer.jwksUri,
-            clients: clients.map(({ clientId }) => clientId),
-          },
-        ],
-      },
-      policy: { table: 'bench', region, endpoint: dynamodb.url },
-      sts: { endpoints: [{ region, endpoint: sts.url }] },
-      audit: { directory: join(directory, 'audit') },
-      log: { level: 'error' },
-    }),
+    stringify({ ...config, audit: { directory: join(directory, 'audit') } }),
   );
   const child = startNode(
     0,
@@ -84,22 +114,7 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs })
       env: { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' },
     },
   );
-  const { api, ops } = await waitForFile(readyFile, child);
-  return {
-    child,
-    url: new URL(api),
-    token: (index) => issuer.issueAccessToken({ clientId: clients[index].clientId }),
-    stsCalls: () => sts.requests.length,
-    async metric(name) {
-      const text = await (await fetch(new URL('/metrics', ops))).text();
-      const line = text.split('\n').find((candidate) => candidate.startsWith(name));
-      return Number(line?.split(' ').at(-1));
-    },
-    async stop() {
-      await stopProcess(child);
-      await Promise.all([issuer.stop(), sts.stop(), dynamodb.stop()]);
-    },
-  };
+  return { child, urls: await waitForFile(readyFile, child) };
 }
 
 const accountOf = (index) => String(Number(account) + Math.floor(index / clientsPerAccount));
@@ -134,7 +149,7 @@ async function writeMappings(endpoint, clients, roleOf) {
   const table = new RoleMappingTable({
     client,
     tableName: 'bench',
-    rules: { matchableClaims: new Set() },
+    rules: { matchableClaims: new Set(), guardrails: defaultGuardrails },
     clock,
   });
   await table.create();

@@ -8,6 +8,7 @@ import { StdoutSink } from './audit/stdout-sink.ts';
 import { JwksSource } from './cognito/jwks-source.ts';
 import { CognitoTokenValidator } from './cognito/token-validator.ts';
 import { type TrustedIssuer, trustedIssuers } from './cognito/trusted-issuers.ts';
+import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from './core/clock.ts';
 import { mayBeKept } from './core/decide.ts';
@@ -114,10 +115,6 @@ function mappingTable({ config, clock }: AdapterOptions) {
   const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
   const rules = mappingRules(config);
   return { client, table: new RoleMappingTable({ client, tableName: table, rules, clock }) };
-}
-
-export function mappingRules({ identity }: Config) {
-  return { matchableClaims: new Set(identity.matchableClaims) };
 }
 
 /** Which issuer's tokens a pool's callers bring. */

@@ -1,7 +1,8 @@
 /** The composition root: puts the parts together, starts them in order and ends them in order. */
 
 import type { Express } from 'express';
-import { type Adapters, createAdapters, issuersByPool, mappingRules } from './adapters.ts';
+import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
+import { mappingRules } from './config/mapping-rules.ts';
 import type { Config, ListenerConfig } from './config/schema.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createExchange } from './core/exchange.ts';

@@ -1,12 +1,13 @@
 /** From a folder and a table to a plan, or to what must be put right first: for `plan` and `apply` alike. */
 
+import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
 import type { SavedPlan } from '../mapping-files/saved-plan.ts';
 import type { SourceFault } from '../mapping-files/source-fault.ts';
 import { readMappingFolder } from './mapping-sources.ts';
-import { contentsOf, loadMappings, rulesOf, tableNameOf } from './mapping-table.ts';
+import { contentsOf, loadMappings, tableNameOf } from './mapping-table.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface PlanningOptions {
@@ -29,7 +30,7 @@ export type PlanningResult =
 export async function makePlan(options: PlanningOptions): Promise<PlanningResult> {
   const { directory, config, scope, table, terminal } = options;
   terminal.showProgress('Reading the files …');
-  const { mappings, faults } = readMappingFolder(directory, rulesOf(config));
+  const { mappings, faults } = readMappingFolder(directory, mappingRules(config));
   terminal.showProgress('');
   if (faults.length > 0) return { kind: 'refused', faults };
   const contents = contentsOf(await loadMappings(table, terminal));

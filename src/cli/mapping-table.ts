@@ -1,8 +1,8 @@
 /** The table that a configuration names, for the commands that work with it from outside the broker. */
 
+import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { systemClock } from '../core/clock.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
@@ -22,7 +22,7 @@ export async function withMappingTable<Result>(
       new RoleMappingTable({
         client,
         tableName: table,
-        rules: rulesOf(config),
+        rules: mappingRules(config),
         clock: systemClock,
       }),
     );
@@ -52,10 +52,6 @@ export function contentsOf({ revision, rows, quarantined }: LoadedMappings): Tab
       ...quarantined.map(({ id, version, document }) => ({ id, version, document })),
     ],
   };
-}
-
-export function rulesOf({ identity }: Config): MappingRules {
-  return { matchableClaims: new Set(identity.matchableClaims) };
 }
 
 export function tableNameOf({ policy }: Config): TableName {

@@ -1,7 +1,8 @@
 /** Every setting, with its type, default and meaning. docs/configuration.md is held against this. */
 
 import { z } from 'zod';
-import { poolIdPattern } from '../core/role-mapping.ts';
+import { defaultGuardrails } from '../core/guardrails.ts';
+import { maxDurationSeconds, minDurationSeconds, poolIdPattern } from '../core/role-mapping.ts';
 
 const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 const plainUrl = url.refine((text) => !/[?#@]/.test(text), {
@@ -171,6 +172,50 @@ export const configSchema = z.strictObject({
       .default(10_000)
       .describe('Verified tokens to remember.'),
   }),
+  guardrails: z
+    .strictObject({
+      allowedPartitions: z
+        .array(z.string().regex(/^aws(?:-[a-z]+)*$/, 'must be an AWS partition such as aws-us-gov'))
+        .min(1)
+        .optional()
+        .describe('Partitions whose roles may be mapped; default: those of the STS endpoints.'),
+      allowedAccounts: z
+        .array(
+          z
+            .string('must be an account id in quotes')
+            .regex(/^\d{12}$/, 'must be the twelve digits of an account id'),
+        )
+        .default([])
+        .describe('Accounts whose roles may be mapped; empty allows any.'),
+      rolePathPrefixes: z
+        .array(
+          z
+            .string()
+            .max(512)
+            .regex(/^\/(?:[\x21-\x29\x2b-\x7e]*\/)?$/, 'must begin and end with a slash'),
+        )
+        .default([])
+        .describe(
+          'Beginnings, like `/broker/`, of the paths of roles that may be mapped; empty allows any.',
+        ),
+      forbiddenRoleNames: z
+        .array(
+          z
+            .string()
+            .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end'),
+        )
+        .default([...defaultGuardrails.forbiddenRoleNames])
+        .describe(
+          'Names of roles that may never be mapped, in any case of letters; `*` at either end stands for anything.',
+        ),
+      maxSessionSeconds: z
+        .int()
+        .min(minDurationSeconds)
+        .max(maxDurationSeconds)
+        .default(defaultGuardrails.maxSessionSeconds)
+        .describe('Longest session that a role mapping may allow.'),
+    })
+    .prefault({}),
   keys: z
     .strictObject({
       refreshSeconds: z
@@ -300,7 +345,12 @@ export const configSchema = z.strictObject({
       pool: poolId.describe('User pool of the administrators; one of `identity.userPools`.'),
       clients: z.array(z.string().min(1)).min(1).describe('App clients that administrators use.'),
       readScope: z.string().min(1).default('broker/admin.read').describe('Scope for reading.'),
-      writeScope: z.string().min(1).default('broker/admin.write').describe('Scope for editing.'),
+      writeScope: z
+        .string()
+        .min(1)
+        .default('broker/admin.write')
+        .describe('Scope for editing, and for lifting a freeze.'),
+      freezeScope: z.string().min(1).default('broker/admin.freeze').describe('Scope for freezing.'),
     })
     .optional()
     .describe('Who may use the admin listener; without it the listener is not started.'),

@@ -9,9 +9,14 @@ export interface AdminAccess {
   readonly clients: ReadonlySet<string>;
   readonly readScope: string;
   readonly writeScope: string;
+  readonly freezeScope: string;
 }
 
-export type AdminPermission = 'read' | 'write';
+/**
+ * `freeze` takes access away at once and can do nothing else: what whoever is on call may hold at all times.
+ * Giving it back is `write`.
+ */
+export type AdminPermission = 'read' | 'write' | 'freeze';
 
 /** @throws BrokerError `access_denied` or `scope_insufficient`. */
 export function requireAdmin(
@@ -30,7 +35,7 @@ export function requireAdmin(
         'This listener is for administrators. Use an access token of an app client that the "admin" section of the configuration lists.',
     });
   }
-  const scope = permission === 'read' ? access.readScope : access.writeScope;
+  const scope = access[`${permission}Scope`];
   if (caller.scopes.has(scope)) return;
   throw new BrokerError('scope_insufficient', {
     detail: `Ask the token endpoint for a token with the scope ${scope}.`,

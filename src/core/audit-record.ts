@@ -89,7 +89,7 @@ export interface MappingChangeRecord {
   readonly type: 'mapping_change';
   readonly time: string;
   readonly requestId: string;
-  readonly route?: string | undefined;
+  readonly route: string;
   readonly sourceIp: string;
   readonly peerIp: string;
   readonly userAgent?: string | undefined;
@@ -98,7 +98,7 @@ export interface MappingChangeRecord {
    * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
    * not say whether it wrote.
    */
-  readonly outcome?: 'authorized' | 'refused' | 'failed' | 'unknown' | undefined;
+  readonly outcome: 'authorized' | 'refused' | 'failed' | 'unknown';
   readonly code?: BrokerErrorCode | undefined;
   readonly token?: AuditedToken | undefined;
   readonly action: 'create' | 'replace' | 'delete';

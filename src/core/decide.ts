@@ -164,7 +164,7 @@ function isNamed({ mapping }: CompiledMapping, role: string | undefined): boolea
   return role === undefined || mapping.id === role || mapping.role === role;
 }
 
-function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {
+export function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {
   return deny.mapping.role === '*' || deny.mapping.role === allow.mapping.role;
 }
 

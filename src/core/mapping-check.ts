@@ -5,6 +5,8 @@
 
 import type { z } from 'zod';
 import type { Fault } from './errors.ts';
+import { freezeId, isFreezeId } from './freeze.ts';
+import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { checkSessionNameTemplate } from './session-name.ts';
 import {
@@ -18,6 +20,7 @@ import {
 export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
   readonly matchableClaims: ReadonlySet<string>;
+  readonly guardrails: Guardrails;
 }
 
 export type MappingCheck =
@@ -34,7 +37,9 @@ export function checkRoleMapping(document: unknown, rules: MappingRules): Mappin
   if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
   const mapping = parsed.data;
   const faults = [
+    ...checkId(mapping),
     ...checkEffect(mapping),
+    ...checkGuardrails(mapping, rules.guardrails),
     ...checkTimes(mapping),
     ...checkClaims(mapping, rules),
     ...checkSession(mapping),
@@ -72,6 +77,12 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
     pointer: `${pointer}/${escapePointer(key)}`,
     detail: 'is not a member of a role mapping',
   }));
+}
+
+/** Whoever may only freeze replaces whatever has the id of the freeze: nothing else may hide there. */
+function checkId({ id, effect, principal, role }: RoleMapping): Fault[] {
+  if (!isFreezeId(id) || (effect === 'deny' && id === freezeId({ principal, role }))) return [];
+  return [{ pointer: '/id', detail: 'is kept for the freeze of another principal or role' }];
 }
 
 function checkEffect({ effect, principal, role }: RoleMapping): Fault[] {

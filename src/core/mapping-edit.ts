@@ -3,7 +3,7 @@
  * audit, write, and bring this instance up to date. In that order: no change without its record.
  */
 
-import { type AdminAccess, requireAdmin } from './admin-access.ts';
+import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
 import { auditedToken, type MappingChangeRecord, type RequestContext } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { Clock } from './clock.ts';
@@ -30,6 +30,8 @@ export interface EditRequest {
 export interface EditAttempt {
   readonly action: ChangeAction;
   readonly id: string | undefined;
+  /** What the editor must be permitted, unless it is a preview. */
+  readonly permission: Exclude<AdminPermission, 'read'>;
 }
 
 /** Takes the request off the wire; what a step throws is refused and recorded like everything else. */
@@ -129,7 +131,7 @@ async function approve(
   const caller = await parts.validator.validate(token);
   findings.caller = caller;
   // A preview tells nothing that a reader could not work out.
-  requireAdmin(parts.access, caller, dryRun ? 'read' : 'write');
+  requireAdmin(parts.access, caller, dryRun ? 'read' : findings.attempt.permission);
   const request = await read();
   findings.request = request;
   const edit = await checkEdit(request, parts);
@@ -137,7 +139,7 @@ async function approve(
   return { caller, request, edit };
 }
 
-type EditOutcome = NonNullable<MappingChangeRecord['outcome']>;
+type EditOutcome = MappingChangeRecord['outcome'];
 
 /** Filled in step by step, so that a refusal records how far the attempt came. */
 interface Findings {

@@ -7,6 +7,9 @@ import type { RoleMapping } from './role-mapping.ts';
 /** AWS SDKs begin to renew credentials 15 minutes before they expire. */
 const comfortableSeconds = 1800;
 
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (client IDs of an OIDC provider) */
+const maxProviderClients = 100;
+
 export function mappingWarnings(
   mapping: RoleMapping,
   snapshot: PolicySnapshot | undefined,
@@ -16,6 +19,7 @@ export function mappingWarnings(
     ...warnOfNoEffect(mapping, now),
     ...(mapping.effect === 'allow' ? warnOfShortSession(mapping) : warnOfWideDeny(mapping)),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
+    ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
   ];
 }
 
@@ -58,4 +62,25 @@ function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): F
       detail: `${rivals.length} more for the same principal and role (${shown}): the lowest precedence, then the first id wins where all conditions hold`,
     },
   ];
+}
+
+/** Every app client that tokens come from is an audience of the pool's OIDC provider in the account of the role. */
+function warnOfFullProvider(mapping: RoleMapping, { byId }: PolicySnapshot): Fault[] {
+  const { pool } = mapping.principal;
+  const account = /^arn:[^:]+:iam::\d+:/.exec(mapping.role)?.[0];
+  const added = allowedClient(mapping);
+  if (account === undefined || added === undefined) return [];
+  const clients = new Set([added]);
+  for (const { mapping: other } of byId.values()) {
+    const client = allowedClient(other);
+    const shares = client !== undefined && other.principal.pool === pool;
+    if (shares && other.role.startsWith(account)) clients.add(client);
+  }
+  if (clients.size <= maxProviderClients) return [];
+  const detail = `is one of ${clients.size} app clients of the pool with roles in this account; an OIDC provider of IAM takes ${maxProviderClients}`;
+  return [{ pointer: '/principal/client', detail }];
+}
+
+function allowedClient({ effect, enabled, principal }: RoleMapping): string | undefined {
+  return effect === 'allow' && enabled && 'client' in principal ? principal.client : undefined;
 }

@@ -4,6 +4,7 @@ import { BlockList, isIPv6 } from 'node:net';
 import type { Caller } from './caller.ts';
 import { remember } from './remember.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
+import { ShardedMap } from './sharded-map.ts';
 
 export interface CompiledMapping {
   readonly mapping: RoleMapping;
@@ -21,11 +22,13 @@ export interface CompiledMapping {
 export interface PolicySnapshot {
   /** Revision of the table: grows by one with each change. */
   readonly revision: number;
-  readonly byId: ReadonlyMap<string, CompiledMapping>;
-  readonly byPrincipal: ReadonlyMap<string, readonly CompiledMapping[]>;
+  readonly byId: ShardedMap<CompiledMapping>;
+  readonly byPrincipal: ShardedMap<readonly CompiledMapping[]>;
   /** Every mapping, allow or deny, whose principal is this caller. */
   readonly mappingsFor: (caller: Caller) => readonly CompiledMapping[];
 }
+
+const nothing: Indexes = { byId: ShardedMap.of(), byPrincipal: ShardedMap.of() };
 
 /** Disabled mappings stay readable by id but are never found by principal. */
 export function compileSnapshot(
@@ -33,17 +36,62 @@ export function compileSnapshot(
   rows: Iterable<StoredRoleMapping>,
   previous?: PolicySnapshot,
 ): PolicySnapshot {
-  const byId = new Map<string, CompiledMapping>();
-  const byPrincipal = new Map<string, CompiledMapping[]>();
-  for (const row of rows) {
-    const compiled = reuse(previous?.byId.get(row.mapping.id), row) ?? compileMapping(row);
-    byId.set(row.mapping.id, compiled);
-    if (!row.mapping.enabled) continue;
-    const key = principalKey(row.mapping.principal);
-    const sharing = byPrincipal.get(key);
-    if (sharing === undefined) byPrincipal.set(key, [compiled]);
-    else sharing.push(compiled);
+  return applyChanges(nothing, [{ before: [], after: rows }], { revision, known: previous?.byId });
+}
+
+/** The mappings of one row: several, or none, where it cannot be read. */
+export interface RowChange {
+  readonly before: readonly StoredRoleMapping[];
+  readonly after: Iterable<StoredRoleMapping>;
+}
+
+/** As if compiled anew, at a cost that depends on the changes and not on the size of the policy. */
+export function changeSnapshot(
+  previous: PolicySnapshot,
+  revision: number,
+  changes: Iterable<RowChange>,
+): PolicySnapshot {
+  return applyChanges(previous, changes, { revision, known: previous.byId });
+}
+
+type Indexes = Pick<PolicySnapshot, 'byId' | 'byPrincipal'>;
+
+interface Compilation {
+  readonly revision: number;
+  /** What is compiled already. */
+  readonly known: PolicySnapshot['byId'] | undefined;
+}
+
+function applyChanges(
+  base: Indexes,
+  changes: Iterable<RowChange>,
+  { revision, known }: Compilation,
+): PolicySnapshot {
+  const mappings = new Map<string, CompiledMapping | undefined>();
+  /** Lists of the base are shared with it, so each is copied before it is changed. */
+  const sharing = new Map<string, CompiledMapping[]>();
+  const listOf = (principal: Principal): CompiledMapping[] => {
+    const key = principalKey(principal);
+    const list = sharing.get(key) ?? [...(base.byPrincipal.get(key) ?? [])];
+    sharing.set(key, list);
+    return list;
+  };
+  for (const { before, after } of changes) {
+    for (const { mapping } of before) {
+      mappings.set(mapping.id, undefined);
+      const others = listOf(mapping.principal).filter(({ mapping: { id } }) => id !== mapping.id);
+      sharing.set(principalKey(mapping.principal), others);
+    }
+    for (const row of after) {
+      const compiled = reuse(known?.get(row.mapping.id), row) ?? compileMapping(row);
+      mappings.set(row.mapping.id, compiled);
+      if (row.mapping.enabled) listOf(row.mapping.principal).push(compiled);
+    }
   }
+  const byId = base.byId.with(mappings);
+  const byPrincipal = base.byPrincipal.with(
+    [...sharing].map(([key, list]) => [key, list.length > 0 ? list : undefined]),
+  );
   return { revision, byId, byPrincipal, mappingsFor: lookup(byPrincipal) };
 }
 

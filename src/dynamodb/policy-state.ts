@@ -1,58 +1,94 @@
 /** The policy in force with the rows that it was made of: replaced as a whole, never changed. */
 
-import { compileSnapshot, type PolicySnapshot } from '../core/policy-snapshot.ts';
+import {
+  changeSnapshot,
+  compileSnapshot,
+  type PolicySnapshot,
+  type RowChange,
+} from '../core/policy-snapshot.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import { ShardedMap } from '../core/sharded-map.ts';
 import { mappingsOf, type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
 
 export interface PolicyState {
   readonly revision: number;
-  readonly rows: ReadonlyMap<string, PolicyRow>;
+  readonly rows: ShardedMap<PolicyRow>;
   readonly quarantined: number;
   readonly snapshot: PolicySnapshot;
 }
+
+/** Undefined: there is none any more. */
+type ChangedRows = ReadonlyMap<string, PolicyRow | undefined>;
+
+const nothing: PolicyState = {
+  revision: 0,
+  rows: ShardedMap.of(),
+  quarantined: 0,
+  snapshot: compileSnapshot(0, []),
+};
 
 /** `previous` lends what is already compiled; if nothing at all is different, it is the answer. */
 export function policyState(
   revision: number,
   rows: ReadonlyMap<string, PolicyRow>,
-  previous?: PolicyState,
+  previous: PolicyState = nothing,
 ): PolicyState {
-  if (previous?.revision === revision && sameRows(rows, previous.rows)) return previous;
-  let quarantined = 0;
-  for (const { kind } of rows.values()) if (kind === 'quarantined') quarantined += 1;
-  const snapshot = compileSnapshot(revision, allMappings(rows), previous?.snapshot);
-  return { revision, rows, quarantined, snapshot };
+  const changed = new Map<string, PolicyRow | undefined>();
+  for (const [id, row] of rows) if (previous.rows.get(id) !== row) changed.set(id, row);
+  for (const id of previous.rows.keys()) if (!rows.has(id)) changed.set(id, undefined);
+  if (changed.size === 0 && previous.revision === revision) return previous;
+  return withRows(previous, revision, changed);
+}
+
+/** The state after these changes, or undefined if they do not follow on from it. Costs what the changes cost. */
+export function changedState(
+  state: PolicyState,
+  revision: number,
+  changes: readonly LoggedChange[],
+): PolicyState | undefined {
+  const changed = changedRows(state.rows, changes);
+  return changed && withRows(state, revision, changed);
+}
+
+function withRows(state: PolicyState, revision: number, changed: ChangedRows): PolicyState {
+  let { quarantined } = state;
+  const changes: RowChange[] = [];
+  for (const [id, row] of changed) {
+    const before = state.rows.get(id);
+    quarantined += isQuarantined(row) - isQuarantined(before);
+    changes.push({ before: mappingsIn(before), after: mappingsIn(row) });
+  }
+  return {
+    revision,
+    rows: state.rows.with(changed),
+    quarantined,
+    snapshot: changeSnapshot(state.snapshot, revision, changes),
+  };
 }
 
 /**
- * The rows after these changes, or undefined if they do not follow on from the rows: then the two come from
- * different histories, as after a restore of the table.
+ * The rows that these changes make different, or undefined if the changes do not follow on from the rows: then
+ * the two come from different histories, as after a restore of the table.
  */
 export function changedRows(
   rows: ReadonlyMap<string, PolicyRow>,
   changes: readonly LoggedChange[],
-): ReadonlyMap<string, PolicyRow> | undefined {
-  const changed = new Map(rows);
+): ChangedRows | undefined {
+  const changed = new Map<string, PolicyRow | undefined>();
   for (const { id, action, version, row } of changes) {
-    const known = changed.get(id);
+    const known = changed.has(id) ? changed.get(id) : rows.get(id);
     const follows = action === 'create' ? known === undefined : known?.version === version - 1;
     if (!follows) return undefined;
-    if (row === undefined) changed.delete(id);
-    else changed.set(id, toPolicyRow(row, known));
+    changed.set(id, row && toPolicyRow(row, known));
   }
   return changed;
 }
 
-function* allMappings(rows: ReadonlyMap<string, PolicyRow>): Generator<StoredRoleMapping> {
-  for (const row of rows.values()) yield* mappingsOf(row);
+function mappingsIn(row: PolicyRow | undefined): readonly StoredRoleMapping[] {
+  return row === undefined ? [] : mappingsOf(row);
 }
 
-function sameRows(
-  rows: ReadonlyMap<string, PolicyRow>,
-  others: ReadonlyMap<string, PolicyRow>,
-): boolean {
-  if (rows.size !== others.size) return false;
-  for (const [id, row] of rows) if (others.get(id) !== row) return false;
-  return true;
+function isQuarantined(row: PolicyRow | undefined): number {
+  return row?.kind === 'quarantined' ? 1 : 0;
 }

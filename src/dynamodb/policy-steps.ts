@@ -2,7 +2,7 @@
 
 import { isIncompleteRead } from './change-log.ts';
 import type { LoadedMappings } from './mapping-loader.ts';
-import { changedRows, type PolicyState, policyState } from './policy-state.ts';
+import { changedRows, changedState, type PolicyState, policyState } from './policy-state.ts';
 import type { PolicyAlarm } from './policy-sync-observer.ts';
 import { type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
@@ -34,10 +34,10 @@ export async function followLog(table: PolicyTable, state: PolicyState): Promise
   if (head === state.revision) return { kind: 'unchanged' };
   if (head - state.revision > maxCatchUp) return { kind: 'behind', alarm: undefined };
   const changes = await changesBetween(table, state.revision, head);
-  const rows = changes && changedRows(state.rows, changes);
-  return rows === undefined
+  const next = changes && changedState(state, head, changes);
+  return next === undefined
     ? { kind: 'behind', alarm: 'change_log_gap' }
-    : { kind: 'next', state: policyState(head, rows, state), editedAt: editedAt(changes) };
+    : { kind: 'next', state: next, editedAt: editedAt(changes) };
 }
 
 function editedAt(changes: readonly LoggedChange[] | undefined): number | undefined {
@@ -86,7 +86,12 @@ async function broughtUpTo(
   const rows = policyRows(loaded, base);
   if (loaded.revision >= base.revision) return rows;
   const changes = await changesBetween(table, loaded.revision, base.revision);
-  return changes && changedRows(rows, changes);
+  const changed = changes && changedRows(rows, changes);
+  for (const [id, row] of changed ?? []) {
+    if (row === undefined) rows.delete(id);
+    else rows.set(id, row);
+  }
+  return changed && rows;
 }
 
 /** Undefined if the change log does not have them all. */

@@ -15,6 +15,7 @@ import { deleteRoleMapping, putRoleMapping } from './routes/edit-role-mapping.ts
 import { explainDecision } from './routes/explain-decision.ts';
 import { freeze, unfreeze } from './routes/freeze.ts';
 import { listChanges } from './routes/list-changes.ts';
+import { listPermissions } from './routes/list-permissions.ts';
 import { listPrincipals } from './routes/list-principals.ts';
 import { listRoleMappings } from './routes/list-role-mappings.ts';
 import { listVersions, readRoleMapping, readVersion } from './routes/read-role-mapping.ts';
@@ -57,6 +58,7 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/role-mappings/{id}/versions/{version}': { GET: readVersion(reading) },
     '/v1/changes': { GET: listChanges(reading) },
     '/v1/principals': { GET: listPrincipals(reading) },
+    '/v1/permissions': { GET: listPermissions(reading) },
     '/v1/explain': {
       POST: explainDecision({
         ...reading,

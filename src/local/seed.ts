@@ -64,7 +64,7 @@ const clientSeeds: readonly ClientSeed[] = [
   {
     name: 'admin',
     clientId: '5admin0example0client0id00',
-    scopes: ['broker/admin.read', 'broker/admin.write'],
+    scopes: ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'],
     aud: 'client_id',
     roles: [],
     about: 'may use the admin listener',

@@ -41,6 +41,17 @@ describe('mappings validate', () => {
     });
   });
 
+  it('holds files to the guardrails of the configuration', async () => {
+    const directory = folders.folder({
+      'a.yaml': mappingText('a').replace(
+        'role/broker/a',
+        'role/broker/OrganizationAccountAccessRole',
+      ),
+    });
+    const { code, err } = await validate(directory);
+    expect([code, err]).toEqual([1, expect.stringContaining('guardrails.forbiddenRoleNames')]);
+  });
+
   it('names every fault of every file at once, in reading order', async () => {
     const directory = folders.folder({
       'a.yaml': mappingText('a', 'session:\n  durationSeconds: 60\n  colour: red')

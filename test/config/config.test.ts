@@ -341,6 +341,41 @@ describe('values', () => {
       set('identity.matchableClaims', ['custom:team', 'iss']),
       'identity.matchableClaims.1',
     ],
+    [
+      'an account id that YAML reads as a number',
+      set('guardrails.allowedAccounts', [123456789012]),
+      'guardrails.allowedAccounts.0',
+    ],
+    [
+      'a partition that is none',
+      set('guardrails.allowedPartitions', ['azure']),
+      'guardrails.allowedPartitions.0',
+    ],
+    [
+      'an empty list of partitions, which would read as any',
+      set('guardrails.allowedPartitions', []),
+      'guardrails.allowedPartitions',
+    ],
+    [
+      'a role path that also begins other paths',
+      set('guardrails.rolePathPrefixes', ['/broker']),
+      'guardrails.rolePathPrefixes.0',
+    ],
+    [
+      'a role name with a wildcard in its midst',
+      set('guardrails.forbiddenRoleNames', ['Org*Role']),
+      'guardrails.forbiddenRoleNames.0',
+    ],
+    [
+      'a role name that forbids every role',
+      set('guardrails.forbiddenRoleNames', ['*']),
+      'guardrails.forbiddenRoleNames.0',
+    ],
+    [
+      'a longest session of more than STS gives',
+      set('guardrails.maxSessionSeconds', 43_201),
+      'guardrails.maxSessionSeconds',
+    ],
     ['a proxy that is no network', set('http.trustedProxies', ['true']), 'http.trustedProxies.0'],
     [
       'a token of more than STS takes',

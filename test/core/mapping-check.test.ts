@@ -1,10 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping } from '../../src/core/mapping-check.ts';
 import { compileSnapshot } from '../../src/core/policy-snapshot.ts';
 import { caller, claimRef, domainPool, mappingDocument } from '../support/domain.ts';
 
-const rules = { matchableClaims: new Set(['custom:team', 'a/b~c']) };
+const rules = {
+  matchableClaims: new Set(['custom:team', 'a/b~c']),
+  guardrails: defaultGuardrails,
+};
 const check = (document: unknown) => checkRoleMapping(document, rules);
 
 function pointersOf(document: unknown): readonly string[] {

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
-import { compileSnapshot, principalKeysOf } from '../../src/core/policy-snapshot.ts';
+import {
+  changeSnapshot,
+  compileSnapshot,
+  type PolicySnapshot,
+  principalKeysOf,
+} from '../../src/core/policy-snapshot.ts';
+import type { StoredRoleMapping } from '../../src/core/role-mapping.ts';
 import { caller, domainNow, domainPool, machineCaller, mapping } from '../support/domain.ts';
 
 const stored = (id: string, version = 1) => ({ mapping: mapping(id), version });
@@ -14,7 +21,7 @@ describe('a policy snapshot', () => {
     expect(after.byId.get('kept')).toBe(before.byId.get('kept'));
     expect(after.byId.get('changed')).not.toBe(before.byId.get('changed'));
     expect(after.byId.get('changed')?.version).toBe(2);
-    expect([...after.byId.keys()]).toEqual(['kept', 'changed', 'new']);
+    expect(new Set(after.byId.keys())).toEqual(new Set(['kept', 'changed', 'new']));
   });
 
   it('does not take an equal version of another row for the same, as after a restore from backup', () => {
@@ -84,6 +91,85 @@ describe('a policy snapshot', () => {
       reason: 'no_mapping',
       mapping: undefined,
     });
+  });
+});
+
+/** Everything in it, in an order that does not depend on how it was made. */
+function contents({ revision, byId, byPrincipal }: PolicySnapshot) {
+  const name = ({ mapping: { id }, version }: StoredRoleMapping) => `${id} ${version}`;
+  return {
+    revision,
+    sizes: [byId.size, byPrincipal.size],
+    byId: new Map([...byId].map(([id, compiled]) => [id, [compiled.mapping, name(compiled)]])),
+    byPrincipal: new Map([...byPrincipal].map(([key, list]) => [key, new Set(list.map(name))])),
+    listed: [...byPrincipal.values()].flat().length,
+  };
+}
+
+describe('a policy snapshot that was changed', () => {
+  const ids = Array.from({ length: 6 }, (_, index) => `m-${index}`);
+  const principals = [
+    { pool: domainPool, client: 'c' },
+    { pool: domainPool, group: 'g' },
+    { pool: '*', any: true },
+  ] as const;
+  /** Undefined deletes; more than one mapping is what stands in for a row that cannot be read. */
+  const edits = fc.array(
+    fc.record({
+      id: fc.constantFrom(...ids),
+      after: fc.array(
+        fc.record({
+          principal: fc.constantFrom(...principals),
+          effect: fc.constantFrom('allow' as const, 'deny' as const),
+          enabled: fc.boolean(),
+        }),
+        { maxLength: 3 },
+      ),
+    }),
+    { maxLength: 12 },
+  );
+
+  it('is the same as one that is compiled anew, whatever was changed, and leaves the one before', () => {
+    fc.assert(
+      fc.property(fc.array(edits, { minLength: 1, maxLength: 6 }), (rounds) => {
+        const rows = new Map<string, readonly StoredRoleMapping[]>();
+        let snapshot = compileSnapshot(0, []);
+        let version = 0;
+        for (const [round, changes] of rounds.entries()) {
+          const before = new Map(rows);
+          for (const { id, after } of changes) {
+            version += 1;
+            rows.set(
+              id,
+              after.map((fields) => ({ mapping: mapping(id, fields), version })),
+            );
+          }
+          const touched = new Set(changes.map(({ id }) => id));
+          const previous = contents(snapshot);
+          const next = changeSnapshot(
+            snapshot,
+            round + 1,
+            [...touched].map((id) => ({
+              before: before.get(id) ?? [],
+              after: rows.get(id) ?? [],
+            })),
+          );
+          expect(contents(snapshot)).toEqual(previous);
+          expect(contents(next)).toEqual(
+            contents(compileSnapshot(round + 1, [...rows.values()].flat())),
+          );
+          snapshot = next;
+        }
+      }),
+    );
+  });
+
+  it('keeps what was compiled for the rows that were not touched', () => {
+    const before = compileSnapshot(1, [stored('kept'), stored('changed')]);
+    const after = changeSnapshot(before, 2, [
+      { before: [stored('changed')], after: [stored('changed', 2)] },
+    ]);
+    expect(after.byId.get('kept')).toBe(before.byId.get('kept'));
   });
 });
 

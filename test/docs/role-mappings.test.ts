@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping } from '../../src/core/mapping-check.ts';
 import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { seedMappings } from '../../src/local/seed.ts';
@@ -14,6 +15,8 @@ const documents = [...page.matchAll(/<<'JSON'\n(.*?)^JSON$/gms)].map((match) =>
   JSON.parse(match[1] ?? ''),
 );
 
+const rules = { matchableClaims: new Set<string>(), guardrails: defaultGuardrails };
+
 describe('docs/role-mappings.md', () => {
   it('shows mappings that the local configuration accepts, each under its own id', () => {
     expect(documents.map(({ id }) => id)).toEqual([
@@ -24,7 +27,7 @@ describe('docs/role-mappings.md', () => {
       'stop-reports',
     ]);
     for (const document of documents) {
-      expect(checkRoleMapping(document, { matchableClaims: new Set() })).toMatchObject({
+      expect(checkRoleMapping(document, rules)).toMatchObject({
         kind: 'valid',
       });
     }
@@ -78,6 +81,11 @@ describe('the commands of docs/role-mappings.md, pasted one after the other', ()
   it('explain what the page says that they explain', () => {
     expect(answers('stock/write')).toMatchObject([
       { decision: { outcome: 'deny', reason: 'scope_missing' } },
+    ]);
+    expect(answers('/v1/permissions?')).toMatchObject([
+      {
+        items: [{ id: 'stock-reader', status: 'in_force', conditions: { scopes: ['stock/read'] } }],
+      },
     ]);
     expect(answers('own-invoices.json').at(-1)).toMatchObject({
       decision: { outcome: 'allow' },

@@ -8,6 +8,7 @@ import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {
   ids,
   mapping,
+  rules,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -264,7 +265,7 @@ describe('the snapshot file', () => {
     await ranBefore();
     fixture.server.setFault({ kind: 'reset' });
 
-    const probe = await started({ rules: { matchableClaims: new Set() } });
+    const probe = await started({ rules: { ...rules, matchableClaims: new Set() } });
 
     expect(allows(probe, 'client-invoices', 'invoices')).toBe(true);
     expect(probe.sync.quarantined()).toMatchObject([{ id: 'orders', standIn: 'none' }]);

@@ -6,13 +6,17 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { systemClock } from '../../src/core/clock.ts';
+import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
 
-export const rules: MappingRules = { matchableClaims: new Set(['custom:team']) };
+export const rules: MappingRules = {
+  matchableClaims: new Set(['custom:team']),
+  guardrails: defaultGuardrails,
+};
 export const pool = 'us-east-1_AbCdEf123';
 
 const hastyTimeoutMs = 300;

@@ -100,6 +100,10 @@ describe('the admin listener answers as documented', () => {
     const role = roleNamed('orders-writer');
     const principals = await admin({ path: `/v1/principals?role=${role}` });
     expect([principals.status, principals.body.items.length]).toEqual([200, 1]);
+    const whose = `pool=${pool}&client=${clients.reports.clientId}`;
+    const permissions = await admin({ path: `/v1/permissions?${whose}&limit=1` });
+    expect([permissions.status, permissions.body.items.length]).toEqual([200, 1]);
+    expect(permissions.headers['link']).toContain(`/v1/permissions?${whose}&limit=1&cursor=`);
   });
 
   it.each([
@@ -163,6 +167,7 @@ describe('the admin listener answers as documented', () => {
       [admin({ path: `${path}/orders-writer/versions/99` }), '404 mapping_not_found'],
       [admin({ path: `${path}/orders-writer/versions/x` }), '404 mapping_not_found'],
       [admin({ path: '/v1/principals' }), '400 query_invalid'],
+      [admin({ path: `/v1/permissions?pool=${pool}` }), '400 query_invalid'],
       [admin({ path: '/v1/explain', method: 'POST', body: {} }), '400 body_invalid'],
       [admin({ path: '/v1/explain', method: 'POST', body: '{' }), '400 body_malformed'],
       [put(sound, {}), '428 precondition_required'],

@@ -2,7 +2,8 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
-import { allow, pool } from '../support/outside-world.ts';
+import type { Call } from '../support/http-call.ts';
+import { allow, clients, pool } from '../support/outside-world.ts';
 
 let broker: BrokerFixture;
 
@@ -74,5 +75,27 @@ describe('credentials in the cache', () => {
     const { status, body } = await broker.issue('orders');
     expect(status).toBe(200);
     expect(body.assumedRole.arn).toContain(':assumed-role/orders-writer/orders-');
+  });
+
+  it('are refused and forgotten when the call that freezes is answered, and given again after the thaw', async () => {
+    broker = await startBrokerFixture();
+    const admin = (call: Omit<Call, 'listener' | 'token'>, scope: string) => {
+      const token = broker.token('admin', { scopes: [scope] });
+      const headers = { 'change-reason': 'INC-5: secret leaked' };
+      return broker.call({ listener: 'admin', token, headers, ...call });
+    };
+    expect((await broker.issue('orders')).status).toBe(200);
+    const body = { principal: { pool, client: clients.orders.clientId }, role: '*' };
+    const frozen = await admin(
+      { method: 'POST', path: '/v1/freezes', body },
+      'broker/admin.freeze',
+    );
+    expect([frozen.status, frozen.body.inForce]).toEqual([201, true]);
+    expect(await broker.issue('orders')).toMatchObject({ status: 403 });
+    expect(await cachedEntries()).toBe(0);
+    const thaw = { method: 'DELETE', path: `/v1/freezes/${frozen.body.id}` } as const;
+    expect((await admin(thaw, 'broker/admin.freeze')).status).toBe(403);
+    expect((await admin(thaw, 'broker/admin.write')).status).toBe(200);
+    expect((await broker.issue('orders')).status).toBe(200);
   });
 });

@@ -111,9 +111,8 @@ describe('the size of a mapping', () => {
       { path: 'fits.yaml', text: mappingText('a', `conditions: ${many}`) },
       { path: 'wide.yaml', text: mappingText('b', `conditions: ${wide}`) },
     ];
-    const { mappings, faults } = readMappings(files, {
-      matchableClaims: new Set([...names, 'custom:team']),
-    });
+    const matchableClaims = new Set([...names, 'custom:team']);
+    const { mappings, faults } = readMappings(files, { ...rules, matchableClaims });
     expect(mappings.map(({ mapping }) => mapping.id)).toEqual(['a']);
     expect(faults).toMatchObject([{ file: 'wide.yaml', detail: expect.stringContaining('65536') }]);
   });

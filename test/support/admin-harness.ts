@@ -10,6 +10,7 @@ import { JwksSource } from '../../src/cognito/jwks-source.ts';
 import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
 import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { defaultGuardrails, type Guardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../../src/dynamodb/policy-sync.ts';
@@ -34,10 +35,11 @@ export const callerClient = '1orders0example0client0id0';
 export const legacyClient = '4legacy0example0client0id0';
 export const readScope = 'broker/admin.read';
 export const writeScope = 'broker/admin.write';
+export const freezeScope = 'broker/admin.freeze';
 export const adaSub = '7d8e2a5c-1111-4222-8333-944445555666';
 
 export interface AdminRequest {
-  /** Default: an administrator's, with both scopes. Null: none. */
+  /** Default: an administrator's, with every scope. Null: none. */
   readonly token?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; a string is sent as it is. */
@@ -58,7 +60,7 @@ export interface AdminHarness {
   readonly issuer: Issuer;
   readonly validator: CognitoTokenValidator;
   readonly table: RoleMappingTable;
-  /** The same table, as a broker uses it whose configuration lets mappings match one more claim. */
+  /** The same table, as a broker with other guardrails uses it, which lets mappings match one more claim. */
   readonly looserTable: RoleMappingTable;
   readonly policy: PolicySync;
   readonly audit: ChainedAuditLog;
@@ -78,16 +80,21 @@ const client = (clientId: string, aud: 'client_id' | 'none' = 'client_id') => ({
   clientId,
   clientSecret: `secret of ${clientId}`,
   name: clientId,
-  scopes: [readScope, writeScope],
+  scopes: [readScope, writeScope, freezeScope],
   aud,
 });
 
 export interface AdminHarnessOptions {
   /** How long an edit of the table goes on trying. */
   readonly writeTimeoutMs?: number;
+  /** Instead of those that configuration has by itself. */
+  readonly guardrails?: Partial<Guardrails>;
 }
 
-export async function startAdmin(options: AdminHarnessOptions = {}): Promise<AdminHarness> {
+export async function startAdmin({
+  guardrails: ownGuardrails,
+  ...options
+}: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const clock = createTestClock();
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-admin-'));
   const keys = await createIssuerKeys();
@@ -110,23 +117,25 @@ export async function startAdmin(options: AdminHarnessOptions = {}): Promise<Adm
     identityPools: [],
   };
   const source = new JwksSource({ issuers: trustedIssuers(pools).values(), clock });
-  const rules = { matchableClaims: new Set(['custom:team']) };
-  const validator = new CognitoTokenValidator({ ...pools, ...rules, keys: source, clock });
+  const guardrails = { ...defaultGuardrails, ...ownGuardrails };
+  const rules = { matchableClaims: new Set(['custom:team']), guardrails };
+  const { matchableClaims } = rules;
+  const validator = new CognitoTokenValidator({ ...pools, matchableClaims, keys: source, clock });
   const dynamoDbClient = createDynamoDbClient({
     region: 'us-east-1',
     endpoint: dynamodb.url,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  const openTable = (claims: readonly string[]) =>
+  const openTable = (claims: readonly string[], itsGuardrails: Guardrails) =>
     new RoleMappingTable({
       client: dynamoDbClient,
       tableName: 'admin-test',
-      rules: { matchableClaims: new Set(claims) },
+      rules: { matchableClaims: new Set(claims), guardrails: itsGuardrails },
       // Pauses between tries are for a real server to recover.
       clock: systemClock,
       ...options,
     });
-  const table = openTable(['custom:team']);
+  const table = openTable(['custom:team'], guardrails);
   await table.create({ pointInTimeRecovery: false, deletionProtection: false });
   const policy = new PolicySync({ table, rules, clock });
   const audit = new ChainedAuditLog({
@@ -137,7 +146,13 @@ export async function startAdmin(options: AdminHarnessOptions = {}): Promise<Adm
   const metrics = createMetrics({ version: '0.0.0', node: process.version });
   const app = adminApp({
     validator,
-    access: { pool: adminPool, clients: new Set([adminClient]), readScope, writeScope },
+    access: {
+      pool: adminPool,
+      clients: new Set([adminClient]),
+      readScope,
+      writeScope,
+      freezeScope,
+    },
     store: table,
     policy,
     audit,
@@ -192,7 +207,7 @@ export async function startAdmin(options: AdminHarnessOptions = {}): Promise<Adm
     issuer,
     validator,
     table,
-    looserTable: openTable(['custom:team', 'custom:cost']),
+    looserTable: openTable(['custom:team', 'custom:cost'], defaultGuardrails),
     policy,
     audit,
     dynamodb,

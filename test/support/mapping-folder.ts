@@ -10,6 +10,7 @@ import type { Output } from '../../src/cli/output.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
@@ -17,7 +18,10 @@ import { startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
 
 export const pool = 'us-east-1_Local0001';
 export const matchableClaims: readonly string[] = ['custom:team'];
-export const rules = { matchableClaims: new Set(matchableClaims) };
+export const rules = {
+  matchableClaims: new Set(matchableClaims),
+  guardrails: defaultGuardrails,
+};
 
 /** A mapping as somebody would write it. */
 export function mappingText(id: string, more = ''): string {

@@ -25,8 +25,12 @@ export const clients = {
   stranger: client('3stranger0example0client0i', ['orders/write']),
   /** Allowed a role, but its tokens carry no `aud`. */
   legacy: { ...client('4legacy0example0client0id0', ['orders/read']), aud: 'none' },
-  /** For the admin listener, with both scopes. */
-  admin: client('5admin0example0client0id00', ['broker/admin.read', 'broker/admin.write']),
+  /** For the admin listener, with every scope. */
+  admin: client('5admin0example0client0id00', [
+    'broker/admin.read',
+    'broker/admin.write',
+    'broker/admin.freeze',
+  ]),
 } as const satisfies Record<string, IssuerClient>;
 
 export type ClientName = keyof typeof clients;

@@ -1,12 +1,13 @@
 /** The command line of `token-broker mappings …`. */
 
 import { Argument, type Command, CommanderError } from 'commander';
+import { mappingRules } from '../../config/mapping-rules.ts';
 import type { Config } from '../../config/schema.ts';
+import { defaultGuardrails } from '../../core/guardrails.ts';
 import type { MappingRules } from '../../core/mapping-check.ts';
 import { type JsonSchemaName, jsonSchemaNames } from '../../mapping-files/json-schemas.ts';
 import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
 import { readConfig } from '../config-check.ts';
-import { rulesOf } from '../mapping-table.ts';
 import { mappingsApply } from '../mappings-apply.ts';
 import { mappingsExport } from '../mappings-export.ts';
 import { mappingsPlan } from '../mappings-plan.ts';
@@ -231,11 +232,12 @@ function withRules(
   run: (rules: MappingRules) => number,
 ): void {
   if (file === undefined) {
-    edge.finish(run({ matchableClaims: new Set(matchableClaim) }));
+    const matchableClaims = new Set(matchableClaim);
+    edge.finish(run({ matchableClaims, guardrails: defaultGuardrails }));
     return;
   }
   const config = configFor(file, edge);
-  if (config !== undefined) edge.finish(run(rulesOf(config)));
+  if (config !== undefined) edge.finish(run(mappingRules(config)));
 }
 
 /** Undefined after its faults were printed and the exit code was set. */

@@ -29,7 +29,7 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
     const action = req.headers['if-match'] === undefined ? 'create' : 'replace';
     const result = await edit(
       context,
-      { action, id },
+      { action, id, permission: 'write' },
       {
         open: () => open(req, admit),
         read: async () => {
@@ -54,7 +54,7 @@ export function deleteRoleMapping(
     const id = String(req.params['id']);
     const result = await edit(
       context,
-      { action: 'delete', id },
+      { action: 'delete', id, permission: 'write' },
       {
         open: () => open(req, admit),
         read: () => {

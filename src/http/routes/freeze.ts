@@ -60,7 +60,7 @@ export function freeze(options: FreezeOptions): RouteHandler {
       },
     };
     const result = await untilNoRace(() =>
-      edit(context, { action: 'create', id: undefined }, steps),
+      edit(context, { action: 'create', id: undefined, permission: 'freeze' }, steps),
     );
     answer(res, result, context.requestId, {
       revokeSessions: { role: result.edit.after?.role, policy: revokeSessionsPolicy(clock.now()) },
@@ -87,7 +87,8 @@ export function unfreeze(
     const id = String(req.params['id']);
     const result = await edit(
       context,
-      { action: 'delete', id },
+      // Giving roles back is the dangerous direction: permission to freeze is not enough.
+      { action: 'delete', id, permission: 'write' },
       {
         open: () => open(req, admit),
         read: async () => {

@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import { mappingStatus } from '../../core/permissions.ts';
 import type { CompiledMapping } from '../../core/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import { roleArnPattern } from '../../core/role-mapping.ts';
@@ -56,11 +57,13 @@ export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptio
 function entry(compiled: CompiledMapping, now: number) {
   const { mapping, version } = compiled;
   const { id, principal, effect, conditions, owner } = mapping;
-  return { principal, effect, status: status(compiled, now), conditions, id, version, owner };
-}
-
-function status({ mapping, notBefore, expiresAt }: CompiledMapping, now: number) {
-  if (!mapping.enabled) return 'disabled';
-  if (now < notBefore) return 'not_yet_valid';
-  return now < expiresAt ? 'in_force' : 'expired';
+  return {
+    principal,
+    effect,
+    status: mappingStatus(compiled, now),
+    conditions,
+    id,
+    version,
+    owner,
+  };
 }

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type AdminHarness,
   adminClient,
+  adminPool,
   callerClient,
+  freezeScope,
   readScope,
   startAdmin,
   testMapping,
@@ -34,16 +36,29 @@ function everyRoute(): readonly { readonly method: string; readonly path: string
   });
 }
 
-const isEdit = (method: string, path: string) => method !== 'GET' && path !== '/v1/explain';
+const allScopes = [readScope, writeScope, freezeScope] as const;
+
+function scopeOf(method: string, path: string): string {
+  if (method === 'GET' || path === '/v1/explain') return readScope;
+  return method === 'POST' ? freezeScope : writeScope;
+}
+
 /** As good as it gets: only who asks can be the reason for a refusal. */
 const goodHeaders = { 'if-match': '"1"', 'change-reason': 'trying it' };
 
-async function answers(token: string | null) {
+interface Asking {
+  readonly query?: string;
+  /** Only the routes that this is true of. */
+  readonly where?: (scope: string) => boolean;
+}
+
+async function answers(token: string | null, { query = '', where = () => true }: Asking = {}) {
   const found = [];
   for (const { method, path } of everyRoute()) {
+    if (!where(scopeOf(method, path))) continue;
     const body = method === 'PUT' ? testMapping('orders-writer', { owner: 'thief' }) : undefined;
     const request = { token, headers: goodHeaders, ...(body === undefined ? {} : { body }) };
-    const { status, body: problem, headers } = await admin.send(method, path, request);
+    const { status, body: problem, headers } = await admin.send(method, path + query, request);
     found.push({ method, path, status, code: problem.code, headers });
   }
   return found;
@@ -60,6 +75,7 @@ describe('who may use the admin listener', () => {
       'GET /v1/role-mappings/orders-writer/versions/1',
       'GET /v1/changes',
       'GET /v1/principals',
+      'GET /v1/permissions',
       'POST /v1/explain',
       'POST /v1/freezes',
       'DELETE /v1/freezes/orders-writer',
@@ -102,24 +118,55 @@ describe('who may use the admin listener', () => {
     }
   });
 
-  it('refuses every edit to a token with the read scope alone, and names the scope', async () => {
-    for (const { method, path, status, code, headers } of await answers(
-      admin.token({ scopes: [readScope] }),
-    )) {
-      if (!isEdit(method, path)) continue;
-      expect([method, path, status, code]).toEqual([method, path, 403, 'scope_insufficient']);
-      expect(headers.get('www-authenticate')).toContain(`scope="${writeScope}"`);
+  it('needs exactly one scope for every route, refuses it for want of that one, and names it', async () => {
+    for (const missing of allScopes) {
+      const others = allScopes.filter((scope) => scope !== missing);
+      for (const { method, path, status, code, headers } of await answers(
+        admin.token({ scopes: others }),
+        { where: (scope) => scope === missing },
+      )) {
+        expect([method, path, status, code]).toEqual([method, path, 403, 'scope_insufficient']);
+        expect(headers.get('www-authenticate')).toContain(`scope="${missing}"`);
+      }
     }
     expect(await admin.table.head()).toBe(1);
   });
 
-  it('refuses every read to a token with the write scope alone, and names the scope', async () => {
-    for (const { method, path, status, code, headers } of await answers(
-      admin.token({ scopes: [writeScope], user: 'ada' }),
-    )) {
-      if (isEdit(method, path)) continue;
-      expect([method, path, status, code]).toEqual([method, path, 403, 'scope_insufficient']);
-      expect(headers.get('www-authenticate')).toContain(`scope="${readScope}"`);
+  it('takes the scope for reading for a preview of any edit, and no other', async () => {
+    for (const scope of allScopes) {
+      const token = admin.token({ scopes: [scope] });
+      const edits = { query: '?dryRun=true', where: (needed: string) => needed !== readScope };
+      for (const { method, path, status } of await answers(token, edits)) {
+        expect([method, path, status === 403]).toEqual([method, path, scope !== readScope]);
+      }
     }
+    expect(await admin.table.head()).toBe(1);
+  });
+
+  it('lets in whoever has that one scope alone', async () => {
+    for (const scope of allScopes) {
+      const token = admin.token({ scopes: [scope] });
+      const routes = { where: (needed: string) => needed === scope };
+      for (const { method, path, status } of await answers(token, routes)) {
+        expect([method, path, [401, 403].includes(status)]).toEqual([method, path, false]);
+      }
+    }
+  });
+
+  it('does not let whoever may only freeze give roles back', async () => {
+    const token = admin.token({ scopes: [freezeScope] });
+    const headers = { 'change-reason': 'INC-9' };
+    const body = { principal: { pool: adminPool, client: callerClient }, role: '*' };
+    const frozen = await admin.send('POST', '/v1/freezes', { token, headers, body });
+    expect([frozen.status, frozen.body.inForce]).toEqual([201, true]);
+    for (const path of [`/v1/freezes/${frozen.body.id}`, `/v1/role-mappings/${frozen.body.id}`]) {
+      const answer = await admin.send('DELETE', path, {
+        token,
+        headers: { ...headers, 'if-match': '"1"' },
+      });
+      expect([answer.status, answer.body.code]).toEqual([403, 'scope_insufficient']);
+    }
+    const inForce = admin.policy.current().byId.get(frozen.body.id);
+    expect(inForce?.mapping).toMatchObject({ effect: 'deny', enabled: true });
   });
 });
