@@ -8,9 +8,9 @@ import { defaultGuardrails } from '../dist/core/guardrails.js';
 import { roleMappingSchema } from '../dist/core/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
-import { startDynamoDbServer } from '../dist/local/dynamodb-server.js';
-import { startIssuer } from '../dist/local/issuer.js';
-import { startStsServer } from '../dist/local/sts-server.js';
+import { startDynamoDbServer } from '../dist/local/dynamodb/dynamodb-server.js';
+import { startIssuer } from '../dist/local/issuer/issuer.js';
+import { startStsServer } from '../dist/local/sts/sts-server.js';
 import { startNode, stopProcess } from './processes.js';
 
 const pool = 'us-east-1_Bench0001';

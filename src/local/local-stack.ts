@@ -3,11 +3,11 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { type DynamoDbServer, startDynamoDbServer } from './dynamodb-server.ts';
-import { lockFileName, lockFolder } from './folder-lock.ts';
-import { type Issuer, startIssuer } from './issuer.ts';
+import { type DynamoDbServer, startDynamoDbServer } from './dynamodb/dynamodb-server.ts';
+import { lockFileName, lockFolder } from './dynamodb/folder-lock.ts';
+import { type Issuer, startIssuer } from './issuer/issuer.ts';
 import { localAccount, localPool, type SeededClient, seedClients, seedRoles } from './seed.ts';
-import { type StsServer, startStsServer } from './sts-server.ts';
+import { type StsServer, startStsServer } from './sts/sts-server.ts';
 
 export interface LocalStackOptions {
   readonly clock: Clock;

@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { RoleMappingInput } from '../core/role-mapping.ts';
-import type { IssuerClient } from './issuer-claims.ts';
+import type { IssuerClient } from './issuer/issuer-claims.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
-import type { IamRole } from './sts-server.ts';
+import type { IamRole } from './sts/sts-server.ts';
 
 export const localPool = 'us-east-1_Local0001';
 export const localAccount = '123456789012';

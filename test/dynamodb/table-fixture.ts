@@ -11,7 +11,10 @@ import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-chec
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
-import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const rules: MappingRules = {
   matchableClaims: new Set(['custom:team']),

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/core/clock.ts';
-import { type IdentityPool, startIdentityPool } from '../../src/local/identity-pool.ts';
+import { type IdentityPool, startIdentityPool } from '../../src/local/issuer/identity-pool.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { account, defaultMappings, roleNamed, trustPolicy } from '../support/outside-world.ts';
 

@@ -20,9 +20,16 @@ import { admission } from '../../src/http/admission.ts';
 import { clientIp } from '../../src/http/client-ip.ts';
 import { instrument } from '../../src/http/instrument.ts';
 import { startListener } from '../../src/http/server.ts';
-import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
-import { type AccessTokenOptions, type Issuer, startIssuer } from '../../src/local/issuer.ts';
-import { createIssuerKeys } from '../../src/local/issuer-keys.ts';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../src/local/dynamodb/dynamodb-server.ts';
+import {
+  type AccessTokenOptions,
+  type Issuer,
+  startIssuer,
+} from '../../src/local/issuer/issuer.ts';
+import { createIssuerKeys } from '../../src/local/issuer/issuer-keys.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';

@@ -14,7 +14,7 @@ import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
-import { startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
+import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const pool = 'us-east-1_Local0001';
 export const matchableClaims: readonly string[] = ['custom:team'];

@@ -2,11 +2,14 @@
 
 import type { Clock } from '../../src/core/clock.ts';
 import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
-import { type DynamoDbServer, startDynamoDbServer } from '../../src/local/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../../src/local/issuer.ts';
-import type { IssuerClient, IssuerUser } from '../../src/local/issuer-claims.ts';
-import type { IssuerKeys } from '../../src/local/issuer-keys.ts';
-import { type StsServer, startStsServer } from '../../src/local/sts-server.ts';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../src/local/dynamodb/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../../src/local/issuer/issuer.ts';
+import type { IssuerClient, IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
+import type { IssuerKeys } from '../../src/local/issuer/issuer-keys.ts';
+import { type StsServer, startStsServer } from '../../src/local/sts/sts-server.ts';
 
 export const pool = 'us-east-1_Test00001';
 export const account = '123456789012';

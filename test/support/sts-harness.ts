@@ -12,7 +12,7 @@ import {
   type StsServer,
   type StsServerOptions,
   startStsServer,
-} from '../../src/local/sts-server.ts';
+} from '../../src/local/sts/sts-server.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
 export const accountId = '123456789012';

@@ -3,10 +3,10 @@
  * anything: no item expires and nothing can be restored.
  */
 
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { readStateFile, writeStateFile } from '../state-file.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
 import { isObject, validationError } from './dynamodb-wire.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
 
 interface Settings {
   readonly ttlAttribute?: string | undefined;

@@ -5,11 +5,11 @@
 
 import { createServer } from 'node:http';
 
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { closeServer, comesFromBrowser, listenOnLoopback, sendJson } from '../loopback-http.ts';
 import type { SigningKey } from './issuer-keys.ts';
 import { createSigningKey, publishedKey } from './issuer-keys.ts';
 import { signJwt } from './jwt-signer.ts';
-import { closeServer, comesFromBrowser, listenOnLoopback, sendJson } from './loopback-http.ts';
 
 export interface IdentityPoolOptions {
   readonly clock: Clock;

@@ -7,7 +7,14 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import {
+  closeServer,
+  comesFromBrowser,
+  listenOnLoopback,
+  readBody,
+  sendJson,
+} from '../loopback-http.ts';
 import type { ExtraClaims, IssuerClient, IssuerUser } from './issuer-claims.ts';
 import { accessTokenClaims, idTokenClaims } from './issuer-claims.ts';
 import type { IssuerFault } from './issuer-faults.ts';
@@ -17,13 +24,6 @@ import type { IssuerKeys, SigningKey } from './issuer-keys.ts';
 import { grantToken } from './issuer-token-endpoint.ts';
 import { grantUserToken } from './issuer-user-token.ts';
 import { signJwt } from './jwt-signer.ts';
-import {
-  closeServer,
-  comesFromBrowser,
-  listenOnLoopback,
-  readBody,
-  sendJson,
-} from './loopback-http.ts';
 
 export interface IssuerOptions {
   readonly clock: Clock;

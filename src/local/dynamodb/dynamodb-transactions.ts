@@ -10,13 +10,13 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { readStateFile, writeStateFile } from '../state-file.ts';
 import type { ParsedWrite, Staged, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';
 import type { Store } from './dynamodb-store.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
 import { isObject, modelledError, validationError } from './dynamodb-wire.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
 
 export interface TransactionsOptions {
   readonly store: Store;

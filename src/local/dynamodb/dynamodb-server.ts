@@ -11,7 +11,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { AccessLock } from './access-lock.ts';
 import type { DynamoDbFault } from './dynamodb-faults.ts';
 import { answerAfter, answerBefore, FaultSwitch } from './dynamodb-faults.ts';
@@ -24,7 +25,6 @@ import { Transactions } from './dynamodb-transactions.ts';
 import type { RawAnswer } from './dynamodb-wire.ts';
 import { encodeAnswer, operationOf, sendAnswer } from './dynamodb-wire.ts';
 import { lockFolder } from './folder-lock.ts';
-import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from './loopback-http.ts';
 
 export interface DynamoDbServerOptions {
   readonly clock: Clock;

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
-import { readStateFile, writeStateFile } from './state-file.ts';
+import { readStateFile, writeStateFile } from '../state-file.ts';
 
 /** Plain data, so that a key can be handed over in a file or a variable. */
 export interface SigningKey {

@@ -2,10 +2,9 @@
 
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
-
+import { listenOnLoopback } from '../loopback-http.ts';
 import type { Answer, RawAnswer } from './dynamodb-wire.ts';
 import { DynamoDbError } from './dynamodb-wire.ts';
-import { listenOnLoopback } from './loopback-http.ts';
 
 export interface RawRequest {
   readonly method: string;

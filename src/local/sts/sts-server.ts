@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { IssuedKeys } from './issued-keys.ts';
-import { closeServer, listenOnLoopback, readBody } from './loopback-http.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
 import { checkSigV4 } from './sigv4-check.ts';
 import { type CallDraft, describeCall, type StsCall, StsCallLog } from './sts-call-log.ts';
