@@ -1,10 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import {
   type MappingStack,
   mappingText,
-  pool,
+  row,
   startMappingStack,
   type TableUnderTest,
   temporaryFolders,
@@ -22,17 +21,6 @@ afterAll(async () => {
   await stack.stop();
   folders.remove();
 });
-
-const row = (id: string, fields: object = {}) =>
-  roleMappingSchema.parse({
-    id,
-    principal: { pool, client: `client-${id}` },
-    effect: 'allow',
-    role: `arn:aws:iam::123456789012:role/broker/${id}`,
-    owner: 'payments',
-    managedBy: 'git',
-    ...fields,
-  });
 
 const idsIn = async (table: TableUnderTest) =>
   Object.keys(await table.documents()).sort((a, b) => (a < b ? -1 : 1));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { mappingsValidate } from '../../src/cli/mappings-validate.ts';
 import { checkRoleMapping } from '../../src/core/mapping-check.ts';
-import { type RoleMapping, roleMappingSchema } from '../../src/core/role-mapping.ts';
+import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import { mappingYaml } from '../../src/mapping-files/mapping-yaml.ts';
 import { readMappings } from '../../src/mapping-files/read-mappings.ts';
 import { claimRef } from '../support/domain.ts';
@@ -11,6 +11,7 @@ import {
   captured,
   type MappingStack,
   pool,
+  row,
   rules,
   startMappingStack,
   temporaryFolders,
@@ -27,17 +28,6 @@ afterAll(async () => {
   await stack.stop();
   folders.remove();
 });
-
-const row = (id: string, fields: object = {}) =>
-  roleMappingSchema.parse({
-    id,
-    principal: { pool, client: `client-${id}` },
-    effect: 'allow',
-    role: `arn:aws:iam::123456789012:role/broker/${id}`,
-    owner: 'payments',
-    managedBy: 'git',
-    ...fields,
-  });
 
 describe('mappings export', () => {
   it('writes one file for each mapping, without what is the default, and the schema that it names', async () => {

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import {
   type MappingStack,
   mappingText,
-  pool,
+  row,
   startMappingStack,
   temporaryFolders,
 } from '../support/mapping-folder.ts';
@@ -20,17 +19,6 @@ afterAll(async () => {
   await stack.stop();
   folders.remove();
 });
-
-const row = (id: string, fields: object = {}) =>
-  roleMappingSchema.parse({
-    id,
-    principal: { pool, client: `client-${id}` },
-    effect: 'allow',
-    role: `arn:aws:iam::123456789012:role/broker/${id}`,
-    owner: 'payments',
-    managedBy: 'git',
-    ...fields,
-  });
 
 describe('mappings plan', () => {
   it('shows every change field by field, against which revision, and exits with 2', async () => {

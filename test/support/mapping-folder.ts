@@ -12,6 +12,7 @@ import { type Config, configSchema } from '../../src/config/schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import type { RoleMapping } from '../../src/core/role-mapping.ts';
+import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
@@ -220,3 +221,15 @@ function source(
     ? { kind: 'plan', file: options.plan ?? '' }
     : { kind: 'folder', directory };
 }
+
+/** A mapping owned by Git, as the table holds it: everything that `fields` does not say is made up. */
+export const row = (id: string, fields: object = {}) =>
+  roleMappingSchema.parse({
+    id,
+    principal: { pool, client: `client-${id}` },
+    effect: 'allow',
+    role: `arn:aws:iam::123456789012:role/broker/${id}`,
+    owner: 'payments',
+    managedBy: 'git',
+    ...fields,
+  });
