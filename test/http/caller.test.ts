@@ -25,7 +25,39 @@ beforeAll(async () => {
 });
 afterAll(() => broker.stop());
 
-const call = (rest: Omit<Call, 'path'>) => broker.call({ path, ...rest });
+const call = ({ query, ...rest }: Omit<Call, 'path'> & { readonly query?: string }) =>
+  broker.call({ path: query === undefined ? path : `${path}?role=${query}`, ...rest });
+
+describe('GET /v1/caller?role=', () => {
+  const ask = async (role: string, token: string) =>
+    (await call({ query: role, token })).body.asked;
+
+  it.each([
+    ['a role that the caller may have, by id', 'reports-reader', { decision: 'allow' }],
+    ['by ARN', roleNamed('reports-reader'), { decision: 'allow' }],
+    [
+      'a mapping of which a condition does not hold',
+      'from-elsewhere',
+      { decision: 'deny', reason: 'source_outside' },
+    ],
+    ['a mapping of another caller', 'orders-writer', { decision: 'deny', reason: 'no_mapping' }],
+    ['what does not exist', 'nothing-of-the-kind', { decision: 'deny', reason: 'no_mapping' }],
+    ['a disabled mapping', 'disabled', { decision: 'deny', reason: 'no_mapping' }],
+  ])('says why or why not: %s', async (_case, role, answer) => {
+    expect(await ask(role, broker.token('reports'))).toEqual({ role, ...answer });
+  });
+
+  it('names the scope as what is missing, where that is so', async () => {
+    const token = broker.token('orders', { scopes: ['orders/read'] });
+    expect(await ask('orders-writer', token)).toMatchObject({ reason: 'scope_missing' });
+  });
+
+  it('issues nothing and asks STS nothing', async () => {
+    const before = broker.sts.requests.length;
+    await ask('reports-reader', broker.token('reports'));
+    expect(broker.sts.requests).toHaveLength(before);
+  });
+});
 
 describe('GET /v1/caller', () => {
   it('says who an app client is and which roles it may ask for right now', async () => {
@@ -101,6 +133,8 @@ describe('GET /v1/caller', () => {
     ['no JWT', { token: 'CANARY' }, '401 token_malformed'],
     ['another scheme', { headers: { authorization: 'Basic CANARY' } }, '401 token_malformed'],
     ['a query', { path: `${path}?token=CANARY` }, '400 query_invalid'],
+    ['no role at all', { path: `${path}?role=CANARY+CANARY` }, '400 query_invalid'],
+    ['two roles', { path: `${path}?role=a&role=b` }, '400 query_invalid'],
     ['an origin', { headers: { origin: 'https://CANARY.example' } }, '403 origin_refused'],
     ['POST', { method: 'POST' }, '405 method_not_allowed'],
     ['OPTIONS', { method: 'OPTIONS' }, '405 method_not_allowed'],

@@ -1,13 +1,19 @@
-/** `GET /v1/caller`: who the token proves the caller to be, and what they may ask for right now. */
+/**
+ * `GET /v1/caller`: who the token proves the caller to be, what they may ask for right now, and with `?role=` why
+ * they would or would not get that one. Only mappings that name the caller are spoken of (T26).
+ */
 
+import { z } from 'zod';
 import type { Caller } from '../../core/caller.ts';
 import { type Clock, toRfc3339 } from '../../core/clock.ts';
-import { permittedMappings } from '../../core/decide.ts';
+import { decide, permittedMappings } from '../../core/decide.ts';
+import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
 import type { PolicySource, TokenValidator } from '../../core/ports.ts';
 import type { Admission } from '../admission.ts';
 import { bearerToken } from '../bearer-token.ts';
 import type { RouteHandler } from '../instrument.ts';
-import { requireNoQuery } from '../query.ts';
+import { readQuery } from '../query.ts';
+import { requestedRole } from '../requested-role.ts';
 import { sendJson } from '../send-json.ts';
 
 export interface DescribeCallerOptions {
@@ -21,9 +27,11 @@ export function describeCaller(options: DescribeCallerOptions): RouteHandler {
   const { validator, policy, admit, clock } = options;
   return async function describe(req, res, context) {
     admit(req);
-    requireNoQuery(req);
+    const { role } = readQuery(req, callerQuery);
     const caller = await validator.validate(bearerToken(req.headers.authorization));
-    const permitted = permittedMappings(policy.current(), caller, context.sourceIp, clock.now());
+    const snapshot = policy.current();
+    const now = clock.now();
+    const permitted = permittedMappings(snapshot, caller, context.sourceIp, now);
     const roles = permitted
       .map(({ mapping }) => ({
         mapping: mapping.id,
@@ -33,8 +41,27 @@ export function describeCaller(options: DescribeCallerOptions): RouteHandler {
         maxDurationSeconds: mapping.session.maxDurationSeconds,
       }))
       .sort((a, b) => (a.mapping < b.mapping ? -1 : 1));
-    sendJson(res, 200, { caller: describeIdentity(caller), roles }, context.requestId);
+    const asked = role && answerFor(role, { snapshot, caller, sourceIp: context.sourceIp, now });
+    sendJson(res, 200, { caller: describeIdentity(caller), roles, asked }, context.requestId);
   };
+}
+
+const callerQuery = z.strictObject({ role: requestedRole.optional() });
+
+interface Situation {
+  readonly snapshot: PolicySnapshot;
+  readonly caller: Caller;
+  readonly sourceIp: string;
+  readonly now: number;
+}
+
+/** By the same decision as an exchange; which deny matched is not the caller's business. */
+function answerFor(role: string, { snapshot, caller, sourceIp, now }: Situation) {
+  const request = { role, durationSeconds: undefined, sourceIp };
+  const decision = decide(snapshot, caller, request, now);
+  return decision.kind === 'deny'
+    ? { role, decision: 'deny', reason: decision.reason }
+    : { role, decision: 'allow' };
 }
 
 function describeIdentity(caller: Caller) {
