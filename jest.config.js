@@ -10,6 +10,8 @@ delete process.env.AWS_PROFILE;
 export default {
   testEnvironment: 'node',
   maxWorkers: '100%',
+  // A limit against hanging, not a measure: machines are shared.
+  testTimeout: 30_000,
   globalSetup: './test/setup/keys.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

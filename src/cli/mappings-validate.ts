@@ -36,7 +36,7 @@ export function mappingsValidate({
     output.out(
       valid
         ? `valid: ${counts.mappings} role mappings, ${counts.tests} tests, ${warnings.length} warnings\n`
-        : `INVALID: ${faults.length} faults\n`,
+        : `INVALID: ${faults.length} fault${faults.length === 1 ? '' : 's'}\n`,
     );
   }
   return valid ? exitCodes.ok : exitCodes.failed;
