@@ -26,6 +26,7 @@ import {
   turnBeforeCommit,
   verify,
 } from './audit-fixture.ts';
+import { blockDisk } from './blocked-disk.ts';
 import { createFullPipe } from './pipe.ts';
 
 afterEach(removeDirectories);
@@ -41,12 +42,12 @@ describe('a disk that does not return in time', () => {
     const clock = createTestClock();
     const { log, failures, nextCommit } = fileLog(directory, { clock });
     await log.start();
+    const unblock = blockDisk();
 
     const waiting = [log.record(record('r1')), log.record(record('r2'))];
     const settled = Promise.allSettled(waiting);
     const committed = nextCommit();
     await turnBeforeCommit();
-    // The deadline passes in the very turn in which the write is handed to the system.
     await clock.advance(1_000);
     const refused = log.record(record('r3'));
     expect(log.ready()).toBe(false);
@@ -60,6 +61,7 @@ describe('a disk that does not return in time', () => {
       { reason: 'refused', records: 1 },
     ]);
 
+    await unblock();
     await committed;
     await until(() => log.ready());
     await log.record(record('r4'));
@@ -74,6 +76,7 @@ describe('a disk that does not return in time', () => {
     const clock = createTestClock();
     const { log, failures } = fileLog(directory, { clock });
     await log.start();
+    const unblock = blockDisk();
     const written = Promise.allSettled([log.record(record('r1'))]);
     await turnBeforeCommit();
     await new Promise((resolve) => setImmediate(resolve));
@@ -88,6 +91,7 @@ describe('a disk that does not return in time', () => {
       { reason: 'deadline', records: 1 },
       { reason: 'deadline', records: 2 },
     ]);
+    await unblock();
     await until(() => log.ready());
     await log.stop();
     expect(requestIdsOf(directory)).toEqual(['r1']);
