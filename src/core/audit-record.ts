@@ -59,8 +59,7 @@ export interface AuditedCredentials {
   readonly expiration: string;
 }
 
-export interface ExchangeRecord {
-  readonly type: 'exchange';
+interface RecordedRequest {
   /** RFC 3339 with milliseconds. */
   readonly time: string;
   readonly requestId: string;
@@ -68,6 +67,10 @@ export interface ExchangeRecord {
   readonly sourceIp: string;
   readonly peerIp: string;
   readonly userAgent?: string | undefined;
+}
+
+export interface ExchangeRecord extends RecordedRequest {
+  readonly type: 'exchange';
   /** `denied`: the request was refused on its merits; `failed`: something that the broker needs did not work. */
   readonly outcome: 'issued' | 'denied' | 'failed';
   readonly code?: BrokerErrorCode | undefined;
@@ -85,14 +88,8 @@ export interface ExchangeRecord {
  * An attempt to change a role mapping. `authorized` is durable before the change is made; a later record of the
  * same request says if it was not made after all.
  */
-export interface MappingChangeRecord {
+export interface MappingChangeRecord extends RecordedRequest {
   readonly type: 'mapping_change';
-  readonly time: string;
-  readonly requestId: string;
-  readonly route: string;
-  readonly sourceIp: string;
-  readonly peerIp: string;
-  readonly userAgent?: string | undefined;
   /**
    * `authorized`: every check has passed and the write follows; `refused`: nothing was written, on the merits
    * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
@@ -115,14 +112,8 @@ export interface MappingChangeRecord {
 }
 
 /** An administrator had a caller's token explained. */
-export interface ExplainRecord {
+export interface ExplainRecord extends RecordedRequest {
   readonly type: 'explain';
-  readonly time: string;
-  readonly requestId: string;
-  readonly route: string;
-  readonly sourceIp: string;
-  readonly peerIp: string;
-  readonly userAgent?: string | undefined;
   /** The administrator's. */
   readonly token: AuditedToken;
   /** The token that was explained. */

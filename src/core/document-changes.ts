@@ -1,6 +1,6 @@
 /** What is different between two JSON documents. */
 
-import { escapePointer } from './session-policy.ts';
+import { escapePointer } from './json-pointer.ts';
 
 export interface DocumentChange {
   /** JSON Pointer (RFC 6901). */

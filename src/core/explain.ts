@@ -12,13 +12,13 @@ import {
   permittedMappings,
   type RoleRequest,
 } from './decide.ts';
+import { escapePointer } from './json-pointer.ts';
 import {
   type CompiledMapping,
   type PolicySnapshot,
   principalKey,
   principalKeysOf,
 } from './policy-snapshot.ts';
-import { escapePointer } from './session-policy.ts';
 
 /** A condition that does not hold. */
 export interface FailedCheck {

@@ -7,11 +7,11 @@ import type { z } from 'zod';
 import type { Fault } from './errors.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
+import { escapePointer, jsonPointer } from './json-pointer.ts';
 import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { checkSessionNameTemplate } from './session-name.ts';
 import {
   checkSessionPolicy,
-  escapePointer,
   referencedClaims,
   sessionPolicyBudget,
   worstCaseLength,
@@ -71,7 +71,7 @@ function checkStructure(document: unknown): Fault | undefined {
 }
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
-  const pointer = issue.path.map((part) => `/${escapePointer(String(part))}`).join('');
+  const pointer = jsonPointer(issue.path);
   if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
   return issue.keys.map((key) => ({
     pointer: `${pointer}/${escapePointer(key)}`,

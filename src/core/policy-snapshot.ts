@@ -1,7 +1,8 @@
 /** All role mappings at one revision, compiled for decisions and never changed afterwards. */
 
-import { BlockList, isIPv6 } from 'node:net';
+import type { BlockList } from 'node:net';
 import type { Caller } from './caller.ts';
+import { cidrBlocks } from './cidr-blocks.ts';
 import { remember } from './remember.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
 import { ShardedMap } from './sharded-map.ts';
@@ -138,20 +139,11 @@ function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMappin
       name,
       new Set(values),
     ]),
-    sourceCidrs: conditions.sourceCidrs && compileCidrs(conditions.sourceCidrs),
+    sourceCidrs: conditions.sourceCidrs && cidrBlocks(conditions.sourceCidrs),
     notBefore: conditions.notBefore === undefined ? 0 : Date.parse(conditions.notBefore),
     expiresAt:
       conditions.expiresAt === undefined
         ? Number.POSITIVE_INFINITY
         : Date.parse(conditions.expiresAt),
   };
-}
-
-function compileCidrs(cidrs: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const cidr of cidrs) {
-    const [address = '', prefix = ''] = cidr.split('/');
-    list.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4');
-  }
-  return list;
 }

@@ -8,6 +8,7 @@
 
 import type { ClaimValue } from './caller.ts';
 import type { Fault } from './errors.ts';
+import { escapePointer } from './json-pointer.ts';
 
 /** STS allows 2,048 characters for the inline policy and all policy ARNs together. */
 export const sessionPolicyBudget = 2048;
@@ -231,8 +232,4 @@ function mapStrings(node: Json, change: (text: string) => string): Json {
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,6 +1,7 @@
 /** Which address a request came from, when proxies may stand in between. */
 
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import { cidrBlocks } from '../core/cidr-blocks.ts';
 import { BrokerError } from '../core/errors.ts';
 
 export interface ClientAddress {
@@ -20,11 +21,7 @@ export type ClientIp = (
  * address that is not one: what is further left was written by whoever sent the request.
  */
 export function clientIp(trustedProxies: readonly string[]): ClientIp {
-  const trusted = new BlockList();
-  for (const cidr of trustedProxies) {
-    const [address = '', prefix = ''] = cidr.split('/');
-    trusted.addSubnet(address, Number(prefix), familyOf(address));
-  }
+  const trusted = cidrBlocks(trustedProxies);
   const isTrusted = (address: string) => trusted.check(address, familyOf(address));
 
   return (peer, forwardedFor) => {

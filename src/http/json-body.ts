@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
+import { jsonPointer } from '../core/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
 import { refusalOf } from './broken-connections.ts';
 
@@ -72,7 +73,7 @@ function parseBody<Schema extends z.ZodType>(bytes: Buffer, schema: Schema): z.o
   throw new BrokerError('body_invalid', {
     detail: 'The body does not have the expected shape; "errors" says where.',
     faults: parsed.error.issues.map((issue) => ({
-      pointer: issue.path.map((part) => `/${String(part)}`).join(''),
+      pointer: jsonPointer(issue.path),
       detail: issue.code === 'unrecognized_keys' ? 'has members that are not known' : issue.message,
     })),
   });

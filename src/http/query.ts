@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
+import { jsonPointer } from '../core/json-pointer.ts';
 
 /** @throws BrokerError `query_invalid`. */
 export function requireNoQuery(req: Request): void {
@@ -25,7 +26,7 @@ export function readQuery<Schema extends z.ZodObject>(
   throw invalid(
     'Correct the parameters that "errors" lists.',
     parsed.error.issues.map(({ path, message }) => ({
-      pointer: path.map((part) => `/${String(part)}`).join(''),
+      pointer: jsonPointer(path),
       detail: message,
     })),
   );

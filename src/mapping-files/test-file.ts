@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { denyReasons } from '../core/decide.ts';
 import { callerDescription } from '../core/described-caller.ts';
+import { escapePointer } from '../core/json-pointer.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
-import { escapePointer } from '../core/session-policy.ts';
 import { faultIn } from './read-mappings.ts';
 import type { SourceFault } from './source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';

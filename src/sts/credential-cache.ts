@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer } from '../core/ports.ts';
+import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session.ts';
 import { SingleFlight } from '../resilience/single-flight.ts';
 import { componentsLength, sameSession, sessionKey } from './session-key.ts';
@@ -58,7 +59,7 @@ export class CredentialCache implements CredentialIssuer {
   /** Digest of the token that leads the exchange under way. */
   readonly #leaders = new Map<string, string>();
   /** Plans are immutable, and the same object on each warm request. */
-  readonly #keys = new WeakMap<SessionPlan, string>();
+  readonly #keyOf = remember(sessionKey);
   #renewals = 0;
   #purges = 0;
 
@@ -257,15 +258,6 @@ export class CredentialCache implements CredentialIssuer {
 
   #isPaused(entry: Entry): boolean {
     return this.#clock.monotonic() < entry.pausedUntil;
-  }
-
-  #keyOf(plan: SessionPlan): string {
-    let key = this.#keys.get(plan);
-    if (key === undefined) {
-      key = sessionKey(plan);
-      this.#keys.set(plan, key);
-    }
-    return key;
   }
 }
 

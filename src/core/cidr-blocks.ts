@@ -1,0 +1,11 @@
+import { BlockList, isIPv6 } from 'node:net';
+
+/** Blocks such as `10.0.0.0/8`, already known to be well-formed, to look addresses up in. */
+export function cidrBlocks(cidrs: readonly string[]): BlockList {
+  const blocks = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = '', prefix = ''] = cidr.split('/');
+    blocks.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+  return blocks;
+}
