@@ -127,18 +127,4 @@ describe('docs/metrics.md', () => {
     const labels = new Set([...documented.values()].flatMap((it) => [...it.labels]));
     expect(new Set([...listed.keys(), ...elsewhere])).toEqual(labels);
   });
-
-  it('alerts on metrics and labels that there are', () => {
-    const alerts = tableRows(document, '| when | expression |').map(([, it = '']) => it);
-    expect(alerts.length).toBeGreaterThan(10);
-    for (const expression of alerts) {
-      for (const [, name = '', selector = ''] of expression.matchAll(
-        /(tokenbroker_\w+?)(?:_bucket|_count)?\b(?:\{(\w+)[=!])?/g,
-      )) {
-        const metric = documented.get(name);
-        expect([name, metric === undefined]).toEqual([name, false]);
-        if (selector !== '') expect(metric?.labels).toContain(selector);
-      }
-    }
-  });
 });
