@@ -11,7 +11,7 @@ export default {
   testEnvironment: 'node',
   maxWorkers: '100%',
   // A limit against hanging, not a measure: machines are shared.
-  testTimeout: 30_000,
+  testTimeout: 30_000 * Number(process.env.FUZZ_FACTOR ?? '1'),
   globalSetup: './test/setup/keys.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
 import { recordFields } from '../../src/audit/record-fields.ts';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import { exchangeRecord, removeDirectories, verify, writtenLog } from './audit-fixture.ts';
 
 afterAll(removeDirectories);
@@ -64,7 +65,7 @@ describe('verification of a hash chain', () => {
       }),
       // The last line feed turned into a zero or a letter could pass for a line that a crash left.
       {
-        numRuns: 300,
+        ...runs(300),
         examples: [
           [original.length - 1, 0x0a],
           [original.length - 1, 0x4b],

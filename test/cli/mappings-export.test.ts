@@ -7,6 +7,7 @@ import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import { mappingYaml } from '../../src/mapping-files/mapping-yaml.ts';
 import { readMappings } from '../../src/mapping-files/read-mappings.ts';
 import { claimRef } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import {
   captured,
   type MappingStack,
@@ -208,7 +209,7 @@ describe('a mapping as YAML', () => {
         const [file] = read.mappings;
         expect(asJson(file?.mapping)).toEqual(asJson(check.mapping));
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     expect(sound).toBeGreaterThan(100);
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { mappingsValidate } from '../../src/cli/mappings-validate.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import {
   captured,
   type MappingStack,
@@ -211,7 +212,7 @@ describe('any YAML whatsoever', () => {
         expect((await table.apply(directory, { prune: true, adopt: true })).code).toBe(1);
         expect((await table.plan(directory)).code).toBe(1);
       }),
-      { numRuns: 400 },
+      runs(400),
     );
     expect(refused).toBeGreaterThan(200);
     expect(await table.table.head()).toBe(0);

@@ -5,6 +5,7 @@ import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
 import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import {
   startValidation,
   testIssuer,
@@ -568,7 +569,7 @@ describe('any string at all', () => {
         if (mutated === token) expect(result).toBe(caller);
         else expect(result).toMatchObject({ name: 'BrokerError', status: 401 });
       }),
-      { numRuns: 2_000 },
+      runs(2_000),
     );
   });
 
@@ -601,7 +602,7 @@ describe('any string at all', () => {
           status: 401,
         });
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
     expect(validation.server.requests).toBe(0);
   });
@@ -622,7 +623,7 @@ describe('any string at all', () => {
           expect(result).toMatchObject({ issuer: testIssuer, clientId: testClient });
         }
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 });

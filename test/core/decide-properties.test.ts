@@ -13,6 +13,7 @@ import {
   roleArn,
   verdictOf,
 } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 /** Few of everything, so that rows, callers and requests meet often. */
 const pools = fc.constantFrom(domainPool, otherPool);
@@ -195,15 +196,13 @@ function shortVerdict(decision: Decision): string {
   return decision.kind === 'deny' ? 'deny' : verdictOf(decision);
 }
 
-const runs = { numRuns: 2000 };
-
 describe('for any policy, caller, request and time', () => {
   it('the decision is what the policy means when it is read row by row', () => {
     fc.assert(
       fc.property(cases, ({ rows, ...facts }) => {
         expect(shortVerdict(decideOn(rows, facts))).toBe(meansVerdict({ rows, ...facts }));
       }),
-      runs,
+      runs(2000),
     );
   });
 
@@ -221,7 +220,7 @@ describe('for any policy, caller, request and time', () => {
           ),
         ).toBe(true);
       }),
-      runs,
+      runs(2000),
     );
   });
 
@@ -234,7 +233,7 @@ describe('for any policy, caller, request and time', () => {
         if (deny.role === '*') expect(decision.kind).toBe('deny');
         else if (decision.kind === 'allow') expect(decision.session.roleArn).not.toBe(deny.role);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -249,7 +248,7 @@ describe('for any policy, caller, request and time', () => {
         const decision = decideOn(rows, facts);
         expect(verdictOf(decideOn(shuffledRows, facts))).toBe(verdictOf(decision));
       }),
-      runs,
+      runs(2000),
     );
   });
 
@@ -265,7 +264,7 @@ describe('for any policy, caller, request and time', () => {
         );
         expect([...after].filter((id) => !before.has(id))).toEqual([]);
       }),
-      runs,
+      runs(2000),
     );
   });
 
@@ -276,7 +275,7 @@ describe('for any policy, caller, request and time', () => {
         const after = permittedIds([...rows, mapping('deny', fields)], facts);
         expect([...after].filter((id) => !before.has(id))).toEqual([]);
       }),
-      runs,
+      runs(2000),
     );
   });
 
@@ -292,7 +291,7 @@ describe('for any policy, caller, request and time', () => {
         expect(decide(snapshot(rows), by, request, now)).toEqual(first);
         expect(contents()).toBe(before);
       }),
-      runs,
+      runs(2000),
     );
   });
 });

@@ -12,6 +12,7 @@ import {
   snapshotOf,
   verdictOf,
 } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 const role = roleArn('orders');
 const asked = { role, durationSeconds: undefined, sourceIp: '192.0.2.7' };
@@ -69,7 +70,7 @@ describe('an explanation', () => {
           expect(missed.has(decision.mapping.mapping.id)).toBe(true);
         }
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -86,7 +87,7 @@ describe('an explanation', () => {
           expect(ask({ policy: [cured], by, ...asked }).kind).toBe(applies ? 'allow' : 'deny');
         }
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 

@@ -4,6 +4,7 @@ import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping } from '../../src/core/mapping-check.ts';
 import { compileSnapshot } from '../../src/core/policy-snapshot.ts';
 import { caller, claimRef, domainPool, mappingDocument } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 const rules = {
   matchableClaims: new Set(['custom:team', 'a/b~c']),
@@ -402,7 +403,7 @@ describe('a hostile document', () => {
       fc.property(documents, (any) => {
         expect(['valid', 'invalid']).toContain(check(any).kind);
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
   });
 });
@@ -433,7 +434,7 @@ describe('what passes the check', () => {
             ?.sourceCidrs?.check(address, address.includes(':') ? 'ipv6' : 'ipv4'),
         ).toBe(true);
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { checkSessionNameTemplate, renderSessionName } from '../../src/core/session-name.ts';
 import { type CallerParts, caller } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleSessionName, and ASCII only. */
 const legal = /^[A-Za-z0-9_+=,.@-]{2,64}$/;
@@ -68,7 +69,7 @@ describe('for any identity and any template that passes the check', () => {
         expect(name).toMatch(legal);
         expect(render(template, identity)).toBe(name);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 
@@ -80,7 +81,7 @@ describe('for any identity and any template that passes the check', () => {
         const altered = [first, second].every((name) => /-[0-9a-f]{16}$/.test(name));
         if (altered) expect(first).not.toBe(second);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
   });
 });

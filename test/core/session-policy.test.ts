@@ -10,6 +10,7 @@ import {
   worstCaseLength,
 } from '../../src/core/session-policy.ts';
 import { claimRef } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 const ref = claimRef('team');
 const invoices = (name: string) => `arn:aws:s3:::invoices/${name}/*`;
@@ -158,7 +159,7 @@ describe('for any value of a claim', () => {
         expect(JSON.parse(result.text)).toEqual(hole(String(team)));
         expect(result.text).toBe(`${head}${String(team)}${tail}`);
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
     expect(rendered).toBeGreaterThan(100);
   });
@@ -170,7 +171,7 @@ describe('for any value of a claim', () => {
         if (result.kind === 'unsafe_claim') return;
         expect(result.text.length).toBeLessThanOrEqual(worstCaseLength(hole(ref)));
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 });

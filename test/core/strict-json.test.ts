@@ -5,6 +5,7 @@ import {
   StrictJsonError,
   type StrictJsonLimits,
 } from '../../src/core/strict-json.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 const limits: StrictJsonLimits = { maxDepth: 8, maxKeys: 64 };
 
@@ -204,7 +205,7 @@ describe('for any input', () => {
         expect(parse(text, wide)).toEqual(JSON.parse(text));
         expect(JSON.stringify(parse(text, wide))).toBe(JSON.stringify(JSON.parse(text)));
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
     expect(accepted).toBeGreaterThan(1000);
   });
@@ -220,7 +221,7 @@ describe('for any input', () => {
           'accepted',
         );
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 
@@ -239,7 +240,7 @@ describe('for any input', () => {
         const spoiled = last ? `${text.slice(0, -1)},${again}}` : `{${again},${text.slice(1)}`;
         expect([twice, 'has a name that is not allowed']).toContain(refusal(spoiled, wide));
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 
@@ -258,7 +259,7 @@ describe('for any input', () => {
       fc.property(inputs, (bytes) => {
         expect(typeof refusal(bytes)).toBe('string');
       }),
-      { numRuns: 5000 },
+      runs(5000),
     );
   });
 });

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import { isLongForm, runs } from '../support/fuzz-budget.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
 let broker: BrokerFixture;
@@ -30,7 +31,7 @@ async function expectComposure(listener: 'api' | 'admin' | 'ops', bytes: string 
   }
 }
 
-const bounded = { numRuns: 120, interruptAfterTimeLimit: 1_500 };
+const bounded = { ...runs(120), ...(isLongForm ? {} : { interruptAfterTimeLimit: 1_500 }) };
 const listeners = fc.constantFrom('api' as const, 'admin' as const, 'ops' as const);
 const method = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH');
 const knownPath = fc.constantFrom(

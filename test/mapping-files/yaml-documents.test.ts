@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { faultLine } from '../../src/mapping-files/source-fault.ts';
 import { parseYaml } from '../../src/mapping-files/yaml-documents.ts';
+import { runs } from '../support/fuzz-budget.ts';
 
 const parse = (text: string) => {
   const { documents, faults } = parseYaml({ path: 'f.yaml', text });
@@ -121,7 +122,7 @@ describe('YAML', () => {
           ]);
         }
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
   });
 });

@@ -4,6 +4,7 @@ import type { IssueResult } from '../../src/core/credentials.ts';
 import type { SessionPlan } from '../../src/core/session.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import { sameSession, sessionKey } from '../../src/sts/session-key.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import { askerOf } from '../support/scripted-sts.ts';
 import { type PlannedCall, type PlanParts, planned } from '../support/session-plans.ts';
 import { type StsFixture, startStsFixture } from '../support/sts-fixture.ts';
@@ -117,9 +118,9 @@ describe('credentials in the cache', () => {
           });
         }
       }),
-      { numRuns: 40 },
+      runs(40),
     );
-  }, 60_000);
+  });
 
   it('of a thousand callers who ask at the same time go to each their own', async () => {
     const calls = Array.from({ length: 1000 }, (_, index) =>
@@ -135,7 +136,7 @@ describe('credentials in the cache', () => {
       if (call !== undefined) expectOwn(result, call.plan, new Set([call.token]));
     });
     expect(sts.servers[0].calls).toHaveLength(1000);
-  }, 60_000);
+  });
 
   it.each(neighbours)('are told apart by %s alone (value %i)', async (_name, _value, neighbour) => {
     const [one, other] = [planFor(someChoices), planFor(neighbour)];

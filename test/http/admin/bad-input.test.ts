@@ -8,6 +8,7 @@ import {
   startAdmin,
   testMapping,
 } from '../../support/admin-harness.ts';
+import { runs } from '../../support/fuzz-budget.ts';
 
 let admin: AdminHarness;
 
@@ -65,7 +66,7 @@ describe('whatever is sent as a role mapping', () => {
       fc.asyncProperty(fc.json({ maxDepth: 6 }), async (body) => {
         expectProblem(await put(body));
       }),
-      { numRuns: 150 },
+      runs(150),
     );
     expect(await admin.table.head()).toBe(1);
   });
@@ -73,7 +74,7 @@ describe('whatever is sent as a role mapping', () => {
   it('is refused with a problem, and the table stays as it is: a name twice, or one too many', async () => {
     await fc.assert(
       fc.asyncProperty(almostGood, async (body) => expectProblem(await put(body))),
-      { numRuns: 150 },
+      runs(150),
     );
     expect(await admin.table.head()).toBe(1);
   });
@@ -83,7 +84,7 @@ describe('whatever is sent as a role mapping', () => {
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1 }), async (body) => {
         expectProblem(await put(body));
       }),
-      { numRuns: 100 },
+      runs(100),
     );
     expect(await admin.table.head()).toBe(1);
   });
@@ -123,7 +124,7 @@ describe('whatever is sent to the other doors', () => {
       fc.asyncProperty(fc.json({ maxDepth: 4 }), async (body) => {
         expectProblem(await admin.send('POST', '/v1/explain', { body }));
       }),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 
@@ -132,7 +133,7 @@ describe('whatever is sent to the other doors', () => {
       fc.asyncProperty(fc.json({ maxDepth: 4 }), async (body) => {
         expectProblem(await admin.send('POST', '/v1/freezes', { headers: because, body }));
       }),
-      { numRuns: 100 },
+      runs(100),
     );
     expect(await admin.table.head()).toBe(1);
   });
