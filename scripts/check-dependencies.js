@@ -1,5 +1,9 @@
-/** Supply chain: no package of the image runs a script at install time, and the lockfile names no server. */
+/**
+ * Supply chain: no package of the image runs a script at install time, the lockfile names no server, the SBOM
+ * (CycloneDX) has every package of the image with its digest, and none has a known vulnerability.
+ */
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +35,33 @@ for (const [path, entry] of Object.entries(packages)) {
 if (production > maxProductionPackages) {
   faults.push(`${production} production packages; more than ${maxProductionPackages}`);
 }
+
+// Of development as well: with `--omit dev` npm leaves out what production and development share.
+const sbom = npmJson('sbom', '--sbom-format', 'cyclonedx');
+const listed = new Map(sbom.components.map((it) => [`${it.name}@${it.version}`, it.hashes]));
+for (const [path, { dev, optional, version }] of Object.entries(packages)) {
+  if (path === '' || dev === true || optional === true) continue;
+  const name = `${path.slice(path.lastIndexOf('node_modules/') + 13)}@${version}`;
+  if (!listed.get(name)?.length) faults.push(`the SBOM lacks ${name} or its digest`);
+}
+
+const { metadata, statusCode } = npmJson('audit', '--omit', 'dev');
+if (metadata === undefined) {
+  console.log(`npm audit: not to be had here (${statusCode ?? 'no answer'})`);
+} else if (metadata.vulnerabilities.total > 0) {
+  faults.push(`npm audit knows ${metadata.vulnerabilities.total} vulnerabilities`);
+}
+
 for (const fault of faults) console.error(fault);
 console.log(`${production} production packages, ${faults.length} faults`);
 process.exitCode = faults.length === 0 ? 0 : 1;
+
+/** npm exits with 1 when it finds something; what it found is in its answer. */
+function npmJson(...args) {
+  const { stdout } = spawnSync('npm', [...args, '--json'], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return JSON.parse(stdout);
+}
