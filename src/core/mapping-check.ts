@@ -70,7 +70,7 @@ function checkStructure(document: unknown): Fault | undefined {
   return undefined;
 }
 
-function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+export function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   const pointer = jsonPointer(issue.path);
   if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
   return issue.keys.map((key) => ({
@@ -85,8 +85,11 @@ function checkId({ id, effect, principal, role }: RoleMapping): Fault[] {
   return [{ pointer: '/id', detail: 'is kept for the freeze of another principal or role' }];
 }
 
-function checkEffect({ effect, principal, role }: RoleMapping): Fault[] {
-  if (effect === 'deny') return [];
+function checkEffect({ effect, principal, role, session }: RoleMapping): Fault[] {
+  if (effect === 'deny') {
+    if (session.callerPolicy !== true) return [];
+    return [{ pointer: '/session/callerPolicy', detail: 'is for allows: a deny gives no session' }];
+  }
   const faults: Fault[] = [];
   if ('any' in principal) {
     faults.push({
@@ -98,7 +101,7 @@ function checkEffect({ effect, principal, role }: RoleMapping): Fault[] {
   return faults;
 }
 
-function checkTimes({ conditions }: RoleMapping): Fault[] {
+export function checkTimes({ conditions }: Pick<RoleMapping, 'conditions'>): Fault[] {
   const { notBefore, expiresAt } = conditions;
   if (notBefore === undefined || expiresAt === undefined) return [];
   return Date.parse(notBefore) < Date.parse(expiresAt)
@@ -131,6 +134,20 @@ function checkSession({ session }: RoleMapping): Fault[] {
   }
   const nameFault = checkSessionNameTemplate(session.name);
   if (nameFault !== undefined) faults.push({ pointer: '/session/name', detail: nameFault });
+  return [...faults, ...checkPolicies(session)];
+}
+
+function checkPolicies(session: RoleMapping['session']): Fault[] {
+  const faults: Fault[] = [];
+  const hasPolicy = session.policy !== undefined || session.policyArns.length > 0;
+  if (session.callerPolicy === true && hasPolicy) {
+    faults.push({
+      pointer: '/session/callerPolicy',
+      // STS takes the union of all session policies.
+      detail:
+        'cannot stand beside session.policy or session.policyArns: the policy of a caller would widen them',
+    });
+  }
   const arnsLength = session.policyArns.join('').length;
   if (session.policy === undefined) {
     if (arnsLength > sessionPolicyBudget) {

@@ -81,7 +81,7 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
   const { store, policy, audit, clock } = parts;
 
   return async function editMapping(context, attempt, steps) {
-    const findings: Findings = { attempt, dryRun: false };
+    const findings: Findings = { attempt, source: context.sourceIp, dryRun: false };
     const record = (outcome: EditOutcome, error?: unknown) =>
       audit.record(changeRecord({ context, findings, outcome, error, now: clock.now() }));
 
@@ -128,7 +128,7 @@ async function approve(
   const { token, dryRun } = open();
   findings.token = token;
   findings.dryRun = dryRun;
-  const caller = await parts.validator.validate(token);
+  const caller = await parts.validator.validate(token, findings.source);
   findings.caller = caller;
   // A preview tells nothing that a reader could not work out.
   requireAdmin(parts.access, caller, dryRun ? 'read' : findings.attempt.permission);
@@ -144,6 +144,8 @@ type EditOutcome = MappingChangeRecord['outcome'];
 /** Filled in step by step, so that a refusal records how far the attempt came. */
 interface Findings {
   readonly attempt: EditAttempt;
+  /** Address that sent it. */
+  readonly source: string;
   dryRun: boolean;
   token?: string;
   caller?: Caller;

@@ -35,13 +35,15 @@ const roleArn = z
   .max(2048)
   .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
 
+/** ARN of a managed policy without any wildcard; partition, account or `aws`. */
+export const policyArnPattern =
+  /^arn:(aws(?:-[a-z]+)*):iam::(aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/;
+export const maxPolicyArns = 10;
 const policyArn = z
   .string()
   .min(20)
   .max(2048)
-  .regex(/^arn:aws(?:-[a-z]+)*:iam::(?:aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/, {
-    error: 'must be the ARN of one managed policy',
-  });
+  .regex(policyArnPattern, 'must be the ARN of one managed policy');
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6 CIDR block' });
 
@@ -88,7 +90,9 @@ const session = z.strictObject({
   maxDurationSeconds: durationSeconds.default(3600),
   name: z.string().min(1).max(128).default('{sub}'),
   policy: z.record(z.string(), z.unknown()).optional(),
-  policyArns: z.array(policyArn).max(10).default([]),
+  policyArns: z.array(policyArn).max(maxPolicyArns).default([]),
+  /** Absent unless written: brokers that do not know it must be able to read every row that does not need it. */
+  callerPolicy: z.boolean().optional(),
 });
 
 export const roleMappingSchema = z.strictObject({

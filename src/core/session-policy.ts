@@ -194,8 +194,8 @@ function checkConditionEntry(key: string, value: unknown, at: string, report: Re
   const values: unknown[] = Array.isArray(value) ? value : [value];
   if (values.length === 0) report(at, 'must not be empty');
   for (const item of values) {
-    const scalar =
-      typeof item === 'string' || typeof item === 'number' || typeof item === 'boolean';
+    // Numbers beyond all bounds, such as 1e999, are no JSON any more.
+    const scalar = typeof item === 'string' || Number.isFinite(item) || typeof item === 'boolean';
     if (!scalar) report(at, 'must be a value or a list of values');
     const fault = typeof item === 'string' ? checkReferences(item) : undefined;
     if (fault !== undefined) report(at, fault);

@@ -40,7 +40,7 @@ function isTestFile(path: string): boolean {
   return /\.test\.ya?ml$/i.test(path);
 }
 
-interface Unreadable {
+export interface Unreadable {
   readonly path: string;
   readonly detail: string;
 }
@@ -75,7 +75,7 @@ function isLinkToFolder(entry: Dirent, path: string): boolean {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function readSource(path: string): SourceFile | Unreadable {
+export function readSource(path: string): SourceFile | Unreadable {
   let bytes: Buffer;
   try {
     const { size, isFile } = sizeOf(path);

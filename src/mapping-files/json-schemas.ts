@@ -48,11 +48,14 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
       session: 'What the credentials will be like.',
       'session.durationSeconds': 'Lifetime, unless the caller asks for another one.',
       'session.maxDurationSeconds': 'What a caller may ask for at most.',
-      'session.name': 'RoleSessionName; may hold {sub}, {client} and {mapping}.',
+      'session.name':
+        'RoleSessionName; may hold {sub}, {client}, {mapping} and {requested} (what the caller asked for).',
       'session.policy':
         // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference of a session policy
         'IAM session policy that narrows the role; may hold ${claim:NAME} in resources and conditions.',
       'session.policyArns': 'Managed policies that narrow the role.',
+      'session.callerPolicy':
+        'true lets a caller bring a session policy that narrows the role further; not beside policy or policyArns.',
       precedence: 'Of equally specific allows for one role the lowest wins.',
       owner: 'The team to ask.',
       managedBy:

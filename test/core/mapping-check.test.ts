@@ -85,6 +85,12 @@ describe('a role mapping', () => {
       'a claim in the session policy',
       session({ policy: policyFor(`arn:aws:s3:::x/${claimRef('custom:team')}`) }),
     ],
+    ['a session policy of the caller', session({ callerPolicy: true })],
+    [
+      'a session policy of its own, and none of the caller',
+      session({ callerPolicy: false, policy: policyFor('arn:aws:s3:::x') }),
+    ],
+    ['a session name that callers have a say in', session({ name: '{requested}@{client}' })],
     [
       'ten policy ARNs',
       session({ policyArns: Array.from({ length: 10 }, (_, n) => policyArn(`p${n}`)) }),
@@ -234,6 +240,27 @@ describe('a role mapping', () => {
     ],
     ['has an empty session name', session({ name: '' }), '/session/name'],
     [
+      'lets callers choose the whole session name',
+      session({ name: '{requested}' }),
+      '/session/name',
+    ],
+    [
+      'takes a session policy of the caller besides its own, which would widen it',
+      session({ callerPolicy: true, policy: policyFor('*') }),
+      '/session/callerPolicy',
+    ],
+    [
+      'takes a session policy of the caller besides its own policy ARNs',
+      session({ callerPolicy: true, policyArns: [policyArn('p')] }),
+      '/session/callerPolicy',
+    ],
+    [
+      'is a deny that takes a session policy of the caller',
+      document({ effect: 'deny', session: { callerPolicy: true } }),
+      '/session/callerPolicy',
+    ],
+    ['has a text for callerPolicy', session({ callerPolicy: 'true' }), '/session/callerPolicy'],
+    [
       'has a policy ARN that is none',
       session({ policyArns: ['arn:aws:s3:::x'] }),
       ['/session/policyArns/0', '/session/policyArns/0'],
@@ -283,7 +310,7 @@ describe('a role mapping', () => {
       session({ policy: JSON.parse('{"__proto__": {}, "Version": "2012-10-17"}') }),
       '',
     ],
-  ])('is refused when it %s', (_case, invalid, pointers) => {
+  ])('is refused when it %s (T18, T19)', (_case, invalid, pointers) => {
     expect(pointersOf(invalid)).toEqual([pointers].flat());
   });
 
@@ -327,7 +354,7 @@ describe('the session policy and its ARNs', () => {
   });
 });
 
-describe('a hostile document', () => {
+describe('a hostile document (T19)', () => {
   /** Generous for one linear pass; what is exponential or quadratic does not end within the test's time. */
   const size = 200_000;
   const nested = (levels: number) => {

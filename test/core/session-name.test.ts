@@ -9,8 +9,10 @@ const legal = /^[A-Za-z0-9_+=,.@-]{2,64}$/;
 
 const render = (template: string, parts: CallerParts = {}, mappingId = 'orders-writer') =>
   renderSessionName(template, caller(parts), mappingId);
+const asking = (template: string, requested: string | undefined, parts: CallerParts = {}) =>
+  renderSessionName(template, caller(parts), 'orders-writer', requested);
 
-describe('a session name', () => {
+describe('a session name (T24)', () => {
   it.each([
     ['{sub}', '7d8e2a5c-1111-4222-8333-944445555666'],
     ['{client}', '4abc0exampleclientid'],
@@ -44,6 +46,62 @@ describe('a session name', () => {
   });
 });
 
+describe('a session name that the caller may ask for (T24)', () => {
+  const client = '4abc0exampleclientid';
+
+  it.each([
+    ['{requested}@{client}', 'deploy-42', `deploy-42@${client}`],
+    ['{client}@{requested}', 'deploy-42', `${client}@deploy-42`],
+    ['ci+{requested}@{client}', 'ada@example.com', `ci+ada@example.com@${client}`],
+    ['{mapping}-{requested}@{client}', 'x', `orders-writer-x@${client}`],
+  ])('from %s and %s is the text itself', (template, requested, name) => {
+    expect(asking(template, requested)).toBe(name);
+  });
+
+  it('has the id of the mapping where the caller asked for nothing', () => {
+    expect(asking('{requested}@{client}', undefined)).toBe(`orders-writer@${client}`);
+  });
+
+  it('is not what was asked for where the template has no place for that', () => {
+    for (const template of ['{sub}', '{client}-{mapping}', 'fixed']) {
+      expect(asking(template, 'deploy-42')).toBe(asking(template, undefined));
+    }
+  });
+
+  it('is never expanded a second time', () => {
+    expect(asking('{requested}@{client}', '{sub}')).toMatch(
+      /^-sub-@4abc0exampleclientid-[0-9a-f]{16}$/,
+    );
+  });
+
+  it('goes on saying who the caller is, however much was asked for', () => {
+    const long = `other-client@${'x'.repeat(500)}`;
+    expect(asking('{requested}@{client}', long)).toMatch(
+      /^other-client@x*@4abc0exampleclientid-[0-9a-f]{16}$/,
+    );
+    expect(asking('{client}@{requested}', long)).toMatch(
+      /^4abc0exampleclientid@other-client@x*-[0-9a-f]{16}$/,
+    );
+  });
+
+  it.each([
+    ['ends like an altered one', '{client}@{requested}', `a-${'0'.repeat(16)}`, {}],
+    ['has another @ in the identity', '{requested}@{sub}', 'x', { subject: 'a@b' }],
+    ['has another @ in the identity before it', '{sub}@{requested}', 'x', { subject: 'a@b' }],
+  ])('gets a digest where it %s', (_case, template, requested, parts) => {
+    expect(asking(template, requested, parts)).toMatch(/-[0-9a-f]{16}$/);
+    expect(asking(template, requested, parts)).not.toBe(fixedUp(template, requested, parts));
+  });
+});
+
+/** The template with everything in its place and nothing altered. */
+function fixedUp(template: string, requested: string, { subject = '' }: CallerParts): string {
+  return template
+    .replace('{requested}', requested)
+    .replace('{sub}', subject)
+    .replace('{client}', '4abc0exampleclientid');
+}
+
 const identities = fc.record({
   subject: fc.oneof(
     fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }),
@@ -61,7 +119,7 @@ const templates = fc
   .map((parts) => parts.join(''))
   .filter((template) => checkSessionNameTemplate(template) === undefined);
 
-describe('for any identity and any template that passes the check', () => {
+describe('for any identity and any template that passes the check (T24)', () => {
   it('the name is legal for STS, and the same each time', () => {
     fc.assert(
       fc.property(templates, identities, (template, identity) => {
@@ -86,13 +144,104 @@ describe('for any identity and any template that passes the check', () => {
   });
 });
 
-describe('a template', () => {
-  it.each(['{sub}', '{client}-{mapping}', 'a', `${'a'.repeat(47)}{sub}`, 'A-Z_0+9=,.@'])(
-    'passes: %s',
-    (template) => {
-      expect(checkSessionNameTemplate(template)).toBeUndefined();
-    },
+describe('for whatever callers ask for (T24)', () => {
+  /** Few characters, of which many tell the parts of a name from each other. */
+  const tricky = fc.oneof(
+    fc.stringMatching(/^[ab@-]{0,4}$/),
+    fc.stringMatching(/^[ab@:]{40,70}$/),
+    fc.string({ maxLength: 100 }),
   );
+  const asked = fc.oneof(
+    fc.constant(undefined),
+    tricky,
+    // What another caller is known by, altered names among them.
+    fc
+      .tuple(tricky, identities)
+      .map(([text, identity]) => asking('{requested}@{client}', text, identity)),
+    fc
+      .tuple(tricky, identities)
+      .map(([text, identity]) => asking('{sub}@{requested}', text, identity)),
+    fc.constantFrom(`a@b-${'0'.repeat(16)}`, `b-${'0'.repeat(16)}`),
+  );
+  const openTemplates = fc.constantFrom(
+    '{requested}@{sub}',
+    '{sub}@{requested}',
+    'x{sub}@a@{requested}',
+    '{requested}@a@{sub}',
+    '{mapping}@{requested}@{sub}-',
+  );
+  const subjects = fc.oneof(tricky, fc.constantFrom('a', 'b', 'a@b', 'a-b', 'b@a'));
+
+  it('the name is legal for STS, and the same each time', () => {
+    fc.assert(
+      fc.property(openTemplates, subjects, asked, (template, subject, requested) => {
+        expect(checkSessionNameTemplate(template)).toBeUndefined();
+        const name = asking(template, requested, { subject });
+        expect(name).toMatch(legal);
+        expect(asking(template, requested, { subject })).toBe(name);
+      }),
+      runs(2000),
+    );
+  });
+
+  it('two callers never share a name, not even one who asks for the name of the other', () => {
+    fc.assert(
+      fc.property(openTemplates, subjects, subjects, asked, asked, (template, one, two, a, b) => {
+        fc.pre(one !== two);
+        const first = asking(template, a, { subject: one });
+        for (const requested of [b, first, a]) {
+          expect(asking(template, requested, { subject: two })).not.toBe(first);
+        }
+      }),
+      runs(5000),
+    );
+  });
+
+  it('two callers never share a name by taking apart that of the other', () => {
+    fc.assert(
+      fc.property(openTemplates, subjects, subjects, asked, (template, one, two, requested) => {
+        fc.pre(one !== two);
+        const victim = asking(template, requested, { subject: one });
+        for (let from = 0; from <= victim.length; from++) {
+          for (const part of [victim.slice(0, from), victim.slice(from)]) {
+            expect(asking(template, part, { subject: two })).not.toBe(victim);
+          }
+        }
+      }),
+      runs(300),
+    );
+  });
+});
+
+describe('a template', () => {
+  it.each([
+    '{sub}',
+    '{client}-{mapping}',
+    'a',
+    `${'a'.repeat(47)}{sub}`,
+    'A-Z_0+9=,.@',
+    '{requested}@{sub}',
+    '{sub}@{requested}',
+    '{client}@{requested}@{sub}',
+    '{mapping}-{requested}@{client}',
+  ])('passes: %s', (template) => {
+    expect(checkSessionNameTemplate(template)).toBeUndefined();
+  });
+
+  it.each([
+    ['{requested}', 'must have {sub} or {client}'],
+    ['{requested}@{mapping}', 'must have {sub} or {client}'],
+    ['x-{requested}-y', 'must have {sub} or {client}'],
+    ['{requested}{sub}', 'must have @ between'],
+    ['{requested}-{sub}', 'must have @ between'],
+    ['{requested}-@{sub}', 'must have @ between'],
+    ['{sub}{requested}', 'must have @ between'],
+    ['{client}@{requested}{sub}', 'must have @ between'],
+    ['{client}-{requested}@{sub}', 'must have @ between'],
+    ['{requested}@{requested}@{sub}', 'may have {requested} only once'],
+  ])('is refused, because callers could take the name of others: %s', (template, fault) => {
+    expect(checkSessionNameTemplate(template)).toContain(fault);
+  });
 
   it.each([
     '{username}',

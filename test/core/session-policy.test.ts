@@ -35,7 +35,7 @@ function render(policy: SessionPolicy, claims: Readonly<Record<string, ClaimValu
 
 const safe = 'Az09_.@=-';
 
-describe('a claim in a session policy', () => {
+describe('a claim in a session policy (T22)', () => {
   it('is put into Resource, NotResource and Condition values, as often as it is named', () => {
     const fill = (name: string) =>
       policyOf({
@@ -147,7 +147,7 @@ const anyValue = fc.oneof(
   fc.array(fc.string()),
 );
 
-describe('for any value of a claim', () => {
+describe('for any value of a claim (T22)', () => {
   it('the policy is refused, or differs from the one with a plain text in that text only', () => {
     let rendered = 0;
     fc.assert(

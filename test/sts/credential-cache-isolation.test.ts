@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { IssueResult } from '../../src/core/credentials.ts';
 import type { SessionPlan } from '../../src/core/session.ts';
+import { type SessionWishes, wishedSession } from '../../src/core/session-wishes.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import { sameSession, sessionKey } from '../../src/sts/session-key.ts';
+import { mapping, snapshotOf } from '../support/domain.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { askerOf } from '../support/scripted-sts.ts';
 import { type PlannedCall, type PlanParts, planned } from '../support/session-plans.ts';
@@ -86,7 +88,7 @@ function expectOwn({ session }: IssueResult, plan: SessionPlan, tokens: Readonly
 }
 
 describe('credentials in the cache', () => {
-  it('never reach another caller or another plan, whatever is asked for at once and afterwards', async () => {
+  it('never reach another caller or another plan, whatever is asked for at once and afterwards (T28)', async () => {
     const request = fc.record({
       chosen: choices,
       /** The single component in which the neighbour of this plan differs. */
@@ -122,7 +124,7 @@ describe('credentials in the cache', () => {
     );
   });
 
-  it('of a thousand callers who ask at the same time go to each their own', async () => {
+  it('of a thousand callers who ask at the same time go to each their own (T28)', async () => {
     const calls = Array.from({ length: 1000 }, (_, index) =>
       planned({ caller: { subject: `subject-${index}` } }),
     );
@@ -138,20 +140,78 @@ describe('credentials in the cache', () => {
     expect(sts.servers[0].calls).toHaveLength(1000);
   });
 
-  it.each(neighbours)('are told apart by %s alone (value %i)', async (_name, _value, neighbour) => {
-    const [one, other] = [planFor(someChoices), planFor(neighbour)];
+  it.each(neighbours)(
+    'are told apart by %s alone (value %i) (T23, T28)',
+    async (_name, _value, neighbour) => {
+      const [one, other] = [planFor(someChoices), planFor(neighbour)];
 
-    const results = await Promise.all(
-      [one, other].map(async ({ plan, token }) => cache.issue(plan, token)),
+      const results = await Promise.all(
+        [one, other].map(async ({ plan, token }) => cache.issue(plan, token)),
+      );
+
+      const askers = results.map(({ session }) => askerOf(session.credentials.sessionToken).token);
+      expect(askers).toEqual([one.token, other.token]);
+      expect(sts.servers[0].calls).toHaveLength(2);
+    },
+  );
+});
+
+describe('credentials of one caller who wishes for several sessions', () => {
+  const session = { name: '{requested}@{client}', callerPolicy: true };
+  const compiled = snapshotOf(mapping('orders-writer', { session })).byId.get('orders-writer');
+  const one = planned();
+  const asked = (wishes: SessionWishes): SessionPlan => {
+    if (compiled === undefined) throw new Error('no mapping');
+    const wished = wishedSession(compiled, one.plan, wishes);
+    if (wished.kind !== 'planned') throw new Error(wished.kind);
+    return wished.session;
+  };
+  const policyFor = (bucket: string, space = 0) =>
+    JSON.stringify(
+      {
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: `arn:aws:s3:::${bucket}` }],
+      },
+      undefined,
+      space,
     );
+  const arns = ['One', 'Two'].map((name) => `arn:aws:iam::aws:policy/${name}`);
 
-    const askers = results.map(({ session }) => askerOf(session.credentials.sessionToken).token);
-    expect(askers).toEqual([one.token, other.token]);
-    expect(sts.servers[0].calls).toHaveLength(2);
+  it('are never those of another wish', async () => {
+    const plans = [
+      {},
+      { policy: policyFor('one') },
+      { policy: policyFor('two') },
+      { policyArns: arns },
+      { policyArns: arns.slice(0, 1) },
+      { policy: policyFor('one'), policyArns: arns },
+      { sessionName: 'one' },
+      { sessionName: 'two' },
+      { sessionName: 'one', policy: policyFor('one') },
+    ].map(asked);
+    for (let round = 0; round < 2; round++) {
+      const results = await Promise.all(plans.map(async (plan) => cache.issue(plan, one.token)));
+      results.forEach((result, index) => {
+        const plan = plans[index];
+        if (plan !== undefined) expectOwn(result, plan, new Set([one.token]));
+      });
+    }
+    expect(sts.servers[0].calls).toHaveLength(plans.length);
+  });
+
+  it('are shared whatever the white space and the order of policy ARNs', async () => {
+    for (const wishes of [
+      { policy: policyFor('one'), policyArns: arns },
+      { policy: policyFor('one', 2), policyArns: arns },
+      { policy: `${policyFor('one')}\n`, policyArns: arns.toReversed() },
+    ]) {
+      await cache.issue(asked(wishes), one.token);
+    }
+    expect(sts.servers[0].calls).toHaveLength(1);
   });
 });
 
-describe('the identity of a session', () => {
+describe('the identity of a session (T28)', () => {
   it('is equal exactly for equal plans, by digest and by comparison', () => {
     fc.assert(
       fc.property(choices, choices, (a, b) => {
