@@ -21,8 +21,11 @@ const clock = systemClock;
 /** A provider takes 100 client ids, and an account has one provider for an issuer: so many accounts. */
 const clientsPerAccount = 100;
 
+/** What is measured is the broker, not what its limits let through. */
+const unlimited = { perSecond: 1_000_000, burst: 1_000_000 };
+
 /** `callers` app clients, the first of them an administrator's; `stsLatencyMs` is added to every answer of STS. */
-export async function startBrokerUnderTest({ directory, callers, stsLatencyMs }) {
+export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, limits = {} }) {
   const clients = Array.from({ length: callers }, (_, index) => ({
     clientId: `client${String(index).padStart(20, '0')}`,
     clientSecret: 'bench',
@@ -67,7 +70,8 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs })
       ],
     },
     policy: { table: 'bench', region, endpoint: dynamodb.url },
-    sts: { endpoints: [{ region, endpoint: sts.url }] },
+    sts: { endpoints: [{ region, endpoint: sts.url }], perAccount: unlimited },
+    limits: { perCaller: unlimited, ...limits },
     admin: { pool, clients: [clients[0].clientId] },
     log: { level: 'error' },
   };

@@ -6,7 +6,7 @@
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
-/** @typedef {{ host: string, port: number, connections: number, seconds: number, requests: string[] }} Orders */
+/** @typedef {{ host: string, port: number, connections: number, seconds: number, requests: string[], status: number }} Orders */
 
 const orders = /** @type {Orders} */ (JSON.parse(await readAll(process.stdin)));
 const requests = orders.requests.map((text) => Buffer.from(text));
@@ -60,7 +60,7 @@ function runConnection() {
 }
 
 function note(message, latencyMs) {
-  if (message.toString('latin1', 9, 12) !== '200') seen.wrongStatus += 1;
+  if (message.toString('latin1', 9, 12) !== String(orders.status)) seen.wrongStatus += 1;
   if (seen.answered < latencies.length) latencies[seen.answered] = latencyMs;
   seen.answered += 1;
 }

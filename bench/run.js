@@ -50,10 +50,12 @@ async function warmPath() {
     bare: baselines.bare,
     express: baselines.express,
     broker: { child: broker.child, url: broker.url },
+    // The same callers, each asking for a role that it may not have.
+    denied: { child: broker.child, url: broker.url, role: 'bench-nobody', status: 403 },
   };
   console.error('Warming up …');
   for (const token of tokens) await (await post(broker.url, token)).arrayBuffer();
-  const results = { bare: [], express: [], broker: [] };
+  const results = { bare: [], express: [], broker: [], denied: [] };
   for (const target of Object.values(targets)) await measure(target, tokens, 1);
   for (let round = 0; round < rounds; round += 1) {
     const names = Object.keys(targets);
@@ -82,10 +84,10 @@ function report(results) {
   const medians = Object.fromEntries(
     Object.entries(results).map(([name, slices]) => [name, medianOf(slices)]),
   );
-  const { bare } = medians;
+  const { bare, broker, denied } = medians;
   console.log(`\nWarm path: POST /v1/credentials, ${warmCallers} callers, cached credentials`);
   console.log(
-    '            req/s   ratio   p50 ms   p99 ms   p99/bare   CPU µs/req   RSS MiB   not 200',
+    '            req/s   ratio   p50 ms   p99 ms   p99/bare   CPU µs/req   RSS MiB  wrong status',
   );
   for (const [name, result] of Object.entries(medians)) {
     console.log(
@@ -98,10 +100,15 @@ function report(results) {
         (result.p99Ms / bare.p99Ms).toFixed(2).padStart(10),
         result.cpuMicros.toFixed(0).padStart(12),
         result.rssMiB.toFixed(0).padStart(9),
-        String(result.failures).padStart(9),
+        String(result.failures).padStart(12),
       ].join(' '),
     );
   }
+  const rate = denied.requestsPerSecond / broker.requestsPerSecond;
+  const cpu = denied.cpuMicros / broker.cpuMicros;
+  console.log(
+    `Denied against served: ${rate.toFixed(2)} of the throughput, ${cpu.toFixed(2)} of the CPU time`,
+  );
 }
 
 async function coldPath() {
@@ -149,7 +156,7 @@ async function startBaseline(kind, document) {
 }
 
 /** One slice of load. What else runs on the machine shows in the spread, so slices take turns. */
-async function measure({ child, url }, tokens, seconds) {
+async function measure({ child, url, role, status = 200 }, tokens, seconds) {
   const load = startNode(1, ['bench/load.js'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const before = usageOf(child.pid);
   load.stdin.end(
@@ -158,7 +165,8 @@ async function measure({ child, url }, tokens, seconds) {
       port: Number(url.port),
       connections,
       seconds,
-      requests: tokens.map((token) => rawRequest(url, token)),
+      status,
+      requests: tokens.map((token) => rawRequest(url, token, role)),
     }),
   );
   let text = '';
@@ -176,8 +184,8 @@ async function measure({ child, url }, tokens, seconds) {
   };
 }
 
-function rawRequest(url, token) {
-  const body = '{"durationSeconds":3600}';
+function rawRequest(url, token, role) {
+  const body = JSON.stringify({ durationSeconds: 3600, role });
   return [
     'POST /v1/credentials HTTP/1.1',
     `Host: ${url.host}`,

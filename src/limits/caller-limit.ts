@@ -1,0 +1,34 @@
+import { type Caller, principalKey } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import type { CallerLimit } from '../core/ports.ts';
+import { remember } from '../core/remember.ts';
+import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
+import type { Rate } from '../resilience/token-bucket.ts';
+import { rateLimited } from './rate-limited.ts';
+
+export interface CallerLimitOptions {
+  readonly rate: Rate;
+  readonly clock: Clock;
+  readonly onRefused?: () => void;
+}
+
+/** One bucket for all tokens of a principal. */
+export function callerLimit({ rate, clock, onRefused }: CallerLimitOptions): CallerLimit {
+  const buckets = new KeyedBuckets({ rate, clock });
+  // On the warm path a caller is the same object each time, and costs no key.
+  const bucketOf = remember((caller: Caller) => buckets.of(principalKey(caller)));
+  return {
+    charge(caller) {
+      const bucket = bucketOf(caller);
+      if (bucket.take()) return;
+      onRefused?.();
+      throw rateLimited({
+        reason: 'caller',
+        detail:
+          'This caller asks too often. Wait for the time in Retry-After, and use credentials until shortly before they expire.',
+        rate,
+        waitMs: bucket.waitMs,
+      });
+    },
+  };
+}

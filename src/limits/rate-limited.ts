@@ -1,0 +1,24 @@
+import { BrokerError } from '../core/errors.ts';
+import type { Rate } from '../resilience/token-bucket.ts';
+
+export interface ExceededRate {
+  /** Name of the policy, from a closed set. */
+  readonly reason: 'caller' | 'failed_tokens';
+  readonly detail: string;
+  readonly rate: Rate;
+  readonly waitMs: number;
+}
+
+export function rateLimited({ reason, detail, rate, waitMs }: ExceededRate): BrokerError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
+  return new BrokerError('rate_limited', {
+    reason,
+    detail,
+    retryAfterSeconds,
+    rateLimit: {
+      policy: reason,
+      quota: rate.burst,
+      windowSeconds: Math.ceil(rate.burst / rate.perSecond),
+    },
+  });
+}
