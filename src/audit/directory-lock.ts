@@ -21,23 +21,24 @@ export interface DirectoryLock {
 /**
  * Makes this process the only writer of a directory. The lock of a process that is gone is taken over, if it
  * ran on this host; nothing can be known about processes of other hosts, so theirs holds until it is removed.
+ * Who comes back to a directory with the same `nonce` finds its own lock.
  *
  * @throws DirectoryLockedError
  */
-export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+export async function lockDirectory(directory: string, nonce: string): Promise<DirectoryLock> {
   const file = path.join(directory, lockName);
   const own = JSON.stringify({
     host: hostname(),
     pid: process.pid,
     // In a container every process may be number 1: the start time tells them apart.
     started: await startTimeOf(process.pid),
-    nonce: randomBytes(8).toString('hex'),
+    nonce,
   });
-  if (!(await create(file, own))) {
+  const isHeld = async () => (await contentOf(file)) === own;
+  if (!(await create(file, own)) && !(await isHeld())) {
     await removeStale(file);
     if (!(await create(file, own))) throw lockedBy('another process');
   }
-  const isHeld = async () => (await contentOf(file)) === own;
   return {
     isHeld,
     async release() {

@@ -1,4 +1,5 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
@@ -59,6 +60,9 @@ export class FileSink implements AuditSink {
   readonly #deadlineMs: number;
   readonly #queue: GroupCommit;
   #directoryHandle: FileHandle | undefined;
+  readonly #lockNonce = randomBytes(8).toString('hex');
+  /** That the directory is on. */
+  #device: number | undefined;
   #lock: DirectoryLock | undefined;
   #log: { readonly file: LogFile; readonly head: ChainHead } | undefined;
   #last: LogPosition | undefined;
@@ -162,6 +166,9 @@ export class FileSink implements AuditSink {
     this.#directoryHandle ??= await open(directory, 'r');
     const opened = await openLog({ directory, clock, last: this.#last });
     this.#log = opened;
+    // It may have been mounted, unmounted or replaced since the lock was looked at.
+    const inPlace = await opened.file.isAt(path.join(directory, currentFileName));
+    if (!inPlace || !(await this.#lock?.isHeld())) throw moved();
     await this.#directoryHandle.sync();
     this.#recovered = opened.recovered ?? this.#recovered;
     const events = [opened.broken, this.#recovered, this.#firstEvent(opened.head.seq)];
@@ -182,10 +189,20 @@ export class FileSink implements AuditSink {
     const { directory } = this.#options;
     // Only at first: one that went away later is not to be made up for on whatever disk lies beneath.
     if (this.#lock === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
-    const replaced = this.#directoryHandle;
-    this.#directoryHandle = undefined;
-    await replaced?.close();
-    this.#lock = await lockDirectory(directory);
+    await this.#requireSamePlace();
+    this.#lock = await lockDirectory(directory, this.#lockNonce);
+  }
+
+  /** A mount point without its file system looks like an empty directory: what is written there would be hidden. */
+  async #requireSamePlace(): Promise<void> {
+    const { directory } = this.#options;
+    const { dev } = await stat(directory);
+    if (this.#device === undefined) this.#device = dev;
+    if (dev === this.#device) return;
+    // Mounted again it may be another device, but the log is in it.
+    const { size } = await stat(path.join(directory, currentFileName));
+    if (size === 0) throw moved();
+    this.#device = dev;
   }
 
   #firstEvent(previousSeq: number): LogEvent {
@@ -231,7 +248,7 @@ export class FileSink implements AuditSink {
     if (clock.monotonic() - this.#placeCheckedAtMs < placeCheckMs) return;
     this.#placeCheckedAtMs = clock.monotonic();
     if (await this.#log?.file.isAt(path.join(directory, currentFileName))) return;
-    throw new AuditFileMovedError('the audit file was moved or removed');
+    throw moved();
   }
 
   async #rotateIfDue(): Promise<void> {
@@ -265,14 +282,17 @@ export class FileSink implements AuditSink {
 
   /** Takes back what a failed write left, as far as the disk allows, and plans the next attempt. */
   async #abandon(): Promise<void> {
-    const log = this.#log;
+    const [log, directory] = [this.#log, this.#directoryHandle];
     this.#log = undefined;
+    this.#directoryHandle = undefined;
     if (log !== undefined) {
       this.#last = { head: log.head, bytes: log.file.bytes };
       // Whatever fails here is met again, and repaired, when the file is opened next.
       await log.file.rollBack().catch(ignore);
       await log.file.close().catch(ignore);
     }
+    // A file system that failed can be unmounted, repaired and mounted again only if nothing in it is open.
+    await directory?.close().catch(ignore);
     if (this.#phase === 'stopping') return;
     this.#retryTimer = this.#options.clock.after(this.#options.retryMs ?? 200, () => {
       void this.#open();
@@ -281,6 +301,10 @@ export class FileSink implements AuditSink {
 }
 
 function ignore(): void {}
+
+function moved(): AuditFileMovedError {
+  return new AuditFileMovedError('the audit file was moved or removed');
+}
 
 class AuditFileMovedError extends Error {
   override readonly name = 'AuditFileMovedError';

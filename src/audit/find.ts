@@ -4,6 +4,7 @@ import { asciiJson } from './record-fields.ts';
 /** All that are given must hold. Values are compared exactly. */
 export interface RecordFilter {
   readonly accessKeyId?: string | undefined;
+  /** Of the request itself, or of one that a record of repeated denials names. */
   readonly requestId?: string | undefined;
   readonly subject?: string | undefined;
   readonly clientId?: string | undefined;
@@ -78,7 +79,7 @@ function matches(record: FoundRecord, filter: RecordFilter): boolean {
     wanted === undefined || paths.some((path) => textAt(record, ...path) === wanted);
   return (
     is(accessKeyId, ['credentials', 'accessKeyId']) &&
-    is(requestId, ['requestId']) &&
+    (is(requestId, ['requestId']) || isRepeat(record, requestId)) &&
     is(subject, ['token', 'subject'], ['explained', 'subject']) &&
     is(clientId, ['token', 'clientId'], ['explained', 'clientId']) &&
     is(role, ['session', 'role'], ['request', 'role'], ['before', 'role'], ['after', 'role']) &&
@@ -86,10 +87,20 @@ function matches(record: FoundRecord, filter: RecordFilter): boolean {
   );
 }
 
+function isRepeat(record: FoundRecord, requestId: string | undefined): boolean {
+  const named = valueAt(record, 'repeats', 'requestIds');
+  return Array.isArray(named) && named.includes(requestId);
+}
+
 function isInTime(record: FoundRecord, { sinceMs, untilMs }: RecordFilter): boolean {
   if (sinceMs === undefined && untilMs === undefined) return true;
-  const time = Date.parse(textAt(record, 'time') ?? '');
-  return time >= (sinceMs ?? Number.NEGATIVE_INFINITY) && time <= (untilMs ?? Infinity);
+  // A record of repeated denials is written later than what it is about.
+  const instant = (end: string) =>
+    Date.parse(textAt(record, 'repeats', end) ?? textAt(record, 'time') ?? '');
+  return (
+    instant('to') >= (sinceMs ?? Number.NEGATIVE_INFINITY) &&
+    instant('from') <= (untilMs ?? Infinity)
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -11,9 +11,15 @@ export async function openForAppend(file: string, extraFlags = 0): Promise<FileH
   return await open(file, appendFlags | extraFlags, onlyOwner);
 }
 
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
 export interface LogFileOptions {
   readonly handle: FileHandle;
-  readonly inode: number;
+  /** What it is, whatever its name: `stat` of it has both. */
+  readonly identity: FileIdentity;
   /** Length up to the last record that is known to be durable. */
   readonly bytes: number;
   readonly firstSeq: number;
@@ -26,12 +32,12 @@ export class LogFile {
   readonly firstSeq: number;
   readonly begunAt: number;
   readonly #handle: FileHandle;
-  readonly #inode: number;
+  readonly #identity: FileIdentity;
   #bytes: number;
 
-  constructor({ handle, inode, bytes, firstSeq, begunAt }: LogFileOptions) {
+  constructor({ handle, identity, bytes, firstSeq, begunAt }: LogFileOptions) {
     this.#handle = handle;
-    this.#inode = inode;
+    this.#identity = identity;
     this.#bytes = bytes;
     this.firstSeq = firstSeq;
     this.begunAt = begunAt;
@@ -68,7 +74,8 @@ export class LogFile {
   /** Whether the file is still the one at that path: appending to a removed file would lose the records. */
   async isAt(file: string): Promise<boolean> {
     try {
-      return (await stat(file)).ino === this.#inode;
+      const { dev, ino } = await stat(file);
+      return dev === this.#identity.dev && ino === this.#identity.ino;
     } catch (error) {
       if (errorCodeOf(error) === 'ENOENT') return false;
       throw error;
@@ -108,12 +115,12 @@ export async function rotate(options: RotationOptions): Promise<LogFile> {
   const closed = path.join(directory, rotatedFileName(file.firstSeq));
   const handle = await prepare(next, closed);
   try {
-    const { ino } = await handle.stat();
+    const identity = await handle.stat();
     await rename(current, closed);
     await rename(next, current);
     await directoryHandle.sync();
     await file.close();
-    return new LogFile({ handle, inode: ino, bytes: 0, firstSeq: nextSeq, begunAt: now });
+    return new LogFile({ handle, identity, bytes: 0, firstSeq: nextSeq, begunAt: now });
   } catch (error) {
     await handle.close();
     throw error;

@@ -44,12 +44,13 @@ export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
 
 async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise<OpenedLog> {
   const { clock, last } = options;
-  const { size, ino: inode } = await handle.stat();
+  const identity = await handle.stat();
+  const { size } = identity;
   const start = size === 0 ? undefined : await readStart(handle);
   const opened = (head: ChainHead, bytes: number, found: Findings = {}): OpenedLog => ({
     file: new LogFile({
       handle,
-      inode,
+      identity,
       bytes,
       firstSeq: (bytes === 0 ? undefined : start?.firstSeq) ?? head.seq + 1,
       begunAt: start?.time ?? clock.now(),

@@ -94,6 +94,14 @@ function describe({ file, line, record }: FoundLine): string {
       ],
     ],
     [
+      'again',
+      [
+        ['times', at('repeats', 'count')],
+        ['from', at('repeats', 'from')],
+        ['to', at('repeats', 'to')],
+      ],
+    ],
+    [
       'keys',
       [
         ['access key', at('credentials', 'accessKeyId')],

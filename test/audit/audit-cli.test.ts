@@ -10,6 +10,7 @@ import {
   mappingChange,
   newDirectory,
   removeDirectories,
+  verify,
   writtenLog,
 } from './audit-fixture.ts';
 
@@ -142,6 +143,36 @@ describe('audit find', () => {
     expect(await ids({ role })).toEqual(['one', 'two', 'change-1']);
     expect(await ids({ role, since: '2026-01-02T00:00:00Z' })).toEqual(['two', 'change-1']);
     expect(await ids({ role, until: '2026-01-02T00:00:00+01:00' })).toEqual(['one']);
+  });
+
+  it('finds a denial by the id of a request that repeated it, and says how often', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory);
+    await log.start();
+    const denied = exchangeRecord('first', { outcome: 'denied', time: '2026-01-15T12:00:00.000Z' });
+    await log.record(denied);
+    const [from, to] = ['2026-01-15T12:00:01.000Z', '2026-01-15T12:00:03.000Z'];
+    await log.record({
+      ...denied,
+      time: '2026-01-15T12:00:10.000Z',
+      repeats: { count: 42, from, to, requestIds: ['second', 'third'] },
+    });
+    await log.stop();
+
+    const { code, text } = await runFind({ directory, requestId: 'third' });
+    expect(code).toBe(0);
+    expect(text).toContain(`again times 42, from ${from}, to ${to}`);
+    expect(text).toContain('request first');
+    const found = async (filter: Omit<Find, 'directory'>) =>
+      (await runFind({ directory, json: true, ...filter })).text.split('\n').length - 1;
+    expect(await found({ requestId: 'first' })).toBe(2);
+    expect(await found({ requestId: 'seco' })).toBe(0);
+    // The time that counts is that of the repeats, not that of the writing.
+    const [second, last] = ['2026-01-15T12:00:02Z', '2026-01-15T12:00:04Z'];
+    expect(await found({ requestId: 'first', since: second, until: second })).toBe(1);
+    expect(await found({ requestId: 'first', since: last })).toBe(0);
+    expect(await found({ requestId: 'first', until: '2026-01-15T12:00:00Z' })).toBe(1);
+    expect((await verify(directory)).intact).toBe(true);
   });
 
   it('never sends to the terminal what could act on it', async () => {

@@ -278,6 +278,31 @@ describe('a directory that was replaced', () => {
     expect(readdirSync(directory)).toEqual(['audit.jsonl']);
     rmSync(`${directory}.gone`, { recursive: true });
   });
+
+  it('and comes back is found locked by nobody else, and its chain goes on', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log } = fileLog(directory, { clock, retryMs });
+    await log.start();
+    await log.record(record('r1'));
+    const replace = async (aside: string, put: () => void, lost: string) => {
+      renameSync(directory, `${directory}.${aside}`);
+      put();
+      await clock.advance(1_000);
+      await expect(log.record(record(lost))).rejects.toMatchObject(unavailable);
+      await until(() => log.queuedRecords() === 0);
+      while (!log.ready()) await clock.advance(retryMs);
+    };
+    await replace('first', () => mkdirSync(directory, { mode: 0o700 }), 'r2');
+    await log.record(record('r3'));
+    await replace('second', () => renameSync(`${directory}.first`, directory), 'r4');
+    await log.record(record('r5'));
+    await log.stop();
+
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r5']);
+    expect(requestIdsOf(`${directory}.second`)).toEqual(['r3']);
+    rmSync(`${directory}.second`, { recursive: true });
+  });
 });
 
 describe('a file that was changed while the sink could not write', () => {

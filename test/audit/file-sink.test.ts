@@ -153,7 +153,7 @@ describe('the chain over the life of a log', () => {
     expect(alarms).toEqual([]);
   });
 
-  it('never overwrites a file when it rotates, and keeps accepting records', async () => {
+  it('never overwrites a file when it rotates, and keeps accepting records (T54)', async () => {
     const directory = newDirectory();
     const { log, failures } = fileLog(directory, { rotateBytes: 1 });
     await log.start();
@@ -232,7 +232,7 @@ describe('a log that a crash left incomplete', () => {
   });
 });
 
-describe('a log whose end was altered', () => {
+describe('a log whose end was altered (T54)', () => {
   const edits: readonly (readonly [string, (text: string) => string])[] = [
     ['a changed byte in the last record', (text) => text.replace(/"r3"/, '"r9"')],
     ['a forged line after the last one', (text) => `${text}{"seq":5,"forged":true}\n`],

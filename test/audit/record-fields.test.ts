@@ -24,7 +24,7 @@ const hostileText = fc.string({
 });
 
 describe('a record as a line', () => {
-  it('is one line of printable ASCII that parses back to what was recorded, whatever strings are in it', () => {
+  it('is one line of printable ASCII that parses back to what was recorded, whatever strings are in it (T39)', () => {
     fc.assert(
       fc.property(hostileText, hostileText, (userAgent, subject) => {
         const record = exchangeRecord('r1', { userAgent, token: { sha256: 'a', subject } });
@@ -62,7 +62,7 @@ describe('a record as a line', () => {
     ['ASCII', 'x'],
     ['controls, which take six bytes each', '\u0001'],
     ['characters beyond the basic plane', '😀'],
-  ])('cuts a string of a megabyte and says so: %s', (_name, unit) => {
+  ])('cuts a string of a megabyte and says so: %s (T39, T55)', (_name, unit) => {
     const userAgent = unit.repeat(1024 * 1024);
     const line = lineOf(exchangeRecord('r1', { userAgent }));
     expect(line.length).toBeLessThanOrEqual(maxLineBytes);
@@ -79,7 +79,7 @@ describe('a record as a line', () => {
     expect(parsed(exchangeRecord('r1', { userAgent }))).toMatchObject({ userAgent });
   });
 
-  it('stays within its limit when every string in it is far too long', () => {
+  it('stays within its limit when every string in it is far too long (T39, T55)', () => {
     const long = '\u0001'.repeat(100_000);
     const record = exchangeRecord(long, {
       route: long,
@@ -88,7 +88,12 @@ describe('a record as a line', () => {
       userAgent: long,
       reason: long,
       token: { sha256: long, issuer: long, pool: long, clientId: long, subject: long, use: long },
-      request: { role: long },
+      request: {
+        role: long,
+        sessionName: long,
+        policySha256: long,
+        policyArns: Array(10).fill(long),
+      },
       session: { role: long, name: long, durationSeconds: 900, policyArns: Array(10).fill(long) },
     });
     const line = lineOf(record);

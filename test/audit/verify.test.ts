@@ -40,7 +40,7 @@ async function verifyLines(changed: readonly string[]) {
 
 const index = (min: number, max: number) => fc.integer({ min, max });
 
-describe('verification of a hash chain', () => {
+describe('verification of a hash chain (T54)', () => {
   it('finds an untouched log intact, and names its head', async () => {
     const result = await verifyBytes(original);
     expect(result).toMatchObject({
