@@ -1,3 +1,5 @@
+import { readBoundedBody } from './bounded-body.ts';
+
 export interface JwksFetchLimits {
   /** For the whole exchange, from the connection to the last byte. */
   readonly timeoutMs: number;
@@ -19,12 +21,5 @@ export async function fetchJwks(
     await response.body?.cancel();
     throw new Error(`the JWKS URI answered with status ${response.status}`);
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw new Error(`the JWKS is larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return readBoundedBody(response, maxBytes);
 }

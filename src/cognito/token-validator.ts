@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { TokenValidator } from '../core/ports.ts';
+import type { KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
 import type { VerificationKey } from './jwks.ts';
@@ -53,7 +53,7 @@ interface VerifiedToken {
  * Tokens of Cognito user pools and identity pools. The strict checks come first, because a credential broker
  * must refuse much that a JWT library may accept; the signature is then verified by aws-jwt-verify.
  */
-export class CognitoTokenValidator implements TokenValidator {
+export class CognitoTokenValidator implements TokenValidator, KnownTokens {
   readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
   readonly #keys: JwksSource;
   readonly #clock: Clock;
@@ -78,6 +78,11 @@ export class CognitoTokenValidator implements TokenValidator {
     requireWithin('clockToleranceSeconds', this.#limits.clockToleranceSeconds, 60);
     this.#matchableClaims = options.matchableClaims;
     this.#verified = new LRUCache({ max: options.maxVerifiedTokens ?? 10_000 });
+  }
+
+  recall(token: string): Caller | undefined {
+    if (token.length > this.#maxTokenBytes) return undefined;
+    return this.#recall(tokenDigest(token), this.#clock.now());
   }
 
   validate(token: string): Caller | Promise<Caller> {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
-import type { CredentialIssuer } from '../core/ports.ts';
+import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session.ts';
 import { SingleFlight } from '../resilience/single-flight.ts';
@@ -48,13 +48,15 @@ export interface CredentialCacheOptions {
  * background, with the token of a caller who is asking at that moment, never with a stored one. While STS is
  * failing, what is there is handed out until a minute before it ends; what STS refuses to renew is dropped.
  */
-export class CredentialCache implements CredentialIssuer {
+export class CredentialCache implements CredentialIssuer, HeldSessions {
   readonly #issuer: CredentialIssuer;
   readonly #clock: Clock;
   readonly #maxRenewals: number;
   readonly #random: () => number;
   readonly #observe: (event: CacheEvent) => void;
   readonly #entries: LRUCache<string, Entry>;
+  /** The same entries, by access key id. */
+  readonly #byAccessKey = new Map<string, Entry>();
   readonly #exchanges = new SingleFlight<string, Entry>();
   /** Digest of the token that leads the exchange under way. */
   readonly #leaders = new Map<string, string>();
@@ -81,7 +83,9 @@ export class CredentialCache implements CredentialIssuer {
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: sizeBytes,
-      dispose: (_entry, _key, reason) => {
+      dispose: (entry, _key, reason) => {
+        const { accessKeyId } = entry.session.credentials;
+        if (this.#byAccessKey.get(accessKeyId) === entry) this.#byAccessKey.delete(accessKeyId);
         if (reason === 'evict') this.#observe('displaced');
       },
     });
@@ -141,6 +145,10 @@ export class CredentialCache implements CredentialIssuer {
     return purged;
   }
 
+  sessionOfKey(accessKeyId: string): IssuedSession | undefined {
+    return this.#byAccessKey.get(accessKeyId)?.session;
+  }
+
   async #renewNow(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
     try {
       return await this.#obtain(key, plan, token);
@@ -187,7 +195,7 @@ export class CredentialCache implements CredentialIssuer {
     // STS would refuse a token that ends on the way.
     if (plan.caller.expiresAt - this.#clock.now() <= leastRemainingMs) return;
     this.#renewals += 1;
-    this.#sharedExchange(key, plan, token)
+    this.#sharedExchange(key, plan, token, 'background')
       .then(
         () => this.#observe('renewed'),
         () => this.#observe('renewal_failed'),
@@ -197,29 +205,46 @@ export class CredentialCache implements CredentialIssuer {
       });
   }
 
-  #sharedExchange(key: string, plan: SessionPlan, token: string): Promise<Entry> {
+  #sharedExchange(
+    key: string,
+    plan: SessionPlan,
+    token: string,
+    urgency?: Urgency,
+  ): Promise<Entry> {
     this.#leaders.set(key, plan.caller.tokenSha256);
     return this.#exchanges.run(key, async () => {
       try {
-        return await this.#exchange(key, plan, token);
+        return await this.#exchange(key, plan, token, urgency);
       } finally {
         this.#leaders.delete(key);
       }
     });
   }
 
-  async #exchange(key: string, plan: SessionPlan, token: string): Promise<Entry> {
+  async #exchange(
+    key: string,
+    plan: SessionPlan,
+    token: string,
+    urgency?: Urgency,
+  ): Promise<Entry> {
     const purges = this.#purges;
     try {
-      const { session } = await this.#issuer.issue(plan, token);
+      const { session } = await this.#issuer.issue(plan, token, urgency);
       const entry = this.#newEntry(plan, session);
       // What was purged must not come back by an exchange that began before.
-      if (purges === this.#purges) this.#entries.set(key, entry);
+      if (purges === this.#purges) this.#keep(key, entry);
       return entry;
     } catch (error) {
       this.#noteFailure(key, error);
       throw error;
     }
+  }
+
+  #keep(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    // One that is larger than the whole cache is not kept.
+    if (this.#entries.peek(key) !== entry) return;
+    this.#byAccessKey.set(entry.session.credentials.accessKeyId, entry);
   }
 
   #noteFailure(key: string, error: unknown): void {

@@ -3,12 +3,12 @@ import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer } from '../core/ports.ts';
-import type { SessionPlan } from '../core/session.ts';
 import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import { RetryBudget } from '../resilience/retry-budget.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';
 import { circuitOpen, classifyStsError, type StsFailure, stsFailureKinds } from './sts-errors.ts';
 import { readAnswer, type StsAnswer } from './web-identity-answer.ts';
+import type { WebIdentityRequest } from './web-identity-request.ts';
 
 export const stsOutcomes = ['issued', ...stsFailureKinds] as const;
 
@@ -87,7 +87,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
    * @throws BrokerError `overloaded`, or what STS said: `token_expired`, `sts_token_rejected`,
    * `sts_access_denied`, `sts_request_rejected`, `sts_throttled`, `sts_unavailable`, `sts_bad_response`.
    */
-  async issue(plan: SessionPlan, token: string): Promise<IssueResult> {
+  async issue(plan: WebIdentityRequest, token: string): Promise<IssueResult> {
     if (this.#inFlight >= this.#maxInFlight) {
       throw new BrokerError('overloaded', {
         detail: 'Too many exchanges are under way. Try again after the time in Retry-After.',
@@ -106,7 +106,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     for (const { client } of this.#endpoints) client.destroy();
   }
 
-  async #exchange(plan: SessionPlan, token: string): Promise<IssuedSession> {
+  async #exchange(plan: WebIdentityRequest, token: string): Promise<IssuedSession> {
     this.#retries.earn();
     const tries: Try[] = [];
     const endsAt = this.#clock.monotonic() + this.#totalTimeoutMs;
@@ -127,7 +127,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
 
   async #call(
     { region, client, breaker }: Endpoint,
-    plan: SessionPlan,
+    plan: WebIdentityRequest,
     token: string,
     endsAt: number,
   ): Promise<StsAnswer> {
@@ -200,7 +200,7 @@ function wasTried(endpoint: Endpoint, tries: readonly Try[]): boolean {
   return tries.some((one) => one.endpoint === endpoint);
 }
 
-function command(plan: SessionPlan, token: string): AssumeRoleWithWebIdentityCommand {
+function command(plan: WebIdentityRequest, token: string): AssumeRoleWithWebIdentityCommand {
   return new AssumeRoleWithWebIdentityCommand({
     RoleArn: plan.roleArn,
     RoleSessionName: plan.sessionName,

@@ -6,15 +6,15 @@
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
 import type { IssuedSession } from '../core/credentials.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
-import type { SessionPlan } from '../core/session.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
+import type { WebIdentityRequest } from './web-identity-request.ts';
 
 export type StsAnswer = { readonly kind: 'issued'; readonly session: IssuedSession } | StsFailure;
 
 /** `now` is epoch milliseconds at which the answer arrived. */
 export function readAnswer(
   output: AssumeRoleWithWebIdentityCommandOutput,
-  plan: SessionPlan,
+  plan: WebIdentityRequest,
   now: number,
 ): StsAnswer {
   const { Credentials: credentials, AssumedRoleUser: user } = output;
@@ -65,7 +65,7 @@ export function readAnswer(
 }
 
 /** The role's path is not part of it (IAM user guide, "IAM identifiers"). */
-function assumedRoleArn({ roleArn, sessionName }: SessionPlan): string {
+function assumedRoleArn({ roleArn, sessionName }: WebIdentityRequest): string {
   const [, partition, account, , roleName] = roleArnPattern.exec(roleArn) ?? [];
   return `arn:${partition}:sts::${account}:assumed-role/${roleName}/${sessionName}`;
 }
@@ -92,7 +92,11 @@ function malformedField(fields: Readonly<Record<Field, unknown>>): string | unde
 const shortestRemainingMs = 60_000;
 const skewAllowanceMs = 5 * 60_000;
 
-function expirationDefect(expiresAt: number, plan: SessionPlan, now: number): string | undefined {
+function expirationDefect(
+  expiresAt: number,
+  plan: WebIdentityRequest,
+  now: number,
+): string | undefined {
   const latest = now + plan.durationSeconds * 1000 + skewAllowanceMs;
   if (!(expiresAt > now + shortestRemainingMs)) return 'expiration_too_early';
   return expiresAt <= latest ? undefined : 'expiration_too_late';

@@ -180,7 +180,7 @@ describe('fetching keys', () => {
   });
 });
 
-describe('a JWKS URI that does not do what it should', () => {
+describe('a JWKS URI that does not do what it should (T42)', () => {
   const faults: readonly (readonly [string, JwksFault])[] = [
     ['hangs', { kind: 'hang' }],
     ['resets', { kind: 'reset' }],

@@ -178,7 +178,7 @@ describe('the caller that a user-pool token proves', () => {
     expect(caller.claims.get('client_id')).toBe(testClient);
   });
 
-  it('has the claims that shape an AWS session as one text, whatever their order', async () => {
+  it('has the claims that shape an AWS session as one text, whatever their order (T23)', async () => {
     const validation = await start();
     const tags = { principal_tags: { Team: ['x'], Cost: ['y'] }, transitive_tag_keys: ['Team'] };
     const reordered = {
@@ -333,7 +333,7 @@ describe('tokens that are not for this service', () => {
     );
   });
 
-  it('refuses a matchable claim in another normal form, which could slip past a deny', async () => {
+  it('refuses a matchable claim in another normal form, which could slip past a deny (T25)', async () => {
     const validation = await start({ validator: { matchableClaims: new Set(['custom:team']) } });
     for (const team of ['caf\u0065\u0301', ['orders', 'caf\u0065\u0301']]) {
       const token = idToken(validation, { 'custom:team': team });
@@ -493,6 +493,19 @@ describe('remembered tokens', () => {
     expect(answer).toBeInstanceOf(Promise);
     const caller = await answer;
     expect(validation.validator.validate(token)).toBe(caller);
+  });
+
+  it('are recalled without verifying anything, as long as they would be accepted', async () => {
+    const validation = await start();
+    const { validator, clock } = validation;
+    const token = accessToken(validation);
+    expect([token, `${token}x`, 'x'.repeat(100_000)].map((it) => validator.recall(it))).toEqual(
+      Array(3).fill(undefined),
+    );
+    const caller = await validator.validate(token);
+    expect(validator.recall(token)).toBe(caller);
+    await clock.advance(3_600_000 + 30_000);
+    expect(validator.recall(token)).toBe(undefined);
   });
 
   it('T10: expire on time', async () => {

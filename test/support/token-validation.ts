@@ -101,7 +101,7 @@ export async function verdict(
   token: string,
 ): Promise<BrokerErrorCode | 'accepted'> {
   try {
-    await validator.validate(token);
+    await validator.validate(token, '192.0.2.1');
     return 'accepted';
   } catch (error) {
     if (error instanceof BrokerError) return error.code;

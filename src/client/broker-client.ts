@@ -1,0 +1,258 @@
+/** `POST /v1/credentials` from the caller's side: one try, bounded in time and size, nothing taken on trust. */
+
+import { z } from 'zod';
+import { roleArnPattern } from '../core/role-mapping.ts';
+import { isSecureUrl } from '../core/secure-url.ts';
+
+export interface CredentialsRequest {
+  /** Of the broker's api listener. https, or http to this machine. */
+  readonly url: string;
+  /** Id of a role mapping or ARN of a role; default: the one role that the caller is allowed. */
+  readonly role?: string | undefined;
+  readonly durationSeconds?: number | undefined;
+  /** JWT of the caller. */
+  readonly token: string;
+  readonly signal?: AbortSignal | undefined;
+  /** From the connection to the last byte; default 5,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface BrokerCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+  readonly accountId: string;
+  readonly roleArn: string;
+}
+
+/**
+ * Asks a broker for session credentials. Connections are kept and shared; NODE_EXTRA_CA_CERTS is honoured.
+ *
+ * @throws TokenBrokerError, or the reason of `signal` once that is aborted.
+ */
+export async function requestCredentials(request: CredentialsRequest): Promise<BrokerCredentials> {
+  const { role, durationSeconds, token, signal, timeoutMs = defaultTimeoutMs } = request;
+  const url = credentialsUrl(request.url);
+  if (!tokenPattern.test(token)) {
+    throw new TokenBrokerError('token_unusable', 'The token is not one JWT and nothing else.');
+  }
+  const deadline = AbortSignal.timeout(timeoutMs);
+  let answer: BrokerAnswer;
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, application/problem+json',
+      },
+      // Members that are undefined are not sent.
+      body: JSON.stringify({ role, durationSeconds }),
+      // A redirect would take the token elsewhere.
+      redirect: 'error',
+      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+    });
+    answer = { response, document: parseJson(await readBounded(response)) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw transportError(error, { origin: url.origin, timeoutMs, expired: deadline.aborted });
+  }
+  if (answer.response.status !== 200) throw problemError(answer, token);
+  return credentialsOf(answer);
+}
+
+export interface TokenBrokerErrorOptions {
+  readonly status?: number | undefined;
+  readonly requestId?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+  readonly retryable?: boolean;
+}
+
+/**
+ * Why there are no credentials. `code` is the broker's (docs/errors.md) or, where no broker said anything,
+ * `broker_url_invalid`, `token_unusable`, `broker_unreachable`, `broker_timeout` or `broker_answer_invalid`.
+ * The message says what to do, names the request, and holds neither token nor key.
+ */
+export class TokenBrokerError extends Error {
+  override readonly name = 'TokenBrokerError';
+  readonly code: string;
+  /** Of the answer, if there was one. */
+  readonly status: number | undefined;
+  /** Under which the broker's audit log knows the request. */
+  readonly requestId: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  /** The same request may succeed later. */
+  readonly retryable: boolean;
+
+  constructor(code: string, detail: string, options: TokenBrokerErrorOptions = {}) {
+    const { status, requestId, retryAfterSeconds, retryable = false } = options;
+    super(requestId === undefined ? detail : `${detail} (request ${requestId})`);
+    this.code = code;
+    this.status = status;
+    this.requestId = requestId;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.retryable = retryable;
+  }
+
+  /** The broker itself decided that this caller may not have this role: credentials from before are void as well. */
+  get denied(): boolean {
+    return this.status === 403 && this.code !== 'broker_answer_invalid';
+  }
+}
+
+/** @throws TokenBrokerError `broker_url_invalid` */
+export function credentialsUrl(text: string): URL {
+  const base = URL.canParse(text) ? new URL(text) : undefined;
+  if (base === undefined || !/^https?:$/.test(base.protocol) || !isPlain(base)) {
+    throw new TokenBrokerError(
+      'broker_url_invalid',
+      'The URL of the broker must be http or https, without user information, query and fragment.',
+    );
+  }
+  if (!isSecureUrl(base)) {
+    throw new TokenBrokerError(
+      'broker_url_invalid',
+      'The URL of the broker must be https: tokens are not sent in the clear beyond this machine.',
+    );
+  }
+  return new URL(`${base.pathname.replace(/\/+$/, '')}/v1/credentials`, base);
+}
+
+const defaultTimeoutMs = 5_000;
+const maxAnswerBytes = 64 * 1024;
+
+/** The characters of RFC 6750 section 2.1: anything else fetch would refuse with a message that repeats it. */
+const tokenPattern = /^[A-Za-z0-9._~+/=-]{1,16384}$/;
+
+function isPlain({ username, password, search, hash }: URL): boolean {
+  return [username, password, search, hash].every((part) => part === '');
+}
+
+interface BrokerAnswer {
+  readonly response: Response;
+  /** Undefined unless it is JSON. */
+  readonly document: unknown;
+}
+
+/** Undefined if it is larger than any answer of a broker. */
+async function readBounded(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    // Leaving the loop cancels the rest.
+    if (size > maxAnswerBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+interface TransportFacts {
+  readonly origin: string;
+  readonly timeoutMs: number;
+  readonly expired: boolean;
+}
+
+/** Undici says "fetch failed" and keeps what failed in the cause; only its code is ours to repeat. */
+function transportError(error: unknown, { origin, timeoutMs, expired }: TransportFacts) {
+  if (expired) {
+    const detail = `${origin} gives no answer within ${timeoutMs / 1000} s.`;
+    return new TokenBrokerError('broker_timeout', detail, { retryable: true });
+  }
+  const { code, message } = ((error as Error).cause ?? {}) as { code?: unknown; message?: unknown };
+  const redirected = message === 'unexpected redirect';
+  const cause = redirected ? 'it redirects' : typeof code === 'string' ? code : 'no connection';
+  return new TokenBrokerError('broker_unreachable', `${origin} does not answer (${cause}).`, {
+    retryable: true,
+  });
+}
+
+const problem = z.object({
+  code: z.string().regex(/^[a-z][a-z_]{0,63}$/),
+  title: z.string(),
+  detail: z.string().optional(),
+  request_id: requestId(),
+  choices: z.array(z.object({ mapping: z.string() })).optional(),
+});
+
+function problemError({ response, document }: BrokerAnswer, token: string): TokenBrokerError {
+  const { status, headers } = response;
+  const retryable = status === 408 || status === 429 || status >= 500;
+  const seconds = /^\d{1,4}$/.exec(headers.get('retry-after') ?? '')?.[0];
+  const retryAfterSeconds = seconds === undefined ? undefined : Number(seconds);
+  const parsed = problem.safeParse(document);
+  if (!parsed.success) {
+    const detail = `The answer is ${status}, and not as a broker would say it: check the URL and what is in between.`;
+    return new TokenBrokerError('broker_answer_invalid', detail, {
+      status,
+      retryAfterSeconds,
+      retryable,
+    });
+  }
+  const { code, title, detail = `${title}.`, request_id, choices } = parsed.data;
+  const names = choices === undefined ? '' : ` Choices: ${choices.map(mappingOf).join(', ')}.`;
+  return new TokenBrokerError(code, oneLine(detail + names, token), {
+    status,
+    requestId: request_id,
+    retryAfterSeconds,
+    retryable,
+  });
+}
+
+function mappingOf({ mapping }: { readonly mapping: string }): string {
+  return mapping;
+}
+
+/** Fit for a terminal and for a log, whoever wrote it. */
+function oneLine(text: string, token: string): string {
+  return text
+    .replaceAll(token, '[token]')
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 1000);
+}
+
+function requestId() {
+  return z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
+}
+
+/** As the STS API reference has them: opaque, but printable without blanks. The instant is RFC 3339 in UTC. */
+export const sessionKeysSchema = z.object({
+  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{16,128}$/),
+  secretAccessKey: z.string().regex(/^[\x21-\x7e]{16,256}$/),
+  sessionToken: z.string().regex(/^[\x21-\x7e]{16,}$/),
+  expiration: z.iso.datetime({ precision: 0 }),
+});
+
+const credentialsAnswer = z.object({
+  credentials: sessionKeysSchema,
+  role: z.string().max(2048).regex(roleArnPattern),
+});
+
+function credentialsOf({ response, document }: BrokerAnswer): BrokerCredentials {
+  const parsed = credentialsAnswer.safeParse(document);
+  if (!parsed.success) {
+    // Which member it is, never what it holds.
+    const member = parsed.error.issues[0]?.path.join('.') ?? '';
+    const what = member === '' ? 'no object' : `no acceptable ${member}`;
+    const id = requestId().safeParse(response.headers.get('x-request-id'));
+    throw new TokenBrokerError('broker_answer_invalid', `The broker's answer has ${what}.`, {
+      status: response.status,
+      requestId: id.data,
+      retryable: true,
+    });
+  }
+  const { credentials, role } = parsed.data;
+  const { expiration, ...keys } = credentials;
+  const accountId = roleArnPattern.exec(role)?.[2] as string;
+  return { ...keys, expiration: new Date(expiration), accountId, roleArn: role };
+}

@@ -1,0 +1,85 @@
+import type { Clock } from '../core/clock.ts';
+import { orAborted } from '../resilience/or-aborted.ts';
+import { RenewedValue } from '../resilience/renewed-value.ts';
+import { TokenBrokerError } from './broker-client.ts';
+
+/** What the AWS SDK for JavaScript v3 calls `AwsCredentialIdentity`, with everything that session credentials have. */
+export interface SessionCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+  /** Twelve digits. */
+  readonly accountId: string;
+}
+
+export interface CredentialProviderOptions {
+  /** Ends the waiting of this caller only. */
+  readonly signal?: AbortSignal | undefined;
+  /** What the SDK passes to every provider, and nothing here reads. */
+  readonly [property: string]: unknown;
+}
+
+/** Fits the `credentials` option of every AWS SDK v3 client. */
+export type CredentialProvider = (
+  options?: CredentialProviderOptions,
+) => Promise<SessionCredentials>;
+
+export interface ProviderParts {
+  readonly clock: Clock;
+  /** Once it is aborted, the provider rejects with its reason and renews nothing any more. */
+  readonly signal: AbortSignal | undefined;
+  /** For one attempt to get credentials, everything included. */
+  readonly timeoutMs: number;
+  readonly obtain: (signal: AbortSignal) => Promise<SessionCredentials>;
+  /** Whether the failure means that the credentials from before are void as well. */
+  readonly withdraws: (error: unknown) => boolean;
+}
+
+/**
+ * Keeps one session's credentials: renewed in the background after 50 to 75 % of their life, one attempt at a
+ * time for however many callers, given out while they hold even if renewing fails, and never after they ended.
+ */
+export function credentialProvider(parts: ProviderParts): CredentialProvider {
+  const { clock, signal, withdraws } = parts;
+  const held = new RenewedValue({
+    clock,
+    withdraws,
+    renewAt: () => 0.5 + 0.25 * Math.random(),
+    async obtain() {
+      const credentials = await withinDeadline(parts);
+      return { value: credentials, expiresAt: credentials.expiration.getTime() };
+    },
+  });
+  signal?.addEventListener('abort', () => held.stop(), { once: true });
+  return async (options) => {
+    signal?.throwIfAborted();
+    options?.signal?.throwIfAborted();
+    const { expiration, ...keys } = await keepingAlive(orAborted(held.get(), options?.signal));
+    // A copy: SDKs write into what they are given.
+    return { ...keys, expiration: new Date(expiration) };
+  };
+}
+
+/** Pauses between tries do not keep the process alive, and here someone is waiting. */
+async function keepingAlive<Value>(work: Promise<Value>): Promise<Value> {
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    return await work;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function withinDeadline({ timeoutMs, signal, obtain }: ProviderParts) {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  try {
+    return await orAborted(obtain(either), either);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!deadline.aborted) throw error;
+    const detail = `There are no credentials after ${timeoutMs / 1000} s.`;
+    throw new TokenBrokerError('credentials_timeout', detail, { retryable: true });
+  }
+}

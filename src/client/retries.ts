@@ -1,0 +1,52 @@
+import { TokenRequestError } from '../cognito/token-request-error.ts';
+import type { Clock } from '../core/clock.ts';
+import { orAborted } from '../resilience/or-aborted.ts';
+import { TokenBrokerError } from './broker-client.ts';
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  /** No pause goes beyond it. */
+  readonly timeoutMs: number;
+  /** Ends a pause. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Tries up to three times what may succeed when it is tried again. Between tries it waits as long as the other
+ * side asked for, or a tenth of a second and then two, and up to a quarter more so that many do not come at once.
+ */
+export async function withRetries<Result>(
+  attempt: () => Promise<Result>,
+  { clock, timeoutMs, signal }: RetryOptions,
+): Promise<Result> {
+  const endsAt = clock.monotonic() + timeoutMs;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (signal.aborted || tries === maxTries || !isRetryable(error)) throw error;
+      const pauseMs = pauseAfter(error, tries) * (1 + Math.random() / 4);
+      if (clock.monotonic() + pauseMs >= endsAt) throw error;
+      await orAborted(after(clock, pauseMs), signal);
+    }
+  }
+}
+
+const maxTries = 3;
+
+function isRetryable(error: unknown): boolean {
+  return (
+    (error instanceof TokenBrokerError || error instanceof TokenRequestError) && error.retryable
+  );
+}
+
+function pauseAfter(error: unknown, tries: number): number {
+  const seconds = error instanceof TokenBrokerError ? error.retryAfterSeconds : undefined;
+  return seconds === undefined ? 100 * tries : seconds * 1000;
+}
+
+function after(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve);
+  });
+}

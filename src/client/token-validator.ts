@@ -1,0 +1,122 @@
+import { JwksSource } from '../cognito/jwks-source.ts';
+import { TokenClient } from '../cognito/token-client.ts';
+import { CognitoTokenValidator as Validator } from '../cognito/token-validator.ts';
+import { trustedIssuers, type UserPoolOptions } from '../cognito/trusted-issuers.ts';
+import type { Caller } from '../core/caller.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { poolIdPattern } from '../core/role-mapping.ts';
+import { isSecureUrl } from '../core/secure-url.ts';
+import type { TokenRequest, TokenSource } from './token-source.ts';
+
+export interface CognitoTokenValidatorOptions {
+  readonly pools: readonly [UserPool, ...UserPool[]];
+  /** Claims, besides `sub` and `client_id`, that `caller.claims` holds and service roles may match. */
+  readonly matchableClaims?: readonly string[];
+  /** For `token()`. */
+  readonly client?: ClientCredentials;
+}
+
+export interface UserPool {
+  /** For example us-east-1_AbCdEf123. */
+  readonly userPoolId: string;
+  /** Exact `iss` of its tokens. Default: `https://cognito-idp.<region of the id>.amazonaws.com/<id>`. */
+  readonly issuer?: string;
+  /** Default: the issuer and `/.well-known/jwks.json`. */
+  readonly jwksUri?: string;
+  /** App clients whose tokens are accepted. */
+  readonly clients: readonly [string, ...string[]];
+  /** Kinds of tokens that are accepted. Default: access tokens. */
+  readonly tokenUse?: readonly ('access' | 'id')[];
+}
+
+export interface ClientCredentials {
+  /** `https://<domain of the pool>/oauth2/token`; plain http only to this machine. */
+  readonly tokenEndpoint: string;
+  readonly clientId: string;
+  /** A function is asked before each request, so a rotated secret is picked up. */
+  readonly clientSecret: string | (() => string | Promise<string>);
+  /** Default: every scope that the app client has. */
+  readonly scopes?: readonly string[];
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Tokens of Cognito user pools: checks those of others, locally and with the strictness of the broker, and gets
+ * one of its own for calls to other services.
+ *
+ * The keys of the pools are fetched with the first token, refreshed every 5 minutes, and relied on for 24 hours
+ * when their issuer cannot be reached.
+ */
+export class CognitoTokenValidator implements TokenSource {
+  /** As configured. */
+  readonly matchableClaims: ReadonlySet<string>;
+  readonly #keys: JwksSource;
+  readonly #validator: Validator;
+  readonly #tokens: TokenClient | undefined;
+  #started: Promise<void> | undefined;
+
+  /** @throws TypeError for options that would weaken the checks. */
+  constructor(
+    { pools, matchableClaims = [], client }: CognitoTokenValidatorOptions,
+    clock: Clock = systemClock,
+  ) {
+    const userPools = pools.map(userPoolOptions);
+    const trusted = { userPools, identityPools: [] };
+    this.matchableClaims = new Set(matchableClaims);
+    this.#keys = new JwksSource({ issuers: trustedIssuers(trusted).values(), clock });
+    this.#validator = new Validator({
+      ...trusted,
+      keys: this.#keys,
+      clock,
+      matchableClaims: this.matchableClaims,
+    });
+    this.#tokens = client && new TokenClient({ ...client, clock });
+  }
+
+  /**
+   * The caller that the token proves.
+   *
+   * @throws BrokerError with a `token_…` code when the token is refused, `keys_unavailable` when the keys of its
+   * issuer are not to be had.
+   */
+  async validate(token: string): Promise<Caller> {
+    this.#started ??= this.#keys.start();
+    await this.#started;
+    return this.#validator.validate(token);
+  }
+
+  /**
+   * An access token of the configured client: kept, renewed in the last quarter of its life, one request at a
+   * time.
+   *
+   * @throws TokenRequestError; TypeError if no client is configured.
+   */
+  async token(request?: TokenRequest): Promise<string> {
+    if (this.#tokens === undefined) {
+      throw new TypeError('token() needs the option "client" of CognitoTokenValidator');
+    }
+    return this.#tokens.token(request);
+  }
+
+  /** Ends everything in the background; resolves when what is under way has ended. */
+  async close(): Promise<void> {
+    this.#tokens?.stop();
+    await this.#keys.stop();
+  }
+}
+
+function userPoolOptions(pool: UserPool): UserPoolOptions {
+  const { userPoolId, clients, tokenUse = ['access'] } = pool;
+  if (!poolIdPattern.test(userPoolId) || !userPoolId.includes('_')) {
+    throw new TypeError('userPoolId must be the id of a user pool, such as us-east-1_AbCdEf123');
+  }
+  const [region] = userPoolId.split('_', 1);
+  const issuer = pool.issuer ?? `https://cognito-idp.${region}.amazonaws.com/${userPoolId}`;
+  const jwksUri = pool.jwksUri ?? `${issuer}/.well-known/jwks.json`;
+  // Whoever answers there decides which tokens are good.
+  if (![issuer, jwksUri].every((url) => URL.canParse(url) && isSecureUrl(new URL(url)))) {
+    throw new TypeError('issuer and jwksUri must be https URLs, or http to this machine');
+  }
+  return { pool: userPoolId, issuer, jwksUri, clients, tokenUse };
+}
