@@ -13,7 +13,7 @@ COPY src src
 # The local issuer signs tokens for anyone: an image that cannot start it cannot be configured to.
 # The last command fails the build if anything else needs what was removed.
 RUN npm run build \
-  && rm -rf dist/local dist/cli/local*.js* dist/cli/demo.js* \
+  && rm -rf dist/local dist/cli/local* dist/cli/demo* && find dist -name "*.d.ts" -delete \
   && node dist/main.js --help > /dev/null
 
 FROM ${BUILD_IMAGE} AS dependencies

@@ -14,12 +14,15 @@ export interface ServeOptions {
   readonly readyFile: string | undefined;
   /** Resolves when the process is asked to end. */
   readonly stopRequested: Promise<string>;
+  /** Calls back whenever somebody asks this process to open an inspector, which it does not do. */
+  onInspectorSignal(listener: () => void): void;
 }
 
 /** Returns the exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { config, build, readyFile, stopRequested } = options;
   const logger = createLogger({ level: config.log.level });
+  options.onInspectorSignal(() => logger.warn('SIGUSR1 ignored: this process opens no inspector'));
   const broker = createBroker({ config, build, logger });
   let urls: BrokerUrls;
   try {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { Fault } from '../core/errors.ts';
+import { isCallerVariable } from './caller-variables.ts';
 import { checkProfile, type RuntimeFacts } from './profile.ts';
 import { type Config, configSchema } from './schema.ts';
 import { envPrefix, listSettings } from './settings.ts';
@@ -90,7 +91,7 @@ function withEnvironment(
 ): unknown {
   const byEnv = new Map(listSettings().map((setting) => [setting.env, setting]));
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith(envPrefix) || value === undefined) continue;
+    if (!name.startsWith(envPrefix) || isCallerVariable(name) || value === undefined) continue;
     const setting = byEnv.get(name);
     if (setting === undefined) {
       faults.push({ pointer: name, detail: 'is an environment variable for no setting' });

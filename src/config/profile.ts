@@ -7,9 +7,13 @@ import type { Config } from './schema.ts';
 /** The parts of the process environment that can make a safe configuration unsafe. */
 export interface RuntimeFacts {
   readonly nodeOptions: string;
+  /** Of which of its parts Node itself writes to standard error. */
+  readonly nodeDebug: string;
   readonly execArgv: readonly string[];
   readonly tlsRejectUnauthorized: string | undefined;
   readonly userId: number | undefined;
+  /** An inspector is open: by an option, or by a signal that came before anything listened for it. */
+  readonly inspected: boolean;
 }
 
 export function checkProfile(config: Config, runtime: RuntimeFacts): Fault[] {
@@ -116,21 +120,35 @@ function* endpointsOf({ identity, policy, sts }: Config): Generator<[path: strin
   }
 }
 
+/** Heap snapshots hold tokens, reports the environment, a key log what decrypts TLS, and an abort leaves a core file. */
+const dangerousOptions =
+  /--(?:inspect|insecure-http-parser|heapsnapshot|report-(?:on|uncaught)|tls-keylog|abort-on-uncaught)/;
+
 function checkRuntime({
   nodeOptions,
+  nodeDebug,
   execArgv,
   tlsRejectUnauthorized,
   userId,
+  inspected,
 }: RuntimeFacts): Fault[] {
   const faults: Fault[] = [];
   // Node takes an underscore for a dash in the names of its options.
   const options = `${nodeOptions} ${execArgv.join(' ')}`.replaceAll('_', '-');
-  if (/--inspect|--insecure-http-parser|--heapsnapshot/.test(options)) {
+  if (dangerousOptions.test(options)) {
     faults.push(
       fault(
         '',
-        'Node options open an inspector, write heap snapshots or loosen the HTTP parser: remove them',
+        'Node options open an inspector, write secrets to files or loosen the HTTP parser: remove them',
       ),
+    );
+  }
+  if (nodeDebug !== '') {
+    faults.push(fault('', 'NODE_DEBUG puts requests with their tokens into the log: remove it'));
+  }
+  if (inspected) {
+    faults.push(
+      fault('', 'an inspector is open, which reads tokens out of memory: restart without'),
     );
   }
   if (tlsRejectUnauthorized === '0') {

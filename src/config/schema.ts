@@ -77,6 +77,20 @@ const identityPool = z.strictObject({
     .describe('Accept the tokens of guest identities.'),
 });
 
+function rate(perSecond: number, burst: number, of: string) {
+  return z
+    .strictObject({
+      perSecond: z.number().min(1).max(1_000_000).default(perSecond).describe(`${of} per second.`),
+      burst: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(burst)
+        .describe(`${of} at once, after a time without any.`),
+    })
+    .prefault({});
+}
+
 /** `username` can be chosen by users, and the others are fixed by the token check itself. */
 const neverMatchable = [
   'username',
@@ -129,6 +143,24 @@ export const configSchema = z.strictObject({
         .max(120)
         .default(10)
         .describe('After draining, how long requests in flight may take.'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      perCaller: rate(100, 1000, 'Requests of one caller'),
+      failedTokensPerAddress: rate(10, 100, 'Refused tokens from one address'),
+      maxInFlight: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(10_000)
+        .describe('Requests being answered at once on the api listener.'),
+      maxEventLoopDelayMs: z
+        .int()
+        .min(10)
+        .max(10_000)
+        .default(200)
+        .describe('Delay of the event loop beyond which some requests are refused unread.'),
     })
     .prefault({}),
   identity: z.strictObject({
@@ -297,6 +329,7 @@ export const configSchema = z.strictObject({
       .default(3000)
       .describe('Deadline of all tries together.'),
     maxConcurrent: z.int().min(1).max(10_000).default(200).describe('Exchanges in flight at once.'),
+    perAccount: rate(50, 100, 'Exchanges for the roles of one account'),
   }),
   cache: z
     .strictObject({

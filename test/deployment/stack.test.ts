@@ -14,7 +14,7 @@ const parameters = {
   ExampleSubject: '4abc0exampleclientid',
 };
 
-describe('the example role', () => {
+describe('the example role (T21)', () => {
   const viaBroker = {
     [`${issuer}:aud`]: '4abc0exampleclientid',
     [`${issuer}:sub`]: '4abc0exampleclientid',
@@ -82,7 +82,7 @@ describe('the example role', () => {
 });
 
 describe('the broker’s own roles', () => {
-  it('lets the pods that hand out credentials read the table and do nothing else', () => {
+  it('lets the pods that hand out credentials read the table and do nothing else (T49)', () => {
     const role = resolveProperties(template, 'BrokerRole', parameters);
     expect(role['ManagedPolicyArns']).toEqual(['<TableReaderPolicy>']);
     expect(role['Policies']).toBeUndefined();
@@ -96,7 +96,7 @@ describe('the broker’s own roles', () => {
     ]);
   });
 
-  it('lets only the admin instance write to the table, and to no other', () => {
+  it('lets only the admin instance write to the table, and to no other (T49)', () => {
     const writers = Object.keys(template.Resources).filter((name) =>
       JSON.stringify(resolveProperties(template, name, parameters)).includes('<TableWriterPolicy>'),
     );
@@ -164,7 +164,7 @@ describe('the endpoints', () => {
     },
   );
 
-  it('lets nothing but the exchange through the STS endpoint', () => {
+  it('lets nothing but the exchange through the STS endpoint (T21)', () => {
     const { PolicyDocument } = resolveProperties(template, 'StsEndpoint', parameters);
     expect(PolicyDocument).toMatchObject({
       Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRoleWithWebIdentity' }],

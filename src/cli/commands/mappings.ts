@@ -15,10 +15,7 @@ import { mappingsSchema } from '../mappings-schema.ts';
 import { mappingsTest } from '../mappings-test.ts';
 import { mappingsValidate } from '../mappings-validate.ts';
 import { exitCodes } from '../output.ts';
-import type { Edge } from './edge.ts';
-
-/** `plan` says drift with the code that wrong usage has elsewhere. */
-export const planUsageError = 'token-broker.planUsage';
+import { commandErrors, type Edge } from './edge.ts';
 
 export function addMappingsCommands(program: Command, edge: Edge): void {
   const mappings = program
@@ -87,7 +84,7 @@ function addPlan(mappings: Command, edge: Edge): void {
     )
     .exitOverride((error) => {
       if (error.exitCode === 0) throw error;
-      throw new CommanderError(exitCodes.failed, planUsageError, error.message);
+      throw new CommanderError(exitCodes.failed, commandErrors.planUsage, error.message);
     })
     .action(async (directory: string, options: PlanOptions) => {
       const config = configFor(options.config, edge);

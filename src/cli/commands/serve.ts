@@ -1,0 +1,27 @@
+/** The command line of `token-broker serve`. */
+
+import { readConfig } from '../config-check.ts';
+import { exitCodes } from '../output.ts';
+import { serve } from '../serve.ts';
+import type { AddCommand } from './edge.ts';
+
+export const addServeCommand: AddCommand = (program, edge) => {
+  program
+    .command('serve')
+    .description('run the broker until SIGTERM or SIGINT')
+    .requiredOption('--config <file>', 'configuration file (YAML)')
+    .option('--ready-file <file>', 'write the listeners’ URLs here, as JSON, once they answer')
+    .action(async (options: { config: string; readyFile?: string }) => {
+      const config = readConfig(edge.configSource(options.config), edge.output);
+      if (config === undefined) return edge.finish(exitCodes.config);
+      return edge.finish(
+        await serve({
+          config,
+          build: { version: edge.version, node: process.version },
+          readyFile: options.readyFile,
+          stopRequested: edge.stopRequested(),
+          onInspectorSignal: edge.onInspectorSignal,
+        }),
+      );
+    });
+};

@@ -1,0 +1,136 @@
+/** Session credentials on disk, for commands that end after each use. */
+
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type BrokerCredentials, sessionKeysSchema } from '../client/broker-client.ts';
+import { type Clock, toRfc3339 } from '../core/clock.ts';
+import { roleArnPattern } from '../core/role-mapping.ts';
+import { acquireFileLock, type ReleaseLock } from './file-lock.ts';
+import { isPrivate, readPrivateFile, writePrivateFile } from './private-file.ts';
+
+export interface CachedCredentials {
+  readonly credentials: BrokerCredentials;
+  /** Epoch milliseconds. */
+  readonly obtainedAt: number;
+}
+
+export interface CredentialFolderOptions {
+  readonly path: string;
+  readonly clock: Clock;
+}
+
+/**
+ * One file per key in a folder of mode 0700. Nothing here throws: where the folder cannot be used it behaves as
+ * if it were empty, and `fault` says why.
+ */
+export class CredentialFolder {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #fault: string | undefined;
+
+  constructor({ path, clock }: CredentialFolderOptions) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#try(() => {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      const facts = lstatSync(path);
+      if (!facts.isDirectory()) throw new Error('it is not a folder');
+      if (!isPrivate(facts)) throw new Error('it must be yours, with mode 0700');
+    });
+  }
+
+  /** Why the folder is not used, or could not be written to. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Undefined for everything that is not a complete file of ours with credentials that still live. */
+  read(key: string): CachedCredentials | undefined {
+    if (this.#fault !== undefined) return undefined;
+    const text = readPrivateFile(this.#file(key), maxFileBytes);
+    const entry = text === undefined ? undefined : parseEntry(text);
+    if (entry?.key !== key) return undefined;
+    const { obtainedAt, credentials } = entry;
+    const expiration = new Date(credentials.expiration);
+    const remainingMs = expiration.getTime() - this.#clock.now();
+    if (remainingMs <= 0 || remainingMs > longestSessionMs) return undefined;
+    const accountId = roleArnPattern.exec(credentials.roleArn)?.[2] as string;
+    return { obtainedAt, credentials: { ...credentials, expiration, accountId } };
+  }
+
+  write(key: string, credentials: BrokerCredentials): void {
+    const { accountId: _inRoleArn, expiration, ...rest } = credentials;
+    const entry: Entry = {
+      format,
+      key,
+      obtainedAt: this.#clock.now(),
+      credentials: { ...rest, expiration: toRfc3339(expiration.getTime()) },
+    };
+    this.#try(() => {
+      writePrivateFile(this.#file(key), `${JSON.stringify(entry)}\n`);
+      this.#sweep();
+    });
+  }
+
+  remove(key: string): void {
+    this.#try(() => rmSync(this.#file(key), { force: true }));
+  }
+
+  /** Undefined if it cannot be had within `waitMs`; who has it gives it back within `holdMs`. */
+  async lock(
+    key: string,
+    { waitMs, holdMs }: { readonly waitMs: number; readonly holdMs: number },
+  ): Promise<ReleaseLock | undefined> {
+    if (this.#fault !== undefined) return undefined;
+    const file = join(this.#path, `${key}.lock`);
+    return acquireFileLock(file, { clock: this.#clock, waitMs, staleMs: holdMs });
+  }
+
+  #file(key: string): string {
+    return join(this.#path, `${key}.json`);
+  }
+
+  /** Of identities that are not used any more, and of processes that were killed. */
+  #sweep(): void {
+    const oldest = this.#clock.now() - longestSessionMs;
+    for (const name of readdirSync(this.#path)) {
+      const file = join(this.#path, name);
+      if (!ownNames.test(name)) continue;
+      const writtenAt = lstatSync(file, { throwIfNoEntry: false })?.mtimeMs;
+      if (writtenAt !== undefined && writtenAt < oldest) rmSync(file, { force: true });
+    }
+  }
+
+  #try(work: () => void): void {
+    if (this.#fault !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      this.#fault = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    }
+  }
+}
+
+const format = 1;
+const maxFileBytes = 64 * 1024;
+/** 12 hours are the most that a role can have, and clocks differ. */
+const longestSessionMs = 12 * 60 * 60_000 + 5 * 60_000;
+const ownNames = /^[0-9a-f]{64}\./;
+
+const entrySchema = z.strictObject({
+  format: z.literal(format),
+  key: z.string(),
+  obtainedAt: z.int(),
+  credentials: sessionKeysSchema.extend({ roleArn: z.string().regex(roleArnPattern) }).strict(),
+});
+
+type Entry = z.infer<typeof entrySchema>;
+
+function parseEntry(text: string): Entry | undefined {
+  try {
+    return entrySchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
