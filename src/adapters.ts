@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { ChainedAuditLog } from './audit/audit-log.ts';
 import type { AuditSink } from './audit/audit-sink.ts';
 import { FileSink } from './audit/file-sink.ts';
+import { RepeatedDenials } from './audit/repeated-denials.ts';
 import { StdoutSink } from './audit/stdout-sink.ts';
 import { JwksSource } from './cognito/jwks-source.ts';
 import { CognitoTokenValidator } from './cognito/token-validator.ts';
@@ -17,8 +18,12 @@ import type { PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
+import { callerLimit } from './limits/caller-limit.ts';
+import { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import type { Observers } from './observers.ts';
+import { AccountLimit } from './sts/account-limit.ts';
 import { CredentialCache } from './sts/credential-cache.ts';
+import { RememberedRefusals } from './sts/remembered-refusals.ts';
 import { StsWebIdentityAdapter } from './sts/web-identity-adapter.ts';
 
 export interface AdapterOptions {
@@ -38,7 +43,15 @@ export function createAdapters(options: AdapterOptions) {
   const { table, client } = mappingTable(options);
   const sts = stsAdapter(options);
   const cache = new CredentialCache({
-    issuer: sts,
+    issuer: new RememberedRefusals({
+      issuer: new AccountLimit({
+        issuer: sts,
+        rate: config.sts.perAccount,
+        clock,
+        onRefused: () => observe.refusedBy('sts_account'),
+      }),
+      clock,
+    }),
     clock,
     maxEntries: config.cache.maxEntries,
     maxBytes: config.cache.maxBytes,
@@ -46,19 +59,34 @@ export function createAdapters(options: AdapterOptions) {
     observer: observe.cache,
   });
   const policy = policySync(options, table, () => purgeRevoked(cache, policy));
+  const audit = auditLog(options);
+  const tokens = new CognitoTokenValidator({
+    ...pools,
+    keys,
+    clock,
+    matchableClaims: new Set(config.identity.matchableClaims),
+    maxTokenBytes: config.identity.maxTokenBytes,
+    maxTokenAgeSeconds: config.identity.maxTokenAgeSeconds,
+    clockToleranceSeconds: config.identity.clockToleranceSeconds,
+    maxVerifiedTokens: config.identity.maxVerifiedTokens,
+  });
   return {
-    audit: auditLog(options),
+    audit,
+    /** The same log, for exchanges. */
+    exchangeAudit: new RepeatedDenials({ log: audit, clock, observer: observe.denials }),
     issuers,
     keys,
-    validator: new CognitoTokenValidator({
-      ...pools,
-      keys,
+    tokens,
+    validator: new FailedTokenLimit({
+      validator: tokens,
+      rate: config.limits.failedTokensPerAddress,
       clock,
-      matchableClaims: new Set(config.identity.matchableClaims),
-      maxTokenBytes: config.identity.maxTokenBytes,
-      maxTokenAgeSeconds: config.identity.maxTokenAgeSeconds,
-      clockToleranceSeconds: config.identity.clockToleranceSeconds,
-      maxVerifiedTokens: config.identity.maxVerifiedTokens,
+      onRefused: () => observe.refusedBy('failed_tokens'),
+    }),
+    limit: callerLimit({
+      rate: config.limits.perCaller,
+      clock,
+      onRefused: () => observe.refusedBy('caller'),
     }),
     table,
     dynamodb: client,

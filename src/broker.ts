@@ -13,8 +13,10 @@ import { apiApp } from './http/api-app.ts';
 import { clientIp } from './http/client-ip.ts';
 import { instrument } from './http/instrument.ts';
 import { type HealthCheck, opsApp } from './http/ops-app.ts';
+import { overloadGuard } from './http/overload-guard.ts';
 import { type Listener, type ListenerTimeouts, startListener } from './http/server.ts';
 import { observers } from './observers.ts';
+import { LoadShedder } from './resilience/load-shedder.ts';
 import type { Logger } from './telemetry/logger.ts';
 import {
   type BuildInfo,
@@ -31,6 +33,8 @@ export interface BrokerOptions {
   readonly clock?: Clock;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts;
+  /** How late the event loop is; default: measured. */
+  readonly eventLoopDelayMs?: () => number;
 }
 
 export interface BrokerUrls {
@@ -59,7 +63,21 @@ export function createBroker(options: BrokerOptions): Broker {
   registerReadings(metrics.registry, readings(adapters));
   const lifecycle: Lifecycle = { draining: false };
   const apps = createApps({ config, clock, logger, metrics, adapters, lifecycle });
-  const { audit, keys, policy, sts, dynamodb } = adapters;
+  const shedder = new LoadShedder({
+    clock,
+    maxDelayMs: config.limits.maxEventLoopDelayMs,
+    delayMs: options.eventLoopDelayMs,
+    observer: observe.shedding,
+  });
+  const guard = overloadGuard({
+    shedder,
+    inFlight: metrics.inFlight.api,
+    maxInFlight: config.limits.maxInFlight,
+    tokens: adapters.tokens,
+    clientIp: clientIp(config.http.trustedProxies),
+    onRefused: observe.refusedBy,
+  });
+  const { audit, exchangeAudit, keys, policy, sts, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
   const listen = async (name: keyof BrokerUrls, app: Express): Promise<string> => {
@@ -68,6 +86,7 @@ export function createBroker(options: BrokerOptions): Broker {
       metrics.connectionErrors.inc({ listener: name, code });
     const listener = await startListener({
       app,
+      guard: name === 'api' ? guard : undefined,
       host,
       port,
       tls,
@@ -91,10 +110,12 @@ export function createBroker(options: BrokerOptions): Broker {
     }
     const graceMs = config.http.shutdownSeconds * 1000;
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+    shedder.stop();
     await Promise.all([policy.stop(), keys.stop()]);
     sts.stop();
     dynamodb.destroy();
     // Last: everything before may still have something to record.
+    await exchangeAudit.stop();
     await audit.stop();
   };
 
@@ -107,6 +128,7 @@ export function createBroker(options: BrokerOptions): Broker {
         listen('ops', apps.ops),
         apps.admin && listen('admin', apps.admin),
       ]);
+      shedder.start();
       return { api, ops, ...(admin === undefined ? {} : { admin }) };
     },
     stop() {
@@ -133,18 +155,28 @@ interface Apps {
 
 function createApps(options: AppsOptions): Apps {
   const { config, clock, logger, metrics, adapters, lifecycle } = options;
-  const { validator, policy, cache, audit, table, issuers } = adapters;
-  const route = instrument({ metrics, logger, clientIp: clientIp(config.http.trustedProxies) });
+  const { validator, limit, policy, cache, audit, exchangeAudit, table, issuers } = adapters;
+  const watching = { metrics, logger, clientIp: clientIp(config.http.trustedProxies) };
+  const route = instrument(watching);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
   const anyHost = admission({ allowedHosts: new Set() });
   const { admin } = config;
   return {
     api: apiApp({
-      exchange: createExchange({ validator, policy, issuer: cache, audit, clock }),
+      exchange: createExchange({
+        validator,
+        limit,
+        policy,
+        issuer: cache,
+        audit: exchangeAudit,
+        clock,
+      }),
       validator,
+      limit,
       policy,
+      sessions: cache,
       metrics,
-      route,
+      route: instrument({ ...watching, inFlight: metrics.inFlight.api }),
       admit: admission({ allowedHosts }),
       maxBodyBytes: config.http.maxBodyBytes,
       clock,

@@ -1,6 +1,7 @@
 /** What the parts report about themselves, turned into metrics and log events. */
 
 import type { AuditObserver } from './audit/audit-sink.ts';
+import type { RepeatedDenialsObserver } from './audit/repeated-denials.ts';
 import type { JwksObserver } from './cognito/jwks-observer.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from './core/clock.ts';
@@ -8,7 +9,7 @@ import type { PolicySyncObserver } from './dynamodb/policy-sync-observer.ts';
 import type { CacheEvent } from './sts/credential-cache.ts';
 import type { StsCall } from './sts/web-identity-adapter.ts';
 import type { Logger } from './telemetry/logger.ts';
-import type { Metrics } from './telemetry/metrics.ts';
+import type { Limit, Metrics } from './telemetry/metrics.ts';
 
 export interface ObserversOptions {
   readonly metrics: Metrics;
@@ -19,15 +20,24 @@ export interface ObserversOptions {
 
 export interface Observers {
   readonly audit: AuditObserver;
+  readonly denials: RepeatedDenialsObserver;
   readonly keys: JwksObserver;
   readonly policy: PolicySyncObserver;
   readonly sts: (call: StsCall) => void;
   readonly cache: (event: CacheEvent) => void;
+  readonly refusedBy: (limit: Limit) => void;
+  readonly shedding: (begins: boolean) => void;
 }
 
 export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
   return {
     audit: auditObserver(metrics, logger, clock),
+    denials: {
+      onRepeat: () => metrics.repeatedDenials.inc(),
+      onLost(denials) {
+        logger.error({ denials }, 'repeated denials are missing in the audit log');
+      },
+    },
     keys: keysObserver(metrics, logger, poolNames(identity)),
     policy: policyObserver(metrics, logger),
     sts({ region, outcome, durationMs }) {
@@ -35,6 +45,11 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
       if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
     },
     cache: cacheObserver(metrics),
+    refusedBy: (limit) => metrics.refusedBy[limit].inc(),
+    shedding(begins) {
+      if (begins) logger.warn('more requests than can be answered: some are refused unread');
+      else logger.info('requests are no longer refused unread');
+    },
   };
 }
 

@@ -1,13 +1,16 @@
 /** What the audit log keeps: one record per decision and per policy change. Never a token, secret key or session token. */
 
+import { hash } from 'node:crypto';
 import type { Caller } from './caller.ts';
 import { toRfc3339 } from './clock.ts';
 import type { IssueResult } from './credentials.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import type { CompiledMapping } from './policy-snapshot.ts';
 import { remember } from './remember.ts';
-import type { RoleMapping } from './role-mapping.ts';
+import { maxPolicyArns, policyArnPattern, type RoleMapping } from './role-mapping.ts';
 import type { SessionPlan } from './session.ts';
+import { isSessionName } from './session-name.ts';
+import type { SessionWishes } from './session-wishes.ts';
 
 /** Where a request came from, and under which id it is known everywhere. */
 export interface RequestContext {
@@ -34,6 +37,12 @@ export interface AuditedToken {
 export interface AuditedRequest {
   readonly role?: string | undefined;
   readonly durationSeconds?: number | undefined;
+  /** RoleSessionName that was asked for, whether it counted or not; absent if it is not a legal one. */
+  readonly sessionName?: string | undefined;
+  /** Lower-case hex SHA-256 of the caller's own session policy, as it was sent. */
+  readonly policySha256?: string | undefined;
+  /** The caller's own, as they were sent: the first ten of those that are ARNs of managed policies. */
+  readonly policyArns?: readonly string[] | undefined;
 }
 
 export interface AuditedMapping {
@@ -59,6 +68,16 @@ export interface AuditedCredentials {
   readonly expiration: string;
 }
 
+/** Further denials that differ from the recorded one in nothing but time and request id. */
+export interface AuditedRepeats {
+  readonly count: number;
+  /** RFC 3339, of the first and of the last of them. */
+  readonly from: string;
+  readonly to: string;
+  /** The first sixteen. */
+  readonly requestIds: readonly string[];
+}
+
 interface RecordedRequest {
   /** RFC 3339 with milliseconds. */
   readonly time: string;
@@ -82,6 +101,11 @@ export interface ExchangeRecord extends RecordedRequest {
   readonly mapping?: AuditedMapping | undefined;
   readonly session?: AuditedSession | undefined;
   readonly credentials?: AuditedCredentials | undefined;
+  /**
+   * Only in a record that follows that of a denial, has its request id, and stands for those that repeated it.
+   * The time is then that of the writing.
+   */
+  readonly repeats?: AuditedRepeats | undefined;
 }
 
 /**
@@ -137,6 +161,27 @@ export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) 
     id: caller.tokenId,
   }),
 );
+
+/** Texts are kept in a legal form only: what was put there by mistake may be a token or a key (T33). */
+export function auditedRequest({
+  role,
+  durationSeconds,
+  sessionName,
+  policy,
+  policyArns = [],
+}: Pick<AuditedRequest, 'role' | 'durationSeconds'> & SessionWishes): AuditedRequest {
+  return {
+    role,
+    durationSeconds,
+    sessionName: sessionName !== undefined && isSessionName(sessionName) ? sessionName : undefined,
+    policySha256: policy === undefined ? undefined : hash('sha256', policy, 'hex'),
+    policyArns: policyArns.length === 0 ? undefined : legalArns(policyArns),
+  };
+}
+
+function legalArns(arns: readonly string[]): readonly string[] {
+  return arns.filter((arn) => policyArnPattern.test(arn)).slice(0, maxPolicyArns);
+}
 
 export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((plan) =>
   Object.freeze({

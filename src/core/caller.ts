@@ -1,5 +1,7 @@
 /** The identity that a verified token proves. Built only by the token validator, after every check. */
 
+import { remember } from './remember.ts';
+
 /**
  * `access` and `id` are the two kinds of user-pool tokens (claim `token_use`); `openid` is the OpenID token
  * of an identity pool, which has no such claim.
@@ -39,3 +41,8 @@ export interface Caller {
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }
+
+/** Names whom the caller is, the same for all of their tokens. */
+export const principalKey: (caller: Caller) => string = remember(({ pool, clientId, subject }) =>
+  JSON.stringify([pool, clientId, subject]),
+);

@@ -9,7 +9,7 @@ export const errorCodes = {
   // The request itself.
   request_malformed: { status: 400, title: 'The request is not well-formed HTTP for this service' },
   query_invalid: { status: 400, title: 'The query string is not accepted' },
-  body_malformed: { status: 400, title: 'The body is not strict JSON' },
+  body_malformed: { status: 400, title: 'The body is not well-formed' },
   body_invalid: { status: 400, title: 'The body does not have the expected shape' },
   origin_refused: { status: 403, title: 'Browsers may not call this service' },
   route_not_found: { status: 404, title: 'There is nothing at this path' },
@@ -17,7 +17,10 @@ export const errorCodes = {
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   body_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The request target is too long' },
-  media_type_unsupported: { status: 415, title: 'The body must be uncompressed application/json' },
+  media_type_unsupported: {
+    status: 415,
+    title: 'The body is compressed, or not of the media type that this path takes',
+  },
   host_unknown: { status: 421, title: 'This service does not answer for that host' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
 
@@ -47,11 +50,24 @@ export const errorCodes = {
     title: 'The token has no audience, so STS cannot accept it',
   },
 
+  // The STS query protocol.
+  action_unknown: { status: 400, title: 'This service does not offer that operation of STS' },
+  access_key_unknown: {
+    status: 403,
+    title: 'This service does not hold a session with these keys',
+  },
+  signature_invalid: { status: 403, title: 'The signature of the request is not acceptable' },
+
   // The decision.
   access_denied: { status: 403, title: 'No role mapping allows this' },
   scope_insufficient: { status: 403, title: 'The token lacks the scope that this operation needs' },
   role_ambiguous: { status: 400, title: 'More than one role is allowed: name the one you want' },
   duration_not_allowed: { status: 400, title: 'The requested duration is not allowed' },
+  session_policy_not_allowed: {
+    status: 403,
+    title: 'The role mapping takes no session policy from callers',
+  },
+  session_policy_invalid: { status: 400, title: 'The session policy of the request cannot work' },
 
   // Role mappings.
   mapping_not_found: { status: 404, title: 'There is no role mapping with this id' },
@@ -106,6 +122,7 @@ export const errorCodes = {
     title: 'The audit log does not accept records',
     retryAfterSeconds: 5,
   },
+  rate_limited: { status: 429, title: 'Too many requests' },
   overloaded: { status: 503, title: 'The service is at its limit', retryAfterSeconds: 1 },
   internal_error: { status: 500, title: 'Something went wrong in this service' },
 } as const satisfies Record<string, ErrorSpec>;
@@ -135,10 +152,22 @@ export interface BrokerErrorOptions {
   readonly choices?: readonly RoleChoice[];
   /** What the audit record says beyond the code, from a closed set. */
   readonly reason?: string;
+  /** Instead of that of the code: whole seconds, at least 1. */
+  readonly retryAfterSeconds?: number;
+  /** The limit that was reached (rate_limited). */
+  readonly rateLimit?: RateLimit;
   /** Scope that would have sufficed (RFC 6750 section 3). */
   readonly scope?: string;
   /** Methods that the path does answer (method_not_allowed). */
   readonly allow?: readonly string[];
+}
+
+export interface RateLimit {
+  /** Its name, from a closed set. */
+  readonly policy: string;
+  /** Requests that may be made at once, and that are allowed anew in each window. */
+  readonly quota: number;
+  readonly windowSeconds: number;
 }
 
 export interface RoleChoice {
@@ -155,6 +184,7 @@ export class BrokerError extends Error {
   readonly faults: readonly Fault[] | undefined;
   readonly choices: readonly RoleChoice[] | undefined;
   readonly reason: string | undefined;
+  readonly rateLimit: RateLimit | undefined;
   readonly scope: string | undefined;
   readonly allow: readonly string[] | undefined;
 
@@ -167,10 +197,11 @@ export class BrokerError extends Error {
     this.code = code;
     this.status = spec.status;
     this.detail = options.detail;
-    this.retryAfterSeconds = spec.retryAfterSeconds;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? spec.retryAfterSeconds;
     this.faults = options.faults;
     this.choices = options.choices;
     this.reason = options.reason;
+    this.rateLimit = options.rateLimit;
     this.scope = options.scope;
     this.allow = options.allow;
   }

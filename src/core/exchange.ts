@@ -8,6 +8,7 @@ import {
   type AuditedToken,
   auditedCredentials,
   auditedMapping,
+  auditedRequest,
   auditedSession,
   auditedToken,
   type ExchangeRecord,
@@ -19,11 +20,23 @@ import type { IssueResult } from './credentials.ts';
 import { type Decision, decide, type RoleRequest } from './decide.ts';
 import { BrokerError } from './errors.ts';
 import type { CompiledMapping } from './policy-snapshot.ts';
-import type { AuditLog, CredentialIssuer, PolicySource, TokenValidator } from './ports.ts';
+import type {
+  AuditLog,
+  CallerLimit,
+  CredentialIssuer,
+  PolicySource,
+  TokenValidator,
+} from './ports.ts';
 import type { SessionPlan } from './session.ts';
+import {
+  bringsPolicy,
+  type SessionWishes,
+  type WishedSession,
+  wishedSession,
+} from './session-wishes.ts';
 import { tokenDigest } from './token-digest.ts';
 
-export interface ExchangeRequest {
+export interface ExchangeRequest extends SessionWishes {
   readonly token: string;
   /** Id of a mapping or ARN of a role. */
   readonly role: string | undefined;
@@ -47,6 +60,7 @@ export type Exchange = (
 
 export interface ExchangeParts {
   readonly validator: TokenValidator;
+  readonly limit: CallerLimit;
   readonly policy: PolicySource;
   readonly issuer: CredentialIssuer;
   readonly audit: AuditLog;
@@ -55,6 +69,7 @@ export interface ExchangeParts {
 
 export function createExchange({
   validator,
+  limit,
   policy,
   issuer,
   audit,
@@ -67,19 +82,22 @@ export function createExchange({
       const request = await read();
       findings.request = request;
 
-      const caller = await validator.validate(request.token);
+      const caller = await validator.validate(request.token, context.sourceIp);
       findings.caller = caller;
+      limit.charge(caller);
 
       const snapshot = policy.current();
       findings.policyRevision = snapshot.revision;
       const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
       findings.mapping = decision.kind === 'ambiguous' ? undefined : decision.mapping;
-      const plan = requireAllowed(decision);
+      const { mapping, session } = requireAllowed(decision);
+      const plan = requireWished(wishedSession(mapping, session, request));
       findings.plan = plan;
 
       requireAudience(caller);
       result = { plan, issued: await issuer.issue(plan, request.token) };
-    } catch (error) {
+    } catch (thrown) {
+      const error = asCallersFault(thrown, findings.request);
       await audit.record(refusalRecord(context, findings, error, clock.now()));
       throw error;
     }
@@ -106,10 +124,10 @@ function roleRequest(request: ExchangeRequest, context: RequestContext): RoleReq
   };
 }
 
-function requireAllowed(decision: Decision): SessionPlan {
+function requireAllowed(decision: Decision): Extract<Decision, { kind: 'allow' }> {
   switch (decision.kind) {
     case 'allow':
-      return decision.session;
+      return decision;
     case 'deny':
       // The same answer for every denial: which mappings and roles exist is not the caller's business.
       throw new BrokerError('access_denied', {
@@ -133,6 +151,43 @@ function requireAllowed(decision: Decision): SessionPlan {
       });
     }
   }
+}
+
+function requireWished(wished: WishedSession): SessionPlan {
+  switch (wished.kind) {
+    case 'planned':
+      return wished.session;
+    case 'policy_not_allowed':
+      throw new BrokerError('session_policy_not_allowed', {
+        detail:
+          'Leave the session policy and the policy ARNs out, or ask the owner of the role mapping to set session.callerPolicy.',
+      });
+    case 'policy_invalid': {
+      const { faults } = wished;
+      // Not every wire form has room for the list.
+      const first = faults.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`)[0];
+      throw new BrokerError('session_policy_invalid', {
+        detail: `Correct the session policy: ${first}.`,
+        faults,
+      });
+    }
+  }
+}
+
+/** A policy that STS refuses and the caller brought is theirs to mend, not the owner's of the mapping. */
+function asCallersFault(error: unknown, request: ExchangeRequest | undefined): unknown {
+  if (request === undefined || !bringsPolicy(request)) return error;
+  if (!(error instanceof BrokerError) || error.code !== 'sts_request_rejected') return error;
+  const { reason } = error;
+  if (reason !== 'policy_malformed' && reason !== 'policy_too_large') return error;
+  return new BrokerError('session_policy_invalid', {
+    detail:
+      reason === 'policy_malformed'
+        ? 'STS cannot read the session policy of the request, or does not know its policy ARNs: correct them.'
+        : 'The session policy of the request and the session tags of the token together are too large for STS: shorten the policy.',
+    reason,
+    cause: error,
+  });
 }
 
 /** STS refuses such a token anyway, with a message that helps nobody: say what to configure instead. */
@@ -197,7 +252,7 @@ function recordOf(
     code,
     reason,
     token: tokenOf(findings),
-    request: request && { role: request.role, durationSeconds: request.durationSeconds },
+    request: request && auditedRequest(request),
     policyRevision,
     mapping: mapping && auditedMapping(mapping),
     session,

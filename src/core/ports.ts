@@ -2,7 +2,7 @@
 
 import type { AuditRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
-import type { IssueResult } from './credentials.ts';
+import type { IssuedSession, IssueResult } from './credentials.ts';
 import type { Fault } from './errors.ts';
 import type {
   MappingChange,
@@ -16,11 +16,26 @@ import type { SessionPlan } from './session.ts';
 export interface TokenValidator {
   /**
    * The caller that the token proves. Answers without a promise when the token was verified before.
+   * `source` is the address that sent it.
    *
    * @throws BrokerError with a `token_…` code when the token is refused, `keys_unavailable` when the issuer's
-   * keys are not to be had.
+   * keys are not to be had, `rate_limited` when too many tokens from that address were refused.
    */
-  validate(token: string): Caller | Promise<Caller>;
+  validate(token: string, source: string): Caller | Promise<Caller>;
+}
+
+export interface KnownTokens {
+  /** The caller of a token that was verified before and is still good; undefined if it has to be verified. */
+  recall(token: string): Caller | undefined;
+}
+
+export interface CallerLimit {
+  /**
+   * Counts a request of the caller.
+   *
+   * @throws BrokerError `rate_limited` when it is one too many.
+   */
+  charge(caller: Caller): void;
 }
 
 export interface PolicySource {
@@ -33,13 +48,23 @@ export interface PolicySource {
   current(): PolicySnapshot;
 }
 
+/** Whether a caller waits for the credentials, or has some that are still good. */
+export type Urgency = 'waiting' | 'background';
+
 export interface CredentialIssuer {
   /**
-   * Credentials for exactly the planned session. `token` is the caller's own, verified token.
+   * Credentials for exactly the planned session. `token` is the caller's own, verified token. Default urgency:
+   * `waiting`.
    *
    * @throws BrokerError with an `sts_…` or `token_…` code.
    */
-  issue(plan: SessionPlan, token: string): IssueResult | Promise<IssueResult>;
+  issue(plan: SessionPlan, token: string, urgency?: Urgency): IssueResult | Promise<IssueResult>;
+}
+
+/** The issued sessions that are in memory, by their keys. */
+export interface HeldSessions {
+  /** The session whose keys these are, if this instance issued it and still holds it; it may have ended. */
+  sessionOfKey(accessKeyId: string): IssuedSession | undefined;
 }
 
 export interface AuditLog {

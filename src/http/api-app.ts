@@ -3,18 +3,24 @@
 import type { Express } from 'express';
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { PolicySource, TokenValidator } from '../core/ports.ts';
+import type { CallerLimit, HeldSessions, PolicySource, TokenValidator } from '../core/ports.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Admission } from './admission.ts';
-import { expressApp, otherMethods, unmatched } from './express-app.ts';
+import { sendContainerError } from './container-error.ts';
+import { expressApp, onlyMethods, otherMethods, unmatched } from './express-app.ts';
 import type { Instrument } from './instrument.ts';
+import { containerCredentials, containerCredentialsRoute } from './routes/container-credentials.ts';
 import { describeCaller } from './routes/describe-caller.ts';
 import { issueCredentials } from './routes/issue-credentials.ts';
+import { sendStsError } from './sts/sts-error.ts';
+import { stsPaths, stsQuery, stsRoute } from './sts/sts-query.ts';
 
 export interface ApiAppOptions {
   readonly exchange: Exchange;
   readonly validator: TokenValidator;
+  readonly limit: CallerLimit;
   readonly policy: PolicySource;
+  readonly sessions: HeldSessions;
   readonly metrics: Metrics;
   readonly route: Instrument;
   readonly admit: Admission;
@@ -23,7 +29,18 @@ export interface ApiAppOptions {
 }
 
 export function apiApp(options: ApiAppOptions): Express {
-  const { exchange, validator, policy, metrics, route, admit, maxBodyBytes, clock } = options;
+  const {
+    exchange,
+    validator,
+    limit,
+    policy,
+    sessions,
+    metrics,
+    route,
+    admit,
+    maxBodyBytes,
+    clock,
+  } = options;
   const app = expressApp();
 
   const credentials = '/v1/credentials';
@@ -31,10 +48,31 @@ export function apiApp(options: ApiAppOptions): Express {
     credentials,
     route(credentials, issueCredentials({ exchange, admit, maxBodyBytes, metrics })),
   );
-  app.all(credentials, route(credentials, otherMethods(admit, 'POST')));
+  const container = route(
+    containerCredentialsRoute,
+    containerCredentials({ exchange, admit, metrics }),
+    sendContainerError,
+  );
+  // A HEAD that issued credentials would leave a record of credentials that nobody has.
+  const otherThanGetOrPost = route(credentials, onlyMethods(admit, 'GET', 'POST'));
+  app.head(credentials, otherThanGetOrPost);
+  app.get(credentials, container);
+  app.all(credentials, otherThanGetOrPost);
+
+  const credentialsOfRole = '/v1/credentials/:role';
+  const otherThanGet = route(containerCredentialsRoute, onlyMethods(admit, 'GET'));
+  app.head(credentialsOfRole, otherThanGet);
+  app.get(credentialsOfRole, container);
+  app.all(credentialsOfRole, otherThanGet);
+
+  app.post(
+    stsPaths,
+    route(stsRoute, stsQuery({ exchange, sessions, admit, metrics, clock }), sendStsError),
+  );
+  app.all(stsPaths, route(stsRoute, otherMethods(admit, 'POST'), sendStsError));
 
   const caller = '/v1/caller';
-  app.get(caller, route(caller, describeCaller({ validator, policy, admit, clock })));
+  app.get(caller, route(caller, describeCaller({ validator, limit, policy, admit, clock })));
   app.all(caller, route(caller, otherMethods(admit, 'GET')));
 
   unmatched(app, route, admit);

@@ -2,6 +2,7 @@
 
 import type { Request } from 'express';
 import { type AdminAccess, requireAdmin } from '../core/admin-access.ts';
+import type { RequestContext } from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
 import type { TokenValidator } from '../core/ports.ts';
 import type { Admission } from './admission.ts';
@@ -14,16 +15,16 @@ export interface AuthorizeAdminOptions {
 }
 
 /** @throws BrokerError */
-export type AuthorizeReader = (req: Request) => Promise<Caller>;
+export type AuthorizeReader = (req: Request, context: RequestContext) => Promise<Caller>;
 
 export function authorizeReader({
   validator,
   access,
   admit,
 }: AuthorizeAdminOptions): AuthorizeReader {
-  return async (req) => {
+  return async (req, { sourceIp }) => {
     admit(req);
-    const caller = await validator.validate(bearerToken(req.headers.authorization));
+    const caller = await validator.validate(bearerToken(req.headers.authorization), sourceIp);
     requireAdmin(access, caller, 'read');
     return caller;
   };

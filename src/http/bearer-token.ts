@@ -1,8 +1,9 @@
-/** The one place where a token may stand: a single Authorization header, scheme Bearer (RFC 6750 section 2.1). */
+/** The one place where a token may stand: a single Authorization header (RFC 6750 section 2.1). */
 
 import { BrokerError } from '../core/errors.ts';
 
 const bearer = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
+const jwtAlone = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /** @throws BrokerError `token_missing` or `token_malformed`. */
 export function bearerToken(authorization: string | undefined): string {
@@ -18,4 +19,15 @@ export function bearerToken(authorization: string | undefined): string {
     });
   }
   return token;
+}
+
+/**
+ * The same, or the JWT without a scheme: AWS SDKs send the content of their token file as it is, and what
+ * Kubernetes writes into such a file is the JWT alone.
+ *
+ * @throws BrokerError `token_missing` or `token_malformed`.
+ */
+export function bearerTokenOrJwt(authorization: string | undefined): string {
+  if (authorization !== undefined && jwtAlone.test(authorization)) return authorization;
+  return bearerToken(authorization);
 }

@@ -1,4 +1,4 @@
-/** The REST form of issued credentials, printed once per session and sent as bytes afterwards. */
+/** Issued credentials as documents, printed once per session and sent as bytes afterwards. */
 
 import { toRfc3339 } from '../core/clock.ts';
 import type { IssuedSession } from '../core/credentials.ts';
@@ -6,13 +6,22 @@ import type { SessionPlan } from '../core/session.ts';
 
 export type CredentialsDocument = (session: IssuedSession, plan: SessionPlan) => Buffer;
 
-export function credentialsDocument(): CredentialsDocument {
+/** The REST form. */
+export const credentialsDocument = (): CredentialsDocument => printedOnce(documentOf);
+
+/** The form of the container-credentials protocol, as the AWS SDKs read it. */
+export const containerCredentialsDocument = (): CredentialsDocument =>
+  printedOnce(containerDocumentOf);
+
+function printedOnce(
+  form: (session: IssuedSession, plan: SessionPlan) => object,
+): CredentialsDocument {
   // Dropped together with the session when the cache lets go of it.
   const printed = new WeakMap<IssuedSession, Buffer>();
   return (session, plan) => {
     let document = printed.get(session);
     if (document === undefined) {
-      document = Buffer.from(JSON.stringify(documentOf(session, plan)));
+      document = Buffer.from(JSON.stringify(form(session, plan)));
       printed.set(session, document);
     }
     return document;
@@ -33,5 +42,16 @@ function documentOf(
     assumedRole: { arn: assumedRoleArn, id: assumedRoleId },
     mapping: plan.mappingId,
     role: plan.roleArn,
+  };
+}
+
+function containerDocumentOf({ credentials }: IssuedSession, { roleArn }: SessionPlan) {
+  return {
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    Token: credentials.sessionToken,
+    Expiration: toRfc3339(credentials.expiresAt),
+    AccountId: roleArn.split(':')[4],
+    RoleArn: roleArn,
   };
 }

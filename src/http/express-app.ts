@@ -20,7 +20,11 @@ export function expressApp(): Express {
 /** Answers the other methods of a path: 405 with the methods that it does take. */
 export function otherMethods(admit: Admission, ...methods: readonly string[]): RouteHandler {
   // Express answers HEAD wherever it answers GET.
-  const allow = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
+  return onlyMethods(admit, ...(methods.includes('GET') ? [...methods, 'HEAD'] : methods));
+}
+
+/** The same for a path whose GET does something that HEAD must not. */
+export function onlyMethods(admit: Admission, ...allow: readonly string[]): RouteHandler {
   return (req) => {
     admit(req);
     throw new BrokerError('method_not_allowed', { allow, detail: `Use ${allow.join(' or ')}.` });

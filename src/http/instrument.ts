@@ -1,4 +1,4 @@
-/** Times a route, admits its requests, and turns what it throws into a problem document. */
+/** Times a route, and turns what it throws into an answer. */
 
 import type { Request, RequestHandler, Response } from 'express';
 import type { RequestContext } from '../core/audit-record.ts';
@@ -11,6 +11,8 @@ import { requestContext } from './request-context.ts';
 
 export interface InstrumentOptions {
   readonly metrics: Pick<Metrics, 'requestSeconds' | 'inFlight'>;
+  /** Counted up and down; default: that of all listeners without one of their own. */
+  readonly inFlight?: { requests: number };
   readonly logger: Logger;
   readonly clientIp: ClientIp;
 }
@@ -22,25 +24,42 @@ export type RouteHandler = (
   context: RequestContext,
 ) => void | Promise<void>;
 
-/** `name` is the route's template: it labels metrics and audit records, so it must be from a closed set. */
-export type Instrument = (name: string, handler: RouteHandler) => RequestHandler;
+/** Prints an error in the shape that the clients of a route understand. */
+export type SendError = (res: Response, error: BrokerError, requestId: string) => void;
 
-export function instrument({ metrics, logger, clientIp }: InstrumentOptions): Instrument {
-  return (name, handler) => {
+/**
+ * `name` is the route's template: it labels metrics and audit records, so it must be from a closed set. Errors are
+ * problem documents unless the route has a shape of its own for them.
+ */
+export type Instrument = (
+  name: string,
+  handler: RouteHandler,
+  sendError?: SendError,
+) => RequestHandler;
+
+export function instrument({
+  metrics,
+  inFlight = metrics.inFlight.others,
+  logger,
+  clientIp,
+}: InstrumentOptions): Instrument {
+  return (name, handler, sendError = sendProblem) => {
     const durations = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((status_class) =>
       lazily(() => metrics.requestSeconds.child({ route: name, status_class })),
     );
     return async function route(req, res) {
       const startedAt = performance.now();
-      metrics.inFlight.requests += 1;
+      inFlight.requests += 1;
       let context: RequestContext | undefined;
       try {
         context = requestContext(req, name, clientIp);
         await handler(req, res, context);
       } catch (error) {
-        answerError(res, error, context, name, logger);
+        const failure = noteError(error, context, name, logger);
+        if (res.headersSent) res.destroy();
+        else sendError(res, failure, context?.requestId ?? '');
       } finally {
-        metrics.inFlight.requests -= 1;
+        inFlight.requests -= 1;
         durations[Math.floor(res.statusCode / 100) - 1]?.().observe(
           (performance.now() - startedAt) / 1000,
         );
@@ -49,20 +68,18 @@ export function instrument({ metrics, logger, clientIp }: InstrumentOptions): In
   };
 }
 
-function answerError(
-  res: Response,
+function noteError(
   error: unknown,
   context: RequestContext | undefined,
   route: string,
   logger: Logger,
-): void {
+): BrokerError {
   const problem = error instanceof BrokerError ? error : new BrokerError('internal_error');
   const requestId = context?.requestId ?? '';
   const event = { requestId, route, code: problem.code, reason: problem.reason };
   if (problem.status < 500) logger.info(event, 'refused');
   else logger.error({ ...event, err: error }, 'failed');
-  if (res.headersSent) res.destroy();
-  else sendProblem(res, problem, requestId);
+  return problem;
 }
 
 /** A series appears once there is something to count: empty ones only make the page longer. */

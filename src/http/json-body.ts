@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../core/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
-import { refusalOf } from './broken-connections.ts';
+import { readBodyBytes } from './body-bytes.ts';
 
 const limits = { maxDepth: 16, maxKeys: 1024 };
 const jsonMediaType = /^application\/json(?:; ?charset="?utf-8"?)?$/i;
@@ -26,8 +26,10 @@ export async function readJsonBody<Schema extends z.ZodType>(
   const absent = chunked === undefined && (length === undefined || length === '0');
   if (absent && whenAbsent !== undefined) return whenAbsent;
   requireJson(req);
-  if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
-  return parseBody(await readBytes(req, maxBytes), schema);
+  const document = parseBody(await readBodyBytes(req, maxBytes));
+  // Go clients of openapi-generator cannot leave an optional body out: they send null.
+  if (document === null && whenAbsent !== undefined) return whenAbsent;
+  return checked(document, schema);
 }
 
 function requireJson({ headers }: IncomingMessage): void {
@@ -39,35 +41,16 @@ function requireJson({ headers }: IncomingMessage): void {
   }
 }
 
-function readBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    req.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) chunks.push(chunk);
-      else reject(tooLarge(maxBytes));
-    });
-    req.on('end', () =>
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
-    );
-    const cutOff = () => reject(new BrokerError(refusalOf(req.socket) ?? 'request_malformed'));
-    req.on('error', cutOff);
-    req.on('close', () => {
-      // Every request closes; one that was read whole has nothing to report, and an error is dear to make.
-      if (!req.complete) cutOff();
-    });
-  });
-}
-
-function parseBody<Schema extends z.ZodType>(bytes: Buffer, schema: Schema): z.output<Schema> {
-  let document: unknown;
+function parseBody(bytes: Buffer): unknown {
   try {
-    document = parseStrictJson(bytes, limits);
+    return parseStrictJson(bytes, limits);
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     throw new BrokerError('body_malformed', { detail: `The body ${error.message}.` });
   }
+}
+
+function checked<Schema extends z.ZodType>(document: unknown, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;
   throw new BrokerError('body_invalid', {
@@ -77,8 +60,4 @@ function parseBody<Schema extends z.ZodType>(bytes: Buffer, schema: Schema): z.o
       detail: issue.code === 'unrecognized_keys' ? 'has members that are not known' : issue.message,
     })),
   });
-}
-
-function tooLarge(maxBytes: number): BrokerError {
-  return new BrokerError('body_too_large', { detail: `Send at most ${maxBytes} bytes.` });
 }

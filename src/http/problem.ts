@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Response } from 'express';
-import type { BrokerError } from '../core/errors.ts';
+import type { BrokerError, RateLimit } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
 import { noteAnswer } from './broken-connections.ts';
 import { responseHeaders } from './response-headers.ts';
@@ -12,17 +12,33 @@ import { responseHeaders } from './response-headers.ts';
 const typePrefix = 'urn:token-broker:error:';
 
 export function sendProblem(res: Response, error: BrokerError, requestId: string): void {
+  const text = JSON.stringify(problemOf(error, requestId));
+  sendErrorText(res, error, requestId, { contentType: 'application/problem+json', text });
+}
+
+export interface ErrorText {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** An error in the shape of its wire form, with the headers that errors have in all of them. */
+export function sendErrorText(
+  res: Response,
+  error: BrokerError,
+  requestId: string,
+  { contentType, text }: ErrorText,
+): void {
   // Where one message ends and the next begins is in doubt: do not read on.
   if (error.code === 'request_malformed') res.shouldKeepAlive = false;
   noteAnswer(res.req);
-  const body = Buffer.from(JSON.stringify(problemOf(error, requestId)));
+  const body = Buffer.from(text);
   res.writeHead(error.status, [
     ...responseHeaders,
     ...extraHeaders(error),
     'X-Request-Id',
     requestId,
     'Content-Type',
-    'application/problem+json',
+    contentType,
     'Content-Length',
     String(body.length),
   ]);
@@ -49,7 +65,7 @@ export function rawProblem(error: BrokerError): string {
   return `${head}\r\n${body}`;
 }
 
-function problemOf(error: BrokerError, requestId: string) {
+export function problemOf(error: BrokerError, requestId: string) {
   return {
     type: typePrefix + error.code,
     title: errorCodes[error.code].title,
@@ -69,8 +85,22 @@ function extraHeaders(error: BrokerError): string[] {
   if (error.retryAfterSeconds !== undefined) {
     headers.push('Retry-After', String(error.retryAfterSeconds));
   }
+  if (error.rateLimit !== undefined) headers.push(...rateLimitHeaders(error, error.rateLimit));
   if (error.allow !== undefined) headers.push('Allow', error.allow.join(', '));
   return headers;
+}
+
+/** draft-ietf-httpapi-ratelimit-headers-10: nothing remains, and when there will be something again. */
+function rateLimitHeaders(
+  { retryAfterSeconds }: BrokerError,
+  { policy, quota, windowSeconds }: RateLimit,
+): string[] {
+  return [
+    'RateLimit-Policy',
+    `"${policy}";q=${quota};w=${windowSeconds}`,
+    'RateLimit',
+    `"${policy}";r=0;t=${retryAfterSeconds ?? windowSeconds}`,
+  ];
 }
 
 function challengeOf(error: BrokerError): string | undefined {

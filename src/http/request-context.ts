@@ -13,5 +13,10 @@ export function requestContext(req: Request, route: string, clientIp: ClientIp):
     req.socket.remoteAddress,
     typeof forwardedFor === 'string' ? forwardedFor : undefined,
   );
-  return { requestId: randomUUID(), route, sourceIp, peerIp, userAgent };
+  return { requestId: randomUUID(), route, sourceIp, peerIp, userAgent: withoutToken(userAgent) };
+}
+
+/** A token that was put into the wrong header by mistake must not get into the audit log (T33). */
+function withoutToken(userAgent: string | undefined): string | undefined {
+  return userAgent?.includes('eyJ') === true ? '[looks like a token]' : userAgent;
 }

@@ -3,7 +3,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Express } from 'express';
+import type { Express, Request, Response } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isAnswered, noteRefusal } from './broken-connections.ts';
@@ -12,6 +12,8 @@ import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './
 
 export interface ListenerOptions {
   readonly app: Express;
+  /** Asked before the application; true if it has answered itself. */
+  readonly guard?: ((req: Request, res: Response) => boolean) | undefined;
   readonly host: string;
   readonly port: number;
   readonly tls: TlsFiles | undefined;
@@ -50,7 +52,17 @@ const maxRequestsPerSocket = 10_000;
 const sweepMs = 20;
 
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { app, host, port, tls, maxConnections, clock, timeouts = defaultTimeouts } = options;
+  const {
+    app,
+    guard,
+    host,
+    port,
+    tls,
+    maxConnections,
+    clock,
+    timeouts = defaultTimeouts,
+  } = options;
+  const answer = guard === undefined ? app : guarded(app, guard);
   const serverOptions: http.ServerOptions = {
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
@@ -63,8 +75,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
   const { server, release } =
     tls === undefined
-      ? { server: http.createServer(serverOptions, app), release: undefined }
-      : secureServer({ ...serverOptions, handshakeTimeout: timeouts.headersMs }, app, tls, clock);
+      ? { server: http.createServer(serverOptions, answer), release: undefined }
+      : secureServer(
+          { ...serverOptions, handshakeTimeout: timeouts.headersMs },
+          answer,
+          tls,
+          clock,
+        );
   // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
@@ -73,7 +90,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     refuseConnection(error, socket, options.onConnectionError);
   });
   // An unanswered `Expect` or `Upgrade` must not leave a connection hanging.
-  server.on('checkExpectation', (request, response) => app(request, response));
+  server.on('checkExpectation', (request, response) => answer(request, response));
   server.on('upgrade', (_request, socket: Socket) => {
     refuseConnection(new Error('upgrade'), socket, options.onConnectionError);
   });
@@ -119,15 +136,23 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
 }
 
+function guarded(app: Express, guard: NonNullable<ListenerOptions['guard']>): http.RequestListener {
+  // They are born with Express's prototypes.
+  const answer = (req: Request, res: Response) => {
+    if (!guard(req, res)) app(req, res);
+  };
+  return answer as unknown as http.RequestListener;
+}
+
 function secureServer(
   options: https.ServerOptions,
-  app: Express,
+  answer: http.RequestListener,
   files: TlsFiles,
   clock: Clock,
 ): { readonly server: https.Server; readonly release: () => void } {
   const current = readTlsFiles(files);
   const minVersion = 'TLSv1.2';
-  const server = https.createServer({ ...options, ...current, minVersion }, app);
+  const server = https.createServer({ ...options, ...current, minVersion }, answer);
   // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
   server.prependListener('tlsClientError', (_error, socket) => socket.destroy());
   const use = (material: TlsMaterial) => server.setSecureContext({ ...material, minVersion });

@@ -1,7 +1,7 @@
 /** Every metric of the service, declared in one place. Labels come from closed sets only; docs/metrics.md lists them. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { HotCounter, HotHistogram } from './hot-metrics.ts';
+import { type CounterChild, HotCounter, HotHistogram } from './hot-metrics.ts';
 
 const requestBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
@@ -16,6 +16,16 @@ const misnamed = [
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ];
+
+/** What requests are refused by because there are too many of them. */
+export const limits = [
+  'caller',
+  'failed_tokens',
+  'in_flight',
+  'event_loop',
+  'sts_account',
+] as const;
+export type Limit = (typeof limits)[number];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -49,19 +59,31 @@ export function createMetrics(build: BuildInfo) {
     registers,
   }).set({ version: build.version, node: build.node }, 1);
 
-  const inFlight = { requests: 0 };
+  const inFlight = { api: { requests: 0 }, others: { requests: 0 } };
   new Gauge({
     name: 'tokenbroker_http_requests_in_flight',
     help: 'Requests being answered.',
     registers,
     collect() {
-      this.set(inFlight.requests);
+      this.set(inFlight.api.requests + inFlight.others.requests);
     },
   });
+
+  const limitRefusals = new HotCounter({
+    registry,
+    name: 'tokenbroker_limit_refusals_total',
+    help: 'Requests refused because there were too many, by the limit that was reached.',
+    labels: ['limit'],
+  });
+  // All of them are there from the start: rates of a series that appears with its first event miss that event.
+  const refusedBy = Object.fromEntries(
+    limits.map((limit) => [limit, limitRefusals.child({ limit })]),
+  ) as Record<Limit, CounterChild>;
 
   return {
     registry,
     inFlight,
+    refusedBy,
     requestSeconds: new HotHistogram({
       registry,
       name: 'tokenbroker_http_request_duration_seconds',
@@ -139,6 +161,11 @@ export function createMetrics(build: BuildInfo) {
       name: 'tokenbroker_audit_records_total',
       help: 'Audit records by sink and result.',
       labels: ['sink', 'result'],
+    }),
+    repeatedDenials: new Counter({
+      name: 'tokenbroker_audit_repeated_denials_total',
+      help: 'Denied requests that share an audit record with equal ones.',
+      registers,
     }),
     auditSeconds: new HotHistogram({
       registry,

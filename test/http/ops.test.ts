@@ -49,11 +49,14 @@ describe('probes', () => {
     expect(`${status} ${body.code}`).toBe(expected);
   });
 
-  it.each(['api', 'admin'] as const)('and metrics are not on the %s listener', async (listener) => {
-    for (const path of ['/livez', '/readyz', '/metrics']) {
-      expect((await broker.call({ listener, path })).status).toBe(404);
-    }
-  });
+  it.each(['api', 'admin'] as const)(
+    'and metrics are not on the %s listener (T40)',
+    async (listener) => {
+      for (const path of ['/livez', '/readyz', '/metrics']) {
+        expect((await broker.call({ listener, path })).status).toBe(404);
+      }
+    },
+  );
 });
 
 describe('metrics', () => {
@@ -131,7 +134,7 @@ describe('metrics', () => {
     expect(series.get('tokenbroker_http_requests_in_flight')).toBe(1);
   });
 
-  it('have few series, and no label from a request, whatever is asked', async () => {
+  it('have few series, and no label from a request, whatever is asked (T40)', async () => {
     const canary = 'CANARY';
     const hostile = Array.from({ length: 300 }, (_, index) => {
       const head = `Host: ${canary}${index}\r\nUser-Agent: ${canary}${index}\r\n`;

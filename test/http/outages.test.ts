@@ -196,7 +196,7 @@ describe('the audit log', () => {
   });
 });
 
-describe('the role-mapping table', () => {
+describe('the role-mapping table (T27)', () => {
   it('that is away from the start leaves the broker not ready, and nothing is issued until it is back', async () => {
     await start({ beforeStart: ({ dynamodb }) => dynamodb.setFault({ kind: 'reset' }) });
 

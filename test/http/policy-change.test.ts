@@ -16,7 +16,7 @@ async function cachedEntries(): Promise<number | undefined> {
   return (await broker.metrics()).get('tokenbroker_credential_cache_entries');
 }
 
-describe('credentials in the cache', () => {
+describe('credentials in the cache (T31)', () => {
   it('are refused and forgotten once their role mapping is disabled', async () => {
     broker = await startBrokerFixture();
     expect(await broker.issue('orders')).toMatchObject({ status: 200 });

@@ -11,7 +11,7 @@ import { sendRaw } from '../support/raw-http.ts';
 let broker: BrokerFixture;
 afterEach(() => broker.stop());
 
-describe('with everything logged', () => {
+describe('with everything logged (T33)', () => {
   it('no token, secret key or session token is in a log, the audit log, a metric, an error or a file', async () => {
     broker = await startBrokerFixture({
       logLevel: 'debug',
@@ -53,7 +53,10 @@ describe('with everything logged', () => {
     const misplaced = [
       { path: `/v1/credentials?token=${token}`, token },
       { path: `/v1/${token}` },
+      { method: 'GET', path: `/v1/credentials/${token}`, token },
+      { method: 'GET', path: `/v1/credentials?role=${token}`, headers: { authorization: token } },
       { path: '/v1/credentials', headers: { cookie: token, 'x-request-id': token } },
+      { path: '/v1/credentials', headers: { 'user-agent': `app ${token}` } },
       { path: '/v1/credentials', headers: { authorization: `Basic ${token}` } },
       { path: '/v1/credentials', token: `${token.slice(0, -20)}AAAA${token.slice(-16)}` },
     ];

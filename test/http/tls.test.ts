@@ -67,7 +67,7 @@ function saidTo(bytes: string | Buffer): Promise<string> {
   });
 }
 
-describe('a listener with a certificate', () => {
+describe('a listener with a certificate (T16, T35)', () => {
   it('hands out credentials over TLS 1.2 and 1.3, and speaks nothing older', async () => {
     const first = selfSigned('first');
     await start(first);

@@ -165,7 +165,7 @@ describe('renewal in the background', () => {
     ['InvalidIdentityToken', 400, 'sts_token_rejected'],
     ['IDPRejectedClaim', 403, 'sts_token_rejected'],
     ['MalformedPolicyDocument', 400, 'sts_request_rejected'],
-  ])('that meets %s drops the old credentials for good', async (code, status, expected) => {
+  ])('that meets %s drops the old credentials for good (T31)', async (code, status, expected) => {
     const { cache, ask, answer, clock, count, renewalsEnded } = await start();
     await ask();
     await clock.advance(dueMs);

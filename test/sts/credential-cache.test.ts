@@ -63,7 +63,7 @@ describe('a cached session', () => {
   });
 });
 
-describe('failures', () => {
+describe('failures (T29)', () => {
   it.each([
     [403, 'AccessDenied', 'sts_access_denied'],
     [500, 'InternalFailure', 'sts_unavailable'],
@@ -118,7 +118,7 @@ describe('failures', () => {
   });
 });
 
-describe('the life of a session', () => {
+describe('the life of a session (T32)', () => {
   const withoutRenewals = { maxRenewals: 0 };
 
   it.each([
@@ -264,7 +264,7 @@ describe('bounds', () => {
   });
 });
 
-describe('a purge', () => {
+describe('a purge (T31)', () => {
   it('drops what matches and leaves the rest', async () => {
     const { cache, ask, count } = await start();
     const alice = planned({ caller: { subject: 'alice-subject' } });

@@ -5,7 +5,7 @@ import { minRemainingMs, renewalRemainingMs } from '../../src/sts/session-lifeti
 const durations = fc.integer({ min: 900, max: 43_200 });
 const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-describe('the least life that credentials are handed out with', () => {
+describe('the least life that credentials are handed out with (T32)', () => {
   it.each([
     [900, 300],
     [1200, 400],

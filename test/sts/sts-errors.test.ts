@@ -159,7 +159,7 @@ describe('the cause of a failure, for the log', () => {
     ['an error code that repeats the token', (call) => failure(400, call.token)],
     ['a server error with credentials in it', changed((xml) => xml, 500)],
     ['a reset connection', () => 'reset'],
-  ])('has no secret anywhere after %s', async (_what, answer) => {
+  ])('has no secret anywhere after %s (T33)', async (_what, answer) => {
     const { error, calls } = await refusalFor(answer);
 
     const token = calls[0]?.token ?? '';

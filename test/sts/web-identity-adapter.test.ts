@@ -26,7 +26,7 @@ afterEach(async () => {
 const { plan, token } = planned();
 
 describe('an exchange', () => {
-  it('asks for exactly the planned session, unsigned', async () => {
+  it('asks for exactly the planned session, unsigned (T23)', async () => {
     const { adapter, servers } = await start();
     const policy = '{"Version":"2012-10-17","Statement":[]}';
     const policyArns = ['arn:aws:iam::aws:policy/ReadOnlyAccess', 'arn:aws:iam::aws:policy/Two'];
@@ -64,7 +64,7 @@ describe('an exchange', () => {
     expect(names.filter((name) => name.startsWith('Policy'))).toEqual([]);
   });
 
-  it('neither goes where the environment points nor takes credentials or retries from there', async () => {
+  it('neither goes where the environment points nor takes credentials or retries from there (T34)', async () => {
     const { servers } = await start();
     servers[0].script = () => failure(500, 'InternalFailure');
     const elsewhere = { region: 'xx-nowhere-1' };

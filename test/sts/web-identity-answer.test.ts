@@ -93,7 +93,7 @@ const lies: [string, (call: ScriptedCall) => ScriptedAnswer][] = [
   ['another subject', ofFields(() => ({ SubjectFromWebIdentityToken: 'somebody-else' }))],
 ];
 
-describe('an answer that is not what was asked for', () => {
+describe('an answer that is not what was asked for (T32, T34)', () => {
   it.each(lies)('%s is refused with 502, tried once, and not cached', async (_what, lie) => {
     const cache = new CredentialCache({ issuer: sts.adapter, clock: systemClock });
     const { plan, token } = planned();

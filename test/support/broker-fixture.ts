@@ -11,6 +11,7 @@ import {
   createBroker,
 } from '../../src/broker.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
+import type { AuditedRepeats } from '../../src/core/audit-record.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
@@ -45,6 +46,8 @@ export interface BrokerFixtureOptions {
   /** Runs when the world outside is there and the broker is not. */
   readonly beforeStart?: (outside: OutsideWorld) => void | Promise<void>;
   readonly timeouts?: BrokerOptions['timeouts'];
+  /** Default: none, for it is the tests that keep this process busy. */
+  readonly eventLoopDelayMs?: () => number;
 }
 
 export interface LoggedEvent {
@@ -59,6 +62,7 @@ export interface AuditedRecord {
   readonly requestId?: string;
   readonly outcome?: string;
   readonly code?: string;
+  readonly repeats?: AuditedRepeats;
   readonly [field: string]: unknown;
 }
 
@@ -73,13 +77,16 @@ export interface BrokerFixture extends OutsideWorld {
   readonly logs: readonly LoggedEvent[];
   /** An access token; of the app client itself unless `user` is given. */
   token(client: ClientName, options?: Omit<AccessTokenOptions, 'clientId'>): string;
-  /** Sends a request and holds both it and the answer against openapi.yaml. */
+  /**
+   * Sends a request and holds both it and the answer against openapi.yaml. Its User-Agent is one of its own unless
+   * the call has one: equal denials of one client would share a record.
+   */
   call(call: Call): Promise<Answer>;
   /** `POST /v1/credentials` of that client. */
   issue(client: ClientName, body?: unknown): Promise<Answer>;
   /** Everything on record, oldest first. */
   auditRecords(): readonly AuditedRecord[];
-  /** The record of the request with that id; fails unless there is exactly one. */
+  /** The record of the request with that id, or the one that counts it; fails unless there is exactly one. */
   auditRecordOf(answer: Answer): AuditedRecord;
   /** Every series of the metrics page: `name{label="value"}` → value. */
   metrics(): Promise<ReadonlyMap<string, number>>;
@@ -123,6 +130,7 @@ export async function startBrokerFixture(
         stream: { write: (line) => void lines.push(line) },
       }),
       clock,
+      eventLoopDelayMs: options.eventLoopDelayMs ?? (() => 0),
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
     const urls = await broker.start();
@@ -146,7 +154,12 @@ interface Parts {
 function fixture(parts: Parts): BrokerFixture {
   const { outside, urls, directory, table, lines, stopBroker, stop } = parts;
   const auditDirectory = join(directory, 'audit');
-  const call = (one: Call) => send(urlOf(urls, one.listener ?? 'api'), one);
+  let calls = 0;
+  const call = (one: Call) => {
+    calls += 1;
+    const headers = { 'user-agent': `test/${calls}`, ...one.headers };
+    return send(urlOf(urls, one.listener ?? 'api'), { ...one, headers });
+  };
   const token: BrokerFixture['token'] = (name, options) =>
     outside.issuer.issueAccessToken({ clientId: clients[name].clientId, ...options });
   const auditRecords = () =>
@@ -170,9 +183,12 @@ function fixture(parts: Parts): BrokerFixture {
       call({ method: 'POST', path: '/v1/credentials', token: token(name), body }),
     auditRecords,
     auditRecordOf({ requestId }) {
-      const lines = linesIn(auditDirectory).filter((line) => line.includes(`"${requestId}"`));
-      if (lines.length !== 1) throw new Error(`${lines.length} audit records of one request`);
-      return JSON.parse(lines[0] as string) as AuditedRecord;
+      const records = linesIn(auditDirectory)
+        .filter((line) => line.includes(`"${requestId}"`))
+        .map((line) => JSON.parse(line) as AuditedRecord)
+        .filter((record) => idsOf(record).includes(requestId));
+      if (records.length !== 1) throw new Error(`${records.length} audit records of one request`);
+      return records[0] as AuditedRecord;
     },
     metrics,
     async putMapping(input) {
@@ -185,6 +201,11 @@ function fixture(parts: Parts): BrokerFixture {
     stopBroker,
     stop,
   };
+}
+
+/** A record of repeats has the id of the first denial, which has a record of its own. */
+function idsOf({ requestId, repeats }: AuditedRecord): readonly (string | undefined)[] {
+  return repeats?.requestIds ?? [requestId];
 }
 
 function urlOf(urls: Partial<Record<ListenerName, string>>, name: ListenerName): string {

@@ -10,32 +10,49 @@ import type { ConfigInput } from './broker-fixture.ts';
 
 export interface BrokerProcess {
   readonly urls: BrokerUrls;
+  readonly pid: number;
   /** Everything on standard error so far, which is the log. */
   readonly logText: string;
   /** Whether the log is read, as it is at first. */
   readLog(read: boolean): void;
-  signal(signal: 'SIGTERM' | 'SIGINT'): void;
+  signal(signal: NodeJS.Signals): void;
   /** Exit code, or the name of the signal that ended it. */
   readonly exit: Promise<number | string>;
+}
+
+export interface BrokerProcessOptions {
+  readonly readyFile?: string;
+  /** Besides the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Compiled by `npm test` before the tests. */
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** `directory` keeps the files that belong to it. */
+/** `directory` keeps the files that belong to it, and is where it runs. */
 export async function startBrokerProcess(
   directory: string,
   config: ConfigInput,
-  { readyFile = join(directory, 'ready.json') }: { readonly readyFile?: string } = {},
+  { readyFile = join(directory, 'ready.json'), env = {} }: BrokerProcessOptions = {},
 ): Promise<BrokerProcess> {
   const configFile = join(directory, 'config.yaml');
   writeFileSync(configFile, stringify(config));
   const ready = appearance(directory, 'ready.json');
-  const child = spawn(
+  const words = [
     process.execPath,
-    [main, 'serve', '--config', configFile, '--ready-file', readyFile],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+    main,
+    'serve',
+    '--config',
+    configFile,
+    '--ready-file',
+    readyFile,
+  ];
+  // Without core files, as docs/deployment.md has it.
+  const child = spawn('bash', ['-c', 'ulimit -c 0; exec "$@"', 'bash', ...words], {
+    cwd: directory,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let logText = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     logText += text;
@@ -51,6 +68,7 @@ export async function startBrokerProcess(
   }
   return {
     urls: JSON.parse(readFileSync(readyFile, 'utf8')) as BrokerUrls,
+    pid: child.pid ?? 0,
     get logText() {
       return logText;
     },

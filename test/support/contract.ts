@@ -4,11 +4,19 @@ import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { parse } from 'yaml';
+import { parseXml } from './xml.ts';
 
 /** Lower-case names. */
 export type Headers = Readonly<Record<string, string | undefined>>;
 
 export type ListenerName = 'api' | 'admin' | 'ops';
+
+/** Generators make a class of each tag, and a tag is a listener. */
+export const listenerOfTag: Readonly<Record<string, ListenerName>> = {
+  credentials: 'api',
+  admin: 'admin',
+  ops: 'ops',
+};
 
 export interface Exchanged {
   readonly listener: ListenerName;
@@ -16,7 +24,7 @@ export interface Exchanged {
   /** With the query. */
   readonly target: string;
   readonly requestHeaders: Headers;
-  /** Undefined: none, or not JSON. */
+  /** The text, if it is a form; undefined: none, or not JSON. */
   readonly requestBody: unknown;
   readonly status: number;
   readonly headers: Headers;
@@ -26,9 +34,12 @@ export interface Exchanged {
 /** What is wrong with an exchange; empty if nothing is. */
 export function contractFaults(exchanged: Exchanged): readonly string[] {
   const { method, status, headers } = exchanged;
-  const found = operationOf(exchanged);
+  // A path that answers GET need not answer HEAD.
+  const found = method === 'HEAD' && status === 405 ? undefined : operationOf(exchanged);
   const response =
-    found === undefined ? sharedResponse(status) : documentedResponse(found.operation, status);
+    found === undefined
+      ? (refusalOfMethod(exchanged) ?? sharedResponse(status))
+      : documentedResponse(found.operation, status);
   if (response === undefined) return [`status ${status} is not documented`];
   const faults = [...headerFaults(response, headers), ...securityHeaderFaults(headers)];
   // The answer to HEAD is that to GET without its body.
@@ -80,8 +91,8 @@ export interface Operation {
 }
 
 export interface OpenApi {
-  readonly servers: readonly object[];
-  readonly tags: readonly { readonly name: string }[];
+  readonly servers: readonly { readonly description: string }[];
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>;
@@ -140,19 +151,26 @@ export function documentedResponse(
 const dateTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z$/;
 
 const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, strictRequired: false });
-for (const annotation of ['example', 'openapi', 'info', 'components']) ajv.addKeyword(annotation);
+for (const annotation of ['example', 'openapi', 'info', 'components', 'xml']) {
+  ajv.addKeyword(annotation);
+}
 ajv.addFormat('date-time', dateTime);
 ajv.addFormat('uuid', /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 ajv.addFormat('int32', { type: 'number', validate: Number.isInteger });
 ajv.addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
-ajv.addSchema({ $id: 'contract', components: contract.components }, 'contract', false, false);
+ajv.addSchema(
+  { $id: 'contract', components: withoutFurtherMembers(contract.components) },
+  'contract',
+  false,
+  false,
+);
 const compiled = new WeakMap<Schema, ValidateFunction>();
 
 /** What is wrong with a value by a schema of the contract. */
 export function schemaFaults(schema: Schema, value: unknown): readonly string[] {
   let validate = compiled.get(schema);
   if (validate === undefined) {
-    validate = ajv.compile(absolute(schema));
+    validate = ajv.compile(absolute(withoutFurtherMembers(schema)));
     compiled.set(schema, validate);
   }
   validate(value);
@@ -160,6 +178,30 @@ export function schemaFaults(schema: Schema, value: unknown): readonly string[] 
     ({ instancePath, message, params }) =>
       `${instancePath || '/'} ${message} ${JSON.stringify(params)}`,
   );
+}
+
+/** Clients must bear members of tomorrow in answers; what the service says today must be written down today. */
+function withoutFurtherMembers<Part>(part: Part): Part {
+  return JSON.parse(JSON.stringify(part), (_name, value: Schema | null) =>
+    value?.['properties'] === undefined || value['additionalProperties'] !== true
+      ? value
+      : { ...withTwins(value), additionalProperties: false },
+  ) as Part;
+}
+
+/** Names that differ from a listed one in case only must be there, but generators could not list them. */
+function withTwins({ 'x-lower-case-twins': listed = [], ...schema }: Schema): Schema {
+  const properties = schema['properties'] as Readonly<Record<string, Schema>>;
+  const names = listed as readonly string[];
+  const twins = names.map((name) => [name.toLowerCase(), properties[name]]);
+  return {
+    ...schema,
+    properties: { ...properties, ...Object.fromEntries(twins) },
+    required: [
+      ...((schema['required'] as readonly string[]) ?? []),
+      ...twins.map(([name]) => name),
+    ],
+  };
 }
 
 /** References in the document are relative to its root. */
@@ -171,16 +213,26 @@ function absolute(schema: Schema): Schema {
   ) as Schema;
 }
 
-/** Tags are the names of the listeners. */
-function operationOf({ listener, method, target }: Exchanged): DocumentedOperation | undefined {
+function operationOf(exchanged: Exchanged): DocumentedOperation | undefined {
+  const documented = exchanged.method === 'HEAD' ? 'GET' : exchanged.method;
+  return operationsAt(exchanged).find(({ method }) => method === documented);
+}
+
+function operationsAt({ listener, target }: Exchanged): readonly DocumentedOperation[] {
   const [path = ''] = target.split('?', 1);
-  const documented = method === 'HEAD' ? 'GET' : method;
-  return operations.find(
+  return operations.filter(
     (candidate) =>
-      candidate.operation.tags.includes(listener) &&
-      candidate.method === documented &&
-      pathPattern(candidate.path).test(path),
+      candidate.operation.tags.some((tag) => listenerOfTag[tag] === listener) &&
+      // The contract says in words that this path may end with a slash, or be one.
+      pathPattern(candidate.path).test(['/sts/', '/'].includes(path) ? '/sts' : path),
   );
+}
+
+/** Of a path whose errors have a shape of their own. */
+function refusalOfMethod(exchanged: Exchanged): ResponseObject | undefined {
+  if (exchanged.status !== 405) return undefined;
+  const [refused] = operationsAt(exchanged).filter(({ operation }) => operation.responses['405']);
+  return refused && documentedResponse(refused.operation, 405);
 }
 
 function pathPattern(template: string): RegExp {
@@ -241,14 +293,27 @@ function bodyFaults({ content }: ResponseObject, { headers, text }: Exchanged): 
   if (content === undefined) return text === '' ? [] : ['there must be no body'];
   const media = content[type];
   if (media === undefined) return [`content type ${type} is not documented`];
+  if (type === 'text/xml') return xmlFaults(media.schema, text);
   return schemaFaults(media.schema, type.endsWith('json') ? JSON.parse(text) : text);
+}
+
+/** Schemas describe what the root element holds, and say how it is called. */
+function xmlFaults(schema: Schema, text: string): readonly string[] {
+  const { name, namespace, content } = parseXml(text);
+  const xml = resolve<Schema>(schema)['xml'] as Schema | undefined;
+  const root = { name: xml?.['name'] ?? name, namespace: xml?.['namespace'] };
+  return [
+    ...(root.name === name ? [] : [`the root element must not be ${name}`]),
+    ...(root.namespace === namespace ? [] : [`the namespace must not be ${namespace}`]),
+    ...schemaFaults(schema, content),
+  ];
 }
 
 /** What was accepted must be what the contract lets clients send. */
 function requestFaults(documented: DocumentedOperation, exchanged: Exchanged): readonly string[] {
   return [
     ...parameterFaults(documented, exchanged),
-    ...requestBodyFaults(documented.operation, exchanged.requestBody),
+    ...requestBodyFaults(documented.operation, exchanged),
   ];
 }
 
@@ -274,10 +339,36 @@ function parameterFault({ name, required, schema }: Parameter, value: string | u
   return schemaFaults(schema, asTyped(schema, value)).map((fault) => `${name}: ${fault}`);
 }
 
-function requestBodyFaults({ requestBody: documented }: Operation, body: unknown) {
-  if (body === undefined) return documented?.required === true ? ['the body is required'] : [];
+function requestBodyFaults(
+  { requestBody: documented }: Operation,
+  { requestBody: body, requestHeaders }: Pick<Exchanged, 'requestBody' | 'requestHeaders'>,
+): readonly string[] {
+  // Some generated clients print an absent body as null.
+  if (body === undefined || body === null) {
+    return documented?.required === true ? ['the body is required'] : [];
+  }
+  const form = documented?.content[formType];
+  if (form !== undefined && isForm(requestHeaders)) {
+    return schemaFaults(form.schema, formFields(form.schema, String(body)));
+  }
   const media = documented?.content['application/json'];
   return media === undefined ? ['there must be no body'] : schemaFaults(media.schema, body);
+}
+
+const formType = 'application/x-www-form-urlencoded';
+
+export function isForm(requestHeaders: Headers): boolean {
+  return requestHeaders['content-type']?.startsWith(formType) === true;
+}
+
+function formFields(schema: Schema, text: string): Readonly<Record<string, unknown>> {
+  const properties = resolve<Schema>(schema)['properties'] as Readonly<Record<string, Schema>>;
+  return Object.fromEntries(
+    [...new URLSearchParams(text)].map(([name, value]) => [
+      name,
+      asTyped(properties[name] ?? {}, value),
+    ]),
+  );
 }
 
 /** Parameters and headers are text; their schemas speak of what the text means. */

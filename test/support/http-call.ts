@@ -1,7 +1,7 @@
 /** One request through an ordinary HTTP client; request and answer must keep the contract. */
 
 import request from 'supertest';
-import { contractFaults, type Headers, type ListenerName } from './contract.ts';
+import { contractFaults, type Headers, isForm, type ListenerName } from './contract.ts';
 
 export interface Call {
   /** Default `api`. */
@@ -47,7 +47,7 @@ export async function send(url: string, call: Call): Promise<Answer> {
     method,
     target: path,
     requestHeaders: fields,
-    requestBody: parsed(body),
+    requestBody: isForm(fields) ? String(body) : parsed(body),
     status,
     headers: answered,
     text,

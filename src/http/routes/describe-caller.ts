@@ -8,7 +8,7 @@ import type { Caller } from '../../core/caller.ts';
 import { type Clock, toRfc3339 } from '../../core/clock.ts';
 import { decide, permittedMappings } from '../../core/decide.ts';
 import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
-import type { PolicySource, TokenValidator } from '../../core/ports.ts';
+import type { CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
 import type { Admission } from '../admission.ts';
 import { bearerToken } from '../bearer-token.ts';
 import type { RouteHandler } from '../instrument.ts';
@@ -18,17 +18,20 @@ import { sendJson } from '../send-json.ts';
 
 export interface DescribeCallerOptions {
   readonly validator: TokenValidator;
+  readonly limit: CallerLimit;
   readonly policy: PolicySource;
   readonly admit: Admission;
   readonly clock: Clock;
 }
 
 export function describeCaller(options: DescribeCallerOptions): RouteHandler {
-  const { validator, policy, admit, clock } = options;
+  const { validator, limit, policy, admit, clock } = options;
   return async function describe(req, res, context) {
     admit(req);
     const { role } = readQuery(req, callerQuery);
-    const caller = await validator.validate(bearerToken(req.headers.authorization));
+    const token = bearerToken(req.headers.authorization);
+    const caller = await validator.validate(token, context.sourceIp);
+    limit.charge(caller);
     const snapshot = policy.current();
     const now = clock.now();
     const permitted = permittedMappings(snapshot, caller, context.sourceIp, now);

@@ -60,7 +60,7 @@ export const explainBody = z
 export function explainDecision(options: ExplainDecisionOptions): RouteHandler {
   const { authorize, policy, audit, maxBodyBytes, clock } = options;
   return async function explainRequest(req, res, context) {
-    const admin = await authorize(req);
+    const admin = await authorize(req, context);
     requireNoQuery(req);
     const body = await readJsonBody(req, { schema: explainBody, maxBytes: maxBodyBytes });
     const request = {
@@ -70,7 +70,7 @@ export function explainDecision(options: ExplainDecisionOptions): RouteHandler {
     };
     const now = clock.now();
     const snapshot = policy.current();
-    const subject = await subjectOf(body, options, now);
+    const subject = await subjectOf(body, options, context.sourceIp, now);
     const verdict = judge(subject, snapshot, request, now);
     if (subject.token !== undefined) {
       const facts = { admin, explained: subject.token, request, now };
@@ -129,9 +129,10 @@ function refused(refusal: BrokerError, document: object = {}): Verdict {
 async function subjectOf(
   { token, caller: description }: z.output<typeof explainBody>,
   options: ExplainDecisionOptions,
+  source: string,
   now: number,
 ): Promise<Subject> {
-  if (token !== undefined) return await tokenSubject(token, options.validator);
+  if (token !== undefined) return await tokenSubject(token, options.validator, source);
   const caller = description && describedCaller(description, options, now);
   if (caller !== undefined && 'pool' in caller) return { kind: 'caller', caller, token: undefined };
   throw new BrokerError('body_invalid', {
@@ -141,12 +142,18 @@ async function subjectOf(
 }
 
 /** A refusal of this token is the explanation, and must not look like one of the administrator's own. */
-async function tokenSubject(token: string, validator: TokenValidator): Promise<Subject> {
+async function tokenSubject(
+  token: string,
+  validator: TokenValidator,
+  source: string,
+): Promise<Subject> {
   try {
-    const caller = await validator.validate(token);
+    const caller = await validator.validate(token, source);
     return { kind: 'caller', caller, token: auditedToken(caller) };
   } catch (error) {
     if (!(error instanceof BrokerError) || error.status >= 500) throw error;
+    // That many tokens were refused says nothing of this one.
+    if (error.code === 'rate_limited') throw error;
     return { kind: 'refused', error, token: { sha256: tokenDigest(token) } };
   }
 }

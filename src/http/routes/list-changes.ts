@@ -25,7 +25,7 @@ const changesQuery = z.strictObject({
 
 export function listChanges({ store, authorize }: ListChangesOptions): RouteHandler {
   return async function list(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     const { since, limit } = readQuery(req, changesQuery);
     const revision = await store.head();
     const changes = await store.changesSince(since, { through: revision, limit });

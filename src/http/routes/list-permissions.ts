@@ -43,7 +43,7 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
   const { policy, authorize, issuers, clock } = options;
   const page = snapshotPages();
   return async function list(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     const { limit, cursor, ...principal } = readQuery(req, permissionsQuery);
     requirePrincipal(principal, issuers);
     const snapshot = policy.current();

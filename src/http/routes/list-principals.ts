@@ -31,7 +31,7 @@ const principalsQuery = z.strictObject({
 export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptions): RouteHandler {
   const page = snapshotPages();
   return async function list(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     const { role, limit, cursor } = readQuery(req, principalsQuery);
     const { revision, byId } = policy.current();
     const now = clock.now();

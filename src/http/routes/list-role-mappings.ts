@@ -41,7 +41,7 @@ const maxQuarantinedShown = 100;
 export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions): RouteHandler {
   const page = snapshotPages();
   return async function list(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     const { limit, cursor, ...filters } = readQuery(req, listQuery);
     const { revision, byId } = policy.current();
     const quarantined = policy.quarantined();

@@ -29,7 +29,7 @@ const versionPattern = /^[1-9]\d{0,9}$/;
 /** `GET /v1/role-mappings/{id}` */
 export function readRoleMapping({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
   return async function read(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     requireNoQuery(req);
     const current = await store.get(pathParameter(req, 'id'));
     if (current === undefined) throw notFound();
@@ -41,7 +41,7 @@ export function readRoleMapping({ store, authorize }: ReadRoleMappingOptions): R
 /** `GET /v1/role-mappings/{id}/versions`: newest first, deletions included. */
 export function listVersions({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
   return async function list(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     const { limit, cursor } = readQuery(req, versionsQuery);
     const before = decodeCursor(cursor, versionPattern);
     const id = pathParameter(req, 'id');
@@ -67,7 +67,7 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
 /** `GET /v1/role-mappings/{id}/versions/{version}` */
 export function readVersion({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
   return async function read(req, res, context) {
-    await authorize(req);
+    await authorize(req, context);
     requireNoQuery(req);
     const version = pathParameter(req, 'version');
     if (!versionPattern.test(version)) throw notFound();

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
+import { checkSignatureV4, SignatureError } from '../../core/signature-v4.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
-import { checkSigV4 } from './sigv4-check.ts';
 import { type CallDraft, describeCall, type StsCall, StsCallLog } from './sts-call-log.ts';
 import { StsError } from './sts-error.ts';
 import { FaultSwitch, type RequestFault, type StsFault } from './sts-fault.ts';
@@ -164,8 +164,10 @@ class LocalSts {
         return webIdentityXml(lie ? lie.rewrite(answer) : answer, requestId);
       }
       case 'GetCallerIdentity': {
-        const signed = { method: req.method ?? '', headers: req.headersDistinct, body };
-        const key = checkSigV4(signed, {
+        const { method = '', rawHeaders } = req;
+        const signed = { method, path: '/', rawHeaders, body };
+        const key = checkSignatureV4(signed, {
+          service: 'sts',
           now: this.#clock.now(),
           findKey: (accessKeyId) => this.#keys.find(accessKeyId),
         });
@@ -263,5 +265,6 @@ function parametersOrNone(req: IncomingMessage, body: Buffer): QueryParameters {
 
 function asStsError(error: unknown): StsError {
   if (error instanceof StsError) return error;
+  if (error instanceof SignatureError) return new StsError(error.code, error.message);
   return new StsError('InternalFailure', 'The local STS failed');
 }

@@ -64,7 +64,7 @@ async function answers(token: string | null, { query = '', where = () => true }:
   return found;
 }
 
-describe('who may use the admin listener', () => {
+describe('who may use the admin listener (T53)', () => {
   it('has the routes that these tests are about', () => {
     expect(everyRoute().map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /v1/role-mappings',

@@ -30,7 +30,7 @@ const replace = (changes: object, version: number) =>
   });
 const version = async () => (await admin.table.get('audited'))?.version ?? 0;
 
-describe('the record of an edit', () => {
+describe('the record of an edit (T53)', () => {
   it('says who, from where, why, and what was before and after', async () => {
     const { headers } = await replace({ description: 'second' }, 1);
     expect(admin.records().at(-1)).toMatchObject({

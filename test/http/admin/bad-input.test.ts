@@ -54,7 +54,7 @@ const almostGood = fc
     return text.replace('"replaced":0', `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   });
 
-describe('whatever is sent as a role mapping', () => {
+describe('whatever is sent as a role mapping (T41)', () => {
   const put = (body: string) =>
     admin.send('PUT', '/v1/role-mappings/kept', {
       headers: { ...because, 'if-match': '"1"', 'content-type': 'application/json' },

@@ -25,7 +25,7 @@ async function addOne(path: string): Promise<void> {
   }
 }
 
-describe('many editors at once', () => {
+describe('many editors at once (T51)', () => {
   // `npm run bench:edits` does the same with 200 edits of each writer.
   it('lose none of the 100 edits that 50 writers make to 25 mappings', async () => {
     const ids = Array.from({ length: 25 }, (_, index) => `counted-${index}`);

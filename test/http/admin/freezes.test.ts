@@ -56,7 +56,7 @@ describe('freezing', () => {
     ['another pool', { pool: otherPool, any: true }, '*', ['allow', 'allow', 'allow']],
     ['everything', { pool: '*', any: true }, '*', ['deny', 'deny', 'deny']],
   ])(
-    '%s is in force when the answer comes, and over when it is undone',
+    '%s is in force when the answer comes, and over when it is undone (T16, T31)',
     async (_what, principal, role, expected) => {
       const frozen = await freeze(principal, role);
       expect(frozen.status).toBe(201);
@@ -71,7 +71,7 @@ describe('freezing', () => {
     },
   );
 
-  it('comes with the IAM policy that ends the sessions that exist already', async () => {
+  it('comes with the IAM policy that ends the sessions that exist already (T31)', async () => {
     const { body } = await freeze({ pool: '*', any: true }, testRole);
     const [statement] = body.revokeSessions.policy.Statement;
     expect(body.revokeSessions.role).toBe(testRole);

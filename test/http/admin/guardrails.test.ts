@@ -50,7 +50,7 @@ const permittedOf = async (client: string) => {
 
 describe('guardrails of the configuration', () => {
   it.each(forbidden)(
-    'refuse an administrator %s, with the field and the setting, and change nothing',
+    'refuse an administrator %s, with the field and the setting, and change nothing (T53)',
     async (_what, changes, pointer) => {
       const head = await admin.table.head();
       for (const query of ['', '?dryRun=true', '?override=true']) {
@@ -78,7 +78,7 @@ describe('guardrails of the configuration', () => {
     expect(status).toBe(201);
   });
 
-  it('keep out of force what was written to the table around them', async () => {
+  it('keep out of force what was written to the table around them (T49)', async () => {
     const client = 'a-client-of-its-own';
     const principal = { pool: adminPool, client };
     for (const [index, [, changes]] of forbidden.slice(0, 2).entries()) {
@@ -103,7 +103,7 @@ describe('guardrails of the configuration', () => {
   });
 });
 
-describe('the id of a freeze', () => {
+describe('the id of a freeze (T53)', () => {
   it('is refused to anything else: whoever may only freeze replaces what has it', async () => {
     const id = `freeze-${'0'.repeat(24)}`;
     for (const changes of [{}, { effect: 'deny' }] as const) {

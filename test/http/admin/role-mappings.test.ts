@@ -156,7 +156,7 @@ describe('creating, replacing and deleting', () => {
   });
 });
 
-describe('preconditions', () => {
+describe('preconditions (T51)', () => {
   beforeAll(async () => {
     await admin.create(testMapping('guarded'));
     await replace('guarded', 1, { description: 'second' });

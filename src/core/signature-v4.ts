@@ -1,53 +1,108 @@
+/**
+ * AWS Signature Version 4, seen from the side that verifies it: computed again and compared (IAM User Guide,
+ * "Create a signed AWS API request").
+ */
+
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import type { IssuedKey } from './issued-keys.ts';
-import { StsError } from './sts-error.ts';
 
 export interface SignedRequest {
   readonly method: string;
-  /** Lower-case names, every value as it came. */
-  readonly headers: Readonly<Record<string, readonly string[] | undefined>>;
+  /** As the request line has it, without a query: the signature covers the path as the client wrote it. */
+  readonly path: string;
+  /** Name, value, name, value, …: as they came. */
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
 }
 
-export interface SigV4CheckOptions {
+/** Temporary keys that were handed out. */
+export interface SigningKey {
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+export interface SignatureCheckOptions<Key extends SigningKey> {
+  /** Name of the service in the credential scope; any region will do. */
+  readonly service: string;
   /** Epoch milliseconds. */
   readonly now: number;
-  readonly findKey: (accessKeyId: string) => IssuedKey | undefined;
+  readonly findKey: (accessKeyId: string) => Key | undefined;
+}
+
+/** As AWS names them (IAM User Guide, "Common error types"). */
+export type SignatureFault =
+  | 'MissingAuthenticationToken'
+  | 'IncompleteSignature'
+  | 'SignatureDoesNotMatch'
+  | 'InvalidClientTokenId'
+  | 'ExpiredToken';
+
+export class SignatureError extends Error {
+  override readonly name = 'SignatureError';
+  readonly code: SignatureFault;
+
+  /** `message` is what AWS says, and repeats nothing of the request but its well-formed date. */
+  constructor(code: SignatureFault, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 const maxSkewMs = 5 * 60_000;
 
 /**
- * Verifies the AWS Signature Version 4 of a request for `/` without a query, for the service `sts` in any region,
- * by computing it again (IAM User Guide, reference_sigv-create-signed-request). Returns the key that signed it;
- * throws the error AWS answers.
+ * The keys that signed this request, which has no query.
+ *
+ * @throws SignatureError
  */
-export function checkSigV4(request: SignedRequest, { now, findKey }: SigV4CheckOptions): IssuedKey {
-  const authorization = header(request, 'authorization');
+export function checkSignatureV4<Key extends SigningKey>(
+  request: SignedRequest,
+  { service, now, findKey }: SignatureCheckOptions<Key>,
+): Key {
+  const headers = headerFields(request.rawHeaders);
+  const authorization = header(headers, 'authorization');
   if (authorization === undefined) {
-    throw new StsError('MissingAuthenticationToken', 'Request is missing Authentication Token');
+    throw new SignatureError(
+      'MissingAuthenticationToken',
+      'Request is missing Authentication Token',
+    );
   }
   const { accessKeyId, scope, signedHeaders, signature } = parseAuthorization(authorization);
-  const signedAt = header(request, 'x-amz-date') ?? '';
-  checkScope(scope, signedAt);
-  checkSignedHeaders(request, signedHeaders);
+  const signedAt = header(headers, 'x-amz-date') ?? '';
+  checkScope(scope, service, signedAt);
+  checkSignedHeaders(headers, signedHeaders);
 
   const key = findKey(accessKeyId);
-  if (!key || !equal(header(request, 'x-amz-security-token') ?? '', key.sessionToken)) {
+  if (!key || !equal(header(headers, 'x-amz-security-token') ?? '', key.sessionToken)) {
     const message = 'The security token included in the request is invalid.';
-    throw new StsError('InvalidClientTokenId', message);
+    throw new SignatureError('InvalidClientTokenId', message);
   }
   checkSkew(signedAt, now);
-  if (!equal(signature, sign({ request, signedHeaders, scope, signedAt, key }))) {
-    throw new StsError(
-      'SignatureDoesNotMatch',
+  const { secretAccessKey } = key;
+  const expected = sign({ request, headers, signedHeaders, scope, signedAt, secretAccessKey });
+  if (!equal(signature, expected)) {
+    throw mismatch(
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
     );
   }
   if (now >= key.expiresAt) {
-    throw new StsError('ExpiredToken', 'The security token included in the request is expired');
+    const message = 'The security token included in the request is expired';
+    throw new SignatureError('ExpiredToken', message);
   }
   return key;
+}
+
+/** By lower-case name. A map: a header may be called like a member that every object has. */
+type HeaderFields = ReadonlyMap<string, readonly string[]>;
+
+function headerFields(rawHeaders: readonly string[]): HeaderFields {
+  const fields = new Map<string, string[]>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    fields.set(name, [...(fields.get(name) ?? []), rawHeaders[at + 1] as string]);
+  }
+  return fields;
 }
 
 interface Authorization {
@@ -97,13 +152,19 @@ function parseAuthorization(authorization: string): Authorization {
   };
 }
 
-function checkScope({ date, service, terminator }: Scope, signedAt: string): void {
+function checkScope(
+  { date, service, terminator }: Scope,
+  expectedService: string,
+  signedAt: string,
+): void {
   if (!/^\d{8}T\d{6}Z$/.test(signedAt)) {
     throw incomplete(
       "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
     );
   }
-  if (service !== 'sts') throw mismatch("Credential should be scoped to correct service: 'sts'.");
+  if (service !== expectedService) {
+    throw mismatch(`Credential should be scoped to correct service: '${expectedService}'.`);
+  }
   if (terminator !== 'aws4_request') {
     throw mismatch("Credential should be scoped with a valid terminator: 'aws4_request'.");
   }
@@ -115,8 +176,8 @@ function checkScope({ date, service, terminator }: Scope, signedAt: string): voi
 }
 
 /** An unsigned `x-amz-*` header could be put there by anybody on the way. */
-function checkSignedHeaders(request: SignedRequest, signedHeaders: readonly string[]): void {
-  const mustBeSigned = Object.keys(request.headers).filter(
+function checkSignedHeaders(headers: HeaderFields, signedHeaders: readonly string[]): void {
+  const mustBeSigned = [...headers.keys()].filter(
     (name) => name === 'host' || name.startsWith('x-amz-'),
   );
   if (mustBeSigned.some((name) => !signedHeaders.includes(name))) {
@@ -142,19 +203,21 @@ function checkSkew(signedAt: string, now: number): void {
 
 interface SigningInput {
   readonly request: SignedRequest;
+  readonly headers: HeaderFields;
   readonly signedHeaders: readonly string[];
   readonly scope: Scope;
   readonly signedAt: string;
-  readonly key: IssuedKey;
+  readonly secretAccessKey: string;
 }
 
-function sign({ request, signedHeaders, scope, signedAt, key }: SigningInput): string {
+function sign(input: SigningInput): string {
+  const { request, headers, signedHeaders, scope, signedAt, secretAccessKey } = input;
   const canonicalHeaders = signedHeaders.map(
-    (name) => `${name}:${canonicalValue(request, name)}\n`,
+    (name) => `${name}:${canonicalValue(headers, name)}\n`,
   );
   const canonicalRequest = [
     request.method,
-    '/',
+    request.path,
     '',
     canonicalHeaders.join(''),
     signedHeaders.join(';'),
@@ -166,17 +229,17 @@ function sign({ request, signedHeaders, scope, signedAt, key }: SigningInput): s
   );
   const signingKey = [scope.date, scope.region, scope.service, scope.terminator].reduce<
     string | Buffer
-  >((secret, part) => hmac(secret, part), `AWS4${key.secretAccessKey}`);
+  >((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
   return hmac(signingKey, stringToSign).toString('hex');
 }
 
-function canonicalValue(request: SignedRequest, name: string): string {
-  const values = request.headers[name] ?? [];
+function canonicalValue(headers: HeaderFields, name: string): string {
+  const values = headers.get(name) ?? [];
   return values.map((value) => value.trim().replace(/ +/g, ' ')).join(',');
 }
 
-function header(request: SignedRequest, name: string): string | undefined {
-  return request.headers[name]?.join(',');
+function header(headers: HeaderFields, name: string): string | undefined {
+  return headers.get(name)?.join(',');
 }
 
 function sha256(content: string | Buffer): string {
@@ -197,10 +260,10 @@ function basic(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }
 
-function incomplete(message: string): StsError {
-  return new StsError('IncompleteSignature', message);
+function incomplete(message: string): SignatureError {
+  return new SignatureError('IncompleteSignature', message);
 }
 
-function mismatch(message: string): StsError {
-  return new StsError('SignatureDoesNotMatch', message);
+function mismatch(message: string): SignatureError {
+  return new SignatureError('SignatureDoesNotMatch', message);
 }
