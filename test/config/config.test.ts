@@ -9,9 +9,11 @@ import { listSettings, type Setting } from '../../src/config/settings.ts';
 
 const safeRuntime: RuntimeFacts = {
   nodeOptions: '',
+  nodeDebug: '',
   execArgv: [],
   tlsRejectUnauthorized: undefined,
   userId: 65_532,
+  inspected: false,
 };
 
 const pool = 'us-east-1_AbCdEf123';
@@ -539,28 +541,31 @@ describe('the production profile', () => {
     ],
   ];
 
-  it.each(endpoints)('refuses plaintext, loopback and addresses for %s', (path, change) => {
-    expect(pathsOf({ change: change(other) })).toEqual([]);
-    for (const url of [
-      'http://dynamodb.us-east-1.amazonaws.com',
-      'https://localhost',
-      'https://LOCALHOST:8443',
-      'https://localhost.',
-      'https://broker.localhost',
-      'https://127.0.0.1:8443',
-      'https://127.1',
-      'https://2130706433',
-      'https://0x7f.1',
-      'https://10.0.0.1',
-      'https://169.254.169.254',
-      'https://192.0.2.1.',
-      'https://[::1]',
-      'https://[::ffff:127.0.0.1]',
-      'https://[2001:db8::1]:443',
-    ]) {
-      expect([url, ...pathsOf({ change: change(url) })]).toEqual([url, path]);
-    }
-  });
+  it.each(endpoints)(
+    'refuses plaintext, loopback and addresses for %s (T34, T42, T47)',
+    (path, change) => {
+      expect(pathsOf({ change: change(other) })).toEqual([]);
+      for (const url of [
+        'http://dynamodb.us-east-1.amazonaws.com',
+        'https://localhost',
+        'https://LOCALHOST:8443',
+        'https://localhost.',
+        'https://broker.localhost',
+        'https://127.0.0.1:8443',
+        'https://127.1',
+        'https://2130706433',
+        'https://0x7f.1',
+        'https://10.0.0.1',
+        'https://169.254.169.254',
+        'https://192.0.2.1.',
+        'https://[::1]',
+        'https://[::ffff:127.0.0.1]',
+        'https://[2001:db8::1]:443',
+      ]) {
+        expect([url, ...pathsOf({ change: change(url) })]).toEqual([url, path]);
+      }
+    },
+  );
 
   it('names both faults of a plaintext loopback endpoint', () => {
     expect(pathsOf({ change: set('policy.endpoint', 'http://127.0.0.1:8000') })).toEqual([
@@ -569,15 +574,20 @@ describe('the production profile', () => {
     ]);
   });
 
-  it.each(['api', 'admin'])('refuses plain HTTP beyond this host for the %s listener', (name) => {
-    const host = set(`listeners.${name}.host`, '0.0.0.0');
-    const tls = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' };
-    expect(pathsOf({ change: host })).toEqual([`listeners.${name}`]);
-    expect(pathsOf({ change: set(`listeners.${name}.host`, '::') })).toEqual([`listeners.${name}`]);
-    expect(pathsOf({ change: all(host, set(`listeners.${name}.tls`, tls)) })).toEqual([]);
-    const upstream = set(`listeners.${name}.tlsTerminatedUpstream`, true);
-    expect(pathsOf({ change: all(host, upstream) })).toEqual([]);
-  });
+  it.each(['api', 'admin'])(
+    'refuses plain HTTP beyond this host for the %s listener (T35)',
+    (name) => {
+      const host = set(`listeners.${name}.host`, '0.0.0.0');
+      const tls = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem' };
+      expect(pathsOf({ change: host })).toEqual([`listeners.${name}`]);
+      expect(pathsOf({ change: set(`listeners.${name}.host`, '::') })).toEqual([
+        `listeners.${name}`,
+      ]);
+      expect(pathsOf({ change: all(host, set(`listeners.${name}.tls`, tls)) })).toEqual([]);
+      const upstream = set(`listeners.${name}.tlsTerminatedUpstream`, true);
+      expect(pathsOf({ change: all(host, upstream) })).toEqual([]);
+    },
+  );
 
   it('lets probes and metrics speak plain HTTP', () => {
     expect(pathsOf({ change: set('listeners.ops.host', '0.0.0.0') })).toEqual([]);
@@ -592,11 +602,16 @@ describe('the production profile', () => {
     ['a lenient HTTP parser with underscores', { execArgv: ['--insecure_http_parser'] }],
     ['heap snapshots on a signal', { nodeOptions: '--heapsnapshot-signal=SIGUSR2' }],
     ['heap snapshots near the heap limit', { nodeOptions: '--heapsnapshot-near-heap-limit=1' }],
+    ['reports of the environment on a signal', { nodeOptions: '--report-on-signal' }],
+    ['core files of exceptions', { execArgv: ['--abort-on-uncaught-exception'] }],
+    ['the keys of TLS sessions in a file', { nodeOptions: '--tls-keylog=/tmp/keys' }],
+    ['an inspector that is open already', { inspected: true }],
+    ['requests in the log of Node itself', { nodeDebug: 'http' }],
     ['certificate checks switched off', { tlsRejectUnauthorized: '0' }],
     ['root', { userId: 0 }],
   ];
 
-  it.each(dangers)('refuses to run with %s', (_case, runtime) => {
+  it.each(dangers)('refuses to run with %s (T33, T34, T36, T48)', (_case, runtime) => {
     expect(faultsOf(() => parse({ runtime }))).toHaveLength(1);
     expect(faultsOf(() => parse({ runtime, change: set('profile', 'development') }))).toEqual([]);
   });
@@ -620,7 +635,7 @@ describe('the production profile', () => {
 describe('the development profile', () => {
   const development = set('profile', 'development');
 
-  it.each(['api', 'admin', 'ops'])('refuses to listen beyond loopback on %s', (name) => {
+  it.each(['api', 'admin', 'ops'])('refuses to listen beyond loopback on %s (T47)', (name) => {
     for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.com', 'localhost.example.com', '']) {
       const change = all(development, set(`listeners.${name}.host`, host));
       expect([host, ...pathsOf({ change })]).toEqual([host, `listeners.${name}.host`]);

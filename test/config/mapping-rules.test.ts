@@ -40,7 +40,7 @@ describe('the rules that configuration sets for role mappings', () => {
     expect(guardrails.forbiddenRoleNames).toEqual(['Root*']);
   });
 
-  it('hold the claims that may be matched', () => {
+  it('hold the claims that may be matched (T17)', () => {
     expect([...rulesFor(['us-east-1']).matchableClaims]).toEqual(['custom:team']);
   });
 });

@@ -206,7 +206,7 @@ describe('for any policy, caller, request and time', () => {
     );
   });
 
-  it('nobody gets a role that no enabled allow names for them', () => {
+  it('nobody gets a role that no enabled allow names for them (T18, T20)', () => {
     fc.assert(
       fc.property(cases, ({ rows, ...facts }) => {
         const decision = decideOn(rows, facts);
@@ -224,7 +224,7 @@ describe('for any policy, caller, request and time', () => {
     );
   });
 
-  it('a deny that applies takes its role away, whatever else stands in the policy', () => {
+  it('a deny that applies takes its role away, whatever else stands in the policy (T25)', () => {
     fc.assert(
       fc.property(cases, denyFields, ({ rows, ...facts }, fields) => {
         const deny = mapping('deny', fields);
@@ -237,7 +237,7 @@ describe('for any policy, caller, request and time', () => {
     );
   });
 
-  it('the order of rows changes nothing', () => {
+  it('the order of rows changes nothing (T25)', () => {
     const shuffled = cases.chain((one) =>
       fc
         .shuffledSubarray([...one.rows], { minLength: one.rows.length })

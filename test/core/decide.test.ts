@@ -27,7 +27,7 @@ const withConditions = (conditions: RoleMappingInput['conditions']) => [
   mapping('a', { conditions }),
 ];
 
-describe('what nobody allows', () => {
+describe('what nobody allows (T18, T20, T27)', () => {
   it.each<[string, readonly RoleMapping[], string | undefined]>([
     ['an empty policy', [], undefined],
     ['an empty policy, naming a role', [], role],
@@ -65,6 +65,25 @@ describe('what nobody allows', () => {
     expect(verdict({ policy, role: named })).toBe('deny no_mapping');
   });
 
+  it.each(['*', 'order?', 'ord*', '.*', '^orders$', 'orders|x', '[a-z]+', 'ORDERS', '{sub}'])(
+    'takes no text for a pattern: %j (T19)',
+    (text) => {
+      const by = caller({
+        subject: 'orders',
+        clientId: 'orders',
+        groups: ['orders'],
+        claims: { team: 'orders' },
+      });
+      for (const kind of ['client', 'user', 'group']) {
+        const principal = { pool: domainPool, [kind]: text } as RoleMapping['principal'];
+        expect(verdict({ by, policy: [mapping('a', { principal })] })).toBe('deny no_mapping');
+      }
+      const principal = { pool: domainPool, client: 'orders' };
+      const policy = [mapping('a', { principal, conditions: { claims: { team: [text] } } })];
+      expect(verdict({ by, policy })).toBe('deny claim_mismatch a');
+    },
+  );
+
   it('does not take the sub of a machine for a user of that name', () => {
     const by = machineCaller();
     const policy = [mapping('a', { principal: { pool: domainPool, user: by.subject } })];
@@ -93,7 +112,7 @@ describe('what nobody allows', () => {
   });
 });
 
-describe('an explicit deny', () => {
+describe('an explicit deny (T25)', () => {
   const allow = mapping('allow', { principal: user, role, precedence: 0 });
   const deny = (fields: Partial<RoleMappingInput> = {}) =>
     mapping('deny', { effect: 'deny', principal: client, role, precedence: 1000, ...fields });
@@ -195,7 +214,7 @@ describe('of several allows for one role', () => {
   });
 });
 
-describe('a caller who names nothing', () => {
+describe('a caller who names nothing (T20)', () => {
   it('gets the only role that is allowed', () => {
     expect(verdict({ policy: [mapping('a'), mapping('b', { principal: group })] })).toBe('allow a');
   });
@@ -286,7 +305,7 @@ describe('conditions', () => {
     [['10.0.0.0/8'], '', false],
     [['10.0.0.0/8'], 'localhost', false],
     [['10.0.0.0/8'], '10.0.0.1:8080', false],
-  ])('sourceCidrs %j take %s: %s', (sourceCidrs, sourceIp, inside) => {
+  ])('sourceCidrs %j take %s: %s (T16)', (sourceCidrs, sourceIp, inside) => {
     const expected = inside ? 'allow a' : 'deny source_outside a';
     expect(verdict({ policy: withConditions({ sourceCidrs }), sourceIp })).toBe(expected);
   });
@@ -375,7 +394,7 @@ describe('the session', () => {
     });
   });
 
-  it('is denied when a claim in its policy is unsafe or absent', () => {
+  it('is denied when a claim in its policy is unsafe or absent (T22)', () => {
     const session = { policy: policyOf(`arn:aws:s3:::invoices/${claimRef('team')}/*`) };
     const policy = [mapping('a', { session })];
     expect(verdict({ policy, by: caller({ claims: { team: '*' } }) })).toBe('deny claim_unsafe a');

@@ -70,6 +70,7 @@ async function exchange(setting: Setting = {}) {
   };
   const run = createExchange({
     validator: { validate: () => caller(by) },
+    limit: { charge: () => undefined },
     policy: { current: () => snapshotOf(...policy) },
     clock: createTestClock(),
     audit: {
@@ -112,6 +113,17 @@ const withPolicyOf = (claim: string) =>
       },
     },
   });
+
+const openMapping = mapping('orders', {
+  session: { name: '{requested}@{client}', callerPolicy: true },
+});
+const callersPolicy = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::CANARY-policy/*' },
+  ],
+});
+const readOnly = 'arn:aws:iam::aws:policy/ReadOnlyAccess';
 
 describe('an exchange that is allowed', () => {
   it('answers with the credentials only after their record is durable', async () => {
@@ -178,7 +190,7 @@ describe('an exchange that is allowed', () => {
     expect(secretsIn(records, [policy ?? ''])).toEqual([]);
   });
 
-  it('returns nothing when the audit log does not accept its record', async () => {
+  it('returns nothing when the audit log does not accept its record (T27)', async () => {
     const unavailable = new BrokerError('audit_unavailable');
     const audit = { record: () => Promise.reject(unavailable) };
     const { result, error } = await exchange({ parts: { audit } });
@@ -320,6 +332,52 @@ const refusals: readonly (readonly [string, Refusal])[] = [
     },
   ],
   [
+    'a session policy that the mapping does not take',
+    {
+      setting: { request: { policy: callersPolicy, policyArns: [readOnly] } },
+      record: {
+        outcome: 'denied',
+        code: 'session_policy_not_allowed',
+        mapping: { id: 'orders', version: 1 },
+        request: { policySha256: tokenDigest(callersPolicy), policyArns: [readOnly] },
+      },
+    },
+  ],
+  [
+    'policy ARNs that the mapping does not take',
+    {
+      setting: { request: { policyArns: [readOnly] } },
+      record: { outcome: 'denied', code: 'session_policy_not_allowed' },
+    },
+  ],
+  [
+    'a session policy that cannot work',
+    {
+      setting: { policy: [openMapping], request: { policy: `${callersPolicy}}` } },
+      record: {
+        outcome: 'denied',
+        code: 'session_policy_invalid',
+        mapping: { id: 'orders', version: 1 },
+      },
+    },
+  ],
+  [
+    'a session policy of 2,049 characters together with its ARNs',
+    {
+      setting: {
+        policy: [openMapping],
+        request: {
+          policy: callersPolicy.replace(
+            'CANARY-policy',
+            'x'.repeat(2049 - readOnly.length - callersPolicy.length + 'CANARY-policy'.length),
+          ),
+          policyArns: [readOnly],
+        },
+      },
+      record: { outcome: 'denied', code: 'session_policy_invalid' },
+    },
+  ],
+  [
     'a token without an audience',
     {
       setting: { by: { audience: undefined } },
@@ -363,16 +421,19 @@ const refusals: readonly (readonly [string, Refusal])[] = [
 ];
 
 describe('an exchange that is refused', () => {
-  it.each(refusals)('leaves exactly one record, without a secret: %s', async (_case, refusal) => {
-    const { result, records, events } = await exchange(refusal.setting);
-    expect(result).toBeUndefined();
-    expect(records).toHaveLength(1);
-    expect(records[0]).toMatchObject(refusal.record);
-    expect(records[0]).toMatchObject({ type: 'exchange', ...context });
-    expect(records[0]).toHaveProperty('credentials', undefined);
-    expect(secretsIn(records, secrets)).toEqual([]);
-    expect(events.slice(-2)).toEqual(['record durable', 'answered']);
-  });
+  it.each(refusals)(
+    'leaves exactly one record, without a secret: %s (T33)',
+    async (_case, refusal) => {
+      const { result, records, events } = await exchange(refusal.setting);
+      expect(result).toBeUndefined();
+      expect(records).toHaveLength(1);
+      expect(records[0]).toMatchObject(refusal.record);
+      expect(records[0]).toMatchObject({ type: 'exchange', ...context });
+      expect(records[0]).toHaveProperty('credentials', undefined);
+      expect(secretsIn(records, secrets)).toEqual([]);
+      expect(events.slice(-2)).toEqual(['record durable', 'answered']);
+    },
+  );
 
   it.each(refusals.filter(([, { setting }]) => setting.parts?.issuer === undefined))(
     'never reaches the issuer: %s',
@@ -389,7 +450,7 @@ describe('an exchange that is refused', () => {
     }
   });
 
-  it('looks the same to the caller whatever the reason of the denial, and whether the role exists', async () => {
+  it('looks the same to the caller whatever the reason of the denial, and whether the role exists (T26)', async () => {
     const answers = new Set<string>();
     for (const [, { setting, record }] of refusals) {
       if (record['code'] !== 'access_denied') continue;
@@ -444,6 +505,138 @@ describe('an exchange that is refused', () => {
   });
 });
 
+describe('what a caller asks of its session', () => {
+  const wishes = {
+    sessionName: 'deploy-42',
+    policy: ` ${callersPolicy}`,
+    policyArns: [readOnly, 'arn:aws:iam::aws:policy/Alpha'],
+  };
+  const { clientId } = caller();
+
+  it('is on record, as it was asked for and as STS was asked for it', async () => {
+    const { result, records } = await exchange({ policy: [openMapping], request: wishes });
+    expect(result?.plan).toMatchObject({
+      sessionName: `deploy-42@${clientId}`,
+      policy: callersPolicy,
+      policyArns: ['arn:aws:iam::aws:policy/Alpha', readOnly],
+    });
+    expect(records).toMatchObject([
+      {
+        outcome: 'issued',
+        request: {
+          sessionName: 'deploy-42',
+          policySha256: tokenDigest(wishes.policy),
+          policyArns: wishes.policyArns,
+        },
+        session: {
+          name: `deploy-42@${clientId}`,
+          policySha256: tokenDigest(callersPolicy),
+          policyArns: ['arn:aws:iam::aws:policy/Alpha', readOnly],
+        },
+      },
+    ]);
+    expect(secretsIn(records, ['CANARY-policy'])).toEqual([]);
+  });
+
+  it('is on record where it does not count', async () => {
+    const { records } = await exchange({ request: { sessionName: 'deploy-42' } });
+    expect(records).toMatchObject([
+      {
+        outcome: 'issued',
+        request: { sessionName: 'deploy-42' },
+        session: { name: caller().subject },
+      },
+    ]);
+  });
+
+  it('is on record in a legal form only: a token or a key may have been put there by mistake', async () => {
+    const canary = 'CANARY/in.the:wrong place';
+    const request = {
+      sessionName: canary,
+      policyArns: [canary, readOnly, ...Array<string>(1000).fill(`${readOnly}X`)],
+    };
+    const { error, records } = await exchange({ policy: [openMapping], request });
+    expect(brokerError(error).code).toBe('session_policy_invalid');
+    const [record] = records;
+    expect(record).toMatchObject({ request: { sessionName: undefined } });
+    const kept = record?.type === 'exchange' ? record.request?.policyArns : undefined;
+    expect(kept).toEqual([readOnly, ...Array<string>(9).fill(`${readOnly}X`)]);
+    expect(secretsIn([error, records], ['CANARY'])).toEqual([]);
+  });
+
+  it('is refused with what to do, and without a word of the policy', async () => {
+    const asked = { policy: callersPolicy.replace('Allow', 'CANARY-effect') };
+    const refused = brokerError((await exchange({ request: asked })).error);
+    expect([refused.status, refused.detail]).toEqual([
+      403,
+      expect.stringContaining('session.callerPolicy'),
+    ]);
+    const invalid = brokerError((await exchange({ policy: [openMapping], request: asked })).error);
+    expect(invalid).toMatchObject({
+      status: 400,
+      detail: 'Correct the session policy: policy/Statement/0/Effect must be "Allow" or "Deny".',
+      faults: [{ pointer: '/policy/Statement/0/Effect' }],
+    });
+    expect(secretsIn([refused, invalid], ['CANARY'])).toEqual([]);
+  });
+
+  it('says nothing about the mapping to a caller who may not have the role', async () => {
+    for (const policy of [[], [openMapping, deny], [mapping('orders'), deny]]) {
+      for (const request of [wishes, { policy: '' }]) {
+        const { error } = await exchange({ policy, request });
+        expect(brokerError(error).code).toBe('access_denied');
+      }
+    }
+  });
+
+  it.each(['policy_malformed', 'policy_too_large'])(
+    'is the error of the caller where STS refuses their policy: %s',
+    async (reason) => {
+      const issue = () => Promise.reject(failedWith('sts_request_rejected', reason));
+      const parts = { issuer: { issue } };
+      const policy = [openMapping];
+      const { error, records } = await exchange({ policy, parts, request: wishes });
+      expect(brokerError(error)).toMatchObject({ code: 'session_policy_invalid', status: 400 });
+      expect(records).toMatchObject([
+        { outcome: 'denied', code: 'session_policy_invalid', reason, session: {} },
+      ]);
+
+      const own = await exchange({ policy, parts, request: { sessionName: 'deploy-42' } });
+      expect(brokerError(own.error)).toMatchObject({ code: 'sts_request_rejected', status: 502 });
+    },
+  );
+
+  it('is not the error of the caller where STS refuses something else', async () => {
+    for (const [code, reason] of [
+      ['sts_request_rejected', 'duration_above_role_maximum'],
+      ['sts_request_rejected', undefined],
+      ['sts_unavailable', undefined],
+    ] as const) {
+      const thrown = failedWith(code, reason);
+      const parts = { issuer: { issue: refusing(thrown) } };
+      const { error } = await exchange({ policy: [openMapping], parts, request: wishes });
+      expect(error).toBe(thrown);
+    }
+  });
+});
+
+describe('a caller beyond its limit', () => {
+  it('gets no decision and no credentials, and is on record by name', async () => {
+    const limit = {
+      charge() {
+        throw new BrokerError('rate_limited', { reason: 'caller' });
+      },
+    };
+    const { error, events, records } = await exchange({ policy: [deny], parts: { limit } });
+    expect(brokerError(error).code).toBe('rate_limited');
+    expect(events).toEqual(['record begun', 'record durable', 'answered']);
+    expect(records).toMatchObject([
+      { outcome: 'denied', code: 'rate_limited', token: { clientId: caller().clientId } },
+    ]);
+    expect(records[0]).toHaveProperty('policyRevision', undefined);
+  });
+});
+
 describe('the decision', () => {
   it('is made anew for every request, on the policy in force at that moment', async () => {
     const policies = [[mapping('orders')], [mapping('orders'), deny], [mapping('orders')]];
@@ -451,6 +644,7 @@ describe('the decision', () => {
     const records: AuditRecord[] = [];
     const run = createExchange({
       validator: { validate: () => by },
+      limit: { charge: () => undefined },
       policy: { current: () => snapshotOf(...(policies.shift() ?? [])) },
       issuer: { issue: (plan) => ({ session: issuedFor(plan), cached: true }) },
       audit: {

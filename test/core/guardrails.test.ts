@@ -24,7 +24,7 @@ const strict: Partial<Guardrails> = {
 };
 const inForce = (fields: Fields) => faults(fields, strict);
 
-describe('guardrails', () => {
+describe('guardrails (T20, T53)', () => {
   it.each([
     'arn:aws:iam::123456789012:role/broker/orders',
     'arn:aws:iam::210987654321:role/broker/teams/orders',

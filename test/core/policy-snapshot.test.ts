@@ -85,7 +85,7 @@ describe('a policy snapshot', () => {
     expect(decide(after, caller(), request, domainNow).kind).toBe('allow');
   });
 
-  it('that is empty denies everything', () => {
+  it('that is empty denies everything (T27)', () => {
     expect(decide(compileSnapshot(0, []), caller(), request, domainNow)).toEqual({
       kind: 'deny',
       reason: 'no_mapping',

@@ -29,7 +29,7 @@ const twice = 'has the same name twice in one object';
 const notJson = 'is not valid JSON';
 const notUtf8 = 'is not valid UTF-8';
 
-describe('a name that stands twice in one object', () => {
+describe('a name that stands twice in one object (T12, T41)', () => {
   it.each([
     ['spelled alike', '{"a":1,"a":2}'],
     ['with equal values', '{"a":1,"a":1}'],
@@ -152,7 +152,7 @@ describe('limits', () => {
 });
 
 describe('what is accepted', () => {
-  it('has no prototypes, at any depth', () => {
+  it('has no prototypes, at any depth (T12, T41)', () => {
     const value = parse('{"a":[{"b":{}}]}') as { a: [{ b: object }] };
     for (const object of [value, value.a[0], value.a[0].b]) {
       expect(Object.getPrototypeOf(object)).toBeNull();
@@ -264,7 +264,7 @@ describe('for any input', () => {
   });
 });
 
-describe('a hostile text of a mebibyte', () => {
+describe('a hostile text of a mebibyte (T12, T41)', () => {
   const size = 1_048_576;
   const repeated = (piece: string) => piece.repeat(Math.floor(size / piece.length));
 

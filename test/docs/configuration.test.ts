@@ -45,9 +45,11 @@ describe('docs/configuration.md', () => {
     expect(others).toEqual([]);
     const runtime = {
       nodeOptions: '',
+      nodeDebug: '',
       execArgv: [],
       tlsRejectUnauthorized: undefined,
       userId: 65_532,
+      inspected: false,
     };
     expect(parseConfig({ file: 'example', text }, {}, runtime).profile).toBe('production');
     const [profile, ...rest] = text.split('\n');

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { denyReasons } from '../../src/core/decide.ts';
 import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
 import { rawProblem } from '../../src/http/problem.ts';
+import { stsError } from '../../src/http/sts/sts-error.ts';
 import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';
 
 const document = readDocument('errors.md');
@@ -56,3 +57,43 @@ describe('docs/errors.md', () => {
     expect(members).toEqual(Object.keys(everything as object).map((name) => `\`${name}\``));
   });
 });
+
+describe('the table of docs/errors.md for the form of STS', () => {
+  const header = '| code of STS | status | type | codes of this service, or reasons |';
+  const rows = tableRows(document, header).flatMap(rowsOf);
+
+  it.each(rows)('says of $name what the service says', ({ error, ...documented }) => {
+    const { code, status } = stsError(error);
+    expect({ code, status, type: status < 500 ? 'Sender' : 'Receiver' }).toEqual({
+      code: documented.stsCode,
+      status: documented.status ?? error.status,
+      type: documented.type,
+    });
+  });
+
+  it('has every code that can come there', () => {
+    const elsewhere = [
+      'route_not_found',
+      'token_missing',
+      'scope_insufficient',
+      'role_ambiguous',
+      ...codes.filter((code) => /^(?:mapping|change|precondition|table)_/.test(code)),
+    ];
+    const listed = rows.filter(({ error }) => error.reason === undefined).map(({ name }) => name);
+    expect(new Set([...listed, ...elsewhere])).toEqual(new Set(codes));
+  });
+});
+
+/** One for each code or reason in the last cell. */
+function rowsOf([stsCode = '', status, type, names = '']: readonly string[]) {
+  return [...names.matchAll(/(reason )?`(\w+)`/g)].map(([, isReason, name = '']) => ({
+    name,
+    error: isReason
+      ? new BrokerError('signature_invalid', { reason: name })
+      : new BrokerError(name as BrokerErrorCode),
+    stsCode: stsCode.replaceAll('`', ''),
+    // In words where it is that of the code.
+    status: Number(status) || undefined,
+    type,
+  }));
+}

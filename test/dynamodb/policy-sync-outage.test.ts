@@ -63,24 +63,27 @@ const outages = [
 ] as const;
 
 describe('while it runs, a table that is away', () => {
-  it.each(outages)('changes nothing for 4 h, then the policy is stale: it %s', async (_, fault) => {
-    await t.create(mapping('orders'));
-    const probe = await started();
-    fixture.server.setFault(fault);
+  it.each(outages)(
+    'changes nothing for 4 h, then the policy is stale: it %s (T27)',
+    async (_, fault) => {
+      await t.create(mapping('orders'));
+      const probe = await started();
+      fixture.server.setFault(fault);
 
-    expect(await probe.tick()).toBe('failed');
-    expect(allows(probe, 'client-orders', 'orders')).toBe(true);
-    await clock.advance(4 * hourMs - 10_000);
-    expect(allows(probe, 'client-orders', 'orders')).toBe(true);
-    await clock.advance(10_000);
-    expect(() => probe.sync.current()).toThrow(stale);
+      expect(await probe.tick()).toBe('failed');
+      expect(allows(probe, 'client-orders', 'orders')).toBe(true);
+      await clock.advance(4 * hourMs - 10_000);
+      expect(allows(probe, 'client-orders', 'orders')).toBe(true);
+      await clock.advance(10_000);
+      expect(() => probe.sync.current()).toThrow(stale);
 
-    fixture.server.setFault();
-    await t.create(mapping('invoices'));
-    await probe.sync.refresh();
-    expect(allows(probe, 'client-orders', 'orders')).toBe(true);
-    expect(allows(probe, 'client-invoices', 'invoices')).toBe(true);
-  });
+      fixture.server.setFault();
+      await t.create(mapping('invoices'));
+      await probe.sync.refresh();
+      expect(allows(probe, 'client-orders', 'orders')).toBe(true);
+      expect(allows(probe, 'client-invoices', 'invoices')).toBe(true);
+    },
+  );
 
   it('tells the log why, and says how old the policy is', async () => {
     const probe = await started();
@@ -108,7 +111,7 @@ describe('while it runs, a table that is away', () => {
     expect(() => probeSync({ table: t.table, maxAgeSeconds: 86_401 })).toThrow(RangeError);
   });
 
-  it('that does not exist denies everything: there is no policy', async () => {
+  it('that does not exist denies everything: there is no policy (T27)', async () => {
     const table = t.table;
     fixture.server.setFault({ kind: 'error', type: 'ResourceNotFoundException', status: 400 });
 
@@ -300,7 +303,7 @@ describe('the snapshot file', () => {
 });
 
 describe('a restart', () => {
-  it('does not accept a table that fell behind the snapshot file', async () => {
+  it('does not accept a table that fell behind the snapshot file (T50)', async () => {
     await t.create(mapping('orders'));
     await t.create(mapping('invoices'));
     await ranBefore();

@@ -222,7 +222,7 @@ describe('a complete read', () => {
   });
 });
 
-describe('a table that shrinks', () => {
+describe('a table that shrinks (T27)', () => {
   it('is held back when more than a fifth of the rows vanished without a trace', async () => {
     for (const id of ids(10)) await t.create(mapping(id));
     const probe = await started();
@@ -289,7 +289,7 @@ describe('a table that shrinks', () => {
   });
 });
 
-describe('a revision that falls', () => {
+describe('a revision that falls (T50)', () => {
   it('is refused, raises the alarm once, and is forgotten when the table is right again', async () => {
     await t.create(mapping('orders'));
     await remove('orders');
@@ -310,7 +310,7 @@ describe('a revision that falls', () => {
   });
 });
 
-describe('a row that does not parse', () => {
+describe('a row that does not parse (T52)', () => {
   const broken = { ...mapping('orders'), conditions: { scopes: 'orders/write' } };
 
   it('keeps its last good version in force, and does not touch the others', async () => {

@@ -151,7 +151,7 @@ describe('an edit', () => {
   });
 });
 
-describe('editors at the same time', () => {
+describe('editors at the same time (T51)', () => {
   it('on different mappings lose no edit, in one process or in several', async () => {
     const shared = t.another();
     const editors = Array.from({ length: 10 }, (_, index) => ({

@@ -57,7 +57,7 @@ describe.each(overlays)('overlay $name', (overlay) => {
     });
   });
 
-  it('opens each listener to the namespaces meant for it and nothing else', () => {
+  it('opens each listener to the namespaces meant for it and nothing else (T40, T45)', () => {
     const ingress = overlay.all<INetworkPolicy>('NetworkPolicy').flatMap(({ metadata, spec }) =>
       (spec?.ingress ?? []).map(({ from, ports }) => ({
         name: metadata?.name,
@@ -82,7 +82,7 @@ describe.each(overlays)('overlay $name', (overlay) => {
     expect(deny.spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
   });
 
-  it('lets the pods reach DNS, the Pod Identity agent and HTTPS, but no metadata service', () => {
+  it('lets the pods reach DNS, the Pod Identity agent and HTTPS, but no metadata service (T45)', () => {
     const egress = overlay
       .all<INetworkPolicy>('NetworkPolicy')
       .flatMap(({ spec }) => spec?.egress ?? []);

@@ -92,7 +92,14 @@ export class Overlay {
   }
 }
 
-const runtime = { nodeOptions: '', execArgv: [], tlsRejectUnauthorized: undefined, userId: 65_532 };
+const runtime = {
+  nodeOptions: '',
+  nodeDebug: '',
+  execArgv: [],
+  tlsRejectUnauthorized: undefined,
+  userId: 65_532,
+  inspected: false,
+};
 
 function selectorOf(object: KubernetesObject): Labels | undefined {
   const { spec } = object as { spec?: { selector?: Labels; podSelector?: MatchLabels } };

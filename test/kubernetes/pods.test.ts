@@ -9,7 +9,7 @@ const everyPod = [
 ].flatMap((overlay) => ['token-broker', 'token-broker-admin'].map((name) => ({ overlay, name })));
 
 describe.each(everyPod)('$name in $overlay.name', ({ overlay, name }) => {
-  it('satisfies the restricted pod security standard, with a read-only root file system', () => {
+  it('satisfies the restricted pod security standard, with a read-only root file system (T45)', () => {
     const { pod, container } = overlay.pod(name);
     expect(pod.securityContext).toMatchObject({
       runAsNonRoot: true,
@@ -32,7 +32,7 @@ describe.each(everyPod)('$name in $overlay.name', ({ overlay, name }) => {
     });
   });
 
-  it('has a service account of its own and no token for the Kubernetes API', () => {
+  it('has a service account of its own and no token for the Kubernetes API (T45)', () => {
     const { pod } = overlay.pod(name);
     const account = overlay.find<IServiceAccount>('ServiceAccount', name);
     expect([pod.serviceAccountName, pod.automountServiceAccountToken]).toEqual([name, false]);
