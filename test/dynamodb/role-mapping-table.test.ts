@@ -188,8 +188,9 @@ describe('editors at the same time (T51)', () => {
 
   it('on one version have exactly one winner', async () => {
     await t.create(mapping('orders'));
+    const shared = t.another();
     const edits = Array.from({ length: 8 }, (_, index) =>
-      (index < 4 ? t.table : t.another()).write({
+      (index < 4 ? shared : t.another()).write({
         id: 'orders',
         expectedVersion: 1,
         mapping: mapping('orders', { description: `editor ${index}` }),

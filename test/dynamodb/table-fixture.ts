@@ -23,6 +23,8 @@ export const rules: MappingRules = {
 export const pool = 'us-east-1_AbCdEf123';
 
 const hastyTimeoutMs = 300;
+/** No guarantee depends on it: the machine may be busy. */
+const patientTimeoutMs = 15_000;
 
 export interface TableFixture {
   readonly server: DynamoDbServer;
@@ -34,7 +36,7 @@ export interface TableFixture {
 export interface TestTable {
   /** Gives up soon: for outages. */
   readonly table: RoleMappingTable;
-  /** As another process sees the same table; with production's timeouts. */
+  /** As another process sees the same table; and patient: for everything that is not about outages. */
   another(): RoleMappingTable;
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
@@ -69,7 +71,7 @@ export async function startTableFixture(): Promise<TableFixture> {
       await table.create();
       return {
         table,
-        another: () => new RoleMappingTable({ ...shared, client: connect(2_000) }),
+        another: () => new RoleMappingTable({ ...shared, client: connect(patientTimeoutMs) }),
         ...rawAccess(client, tableName, table),
       };
     },
