@@ -77,12 +77,9 @@ export function createAdapters(options: AdapterOptions) {
     issuers,
     keys,
     tokens,
-    validator: new FailedTokenLimit({
-      validator: tokens,
-      rate: config.limits.failedTokensPerAddress,
-      clock,
-      onRefused: () => observe.refusedBy('failed_tokens'),
-    }),
+    validator: failedTokenLimit(options, tokens),
+    /** Counts for itself: who floods the api listener must not keep administrators from freezing something. */
+    adminValidator: failedTokenLimit(options, tokens),
     limit: callerLimit({
       rate: config.limits.perCaller,
       clock,
@@ -94,6 +91,18 @@ export function createAdapters(options: AdapterOptions) {
     sts,
     cache,
   };
+}
+
+function failedTokenLimit(
+  { config, clock, observe }: AdapterOptions,
+  validator: CognitoTokenValidator,
+): FailedTokenLimit {
+  return new FailedTokenLimit({
+    validator,
+    rate: config.limits.failedTokensPerAddress,
+    clock,
+    onRefused: () => observe.refusedBy('failed_tokens'),
+  });
 }
 
 function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedAuditLog {

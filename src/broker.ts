@@ -155,7 +155,8 @@ interface Apps {
 
 function createApps(options: AppsOptions): Apps {
   const { config, clock, logger, metrics, adapters, lifecycle } = options;
-  const { validator, limit, policy, cache, audit, exchangeAudit, table, issuers } = adapters;
+  const { validator, adminValidator, limit, policy, cache, audit, exchangeAudit, table, issuers } =
+    adapters;
   const watching = { metrics, logger, clientIp: clientIp(config.http.trustedProxies) };
   const route = instrument(watching);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
@@ -190,7 +191,7 @@ function createApps(options: AppsOptions): Apps {
     admin:
       admin &&
       adminApp({
-        validator,
+        validator: adminValidator,
         access: { ...admin, clients: new Set(admin.clients) },
         store: table,
         policy,

@@ -25,6 +25,8 @@ export class CredentialKeeper {
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
   #held: BrokerCredentials | undefined;
+  /** Monotonic: a clock that is set back must not bring ended credentials back to life. */
+  #endsAt = 0;
   /** Epoch milliseconds; sleep of the machine counts, which a timer does not notice. */
   #renewAt = 0;
   #failures = 0;
@@ -65,7 +67,9 @@ export class CredentialKeeper {
 
   #usable(): BrokerCredentials | undefined {
     const held = this.#held;
-    return held !== undefined && this.#remainingMs(held) > leastMs ? held : undefined;
+    if (held === undefined) return undefined;
+    const remainingMs = Math.min(this.#remainingMs(held), this.#endsAt - this.#clock.monotonic());
+    return remainingMs > leastMs ? held : undefined;
   }
 
   #remainingMs({ expiration }: BrokerCredentials): number {
@@ -94,7 +98,9 @@ export class CredentialKeeper {
     this.#failures = 0;
     this.#error = undefined;
     this.#pausedUntil = Number.NEGATIVE_INFINITY;
-    const delayMs = renewalDelayMs(this.#remainingMs(credentials), Math.random());
+    const lifeMs = this.#remainingMs(credentials);
+    this.#endsAt = this.#clock.monotonic() + lifeMs;
+    const delayMs = renewalDelayMs(lifeMs, Math.random());
     this.#renewAt = this.#clock.now() + delayMs;
     this.#renewIn(delayMs);
     const expiresAt = toRfc3339(credentials.expiration.getTime());

@@ -9,16 +9,27 @@ import type { CallerIdentity } from './caller-options.ts';
 export interface CallerToken {
   /** @throws TokenBrokerError or TokenRequestError: both say whether it is `retryable`. */
   token(options?: TokenOptions): Promise<string>;
-  /** Different for any two callers that a broker might treat differently. */
-  identity(): Promise<readonly string[]>;
+  /** The caller as of now. */
+  caller(): Promise<IdentifiedCaller>;
   stop(): void;
+}
+
+export interface IdentifiedCaller {
+  /** Different for any two callers that a broker might treat differently. */
+  readonly identity: readonly string[];
+  /** Of this identity, whatever is in the token file by then. */
+  token(): Promise<string>;
 }
 
 /** @throws TypeError for a token endpoint, an app client or scopes that cannot be right. */
 export function callerToken(identity: CallerIdentity, timeoutMs?: number): CallerToken {
   if (identity.kind === 'token-file') {
     const token = () => readTokenFile(identity.tokenFile);
-    return { token, identity: async () => identityOfToken(await token()), stop: () => {} };
+    const caller = async () => {
+      const jwt = await token();
+      return { identity: identityOfToken(jwt), token: () => Promise.resolve(jwt) };
+    };
+    return { token, caller, stop: () => {} };
   }
   const { tokenEndpoint, clientId, clientSecretFile, scopes } = identity;
   const readSecret = () => readTokenFile(clientSecretFile);
@@ -30,13 +41,11 @@ export function callerToken(identity: CallerIdentity, timeoutMs?: number): Calle
     clock: systemClock,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
-  return {
-    async token(options) {
-      // The client does not repeat what a source of secrets says, and this one says which file it is.
-      await readSecret();
-      return client.token(options);
-    },
-    identity: async () => ['app-client', tokenEndpoint, clientId, ...scopes],
-    stop: () => client.stop(),
+  const token = async (options?: TokenOptions) => {
+    // The client does not repeat what a source of secrets says, and this one says which file it is.
+    await readSecret();
+    return client.token(options);
   };
+  const appClient = { identity: ['app-client', tokenEndpoint, clientId, ...scopes], token };
+  return { token, caller: () => Promise.resolve(appClient), stop: () => client.stop() };
 }

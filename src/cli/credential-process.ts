@@ -13,7 +13,7 @@ import { type Clock, toRfc3339 } from '../core/clock.ts';
 import { cacheKey } from '../disk-cache/cache-key.ts';
 import { type CachedCredentials, CredentialFolder } from '../disk-cache/credential-folder.ts';
 import type { CallerRequest } from './caller-options.ts';
-import { type CallerToken, callerToken } from './caller-token.ts';
+import { callerToken, type IdentifiedCaller } from './caller-token.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
 
@@ -61,12 +61,13 @@ async function obtain(
   folder: CredentialFolder | undefined,
 ): Promise<BrokerCredentials> {
   const { request, timeoutMs, clock } = options;
-  const caller = callerToken(request.identity, timeoutMs);
+  const tokens = callerToken(request.identity, timeoutMs);
   try {
+    const caller = await tokens.caller();
     if (folder === undefined) return await ask(options, caller);
     const { role, durationSeconds } = request;
     const url = credentialsUrl(request.broker).href;
-    const key = cacheKey({ url, role, durationSeconds, identity: await caller.identity() });
+    const key = cacheKey({ url, role, durationSeconds, identity: caller.identity });
     const cached = folder.read(key);
     if (cached !== undefined && isEnough(cached, clock)) return cached.credentials;
     const startedAt = clock.now();
@@ -77,13 +78,13 @@ async function obtain(
       release?.();
     }
   } finally {
-    caller.stop();
+    tokens.stop();
   }
 }
 
 interface Renewal {
   readonly options: CredentialProcessOptions;
-  readonly caller: CallerToken;
+  readonly caller: IdentifiedCaller;
   readonly folder: CredentialFolder;
   readonly key: string;
   readonly startedAt: number;
@@ -111,14 +112,11 @@ async function renew({ options, caller, folder, key, startedAt }: Renewal) {
 
 async function ask(
   { request, timeoutMs, clock }: CredentialProcessOptions,
-  caller: CallerToken,
+  caller: IdentifiedCaller,
 ): Promise<BrokerCredentials> {
   const { broker: url, role, durationSeconds } = request;
   const token = await caller.token();
-  const credentials = await requestCredentials({ url, role, durationSeconds, token, timeoutMs });
-  if (remainingMs(credentials, clock) > 0) return credentials;
-  const detail = 'The credentials have ended already: check the clock of this machine.';
-  throw new TokenBrokerError('broker_answer_invalid', detail);
+  return requestCredentials({ url, role, durationSeconds, token, timeoutMs, clock });
 }
 
 function isRetryable(error: unknown): boolean {

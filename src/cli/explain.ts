@@ -1,6 +1,7 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
 import { readFileSync, statSync } from 'node:fs';
+import { readBoundedBody } from '../cognito/bounded-body.ts';
 import { explanationReport } from './explanation-report.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
@@ -96,7 +97,8 @@ type Answer =
 async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> {
   const failed = (detail: string): Answer => ({ kind: 'failed', detail });
   let status: number;
-  let text: string | undefined;
+  let answer: Uint8Array | undefined;
+  const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -104,31 +106,19 @@ async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> 
       body,
       // A redirect would take the token elsewhere.
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
     status = response.status;
-    text = await readBounded(response);
+    answer = await readBoundedBody(response, { maxBytes: maxAnswerBytes, signal });
   } catch (error) {
     return failed(`${url.origin} does not answer (${causeOf(error)}).`);
   }
-  const document = text === undefined ? undefined : parseObject(text);
+  const document =
+    answer === undefined ? undefined : parseObject(Buffer.from(answer).toString('utf8'));
   if (document === undefined) {
     return failed(`${url.origin} answers ${status}, and not as an admin listener would.`);
   }
   return status === 200 ? { kind: 'answered', document } : failed(problemText(status, document));
-}
-
-/** Undefined if it is larger than any explanation. */
-async function readBounded(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (size > maxAnswerBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

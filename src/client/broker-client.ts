@@ -1,6 +1,8 @@
 /** `POST /v1/credentials` from the caller's side: one try, bounded in time and size, nothing taken on trust. */
 
 import { z } from 'zod';
+import { readBoundedBody } from '../cognito/bounded-body.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
 
@@ -15,6 +17,7 @@ export interface CredentialsRequest {
   readonly signal?: AbortSignal | undefined;
   /** From the connection to the last byte; default 5,000. */
   readonly timeoutMs?: number | undefined;
+  readonly clock?: Clock;
 }
 
 export interface BrokerCredentials {
@@ -32,12 +35,14 @@ export interface BrokerCredentials {
  * @throws TokenBrokerError, or the reason of `signal` once that is aborted.
  */
 export async function requestCredentials(request: CredentialsRequest): Promise<BrokerCredentials> {
-  const { role, durationSeconds, token, signal, timeoutMs = defaultTimeoutMs } = request;
+  const { role, durationSeconds, token, signal, clock = systemClock } = request;
+  const { timeoutMs = defaultTimeoutMs } = request;
   const url = credentialsUrl(request.url);
   if (!tokenPattern.test(token)) {
     throw new TokenBrokerError('token_unusable', 'The token is not one JWT and nothing else.');
   }
   const deadline = AbortSignal.timeout(timeoutMs);
+  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
   let answer: BrokerAnswer;
   try {
     const response = await fetch(url, {
@@ -51,15 +56,16 @@ export async function requestCredentials(request: CredentialsRequest): Promise<B
       body: JSON.stringify({ role, durationSeconds }),
       // A redirect would take the token elsewhere.
       redirect: 'error',
-      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+      signal: either,
     });
-    answer = { response, document: parseJson(await readBounded(response)) };
+    const limits = { maxBytes: maxAnswerBytes, signal: either };
+    answer = { response, document: parseJson(await readBoundedBody(response, limits)) };
   } catch (error) {
     signal?.throwIfAborted();
     throw transportError(error, { origin: url.origin, timeoutMs, expired: deadline.aborted });
   }
   if (answer.response.status !== 200) throw problemError(answer, token);
-  return credentialsOf(answer);
+  return plausible(credentialsOf(answer), role, clock.now());
 }
 
 export interface TokenBrokerErrorOptions {
@@ -116,7 +122,10 @@ export function credentialsUrl(text: string): URL {
       'The URL of the broker must be https: tokens are not sent in the clear beyond this machine.',
     );
   }
-  return new URL(`${base.pathname.replace(/\/+$/, '')}/v1/credentials`, base);
+  const url = new URL(base.origin);
+  // Not by resolving it: a path that begins with "//" would name another host.
+  url.pathname = `${base.pathname.replace(/\/+$/, '')}/v1/credentials`;
+  return url;
 }
 
 const defaultTimeoutMs = 5_000;
@@ -135,23 +144,10 @@ interface BrokerAnswer {
   readonly document: unknown;
 }
 
-/** Undefined if it is larger than any answer of a broker. */
-async function readBounded(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (size > maxAnswerBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseJson(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
+function parseJson(bytes: Uint8Array | undefined): unknown {
+  if (bytes === undefined) return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as unknown;
   } catch {
     return undefined;
   }
@@ -255,4 +251,28 @@ function credentialsOf({ response, document }: BrokerAnswer): BrokerCredentials 
   const { expiration, ...keys } = credentials;
   const accountId = roleArnPattern.exec(role)?.[2] as string;
   return { ...keys, expiration: new Date(expiration), accountId, roleArn: role };
+}
+
+/** STS: no session lasts longer, and the clocks of two machines differ a little. */
+export const longestSessionMs = 12 * 60 * 60_000 + 5 * 60_000;
+
+function plausible(
+  credentials: BrokerCredentials,
+  role: string | undefined,
+  now: number,
+): BrokerCredentials {
+  if (role?.startsWith('arn:') && credentials.roleArn !== role) {
+    throw invalid('The broker answered with credentials of another role than was asked for.');
+  }
+  const remainingMs = credentials.expiration.getTime() - now;
+  if (!(remainingMs > 0 && remainingMs <= longestSessionMs)) {
+    throw invalid(
+      'The broker answered with credentials whose expiration cannot be: compare the clocks of both machines.',
+    );
+  }
+  return credentials;
+}
+
+function invalid(detail: string): TokenBrokerError {
+  return new TokenBrokerError('broker_answer_invalid', detail, { status: 200, retryable: true });
 }

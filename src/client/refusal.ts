@@ -5,6 +5,8 @@ import { problemOf } from '../http/problem.ts';
 
 /** Answers as the broker does (RFC 9457, RFC 6750 section 3), beside whatever headers the service has set. */
 export function sendRefusal(res: ServerResponse, error: BrokerError): void {
+  // A timeout of the service may have answered while the token was checked.
+  if (res.headersSent) return;
   const given = res.getHeader('x-request-id');
   const requestId = typeof given === 'string' ? given : randomUUID();
   const body = Buffer.from(JSON.stringify(problemOf(error, requestId)));

@@ -25,14 +25,17 @@ export function requireRole(
     options.roles instanceof ServiceRoles ? options.roles : serviceRolesFromRules(options.roles);
   if (!roles.names.has(name)) throw new TypeError(`no rule gives the service role ${name}`);
   return (req, res, next) => {
+    let permitted: boolean;
     try {
       const { caller, matchableClaims } = provenCallerOf(req);
       requireReadable(roles, matchableClaims);
-      if (roles.has(caller, name, clock.now())) next();
-      else sendRefusal(res, denied());
+      permitted = roles.has(caller, name, clock.now());
     } catch (error) {
       next(error);
+      return;
     }
+    if (permitted) next();
+    else sendRefusal(res, denied());
   };
 }
 

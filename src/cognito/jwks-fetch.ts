@@ -12,14 +12,17 @@ export async function fetchJwks(
   uri: string,
   { timeoutMs, maxBytes }: JwksFetchLimits,
 ): Promise<Uint8Array> {
+  const signal = AbortSignal.timeout(timeoutMs);
   const response = await fetch(uri, {
     redirect: 'error',
     headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal,
   });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();
     throw new Error(`the JWKS URI answered with status ${response.status}`);
   }
-  return readBoundedBody(response, maxBytes);
+  const body = await readBoundedBody(response, { maxBytes, signal });
+  if (body === undefined) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+  return body;
 }

@@ -112,7 +112,9 @@ export class TokenClient {
         redirect: 'error',
         signal: deadline,
       });
-      const bytes = await readBoundedBody(response, maxAnswerBytes);
+      const limits = { maxBytes: maxAnswerBytes, signal: deadline };
+      const bytes = await readBoundedBody(response, limits);
+      if (bytes === undefined) throw new Error('the answer is too large');
       return { status: response.status, headers: response.headers, bytes };
     } catch {
       throw new TokenRequestError('token_endpoint_unavailable');

@@ -199,7 +199,7 @@ export const configSchema = z.strictObject({
       .describe('Tolerance for `exp`, `nbf` and `iat`.'),
     maxVerifiedTokens: z
       .int()
-      .min(0)
+      .min(1)
       .max(1_000_000)
       .default(10_000)
       .describe('Verified tokens to remember.'),

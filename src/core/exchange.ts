@@ -98,6 +98,7 @@ export function createExchange({
       result = { plan, issued: await issuer.issue(plan, request.token) };
     } catch (thrown) {
       const error = asCallersFault(thrown, findings.request);
+      if (isUnread(error)) findings.request = undefined;
       await audit.record(refusalRecord(context, findings, error, clock.now()));
       throw error;
     }
@@ -172,6 +173,14 @@ function requireWished(wished: WishedSession): SessionPlan {
       });
     }
   }
+}
+
+/**
+ * The token was not looked at, because its address has sent too many bad ones. On record is the address alone:
+ * by tokens that are all different, a flood would get a record for each (T55).
+ */
+function isUnread(error: unknown): boolean {
+  return error instanceof BrokerError && error.reason === 'failed_tokens';
 }
 
 /** A policy that STS refuses and the caller brought is theirs to mend, not the owner's of the mapping. */

@@ -75,7 +75,7 @@ export function renderSessionName(
     requested,
   };
   const text = fill(template, values);
-  if (isSessionName(text) && !isOpenToOthers(template, values, text)) return text;
+  if (isSessionName(text) && !isOpenToOthers(template, caller, values, text)) return text;
   const digest = createHash('sha256')
     .update(JSON.stringify([text, caller.issuer, caller.subject, caller.clientId ?? null]))
     .digest('hex')
@@ -97,13 +97,20 @@ function fill(template: string, values: Values): string {
 
 /**
  * Whether another caller could be given the same text by asking for the right thing. The `@` next to
- * `{requested}` marks where the caller's identity begins or ends: it must be the only one on that side. And
- * what ends like an altered name must be altered itself.
+ * `{requested}` marks where the caller's identity begins or ends: it must be the only one on that side. An app
+ * client is the identity of a machine, and not that of the users behind it. And what ends like an altered name
+ * must be altered itself.
  */
-function isOpenToOthers(template: string, values: Values, text: string): boolean {
+function isOpenToOthers(
+  template: string,
+  { machine }: Caller,
+  values: Values,
+  text: string,
+): boolean {
   const [before = '', after] = template.split(requestedVariable);
   if (after === undefined) return false;
   const unclear = (part: string) =>
     identityVariable.test(part) && fill(part, values).split('@').length > 2;
-  return digestAtEnd.test(text) || unclear(before) || unclear(after);
+  const shared = !machine && !template.includes('{sub}');
+  return shared || digestAtEnd.test(text) || unclear(before) || unclear(after);
 }

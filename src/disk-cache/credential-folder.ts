@@ -3,7 +3,11 @@
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type BrokerCredentials, sessionKeysSchema } from '../client/broker-client.ts';
+import {
+  type BrokerCredentials,
+  longestSessionMs,
+  sessionKeysSchema,
+} from '../client/broker-client.ts';
 import { type Clock, toRfc3339 } from '../core/clock.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
 import { acquireFileLock, type ReleaseLock } from './file-lock.ts';
@@ -53,8 +57,11 @@ export class CredentialFolder {
     if (entry?.key !== key) return undefined;
     const { obtainedAt, credentials } = entry;
     const expiration = new Date(credentials.expiration);
-    const remainingMs = expiration.getTime() - this.#clock.now();
+    const now = this.#clock.now();
+    const remainingMs = expiration.getTime() - now;
     if (remainingMs <= 0 || remainingMs > longestSessionMs) return undefined;
+    // The clock was set back since: how long they still live cannot be known.
+    if (obtainedAt > now) return undefined;
     const accountId = roleArnPattern.exec(credentials.roleArn)?.[2] as string;
     return { obtainedAt, credentials: { ...credentials, expiration, accountId } };
   }
@@ -114,8 +121,6 @@ export class CredentialFolder {
 
 const format = 1;
 const maxFileBytes = 64 * 1024;
-/** 12 hours are the most that a role can have, and clocks differ. */
-const longestSessionMs = 12 * 60 * 60_000 + 5 * 60_000;
 const ownNames = /^[0-9a-f]{64}\./;
 
 const entrySchema = z.strictObject({

@@ -30,7 +30,7 @@ export async function acquireFileLock(
     const attempt = tryLock(path, own);
     if (attempt === 'locked') return () => release(path, own);
     if (attempt === 'impossible' || clock.monotonic() >= deadline) return undefined;
-    if (!removeStale(path, clock.now() - staleMs)) {
+    if (!removeStale(path, { now: clock.now(), staleMs })) {
       // A clock's timer would not keep this process alive, and nothing else does while it waits.
       await pause(pollMs * (0.5 + Math.random()));
     }
@@ -60,10 +60,15 @@ function tryLock(path: string, own: string): 'locked' | 'taken' | 'impossible' {
 }
 
 /** Says whether there is a point in trying again at once. */
-function removeStale(path: string, oldestMs: number): boolean {
+function removeStale(
+  path: string,
+  { now, staleMs }: { readonly now: number; readonly staleMs: number },
+): boolean {
   try {
     const seen = contentOf(path);
-    if (lstatSync(path).mtimeMs >= oldestMs && !isHolderGone(seen)) return false;
+    // A lock of the future is by a clock that was ahead: it would hold up everybody until then.
+    const isStale = Math.abs(now - lstatSync(path).mtimeMs) > staleMs;
+    if (!isStale && !isHolderGone(seen)) return false;
     const aside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
     renameSync(path, aside);
     // Someone else may have taken it over since it was read: then it goes back.

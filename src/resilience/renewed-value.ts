@@ -32,6 +32,7 @@ export class RenewedValue<Value> {
   #held: Held<Value> | undefined;
   #inFlight: Promise<Held<Value>> | undefined;
   #timer: Timer | undefined;
+  #renewing: 'on' | 'off' = 'on';
   /** Monotonic: no further attempt before that while there is something to give out. */
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
@@ -67,6 +68,7 @@ export class RenewedValue<Value> {
 
   /** Ends renewing in the background. */
   stop(): void {
+    this.#renewing = 'off';
     this.#timer?.cancel();
   }
 
@@ -121,6 +123,8 @@ export class RenewedValue<Value> {
 
   #renewIn(delayMs: number): void {
     this.#timer?.cancel();
+    // What was under way when it was stopped comes here as well.
+    if (this.#renewing === 'off') return;
     this.#timer = this.#clock.after(delayMs, () => {
       if (this.#held?.wanted === true) this.#renewAhead();
     });

@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { principalKey } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
 import type { SessionPlan } from '../core/session.ts';
 import { AdaptiveBucket } from '../resilience/adaptive-bucket.ts';
+import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
 import type { Rate } from '../resilience/token-bucket.ts';
 
 export interface AccountLimitOptions {
@@ -17,6 +19,8 @@ export interface AccountLimitOptions {
 
 /** What must be left for callers who wait, as a share of the burst. */
 const keptForWaiting = 0.5;
+/** Of the rate and the burst of an account: no caller can take more, whatever sessions it thinks of. */
+const shareOfOneCaller = 0.5;
 const maxAccounts = 10_000;
 
 /**
@@ -33,12 +37,19 @@ export class AccountLimit implements CredentialIssuer {
   readonly #clock: Clock;
   readonly #onRefused: () => void;
   readonly #buckets = new LRUCache<string, AdaptiveBucket>({ max: maxAccounts });
+  /** By account and caller. */
+  readonly #shares: KeyedBuckets;
 
   constructor({ issuer, rate, clock, onRefused }: AccountLimitOptions) {
     this.#issuer = issuer;
     this.#rate = rate;
     this.#clock = clock;
     this.#onRefused = onRefused ?? (() => {});
+    const share = {
+      perSecond: rate.perSecond * shareOfOneCaller,
+      burst: Math.max(1, rate.burst * shareOfOneCaller),
+    };
+    this.#shares = new KeyedBuckets({ rate: share, clock });
   }
 
   /** @throws BrokerError `sts_throttled` before anything is sent, or as the decorated issuer does. */
@@ -47,15 +58,12 @@ export class AccountLimit implements CredentialIssuer {
     token: string,
     urgency: Urgency = 'waiting',
   ): Promise<IssueResult> {
-    const bucket = this.#bucketOf(plan);
+    const account = accountOf(plan);
+    const share = this.#shares.of(`${account} ${principalKey(plan.caller)}`);
+    if (!share.take()) throw this.#refusal('account_limit_of_caller', share.waitMs);
+    const bucket = this.#bucketOf(account);
     if (!bucket.take(urgency === 'waiting' ? 0 : keptForWaiting)) {
-      this.#onRefused();
-      throw new BrokerError('sts_throttled', {
-        detail:
-          'Too many new sessions are asked for in the account of the role. Try again after the time in Retry-After.',
-        reason: 'account_limit',
-        retryAfterSeconds: Math.max(1, Math.ceil(bucket.waitMs / 1000)),
-      });
+      throw this.#refusal('account_limit', bucket.waitMs);
     }
     const startedAt = this.#clock.monotonic();
     try {
@@ -67,9 +75,17 @@ export class AccountLimit implements CredentialIssuer {
     }
   }
 
-  #bucketOf({ roleArn }: SessionPlan): AdaptiveBucket {
-    // arn:aws:iam::123456789012:role/…
-    const account = roleArn.split(':', 5)[4] ?? '';
+  #refusal(reason: 'account_limit' | 'account_limit_of_caller', waitMs: number): BrokerError {
+    this.#onRefused();
+    return new BrokerError('sts_throttled', {
+      detail:
+        'Too many new sessions are asked for in the account of the role. Try again after the time in Retry-After.',
+      reason,
+      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    });
+  }
+
+  #bucketOf(account: string): AdaptiveBucket {
     let bucket = this.#buckets.get(account);
     if (bucket === undefined) {
       bucket = new AdaptiveBucket(this.#rate, this.#clock);
@@ -77,4 +93,9 @@ export class AccountLimit implements CredentialIssuer {
     }
     return bucket;
   }
+}
+
+/** `arn:aws:iam::123456789012:role/…` */
+function accountOf({ roleArn }: SessionPlan): string {
+  return roleArn.split(':', 5)[4] ?? '';
 }

@@ -405,6 +405,34 @@ describe('the agent keeps credentials', () => {
     expect(asked()).toBe(2);
   });
 
+  it('and hands out none that have ended, by a clock that was set back since', async () => {
+    const { agent, answerWith, settled } = await scripted();
+    await settled(1);
+    answerWith(down);
+    const { clock } = agent;
+    const now = clock.now;
+    Object.assign(clock, { now: () => now() - 30 * minutes });
+    await clock.advance(60 * minutes);
+    expect((await ask(agent)).status).toBe(503);
+  });
+
+  it('and takes none that would live longer than STS lets them, so renewing never runs wild', async () => {
+    const { agent, issueFor, asked } = await scripted(undefined);
+    issueFor(40 * 24 * 60 * minutes);
+    const { status, body } = await ask(agent);
+    expect(status).toBe(503);
+    expect(body.Message).toContain('compare the clocks');
+    expect((await ask(agent)).status).toBe(503);
+    expect(asked()).toBe(1);
+  });
+
+  it('and hands out none of another role than was asked for', async () => {
+    const { agent } = await scripted('arn:aws:iam::123456789012:role/broker/another');
+    const { status, body } = await ask(agent);
+    expect(status).toBe(503);
+    expect(body.Message).toContain('another role');
+  });
+
   it('and hands out none that end within a minute', async () => {
     const { agent, issueFor } = await scripted(undefined);
     issueFor(59_000);

@@ -18,7 +18,9 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { callerToken } from '../../src/cli/caller-token.ts';
 import { credentialProcess } from '../../src/cli/credential-process.ts';
+import { identityOfToken } from '../../src/disk-cache/cache-key.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { type CommandOptions, main, runCommand } from '../support/command.ts';
 import { answering, issuedDocument, startOddBroker } from '../support/odd-broker.ts';
@@ -208,6 +210,11 @@ describe('the cache', () => {
     expect(await asked(() => runHere({ laterMs: -24 * 60 * minutes }))).toBe(1);
   });
 
+  it('asks anew after the clock was set back, because what is kept may have ended', async () => {
+    expect(await asked(() => runHere({ laterMs: 45 * minutes }))).toBe(1);
+    expect(await asked(() => runHere({ laterMs: 44 * minutes }))).toBe(1);
+  });
+
   it('asks each time for sessions that are too short for that', async () => {
     expect(await asked(() => runHere({ durationSeconds: 900 }))).toBe(1);
     expect(await asked(() => runHere({ durationSeconds: 900 }))).toBe(1);
@@ -245,6 +252,14 @@ describe('the cache', () => {
       ]);
     expect((await of(clients.orders)).code).toBe(0);
     expect(await of(clients.stranger)).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('keeps what a token got under the identity of that token, though its file is another one by then', async () => {
+    const caller = await callerToken({ kind: 'token-file', tokenFile }).caller();
+    const first = readFileSync(tokenFile, 'utf8').trim();
+    writeFileSync(tokenFile, broker.token('stranger'));
+    expect(await caller.token()).toBe(first);
+    expect(caller.identity).toEqual(identityOfToken(first));
   });
 
   it('serves the same caller whatever token it has', async () => {
@@ -375,6 +390,7 @@ describe('the lock of the cache', () => {
     ['of a process that is gone', `${hostname()} 4194999 0123456789abcdef`, 'now'],
     ['that is far too old', 'another-host 1 0123456789abcdef', '10 minutes ago'],
     ['that is empty and far too old', '', '10 minutes ago'],
+    ['whose clock was far ahead', 'another-host 1 0123456789abcdef', 'tomorrow'],
   ])(
     'is taken over from a holder %s',
     async (_what, content, when) => {

@@ -240,6 +240,20 @@ describe('requireRole', () => {
     expect((await call('/me', bearer(token('orders')), await serve(app))).status).toBe(500);
   });
 
+  it('leaves what a handler behind it throws to the framework, and calls nothing twice', async () => {
+    const app = express();
+    const roles = { client: { pool, clients: [clients.orders.clientId] } };
+    const calls: unknown[] = [];
+    app.use(requireCaller({ validator }), (req, res) => {
+      requireRole('client', { roles }, clock)(req, res, (error) => {
+        calls.push(error);
+        throw new Error('of the handler');
+      });
+    });
+    expect((await call('/me', bearer(token('orders')), await serve(app))).status).toBe(500);
+    expect(calls).toEqual([undefined]);
+  });
+
   it('refuses a role that no rule gives, when the service starts', () => {
     const roles = { editor: { pool, groups: ['editors'] } };
     expect(() => requireRole('editors', { roles })).toThrow(TypeError);

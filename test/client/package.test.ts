@@ -96,6 +96,35 @@ describe('token-broker/client', () => {
     expect(stdout).toBe('123456789012');
   }, 30_000);
 
+  it('does not end the process of a service that has answered while a token was checked', async () => {
+    const program = `
+      import { createServer } from 'node:http';
+      import { BrokerError, requireCaller } from 'token-broker/client';
+      let refuse;
+      const validate = () => new Promise((_resolve, reject) => {
+        refuse = () => reject(new BrokerError('keys_unavailable'));
+      });
+      const guard = requireCaller({ validator: { validate, matchableClaims: new Set() } });
+      const server = createServer((req, res) => {
+        guard(req, res, () => {});
+        res.writeHead(504).end();
+      });
+      server.listen(0, '127.0.0.1', async () => {
+        const url = 'http://127.0.0.1:' + server.address().port;
+        const { status } = await fetch(url, { headers: { authorization: 'Bearer a.b.c' } });
+        refuse();
+        setImmediate(() => {
+          process.stdout.write(String(status));
+          server.close();
+          server.closeAllConnections();
+        });
+      });
+    `;
+    writeFileSync(join(consumer, 'late.js'), program);
+    const { stdout } = await run(process.execPath, ['late.js'], { cwd: consumer });
+    expect(stdout).toBe('504');
+  }, 30_000);
+
   it('lets nobody import anything else of the package', async () => {
     writeFileSync(join(consumer, 'deep.js'), `await import('token-broker/dist/broker.js');`);
     const deep = run(process.execPath, ['deep.js'], { cwd: consumer });

@@ -129,6 +129,11 @@ describe('a configuration', () => {
     ]);
   });
 
+  it('always remembers a token: limits and load shedding tell callers apart by what is remembered', () => {
+    const path = 'identity.maxVerifiedTokens';
+    expect(pathsOf({ change: set(path, 0) })).toEqual([path]);
+  });
+
   it('is told all faults between its settings at once', () => {
     const change = all(
       set('identity.userPools', []),

@@ -115,7 +115,7 @@ const withPolicyOf = (claim: string) =>
   });
 
 const openMapping = mapping('orders', {
-  session: { name: '{requested}@{client}', callerPolicy: true },
+  session: { name: '{requested}@{sub}', callerPolicy: true },
 });
 const callersPolicy = JSON.stringify({
   Version: '2012-10-17',
@@ -511,12 +511,12 @@ describe('what a caller asks of its session', () => {
     policy: ` ${callersPolicy}`,
     policyArns: [readOnly, 'arn:aws:iam::aws:policy/Alpha'],
   };
-  const { clientId } = caller();
+  const { subject } = caller();
 
   it('is on record, as it was asked for and as STS was asked for it', async () => {
     const { result, records } = await exchange({ policy: [openMapping], request: wishes });
     expect(result?.plan).toMatchObject({
-      sessionName: `deploy-42@${clientId}`,
+      sessionName: `deploy-42@${subject}`,
       policy: callersPolicy,
       policyArns: ['arn:aws:iam::aws:policy/Alpha', readOnly],
     });
@@ -529,7 +529,7 @@ describe('what a caller asks of its session', () => {
           policyArns: wishes.policyArns,
         },
         session: {
-          name: `deploy-42@${clientId}`,
+          name: `deploy-42@${subject}`,
           policySha256: tokenDigest(callersPolicy),
           policyArns: ['arn:aws:iam::aws:policy/Alpha', readOnly],
         },

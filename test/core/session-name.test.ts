@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { checkSessionNameTemplate, renderSessionName } from '../../src/core/session-name.ts';
-import { type CallerParts, caller } from '../support/domain.ts';
+import { type CallerParts, caller, machineCaller } from '../support/domain.ts';
 import { runs } from '../support/fuzz-budget.ts';
 
 /** AWS STS API reference, AssumeRoleWithWebIdentity: RoleSessionName, and ASCII only. */
@@ -11,6 +11,9 @@ const render = (template: string, parts: CallerParts = {}, mappingId = 'orders-w
   renderSessionName(template, caller(parts), mappingId);
 const asking = (template: string, requested: string | undefined, parts: CallerParts = {}) =>
   renderSessionName(template, caller(parts), 'orders-writer', requested);
+
+const machineAsking = (template: string, requested: string | undefined) =>
+  renderSessionName(template, machineCaller(), 'orders-writer', requested);
 
 describe('a session name (T24)', () => {
   it.each([
@@ -54,12 +57,12 @@ describe('a session name that the caller may ask for (T24)', () => {
     ['{client}@{requested}', 'deploy-42', `${client}@deploy-42`],
     ['ci+{requested}@{client}', 'ada@example.com', `ci+ada@example.com@${client}`],
     ['{mapping}-{requested}@{client}', 'x', `orders-writer-x@${client}`],
-  ])('from %s and %s is the text itself', (template, requested, name) => {
-    expect(asking(template, requested)).toBe(name);
+  ])('of a machine, from %s and %s, is the text itself', (template, requested, name) => {
+    expect(machineAsking(template, requested)).toBe(name);
   });
 
   it('has the id of the mapping where the caller asked for nothing', () => {
-    expect(asking('{requested}@{client}', undefined)).toBe(`orders-writer@${client}`);
+    expect(machineAsking('{requested}@{client}', undefined)).toBe(`orders-writer@${client}`);
   });
 
   it('is not what was asked for where the template has no place for that', () => {
@@ -194,6 +197,20 @@ describe('for whatever callers ask for (T24)', () => {
         }
       }),
       runs(5000),
+    );
+  });
+
+  it('two users of one app client never share a name where the app client is all that it says', () => {
+    const byClient = fc.constantFrom('{requested}@{client}', '{client}@{requested}');
+    fc.assert(
+      fc.property(byClient, subjects, subjects, asked, asked, (template, one, two, a, b) => {
+        fc.pre(one !== two);
+        const first = asking(template, a, { subject: one });
+        for (const requested of [b, first, a]) {
+          expect(asking(template, requested, { subject: two })).not.toBe(first);
+        }
+      }),
+      runs(2000),
     );
   });
 

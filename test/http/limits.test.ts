@@ -179,6 +179,28 @@ describe('an address that sends bad tokens (T43)', () => {
     );
   });
 
+  it('has one record for all its further tokens, however different they are (T55)', async () => {
+    const { broker } = await start({ limits });
+    const headers = { 'user-agent': 'one flood' };
+    const flood = () =>
+      broker.call({ method: 'POST', path: '/v1/credentials', token: forged(broker), headers });
+    await outcomes(4, flood);
+    expect(new Set(await outcomes(20, flood))).toEqual(new Set(['429 rate_limited']));
+
+    const records = broker.auditRecords().filter(({ code }) => code === 'rate_limited');
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject({ reason: 'failed_tokens', sourceIp: '127.0.0.1' });
+    expect(records[0]).not.toHaveProperty('token');
+  });
+
+  it('is counted for the admin listener by itself: a flood elsewhere keeps no administrator out', async () => {
+    const { broker } = await start({ limits });
+    await outcomes(4, () => ask(broker, forged(broker)));
+    expect(summary(await ask(broker, forged(broker)))).toBe('429 rate_limited');
+    const list = { listener: 'admin', path: '/v1/role-mappings' } as const;
+    expect(summary(await broker.call({ ...list, token: broker.token('admin') }))).toBe('200');
+  });
+
   it('is refused on the admin listener as well, and as a token to explain', async () => {
     const { broker } = await start({ limits });
     const admin = broker.token('admin');
@@ -359,7 +381,7 @@ describe('an event loop that is late (T43)', () => {
 describe('too many sessions in one account (T46)', () => {
   it('are refused before STS is asked, with the time to come back', async () => {
     const { broker, clock } = await start({
-      sts: { perAccount: { perSecond: 1, burst: 2 } },
+      sts: { perAccount: { perSecond: 2, burst: 4 } },
       options: {
         mappings: [...defaultMappings, allow('reports-archiver', 'reports')],
       },
@@ -373,7 +395,7 @@ describe('too many sessions in one account (T46)', () => {
     expect(broker.auditRecordOf(answer)).toMatchObject({
       outcome: 'failed',
       code: 'sts_throttled',
-      reason: 'account_limit',
+      reason: 'account_limit_of_caller',
     });
     expect(broker.sts.requests).toHaveLength(2);
     expect(summary(await broker.issue('reports', { role: roles[0] }))).toBe('200');

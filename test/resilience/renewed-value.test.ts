@@ -109,6 +109,28 @@ describe('a renewed value', () => {
     await expect(one.values.get()).rejects.toThrow('denied');
   });
 
+  it('is not asked for again after it was stopped, though an attempt was under way', async () => {
+    const clock = createTestClock();
+    const attempts: ((error: Error) => void)[] = [];
+    const values = new RenewedValue<string>({
+      clock,
+      renewAt: () => 0.5,
+      obtain: () =>
+        new Promise((resolve, reject) => {
+          attempts.push(reject);
+          if (attempts.length === 1)
+            resolve({ value: 'one', expiresAt: clock.now() + 60 * minute });
+        }),
+    });
+    await values.get();
+    await clock.advance(30 * minute);
+    expect(attempts).toHaveLength(2);
+    values.stop();
+    attempts[1]?.(new Error('stopped'));
+    await clock.advance(29 * minute);
+    expect(attempts).toHaveLength(2);
+  });
+
   it('is discarded when it was refused, unless it is young or another one', async () => {
     const one = subject();
     await one.values.get();

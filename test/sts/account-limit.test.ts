@@ -51,8 +51,10 @@ async function start(clock: TestClock = createTestClock()) {
   };
 }
 
-function inAccount(account: string, number: number): PlannedCall {
+/** Of a caller of its own, unless told otherwise. */
+function inAccount(account: string, number: number, subject = `caller-${number}`): PlannedCall {
   return planned({
+    caller: { subject },
     roleArn: `arn:aws:iam::${account}:role/broker/orders-writer`,
     sessionName: `session-${number}`,
   });
@@ -120,6 +122,40 @@ describe('the limit of an account (T46)', () => {
     expect(await outcomeOf(cache, live)).toBe('issued');
     await clock.advance(60_000);
     expect(await outcomeOf(cache, live)).toBe('issued');
+  });
+});
+
+describe('one caller (T46)', () => {
+  const ofOne = (number: number, account = '123456789012') =>
+    inAccount(account, number, 'the noisy one');
+
+  it('gets half of what an account has, however many sessions it thinks of', async () => {
+    const { cache, askForNew, clock } = await start();
+    const noisy: string[] = [];
+    for (let at = 0; at < 30; at += 1) noisy.push(await outcomeOf(cache, ofOne(at)));
+    expect(counted(noisy, 'issued')).toBe(10);
+    expect(counted(await askForNew(10), 'issued')).toBe(10);
+
+    await clock.advance(1000);
+    for (let at = 100; at < 130; at += 1) noisy.push(await outcomeOf(cache, ofOne(at)));
+    expect(counted(noisy, 'issued')).toBe(15);
+    expect(counted(await askForNew(5), 'issued')).toBe(5);
+  });
+
+  it('is told when to come back, and gets it then', async () => {
+    const { cache, clock } = await start();
+    for (let at = 0; at < 10; at += 1) await outcomeOf(cache, ofOne(at));
+    const { plan, token } = ofOne(10);
+    const { code, reason, retryAfterSeconds = 0 } = await refusalOf(cache.issue(plan, token));
+    expect([code, reason]).toEqual(['sts_throttled', 'account_limit_of_caller']);
+    await clock.advance(retryAfterSeconds * 1000);
+    expect(await outcomeOf(cache, { plan, token })).toBe('issued');
+  });
+
+  it('has a share of its own in each account', async () => {
+    const { cache } = await start();
+    for (let at = 0; at < 12; at += 1) await outcomeOf(cache, ofOne(at));
+    expect(await outcomeOf(cache, ofOne(0, '210987654321'))).toBe('issued');
   });
 });
 

@@ -19,8 +19,9 @@ export function webIdentityRequest(parameters: ReadonlyMap<string, string>): Exc
   if (!parsed.success) throw invalid(parsed.error.issues);
   const { RoleArn, RoleSessionName, WebIdentityToken, Policy, DurationSeconds } = parsed.data;
   return {
-    // SDKs send the token's file as it is, and editors end files with a line feed.
-    token: WebIdentityToken.replace(/[\r\n]+$/, ''),
+    // SDKs send the token's file as it is, and editors end files with a line feed. Looked for from the first of
+    // several only: from each of them it would take quadratic time.
+    token: WebIdentityToken.replace(/(?<![\r\n])[\r\n]+$/, ''),
     role: RoleArn,
     durationSeconds: DurationSeconds,
     sessionName: isMadeUpSessionName(RoleSessionName) ? undefined : RoleSessionName,

@@ -105,6 +105,16 @@ describe('a parameter', () => {
     expect(Message).toMatch(/^2 validation errors detected: .*'roleArn'.*'durationSeconds'/);
   });
 
+  /** In quadratic time each would keep everybody else waiting for a fifth of a second or more. */
+  it('full of line feeds is looked at in linear time', async () => {
+    const WebIdentityToken = `${'\n'.repeat(19_998)}x`;
+    const startedAt = performance.now();
+    for (let times = 0; times < 40; times += 1) {
+      expect(await ask({ WebIdentityToken })).toBe('400 InvalidIdentityToken');
+    }
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+  });
+
   it.each([
     'Tags.member.1.Key',
     'SourceIdentity',

@@ -1,0 +1,22 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it } from '@jest/globals';
+import { fetchJwks } from '../../src/cognito/jwks-fetch.ts';
+
+it('a body that stalls is given up at the deadline, whatever the garbage collector takes away', async () => {
+  setFlagsFromString('--expose-gc');
+  const server = createServer((_req, res) => void res.writeHead(200).write('{'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const collecting = setInterval(runInNewContext('gc') as () => void, 20);
+  try {
+    const { port } = server.address() as AddressInfo;
+    const limits = { timeoutMs: 400, maxBytes: 1024 };
+    await expect(fetchJwks(`http://127.0.0.1:${port}`, limits)).rejects.toThrow(/timeout/);
+  } finally {
+    clearInterval(collecting);
+    server.closeAllConnections();
+    server.close();
+  }
+});
