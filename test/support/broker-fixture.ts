@@ -281,8 +281,11 @@ export function linesIn(directory: string): readonly string[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.jsonl'))
     .sort()
-    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
-    .filter((line) => line !== '');
+    .flatMap((name) => {
+      const lines = readFileSync(join(directory, name), 'utf8').split('\n');
+      // Behind the last line feed stands nothing, or a line that is being written.
+      return lines.slice(0, -1);
+    });
 }
 
 export function seriesOf(page: string): ReadonlyMap<string, number> {
