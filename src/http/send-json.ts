@@ -8,12 +8,23 @@ export function sendJson(
   requestId: string,
   headers: readonly string[] = [],
 ): void {
-  const body = Buffer.from(JSON.stringify(document));
+  sendPrintedJson(res, status, Buffer.from(JSON.stringify(document)), requestId, headers);
+}
+
+/** For documents that are printed once and sent again and again. */
+export function sendPrintedJson(
+  res: Response,
+  status: number,
+  body: Buffer,
+  requestId: string,
+  headers: readonly string[] = [],
+): void {
   res.writeHead(status, [
     ...responseHeaders,
     ...headers,
     'X-Request-Id',
     requestId,
+    // To the letter: the AWS SDK for Go compares the whole value.
     'Content-Type',
     'application/json',
     'Content-Length',

@@ -17,7 +17,7 @@ import { exchangeCounters } from '../exchange-counters.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
 import { requestedRole } from '../requested-role.ts';
-import { responseHeaders } from '../response-headers.ts';
+import { sendPrintedJson } from '../send-json.ts';
 
 /** One name in metrics and audit records for all ways to say which role is meant. */
 export const containerCredentialsRoute = 'GET /v1/credentials';
@@ -43,18 +43,7 @@ export function containerCredentials(options: ContainerCredentialsOptions): Rout
       }),
     );
     if (res.destroyed) throw new BrokerError('request_timeout');
-    const document = print(issued.session, plan);
-    res.writeHead(200, [
-      ...responseHeaders,
-      'X-Request-Id',
-      context.requestId,
-      // To the letter: the SDK for Go compares the whole value.
-      'Content-Type',
-      'application/json',
-      'Content-Length',
-      String(document.length),
-    ]);
-    res.end(document);
+    sendPrintedJson(res, 200, print(issued.session, plan), context.requestId);
   };
 }
 

@@ -13,7 +13,7 @@ import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
 import { requestedRole } from '../requested-role.ts';
-import { responseHeaders } from '../response-headers.ts';
+import { sendPrintedJson } from '../send-json.ts';
 
 export interface IssueCredentialsOptions {
   readonly exchange: Exchange;
@@ -47,16 +47,6 @@ export function issueCredentials(options: IssueCredentialsOptions): RouteHandler
       }),
     );
     if (res.destroyed) throw new BrokerError('request_timeout');
-    const document = print(issued.session, plan);
-    res.writeHead(200, [
-      ...responseHeaders,
-      'X-Request-Id',
-      context.requestId,
-      'Content-Type',
-      'application/json',
-      'Content-Length',
-      String(document.length),
-    ]);
-    res.end(document);
+    sendPrintedJson(res, 200, print(issued.session, plan), context.requestId);
   };
 }
