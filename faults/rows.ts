@@ -1,0 +1,19 @@
+import type { Row } from './row.ts';
+import { auditRows } from './rows/audit.ts';
+import { capacityRows } from './rows/capacity.ts';
+import { keyRows } from './rows/keys.ts';
+import { overloadRows } from './rows/overload.ts';
+import { processRows } from './rows/process.ts';
+import { stsRows } from './rows/sts.ts';
+import { tableRows } from './rows/table.ts';
+
+/** In the order of the table. */
+export const rows: readonly Row[] = [
+  ...stsRows,
+  ...tableRows,
+  ...keyRows,
+  ...auditRows,
+  ...processRows,
+  ...capacityRows,
+  ...overloadRows,
+];

@@ -1,0 +1,335 @@
+/** What surrounds a broker, on loopback, each part behind a front that can be told to fail. */
+
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { type Clock, systemClock } from '../src/core/clock.ts';
+import { defaultGuardrails } from '../src/core/guardrails.ts';
+import { type RoleMappingInput, roleMappingSchema } from '../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
+import { type DynamoDbServer, startDynamoDbServer } from '../src/local/dynamodb/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../src/local/issuer/issuer.ts';
+import type { IssuerClient } from '../src/local/issuer/issuer-claims.ts';
+import { createIssuerKeys, type IssuerKeys } from '../src/local/issuer/issuer-keys.ts';
+import type { StsFault } from '../src/local/sts/sts-fault.ts';
+import { type StsServer, startStsServer } from '../src/local/sts/sts-server.ts';
+import { type Front, startFront } from './front.ts';
+
+export const pool = 'us-east-1_Fault0001';
+export const account = '123456789012';
+export const region = 'us-east-1';
+export const tableName = 'role-mappings';
+const tokenSeconds = 43_200;
+
+/** Who asks: the client itself, or a user of it. */
+export interface Caller {
+  readonly name: string;
+  readonly subject: string;
+  readonly token: string;
+  /** The one role that the policy gives this caller; undefined: none. */
+  readonly role: string | undefined;
+}
+
+/** What STS gave out, by its own account. */
+export interface Issued {
+  readonly subject: string;
+  readonly role: string;
+  readonly sessionName: string;
+  readonly at: number;
+}
+
+export interface WorldOptions {
+  /** Of app client `crowd`. */
+  readonly users?: number;
+  /** Role mappings besides those of the callers. */
+  readonly extraMappings?: number;
+  readonly stsLatencyMs?: number;
+}
+
+export interface World {
+  readonly issuer: Issuer;
+  readonly sts: StsServer;
+  readonly dynamodb: DynamoDbServer;
+  readonly fronts: {
+    readonly sts: Front;
+    /** The same STS, as another region. */
+    readonly otherSts: Front;
+    readonly dynamodb: Front;
+    readonly jwks: Front;
+  };
+  readonly table: RoleMappingTable;
+  readonly issued: ReadonlyMap<string, Issued>;
+  /** Wall-clock offset of everything but the broker. */
+  clockOffsetMs: number;
+  readonly clientIds: readonly string[];
+  readonly users: number;
+  /** App client with a mapping; new token each time it is made anew. */
+  service(name: ServiceName): Caller;
+  /** User number `index` of app client `crowd`. */
+  user(index: number): Caller;
+  /** STS misbehaves; without an argument, no longer. */
+  setStsFault(fault?: StsFault): void;
+  /** Writes a row as it stands, past every check. */
+  putRow(pk: string, sk: string, fields: Readonly<Record<string, RawValue>>): Promise<void>;
+  /** The same, the other way. */
+  removeRow(pk: string, sk: string): Promise<void>;
+  /** The current rows of these mappings as they are now, to be put back later. */
+  rowsOf(ids: readonly string[]): Promise<{ putBack(): Promise<void> }>;
+  stop(): Promise<void>;
+}
+
+type RawValue = { readonly S: string } | { readonly N: string };
+
+const services = { orders: 'orders', reports: 'reports', stranger: undefined } as const;
+export type ServiceName = keyof typeof services;
+
+export function roleNamed(name: string): string {
+  return `arn:aws:iam::${account}:role/broker/${name}`;
+}
+
+function client(name: string): IssuerClient {
+  return {
+    clientId: `${name}0example0client`.padEnd(26, '0'),
+    clientSecret: 'not-a-secret',
+    name,
+    scopes: ['faults/use'],
+    aud: 'client_id',
+  };
+}
+
+const clients = {
+  orders: client('orders'),
+  reports: client('reports'),
+  stranger: client('stranger'),
+  crowd: client('crowd'),
+} as const;
+const clientIds = Object.values(clients).map(({ clientId }) => clientId);
+
+export function mappingOf(id: string, clientName: keyof typeof clients): RoleMappingInput {
+  return {
+    id,
+    principal: { pool, client: clients[clientName].clientId },
+    effect: 'allow',
+    role: roleNamed(id),
+    session: { name: '{sub}', maxDurationSeconds: 43_200 },
+    owner: 'faults',
+  };
+}
+
+/** Some for callers, and others so that losing a few is not losing most. */
+function mappings(extra: number): RoleMappingInput[] {
+  const others = Array.from({ length: extra }, (_, index) => ({
+    ...mappingOf(`other-${index}`, 'orders'),
+    principal: { pool, group: `group-${index}` },
+  }));
+  return [
+    mappingOf('orders', 'orders'),
+    mappingOf('reports', 'reports'),
+    mappingOf('crowd', 'crowd'),
+    ...others,
+  ];
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const { users = 20, extraMappings = 12, stsLatencyMs = 0 } = options;
+  const offset = { ms: 0 };
+  const clock: Clock = { ...systemClock, now: () => Date.now() + offset.ms };
+  const started: { stop(): Promise<void> }[] = [];
+  const begin = async <Part extends { stop(): Promise<void> }>(part: Promise<Part>) => {
+    started.push(await part);
+    return await part;
+  };
+  const usernames = Array.from({ length: users }, (_, index) => `user-${index}`);
+  const issuer = await begin(
+    startIssuer({
+      clock,
+      poolId: pool,
+      clients: Object.values(clients),
+      users: usernames.map((username, index) => ({
+        username,
+        sub: subjectOf(index),
+        password: 'not-a-secret',
+        groups: [],
+      })),
+      keys: await signingKeys(),
+    }),
+  );
+  const all = mappings(extraMappings);
+  const sts = await begin(
+    startStsServer({
+      clock,
+      latencyMs: stsLatencyMs,
+      providers: [{ accountId: account, issuer: issuer.url, jwksUri: issuer.jwksUri, clientIds }],
+      roles: ['orders', 'reports', 'crowd', 'late'].map((name) => ({
+        arn: roleNamed(name),
+        maxSessionDurationSeconds: 43_200,
+        trustPolicy: trustPolicy(issuer.url),
+      })),
+    }),
+  );
+  const dynamodb = await begin(startDynamoDbServer({ clock }));
+  const issued = new Map<string, Issued>();
+  const onCall: Parameters<typeof startFront>[0]['onCall'] = ({ body, answer }) => {
+    const form = new URLSearchParams(body.toString());
+    const accessKeyId = /<AccessKeyId>([^<]+)</.exec(answer?.toString() ?? '')?.[1];
+    if (accessKeyId === undefined) return;
+    issued.set(accessKeyId, {
+      subject: subjectIn(form.get('WebIdentityToken') ?? ''),
+      role: form.get('RoleArn') ?? '',
+      sessionName: form.get('RoleSessionName') ?? '',
+      at: performance.now(),
+    });
+  };
+  const fronts = {
+    sts: await begin(startFront({ upstream: sts.url, onCall })),
+    otherSts: await begin(startFront({ upstream: sts.url, onCall })),
+    dynamodb: await begin(startFront({ upstream: dynamodb.url })),
+    jwks: await begin(startFront({ upstream: issuer.origin })),
+  };
+  const dynamodbClient = createDynamoDbClient({
+    region,
+    endpoint: dynamodb.url,
+    credentials: { accessKeyId: 'faults', secretAccessKey: 'faults' },
+  });
+  const table = await seededTable(dynamodbClient, clock, all);
+  const people = new Map<number, { readonly caller: Caller; readonly madeAt: number }>();
+
+  return {
+    issuer,
+    sts,
+    dynamodb,
+    fronts,
+    table,
+    issued,
+    clientIds,
+    users,
+    get clockOffsetMs() {
+      return offset.ms;
+    },
+    set clockOffsetMs(ms) {
+      offset.ms = ms;
+    },
+    service: (name) => ({
+      name,
+      subject: clients[name].clientId,
+      token: issuer.issueAccessToken({
+        clientId: clients[name].clientId,
+        expiresInSeconds: tokenSeconds,
+      }),
+      role: services[name] === undefined ? undefined : roleNamed(name),
+    }),
+    user(index) {
+      const number = index % users;
+      const made = people.get(number);
+      if (made !== undefined && clock.now() - made.madeAt < tokenSeconds * 500) return made.caller;
+      const caller = {
+        name: `user ${number}`,
+        subject: subjectOf(number),
+        token: issuer.issueAccessToken({
+          clientId: clients.crowd.clientId,
+          user: `user-${number}`,
+          expiresInSeconds: tokenSeconds,
+        }),
+        role: roleNamed('crowd'),
+      };
+      people.set(number, { caller, madeAt: clock.now() });
+      return caller;
+    },
+    setStsFault: (fault) => sts.setFault(fault),
+    async putRow(pk, sk, fields) {
+      const Item = { pk: { S: pk }, sk: { S: sk }, ...fields };
+      await dynamodbClient.send(new PutItemCommand({ TableName: tableName, Item }));
+    },
+    async removeRow(pk, sk) {
+      const Key = { pk: { S: pk }, sk: { S: sk } };
+      await dynamodbClient.send(new DeleteItemCommand({ TableName: tableName, Key }));
+    },
+    async rowsOf(ids) {
+      const items: Record<string, AttributeValue>[] = [];
+      for (const id of ids) {
+        const Key = { pk: { S: `MAPPING#${id}` }, sk: { S: 'CURRENT' } };
+        const get = new GetItemCommand({ TableName: tableName, Key, ConsistentRead: true });
+        const { Item } = await dynamodbClient.send(get);
+        if (Item !== undefined) items.push(Item);
+      }
+      return {
+        async putBack() {
+          for (const Item of items) {
+            await dynamodbClient.send(new PutItemCommand({ TableName: tableName, Item }));
+          }
+        },
+      };
+    },
+    async stop() {
+      dynamodbClient.destroy();
+      await Promise.all(started.reverse().map((part) => part.stop()));
+    },
+  };
+}
+
+function subjectOf(index: number): string {
+  return `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
+}
+
+function subjectIn(token: string): string {
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
+  return (JSON.parse(payload) as { sub: string }).sub;
+}
+
+function trustPolicy(issuerUrl: string): object {
+  const provider = issuerUrl.replace(/^https?:\/\//, '');
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { Federated: `arn:aws:iam::${account}:oidc-provider/${provider}` },
+        Action: 'sts:AssumeRoleWithWebIdentity',
+        Condition: { StringEquals: { [`${provider}:aud`]: clientIds } },
+      },
+    ],
+  };
+}
+
+async function seededTable(
+  dynamodb: DynamoDBClient,
+  clock: Clock,
+  all: readonly RoleMappingInput[],
+): Promise<RoleMappingTable> {
+  const rules = { matchableClaims: new Set<string>(), guardrails: defaultGuardrails };
+  const table = new RoleMappingTable({ client: dynamodb, tableName, rules, clock });
+  await table.create({ deletionProtection: false });
+  for (const mapping of all) await writeMapping(table, mapping);
+  return table;
+}
+
+/** Creates the mapping or replaces it. */
+export async function writeMapping(
+  table: RoleMappingTable,
+  input: RoleMappingInput,
+): Promise<void> {
+  const mapping = roleMappingSchema.parse(input);
+  const current = await table.get(mapping.id);
+  await table.write({
+    id: mapping.id,
+    expectedVersion: current?.version ?? 'absent',
+    mapping,
+    actor: 'faults',
+    reason: 'made for the fault laboratory',
+  });
+}
+
+let keys: Promise<IssuerKeys> | undefined;
+
+/** Made once: it takes long. */
+function signingKeys(): Promise<IssuerKeys> {
+  const given = process.env['TEST_SIGNING_KEYS'];
+  keys ??=
+    given === undefined ? createIssuerKeys() : Promise.resolve(JSON.parse(given) as IssuerKeys);
+  return keys;
+}
