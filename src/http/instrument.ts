@@ -78,8 +78,13 @@ function noteError(
   const requestId = context?.requestId ?? '';
   const event = { requestId, route, code: problem.code, reason: problem.reason };
   if (problem.status < 500) logger.info(event, 'refused');
-  else logger.error({ ...event, err: error }, 'failed');
+  else logger.error({ ...event, err: causeWorthKnowing(error, problem) }, 'failed');
   return problem;
+}
+
+/** In an outage every request fails alike: where in the code adds nothing to the code, and a stack each is a flood. */
+function causeWorthKnowing(error: unknown, { code, cause }: BrokerError): unknown {
+  return code === 'internal_error' ? error : cause;
 }
 
 /** A series appears once there is something to count: empty ones only make the page longer. */

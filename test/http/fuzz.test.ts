@@ -9,7 +9,14 @@ import { sendRaw } from '../support/raw-http.ts';
 let broker: BrokerFixture;
 let token: string;
 beforeAll(async () => {
-  broker = await startBrokerFixture();
+  // Limits have tests of their own; here every request is to be looked at.
+  const generous = { perSecond: 10_000, burst: 100_000 };
+  broker = await startBrokerFixture({
+    configure: (config) => ({
+      ...config,
+      limits: { perCaller: generous, failedTokensPerAddress: generous },
+    }),
+  });
   token = broker.token('orders');
 });
 afterAll(() => broker.stop());
@@ -31,11 +38,12 @@ async function expectComposure(listener: 'api' | 'admin' | 'ops', bytes: string 
   }
 }
 
-/** AWS SDKs want errors of their routes as plain JSON; what does not get that far is a problem document. */
+/** AWS SDKs want errors of their routes as plain JSON or XML; what does not get that far is a problem document. */
 function errorType(bytes: string | Uint8Array): RegExp {
-  return Buffer.from(bytes).toString('latin1').startsWith('GET /v1/credentials')
-    ? /^application\/(?:problem\+)?json$/
-    : /^application\/problem\+json$/;
+  const text = Buffer.from(bytes).toString('latin1');
+  if (text.startsWith('GET /v1/credentials')) return /^application\/(?:problem\+)?json$/;
+  if (/^[A-Z]+ \/(?:sts\/?)?[ ?]/.test(text)) return /^(?:text\/xml|application\/problem\+json)$/;
+  return /^application\/problem\+json$/;
 }
 
 const bounded = { ...runs(120), ...(isLongForm ? {} : { interruptAfterTimeLimit: 1_500 }) };
@@ -44,6 +52,7 @@ const method = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE
 const knownPath = fc.constantFrom(
   '/v1/credentials',
   '/v1/credentials/x',
+  '/sts',
   '/v1/caller',
   '/v1/role-mappings',
   '/v1/role-mappings/x',
