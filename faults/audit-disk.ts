@@ -38,7 +38,7 @@ export function mountAuditDisk(directory: string, kind: 'tmpfs' | 'ext4', kib: n
       writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'fault laboratory');
     },
     repair() {
-      run('umount', directory);
+      unmountSoon(directory);
       try {
         run('e2fsck', '-fy', image);
       } catch (error) {
@@ -49,6 +49,19 @@ export function mountAuditDisk(directory: string, kind: 'tmpfs' | 'ext4', kib: n
     },
     unmount,
   };
+}
+
+/** The broker looks at its directory now and then, and an operator tries again when it is busy at that moment. */
+function unmountSoon(directory: string): void {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      run('umount', directory);
+      return;
+    } catch (error) {
+      if (tries === 50) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
 }
 
 function run(command: string, ...args: readonly string[]): string {
