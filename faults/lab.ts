@@ -217,8 +217,9 @@ export class Lab {
     this.#travelledMs += ms;
     this.world.clockOffsetMs = this.#travelledMs;
     await this.broker.setClocks(this.#travelledMs, this.#travelledMs);
-    // It looks at its event loop ten times a second: jumps in a row would look like one that stands still.
-    await pause(110);
+    // It looks at its event loop ten times a second. Jumps at that pace would look like one that stands still: let it
+    // see in between, at least once, that it is on time.
+    await pause(300);
     if (this.world.fronts.dynamodb.fault !== undefined) return;
     // In life it would have asked the table all the time.
     while ((await this.broker.metric('tokenbroker_policy_age_seconds')) > 30) await pause(20);
