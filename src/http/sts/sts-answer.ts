@@ -4,9 +4,9 @@ import type { Response } from 'express';
 import { toRfc3339 } from '../../core/clock.ts';
 import type { IssuedSession } from '../../core/credentials.ts';
 import { remember } from '../../core/remember.ts';
+import { type XmlElement, xmlElements } from '../../core/xml.ts';
 import { responseHeaders } from '../response-headers.ts';
 import { callerIdentityAction, webIdentityAction } from './operation.ts';
-import { type XmlElement, xmlElements } from './xml.ts';
 
 export function sendWebIdentity(res: Response, session: IssuedSession, requestId: string): void {
   const tail = Buffer.from(resultTail(webIdentityAction, requestId));

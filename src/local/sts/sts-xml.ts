@@ -1,5 +1,7 @@
 /** The answers of the STS query protocol (API version 2011-06-15), as XML. */
 
+import { type XmlElement, xmlElements } from '../../core/xml.ts';
+
 export interface WebIdentityAnswer {
   readonly subjectFromWebIdentityToken: string | undefined;
   readonly audience: string | undefined;
@@ -72,8 +74,6 @@ export function errorXml(
   ]);
 }
 
-type XmlElement = readonly [name: string, content: string | undefined | readonly XmlElement[]];
-
 function responseXml(action: string, requestId: string, result: readonly XmlElement[]): string {
   return rootXml(`${action}Response`, [
     [`${action}Result`, result],
@@ -82,33 +82,5 @@ function responseXml(action: string, requestId: string, result: readonly XmlElem
 }
 
 function rootXml(name: string, children: readonly XmlElement[]): string {
-  return `<${name} xmlns="https://sts.amazonaws.com/doc/2011-06-15/">\n${childrenXml(children, '  ')}</${name}>\n`;
-}
-
-function childrenXml(children: readonly XmlElement[], indent: string): string {
-  return children.map((child) => elementXml(child, indent)).join('');
-}
-
-function elementXml([name, content]: XmlElement, indent: string): string {
-  if (content === undefined) return '';
-  if (typeof content === 'string') return `${indent}<${name}>${escapeXml(content)}</${name}>\n`;
-  return `${indent}<${name}>\n${childrenXml(content, `${indent}  `)}${indent}</${name}>\n`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-  '\r': '&#13;',
-};
-
-function escapeXml(text: string): string {
-  return (
-    text
-      // XML 1.0 has no way to write these, not even as a character reference.
-      .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\u{FFFD}')
-      .replace(/[&<>"'\r]/g, (character) => entities[character] ?? character)
-  );
+  return `<${name} xmlns="https://sts.amazonaws.com/doc/2011-06-15/">\n${xmlElements(children)}</${name}>\n`;
 }
