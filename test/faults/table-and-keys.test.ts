@@ -1,30 +1,5 @@
-/** The short form of the fault laboratory: outcomes and invariants; `npm run faults` measures the figures. */
-
-import { afterAll, describe, expect, it } from '@jest/globals';
-import { isFailure } from '../../faults/report.ts';
-import { RowRunner, runsHere } from '../../faults/row.ts';
 import { keyRows } from '../../faults/rows/keys.ts';
 import { tableRows } from '../../faults/rows/table.ts';
+import { describeFaults } from './describe-faults.ts';
 
-const runner = new RowRunner({ long: false });
-afterAll(() => runner.stop());
-
-describe('faults of the role-mapping table and the issuer', () => {
-  const rows = [...tableRows, ...keyRows];
-  const cases = rows.filter(runsHere).map((row) => [row.fault, row.promise, row] as const);
-
-  it.each(cases)(
-    '%s: %s',
-    async (_fault, _promise, row) => {
-      const result = await runner.run(row);
-      const { seen, notes, violations } = result;
-      expect({ failed: isFailure(result), seen, notes, violations }).toEqual({
-        failed: false,
-        seen,
-        notes,
-        violations: [],
-      });
-    },
-    90_000,
-  );
-});
+describeFaults('faults of the role-mapping table and the issuer', [...tableRows, ...keyRows]);
