@@ -338,10 +338,14 @@ describe('the directory of a log', () => {
 
   it('is taken over from a process that has ended, though its parent has not noticed yet', async () => {
     // `exec` leaves the shell's number, and its child, to a program that never asks how children end.
-    const parent = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60']);
+    const script = 'exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 60';
+    const parent = spawn('/bin/sh', ['-c', script]);
     const [output] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(output.toString());
     const stat = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+    // Before that the shell could still ask.
+    await until(() => readFileSync(`/proc/${parent.pid}/comm`, 'latin1') === 'sleep\n');
+    parent.stdin.end();
     await until(() => stat()[0] === 'Z');
     const directory = newDirectory();
     const { hostname } = await import('node:os');
