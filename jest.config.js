@@ -11,15 +11,19 @@ export default {
   testEnvironment: 'node',
   maxWorkers: '100%',
   // A limit against hanging, not a measure: machines are shared.
-  testTimeout: 30_000 * Number(process.env.FUZZ_FACTOR ?? '1'),
+  testTimeout: 30_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? '1')),
   globalSetup: './test/setup/keys.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
-  testPathIgnorePatterns: ['<rootDir>/test/kubernetes/'],
+  testPathIgnorePatterns: [
+    // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
+    '<rootDir>/test/kubernetes/',
+    // These start processes, kill them, or send herds: `npm run test:all`.
+    '\\.long\\.test\\.ts$',
+  ],
   collectCoverageFrom: ['src/**/*.ts'],
   coverageProvider: 'v8',
 };

@@ -16,7 +16,7 @@ an hour, most of it in the rows sigkill and overload.
 
   --only a,b,c  these rows alone
   --except a,b  all but these rows
-  --short       the form that npm test runs: seconds instead of minutes, times not judged strictly
+  --short       the form that npm run test:all runs: seconds instead of minutes, times not judged strictly
   --no-write    leave ${document} as it is (a short run always does)
   --list        the ids of the rows
   --help        this text

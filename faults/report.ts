@@ -115,7 +115,7 @@ ${rows.map(({ id, fault, operators }) => `- **${capital(fault)}** (\`${id}\`). $
 
 ${known.map(({ id, notes, date }) => `- \`${id}\`, ${date}${notes === '' ? '' : `: ${cell(notes)}`}`).join('\n')}
 
-\`npm run faults -- --help\` says how to run it. Each row has a short form, which runs in \`npm test\` and asserts outcomes and
+\`npm run faults -- --help\` says how to run it. Each row has a short form, which runs in \`npm run test:all\` and asserts outcomes and
 invariants, not times.
 
 ${startMark}${JSON.stringify({ machine, results: known })}${endMark}

@@ -1,4 +1,4 @@
-/** The long form of every fuzz test: as many times the budget of `npm test` as the argument says, 20 by default. */
+/** The long form of every fuzz test: as many times the budget of `npm run test:all` as the argument says, 20 by default. */
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -16,7 +16,9 @@ const files = readdirSync(join(root, 'test'), { recursive: true })
   .filter((name) => name.endsWith('.test.ts'))
   .map((name) => join('test', name))
   .filter((file) => readFileSync(join(root, file), 'utf8').includes('support/fuzz-budget.ts'));
-console.log(`${files.length} files with fuzz tests, ${factor} times the budget of npm test`);
+console.log(
+  `${files.length} files with fuzz tests, ${factor} times the budget of npm run test:all`,
+);
 
 const { status } = spawnSync(
   process.execPath,

@@ -1,4 +1,4 @@
-/** The long form of test/http/restarts.test.ts: a minute of 50 clients of the SDK for JavaScript, the broker killed over and over. */
+/** The long form of test/http/restarts.long.test.ts: a minute of 50 clients of the SDK for JavaScript, the broker killed over and over. */
 
 import { fileURLToPath } from 'node:url';
 import { outcomeOf } from '../commands.js';
@@ -14,7 +14,12 @@ export const restarts = {
     const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
     const { ok, end, all } = await outcomeOf(
       process.execPath,
-      [...jest, 'node_modules/jest/bin/jest.js', '--runTestsByPath', 'test/http/restarts.test.ts'],
+      [
+        ...jest,
+        'node_modules/jest/bin/jest.js',
+        '--runTestsByPath',
+        'test/http/restarts.long.test.ts',
+      ],
       { cwd: root, env: { RESTARTS_SECONDS: String(seconds) }, timeoutMs: (seconds + 120) * 1000 },
     );
     const [, seen] = /^restarts: (.+)$/m.exec(all) ?? [];

@@ -1,11 +1,15 @@
-/** Runs once before all tests: one key pair for access tokens and one for ID tokens, because making them takes long. */
+/**
+ * Runs once before all tests, because making RSA keys takes long: one pair for access tokens, one for ID tokens, and
+ * some that each file may take for issuers of its own.
+ */
 
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
 export default async function createSigningKeys() {
-  const [access, id] = await Promise.all([signingKey(), signingKey()]);
+  const [access, id, ...spare] = await Promise.all(Array.from({ length: 6 }, signingKey));
   process.env.TEST_SIGNING_KEYS = JSON.stringify({ current: { access, id }, retired: [] });
+  process.env.TEST_SPARE_KEYS = JSON.stringify(spare.map(({ privateKeyPem }) => privateKeyPem));
 }
 
 async function signingKey() {

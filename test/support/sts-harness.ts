@@ -13,6 +13,7 @@ import {
   type StsServerOptions,
   startStsServer,
 } from '../../src/local/sts/sts-server.ts';
+import { rsaKeyPair } from './rsa-keys.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
 export const accountId = '123456789012';
@@ -163,9 +164,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
   const url = `${await listen(server)}/us-east-1_AbCdEf123`;
   const publish = (kid: string, kind: 'rsa' | KeyCurve = 'rsa') => {
     const { privateKey, publicKey } =
-      kind === 'rsa'
-        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-        : generateKeyPairSync('ec', { namedCurve: kind });
+      kind === 'rsa' ? rsaKeyPair() : generateKeyPairSync('ec', { namedCurve: kind });
     jwks.push({ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
     return privateKey;
   };

@@ -1,6 +1,7 @@
 /** Signs tokens, good ones and any other kind: what is signed is exactly what the test wrote. */
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { rsaKeyPair } from './rsa-keys.ts';
 
 export type TestAlgorithm = 'RS256' | 'RS512';
 
@@ -19,13 +20,12 @@ export interface TestKeyOptions {
   readonly algorithm?: TestAlgorithm;
 }
 
-/** Costs about a third of a second at 2048 bits: make one per file and share it. */
 export function createTestKey(kid: string, options: TestKeyOptions = {}): TestKey {
   const { bits = 2048, publicExponent = 65537, algorithm = 'RS256' } = options;
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: bits,
-    publicExponent,
-  });
+  const { privateKey, publicKey } =
+    bits === 2048 && publicExponent === 65537
+      ? rsaKeyPair()
+      : generateKeyPairSync('rsa', { modulusLength: bits, publicExponent });
   return testKey(kid, algorithm, privateKey, publicKey);
 }
 
