@@ -12,3 +12,11 @@ export const isLongForm = factor > 1;
 export function runs(count: number): { readonly numRuns: number } {
   return { numRuns: Math.max(Math.ceil(count * factor), Math.min(count, leastRuns)) };
 }
+
+/**
+ * How many cases at least must have been of the kind that a property is about, so that it does not hold of nothing. Asked
+ * of whole budgets alone: of a small part it would be left to chance.
+ */
+export function seenMoreThan(count: number): number {
+  return factor < 1 ? -1 : count;
+}
