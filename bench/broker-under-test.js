@@ -72,7 +72,7 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, l
     policy: { table: 'bench', region, endpoint: dynamodb.url },
     sts: { endpoints: [{ region, endpoint: sts.url }], perAccount: unlimited },
     limits: { perCaller: unlimited, ...limits },
-    admin: { pool, clients: [clients[0].clientId] },
+    admin: { pool, clients: [clients[0].clientId], machines: true },
     log: { level: 'error' },
   };
   const { child, urls } = await startBroker(config, directory);

@@ -51,6 +51,8 @@ export function callerOf(index) {
     tokenId: undefined,
     tokenSha256: '',
     issuedAt: clock.now(),
+    signedInAt: undefined,
+    amr: [],
     expiresAt: clock.now() + 3_600_000,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Express } from 'express';
 import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
+import { adminAccess } from './config/admin-access.ts';
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config, ListenerConfig } from './config/schema.ts';
 import { type Clock, systemClock } from './core/clock.ts';
@@ -192,7 +193,7 @@ function createApps(options: AppsOptions): Apps {
       admin &&
       adminApp({
         validator: adminValidator,
-        access: { ...admin, clients: new Set(admin.clients) },
+        access: adminAccess(admin),
         store: table,
         policy,
         audit,

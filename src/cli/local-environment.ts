@@ -172,7 +172,12 @@ function brokerConfig(
     },
     sts: { endpoints: [{ region, endpoint: sts.url }] },
     audit: { directory: join(directory, 'audit') },
-    admin: { pool: localPool, clients: admin === undefined ? [] : [admin.clientId] },
+    admin: {
+      pool: localPool,
+      clients: admin === undefined ? [] : [admin.clientId],
+      // The local issuer signs nobody in: who has the secret of the client is the administrator.
+      machines: true,
+    },
   };
 }
 

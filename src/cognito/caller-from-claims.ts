@@ -32,6 +32,8 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     tokenId: typeof jti === 'string' ? jti : undefined,
     tokenSha256: options.tokenSha256,
     issuedAt: checked.issuedAt,
+    signedInAt: checked.signedInAt,
+    amr: checked.amr,
     expiresAt: checked.expiresAt,
   };
 }

@@ -16,6 +16,8 @@ export interface ClaimLimits {
 export interface TokenTimes {
   readonly issuedAt: number;
   readonly notBefore: number | undefined;
+  /** `auth_time`. */
+  readonly signedInAt: number | undefined;
   readonly expiresAt: number;
 }
 
@@ -24,6 +26,7 @@ export interface TokenIdentity {
   readonly tokenUse: TokenUse;
   readonly clientId: string | undefined;
   readonly groups: readonly string[];
+  readonly amr: readonly string[];
 }
 
 export interface CheckedClaims extends TokenTimes, TokenIdentity {
@@ -73,15 +76,16 @@ function requireTimely(times: TokenTimes, limits: ClaimLimits, now: number): voi
   throw new BrokerError('token_expired', { detail: 'Get a new token from its issuer.' });
 }
 
-function startsAt({ issuedAt, notBefore = 0 }: TokenTimes): number {
-  return Math.max(issuedAt, notBefore);
+/** A sign-in that is still to come proves nothing yet, and would be recent for ever. */
+function startsAt({ issuedAt, notBefore = 0, signedInAt = 0 }: TokenTimes): number {
+  return Math.max(issuedAt, notBefore, signedInAt);
 }
 
 function readTimes(claims: JsonObject, { maxTokenAgeSeconds }: ClaimLimits): TokenTimes {
   const exp = requireSeconds(claims, 'exp');
   const iat = requireSeconds(claims, 'iat');
   const nbf = optionalSeconds(claims, 'nbf');
-  optionalSeconds(claims, 'auth_time');
+  const authTime = optionalSeconds(claims, 'auth_time');
   if (exp <= iat) throw invalid('must expire after it was issued');
   if (exp - iat > maxTokenAgeSeconds) {
     throw invalid(`must not be valid for more than ${maxTokenAgeSeconds} seconds`);
@@ -89,6 +93,7 @@ function readTimes(claims: JsonObject, { maxTokenAgeSeconds }: ClaimLimits): Tok
   return {
     issuedAt: iat * 1000,
     notBefore: nbf === undefined ? undefined : nbf * 1000,
+    signedInAt: authTime === undefined ? undefined : authTime * 1000,
     expiresAt: exp * 1000,
   };
 }
@@ -147,7 +152,8 @@ function userPoolIdentity(claims: JsonObject, issuer: TrustedUserPool): TokenIde
     });
   }
   const groups = readNames(claims, 'cognito:groups') ?? [];
-  return { pool: issuer.pool, tokenUse, clientId, groups };
+  const amr = readNames(claims, 'amr') ?? [];
+  return { pool: issuer.pool, tokenUse, clientId, groups, amr };
 }
 
 function identityPoolIdentity(claims: JsonObject, issuer: TrustedIdentityPools): TokenIdentity {
@@ -169,7 +175,13 @@ function identityPoolIdentity(claims: JsonObject, issuer: TrustedIdentityPools):
       detail: 'This identity pool is trusted for authenticated identities only: sign in first.',
     });
   }
-  return { pool: pool.pool, tokenUse: 'openid', clientId: undefined, groups: methods };
+  return {
+    pool: pool.pool,
+    tokenUse: 'openid',
+    clientId: undefined,
+    groups: methods,
+    amr: methods,
+  };
 }
 
 /** No control characters and no lone surrogates: names end up in logs and in keys of maps. */

@@ -108,8 +108,9 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens {
     verifySignature(token, issuer, claims, key);
     const matchableClaims = this.#matchableClaims;
     const caller = callerFromClaims(claims, { issuer, tokenSha256, matchableClaims });
-    const { issuedAt, notBefore, expiresAt } = claims;
-    this.#verified.set(tokenSha256, { caller, times: { issuedAt, notBefore, expiresAt }, key });
+    const { issuedAt, notBefore, signedInAt, expiresAt } = claims;
+    const times = { issuedAt, notBefore, signedInAt, expiresAt };
+    this.#verified.set(tokenSha256, { caller, times, key });
     return caller;
   }
 

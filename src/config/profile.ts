@@ -16,6 +16,8 @@ export interface RuntimeFacts {
   readonly inspected: boolean;
 }
 
+type AdminConfig = NonNullable<Config['admin']>;
+
 export function checkProfile(config: Config, runtime: RuntimeFacts): Fault[] {
   const faults = checkRelations(config);
   if (config.profile === 'development') faults.push(...checkDevelopment(config));
@@ -40,13 +42,7 @@ function checkRelations(config: Config): Fault[] {
   if (keys.refreshSeconds >= keys.maxAgeSeconds) {
     faults.push(fault('keys.refreshSeconds', 'must be less than maxAgeSeconds'));
   }
-  if (admin !== undefined) {
-    const pool = identity.userPools.find((candidate) => candidate.pool === admin.pool);
-    if (pool === undefined) faults.push(fault('admin.pool', 'must be one of identity.userPools'));
-    else if (!admin.clients.every((client) => pool.clients.includes(client))) {
-      faults.push(fault('admin.clients', 'must be among the app clients of that user pool'));
-    }
-  }
+  if (admin !== undefined) faults.push(...checkAdmin(admin, identity));
   if (audit.directory === undefined && !audit.stdout) {
     faults.push(
       fault('audit', 'needs a directory, or stdout: true where the platform keeps the output'),
@@ -56,6 +52,42 @@ function checkRelations(config: Config): Fault[] {
     faults.push(fault('sts.requestTimeoutMs', 'must not exceed totalTimeoutMs'));
   }
   return faults;
+}
+
+/** Whoever can sign in by an app client holds its scopes: that alone makes nobody an administrator (T56). */
+function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): Fault[] {
+  const faults: Fault[] = [];
+  const pool = userPools.find((candidate) => candidate.pool === admin.pool);
+  if (pool === undefined) faults.push(fault('admin.pool', 'must be one of identity.userPools'));
+  else if (!admin.clients.every((client) => pool.clients.includes(client))) {
+    faults.push(fault('admin.clients', 'must be among the app clients of that user pool'));
+  }
+  const people = namesPeople(admin);
+  if (!people && !admin.machines) {
+    faults.push(
+      fault(
+        'admin',
+        'names nobody: add groups or users (by their "sub") of the pool for people, or machines: true if the listed app clients are administrators themselves, by tokens of the client-credentials grant',
+      ),
+    );
+  }
+  for (const [name, asked] of [
+    ['maxSignInAgeSeconds', admin.maxSignInAgeSeconds !== undefined],
+    ['requiredAmr', admin.requiredAmr.length > 0],
+  ] as const) {
+    if (!asked || people) continue;
+    faults.push(
+      fault(
+        `admin.${name}`,
+        'is about people, and none are named: add groups or users, or remove it',
+      ),
+    );
+  }
+  return faults;
+}
+
+function namesPeople({ groups, users }: AdminConfig): boolean {
+  return groups.length + users.length > 0;
 }
 
 /** At AWS all identity pools share one issuer, so entries must agree on what belongs to it. */
@@ -84,7 +116,7 @@ function checkDevelopment({ listeners }: Config): Fault[] {
 }
 
 function checkProduction(config: Config): Fault[] {
-  const faults: Fault[] = [];
+  const faults: Fault[] = checkAdminSignIn(config.admin);
   for (const [path, url] of endpointsOf(config)) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
@@ -103,6 +135,19 @@ function checkProduction(config: Config): Fault[] {
     );
   }
   return faults;
+}
+
+/** A browser left open must not be an administrator tomorrow: refreshing goes on for weeks. */
+function checkAdminSignIn(admin: Config['admin']): Fault[] {
+  if (admin === undefined || !namesPeople(admin) || admin.maxSignInAgeSeconds !== undefined) {
+    return [];
+  }
+  return [
+    fault(
+      'admin.maxSignInAgeSeconds',
+      'must be set in the production profile where people are administrators, for example to 3600: a token can be refreshed for weeks after the sign-in',
+    ),
+  ];
 }
 
 function* endpointsOf({ identity, policy, sts }: Config): Generator<[path: string, url: string]> {

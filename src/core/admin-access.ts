@@ -1,12 +1,27 @@
-/** Who may use the admin listener. Configuration says so, never the table that administrators edit (T53). */
+/**
+ * Who may use the admin listener: people and machines, never an app client alone, for whoever can sign in by a
+ * client holds its scopes. Configuration says so, never the table that administrators edit (T53, T56).
+ */
 
 import type { Caller } from './caller.ts';
 import { BrokerError } from './errors.ts';
 
 export interface AdminAccess {
   readonly pool: string;
-  /** App clients that administrators use, and nobody else. */
+  /** App clients that administrators use: necessary, and never enough. */
   readonly clients: ReadonlySet<string>;
+  /** People: everybody in one of these groups of the pool, … */
+  readonly groups: ReadonlySet<string>;
+  /** … and these, by their `sub`. */
+  readonly users: ReadonlySet<string>;
+  /** Whether the app clients themselves are meant: tokens of the client-credentials grant. */
+  readonly machines: boolean;
+  /** Since `iat`. */
+  readonly maxTokenAgeSeconds: number;
+  /** Of people, since `auth_time`, which a refreshed token keeps; undefined: any. */
+  readonly maxSignInAgeSeconds: number | undefined;
+  /** Of people: all of these must be in `amr`. */
+  readonly requiredAmr: readonly string[];
   readonly readScope: string;
   readonly writeScope: string;
   readonly freezeScope: string;
@@ -18,27 +33,67 @@ export interface AdminAccess {
  */
 export type AdminPermission = 'read' | 'write' | 'freeze';
 
-/** @throws BrokerError `access_denied` or `scope_insufficient`. */
+/**
+ * The one check of every route and command of administrators. Strangers learn nothing from it: what a token
+ * lacks is told to administrators only.
+ *
+ * @throws BrokerError `access_denied`, `token_expired`, `sign_in_insufficient` or `scope_insufficient`.
+ */
 export function requireAdmin(
   access: AdminAccess,
   caller: Caller,
   permission: AdminPermission,
+  now: number,
 ): void {
-  const known =
-    caller.pool === access.pool &&
-    caller.clientId !== undefined &&
-    access.clients.has(caller.clientId) &&
-    caller.tokenUse === 'access';
-  if (!known) {
+  if (!isAdministrator(access, caller)) {
     throw new BrokerError('access_denied', {
       detail:
-        'This listener is for administrators. Use an access token of an app client that the "admin" section of the configuration lists.',
+        'This listener is for administrators. Use an access token of an app client, and of somebody, that the "admin" section of the configuration names; whoever runs this service knows both.',
     });
   }
+  if (now - caller.issuedAt > access.maxTokenAgeSeconds * 1000) {
+    throw new BrokerError('token_expired', {
+      detail: `An administrator's token may be ${access.maxTokenAgeSeconds} seconds old. Get a new one.`,
+    });
+  }
+  if (!caller.machine) requireSignIn(access, caller, now);
   const scope = access[`${permission}Scope`];
   if (caller.scopes.has(scope)) return;
   throw new BrokerError('scope_insufficient', {
     detail: `Ask the token endpoint for a token with the scope ${scope}.`,
     scope,
   });
+}
+
+function isAdministrator(access: AdminAccess, caller: Caller): boolean {
+  const { pool, clientId, tokenUse, machine, subject, groups } = caller;
+  if (pool !== access.pool || tokenUse !== 'access') return false;
+  if (clientId === undefined || !access.clients.has(clientId)) return false;
+  // Cognito puts groups into no token of a machine: one that claims to be both is neither.
+  if (machine) return access.machines && groups.length === 0;
+  return access.users.has(subject) || groups.some((group) => access.groups.has(group));
+}
+
+function requireSignIn(
+  { maxSignInAgeSeconds, requiredAmr }: AdminAccess,
+  { signedInAt, amr }: Caller,
+  now: number,
+): void {
+  const refuse = (detail: string) => {
+    throw new BrokerError('sign_in_insufficient', { detail, maxAgeSeconds: maxSignInAgeSeconds });
+  };
+  const missing = requiredAmr.filter((method) => !amr.includes(method));
+  if (missing.length > 0) {
+    refuse(`Sign in again with ${missing.join(', ')}: the claim "amr" of the token must say so.`);
+  }
+  if (maxSignInAgeSeconds === undefined) return;
+  if (signedInAt === undefined) {
+    refuse(
+      'Sign in, rather than by other means: the token does not say when that was ("auth_time").',
+    );
+  } else if (now - signedInAt > maxSignInAgeSeconds * 1000) {
+    refuse(
+      `Sign in again: that may be ${maxSignInAgeSeconds} seconds ago at most. A refreshed token does not count as one.`,
+    );
+  }
 }

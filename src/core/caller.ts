@@ -38,6 +38,10 @@ export interface Caller {
   readonly tokenSha256: string;
   /** Epoch milliseconds. */
   readonly issuedAt: number;
+  /** `auth_time`, epoch milliseconds: refreshing a token does not change it. Undefined if the token has none. */
+  readonly signedInAt: number | undefined;
+  /** `amr` (RFC 8176): how somebody signed in. Empty if the token does not say. */
+  readonly amr: readonly string[];
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }

@@ -77,6 +77,8 @@ export function describedCaller(
     tokenId: undefined,
     tokenSha256: '',
     issuedAt: now,
+    signedInAt: undefined,
+    amr: [],
     expiresAt: now,
   };
 }

@@ -45,6 +45,10 @@ export const errorCodes = {
   token_not_yet_valid: { status: 401, title: 'The token is not valid yet' },
   token_use_refused: { status: 401, title: 'This kind of token is not accepted here' },
   token_client_refused: { status: 401, title: 'The app client of the token is not trusted here' },
+  sign_in_insufficient: {
+    status: 401,
+    title: 'The sign-in behind the token is too old or too weak',
+  },
   token_audience_missing: {
     status: 422,
     title: 'The token has no audience, so STS cannot accept it',
@@ -158,6 +162,8 @@ export interface BrokerErrorOptions {
   readonly rateLimit?: RateLimit;
   /** Scope that would have sufficed (RFC 6750 section 3). */
   readonly scope?: string;
+  /** How long ago somebody may have signed in (RFC 9470 section 3). */
+  readonly maxAgeSeconds?: number | undefined;
   /** Methods that the path does answer (method_not_allowed). */
   readonly allow?: readonly string[];
 }
@@ -186,6 +192,7 @@ export class BrokerError extends Error {
   readonly reason: string | undefined;
   readonly rateLimit: RateLimit | undefined;
   readonly scope: string | undefined;
+  readonly maxAgeSeconds: number | undefined;
   readonly allow: readonly string[] | undefined;
 
   constructor(code: BrokerErrorCode, options: BrokerErrorOptions = {}) {
@@ -203,6 +210,7 @@ export class BrokerError extends Error {
     this.reason = options.reason;
     this.rateLimit = options.rateLimit;
     this.scope = options.scope;
+    this.maxAgeSeconds = options.maxAgeSeconds;
     this.allow = options.allow;
   }
 }

@@ -131,7 +131,8 @@ async function approve(
   const caller = await parts.validator.validate(token, findings.source);
   findings.caller = caller;
   // A preview tells nothing that a reader could not work out.
-  requireAdmin(parts.access, caller, dryRun ? 'read' : findings.attempt.permission);
+  const permission = dryRun ? 'read' : findings.attempt.permission;
+  requireAdmin(parts.access, caller, permission, parts.clock.now());
   const request = await read();
   findings.request = request;
   const edit = await checkEdit(request, parts);

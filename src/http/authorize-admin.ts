@@ -4,6 +4,7 @@ import type { Request } from 'express';
 import { type AdminAccess, requireAdmin } from '../core/admin-access.ts';
 import type { RequestContext } from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
 import type { TokenValidator } from '../core/ports.ts';
 import type { Admission } from './admission.ts';
 import { bearerToken } from './bearer-token.ts';
@@ -12,6 +13,7 @@ export interface AuthorizeAdminOptions {
   readonly validator: TokenValidator;
   readonly access: AdminAccess;
   readonly admit: Admission;
+  readonly clock: Clock;
 }
 
 /** @throws BrokerError */
@@ -21,11 +23,12 @@ export function authorizeReader({
   validator,
   access,
   admit,
+  clock,
 }: AuthorizeAdminOptions): AuthorizeReader {
   return async (req, { sourceIp }) => {
     admit(req);
     const caller = await validator.validate(bearerToken(req.headers.authorization), sourceIp);
-    requireAdmin(access, caller, 'read');
+    requireAdmin(access, caller, 'read', clock.now());
     return caller;
   };
 }

@@ -1,4 +1,4 @@
-/** Errors as problem details (RFC 9457) and as bearer-token challenges (RFC 6750 section 3). */
+/** Errors as problem details (RFC 9457) and as bearer-token challenges (RFC 6750 section 3, RFC 9470 section 3). */
 
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
@@ -107,6 +107,10 @@ function challengeOf(error: BrokerError): string | undefined {
   if (error.code === 'token_missing') return 'Bearer realm="token-broker"';
   if (error.code === 'scope_insufficient') {
     return `Bearer realm="token-broker", error="insufficient_scope", scope="${error.scope ?? ''}"`;
+  }
+  if (error.code === 'sign_in_insufficient') {
+    const maxAge = error.maxAgeSeconds === undefined ? '' : `, max_age="${error.maxAgeSeconds}"`;
+    return `Bearer realm="token-broker", error="insufficient_user_authentication", error_description="${errorCodes[error.code].title}"${maxAge}`;
   }
   if (error.status !== 401) return undefined;
   return `Bearer realm="token-broker", error="invalid_token", error_description="${errorCodes[error.code].title}"`;

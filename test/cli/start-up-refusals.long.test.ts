@@ -91,6 +91,14 @@ describe('serve in the production profile ends with 78 and names', () => {
     expect(faults[0]).toContain('identity.userPools.0.clients: must list at least one app client');
   });
 
+  it('administrators by app client alone, and says what to write instead (T56)', () => {
+    const { status, faults } = serve({ config: { admin: { pool, clients: ['one'] } } });
+    expect(status).toBe(78);
+    expect(faults[0]).toContain(
+      'admin: names nobody: add groups or users (by their "sub") of the pool for people, or machines: true',
+    );
+  });
+
   it('what its environment switches on: inspector, lenient parser, debug log, unchecked certificates (T33, T34, T36, T48)', () => {
     const { status, faults } = serve({
       env: {

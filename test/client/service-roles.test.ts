@@ -40,6 +40,8 @@ function caller(changes: Partial<Caller> = {}): Caller {
     tokenId: undefined,
     tokenSha256: '0'.repeat(64),
     issuedAt: now,
+    signedInAt: undefined,
+    amr: [],
     expiresAt: now + 3_600_000,
     ...changes,
     claims: new Map([['client_id', clientId], ...(changes.claims ?? [])]),

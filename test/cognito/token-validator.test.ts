@@ -78,6 +78,8 @@ describe('the caller that a user-pool token proves', () => {
       tokenId: 'b1b2b3b4-0000-4000-8000-000000000003',
       tokenSha256: createHash('sha256').update(token).digest('hex'),
       issuedAt: now,
+      signedInAt: now,
+      amr: [],
       expiresAt: now + 3_600_000,
     });
   });

@@ -18,6 +18,7 @@ const safeRuntime: RuntimeFacts = {
 
 const pool = 'us-east-1_AbCdEf123';
 const issuer = `https://cognito-idp.us-east-1.amazonaws.com/${pool}`;
+const user = '7d8e2a5c-1111-4222-8333-944445555666';
 const identityPoolId = 'us-east-1:0a1b2c3d-1111-4222-8333-944445555666';
 
 /** Valid in both profiles. */
@@ -138,7 +139,7 @@ describe('a configuration', () => {
     const change = all(
       set('identity.userPools', []),
       set('audit', {}),
-      set('admin', { pool, clients: ['one'] }),
+      set('admin', { pool, clients: ['one'], machines: true }),
       set('sts.requestTimeoutMs', 4000),
       set('keys.maxAgeSeconds', 300),
     );
@@ -255,13 +256,28 @@ describe('relations between settings', () => {
     ],
     [
       'an admin pool that is not trusted',
-      set('admin', { pool: 'us-east-1_Other', clients: ['one'] }),
+      set('admin', { pool: 'us-east-1_Other', clients: ['one'], machines: true }),
       'admin.pool',
     ],
     [
       'an admin client that is not trusted',
-      set('admin', { pool, clients: ['one', 'three'] }),
+      set('admin', { pool, clients: ['one', 'three'], machines: true }),
       'admin.clients',
+    ],
+    [
+      'administrators by app client alone (T56)',
+      set('admin', { pool, clients: ['one'], groups: [], users: [], machines: false }),
+      'admin',
+    ],
+    [
+      'an age of the sign-in where only machines are meant (T57)',
+      set('admin', { pool, clients: ['one'], machines: true, maxSignInAgeSeconds: 900 }),
+      'admin.maxSignInAgeSeconds',
+    ],
+    [
+      'a way of signing in where only machines are meant (T57)',
+      set('admin', { pool, clients: ['one'], machines: true, requiredAmr: ['mfa'] }),
+      'admin.requiredAmr',
     ],
     [
       'a try that may take longer than all tries',
@@ -288,6 +304,40 @@ describe('relations between settings', () => {
   it('allow several identity pools of one issuer', () => {
     const pools = [identityPool, { pool: identityPoolId.replace('0a', '0b') }];
     expect(pathsOf({ change: set('identity.identityPools', pools) })).toEqual([]);
+  });
+});
+
+describe('administrators', () => {
+  const people = [{ groups: ['platform-admins'] }, { users: [user] }];
+  const admin = (fields: object) => set('admin', { pool, clients: ['one'], ...fields });
+
+  it('T57: in production, people as administrators of whom no recent sign-in is asked are refused', () => {
+    for (const who of [...people, { ...people[0], machines: true }]) {
+      expect(pathsOf({ change: admin(who) })).toEqual(['admin.maxSignInAgeSeconds']);
+      expect(pathsOf({ change: admin({ ...who, maxSignInAgeSeconds: 900 }) })).toEqual([]);
+      const change = all(admin(who), set('profile', 'development'));
+      expect(pathsOf({ change })).toEqual([]);
+    }
+    expect(pathsOf({ change: admin({ machines: true }) })).toEqual([]);
+  });
+
+  it('T56: are named as the tokens name them, or not at all', () => {
+    for (const [fields, path] of [
+      [{ users: ['ada'] }, 'admin.users.0'],
+      [{ users: ['ada@example.com'] }, 'admin.users.0'],
+      [{ users: [user.toUpperCase()] }, 'admin.users.0'],
+      [{ users: ['4abc0exampleclientid'] }, 'admin.users.0'],
+      [{ users: user }, 'admin.users'],
+      [{ groups: ['*'] }, 'admin.groups.0'],
+      [{ groups: ['platform-*'] }, 'admin.groups.0'],
+      [{ groups: [''] }, 'admin.groups.0'],
+      [{ groups: ['caf\u0065\u0301'] }, 'admin.groups.0'],
+      [{ groups: 'platform-admins' }, 'admin.groups'],
+      [{ machines: 'yes' }, 'admin.machines'],
+      [{ group: ['platform-admins'] }, 'admin'],
+    ] as const) {
+      expect([fields, pathsOf({ change: admin(fields) })]).toEqual([fields, [path]]);
+    }
   });
 });
 
@@ -427,7 +477,7 @@ describe('the environment', () => {
       { pool, issuer, clients: ['one'] },
       { pool: 'us-east-1_Changed', issuer: 'https://changed.example', clients: ['one'] },
     ]),
-    set('admin', { pool, clients: ['one'] }),
+    set('admin', { pool, clients: ['one'], groups: ['ops'], maxSignInAgeSeconds: 900 }),
     ...['api', 'admin', 'ops'].map((name) =>
       set(`listeners.${name}.tls`, { certFile: '/cert.pem', keyFile: '/key.pem' }),
     ),

@@ -76,6 +76,7 @@ describe('the table of docs/errors.md for the form of STS', () => {
       'route_not_found',
       'token_missing',
       'scope_insufficient',
+      'sign_in_insufficient',
       'role_ambiguous',
       ...codes.filter((code) => /^(?:mapping|change|precondition|table)_/.test(code)),
     ];

@@ -107,6 +107,8 @@ function callerOf(clientId: string): Caller {
     tokenId: undefined,
     tokenSha256: 'a'.repeat(64),
     issuedAt: 0,
+    signedInAt: undefined,
+    amr: [],
     expiresAt: Number.MAX_SAFE_INTEGER,
   };
 }

@@ -9,6 +9,7 @@ import { FileSink } from '../../src/audit/file-sink.ts';
 import { JwksSource } from '../../src/cognito/jwks-source.ts';
 import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
 import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
+import type { AdminAccess } from '../../src/core/admin-access.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails, type Guardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
@@ -30,6 +31,7 @@ import {
   startIssuer,
 } from '../../src/local/issuer/issuer.ts';
 import { createIssuerKeys } from '../../src/local/issuer/issuer-keys.ts';
+import { signJwt } from '../../src/local/issuer/jwt-signer.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
@@ -43,7 +45,10 @@ export const legacyClient = '4legacy0example0client0id0';
 export const readScope = 'broker/admin.read';
 export const writeScope = 'broker/admin.write';
 export const freezeScope = 'broker/admin.freeze';
+/** An administrator by her `sub`. */
 export const adaSub = '7d8e2a5c-1111-4222-8333-944445555666';
+/** Grace is an administrator because she is in this group. */
+export const adminGroup = 'platform-admins';
 
 export interface AdminRequest {
   /** Default: an administrator's, with every scope. Null: none. */
@@ -76,7 +81,9 @@ export interface AdminHarness {
   /** Creates a mapping through the listener. */
   create(mapping: RoleMappingInput): Promise<AdminAnswer>;
   token(options?: Partial<AccessTokenOptions>): string;
-  otherPoolToken(): string;
+  otherPoolToken(options?: Partial<AccessTokenOptions>): string;
+  /** A token with exactly these claims, signed as the pool signs access tokens. */
+  sign(claims: Readonly<Record<string, unknown>>): string;
   /** The audit log as it is on disk, without what it says about itself. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they please
   records(): any[];
@@ -96,21 +103,35 @@ export interface AdminHarnessOptions {
   readonly writeTimeoutMs?: number;
   /** Instead of those that configuration has by itself. */
   readonly guardrails?: Partial<Guardrails>;
+  /** Instead of: Ada, the group of administrators, and machines. */
+  readonly access?: Partial<AdminAccess>;
 }
 
 export async function startAdmin({
   guardrails: ownGuardrails,
+  access,
   ...options
 }: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const clock = createTestClock();
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-admin-'));
   const keys = await createIssuerKeys();
   const clients = [client(adminClient), client(callerClient), client(legacyClient, 'none')];
-  const users = [{ username: 'ada', sub: adaSub, password: 'pw', groups: ['billing'] }];
+  const user = (username: string, sub: string, groups: readonly string[]) => ({
+    username,
+    sub,
+    password: 'pw',
+    groups,
+  });
+  const users = [
+    user('ada', adaSub, ['billing']),
+    user('grace', '7d8e2a5c-2222-4222-8333-944445555666', ['billing', adminGroup]),
+    user('cleo', '7d8e2a5c-3333-4222-8333-944445555666', ['customers']),
+    user('dan', '7d8e2a5c-4444-4222-8333-944445555666', []),
+  ];
   const [dynamodb, issuer, otherIssuer] = await Promise.all([
     startDynamoDbServer({ clock: systemClock }),
     startIssuer({ clock, poolId: adminPool, clients, users, keys }),
-    startIssuer({ clock, poolId: otherPool, clients, keys }),
+    startIssuer({ clock, poolId: otherPool, clients, users, keys }),
   ]);
   const userPool = (pool: string, { url, jwksUri }: Issuer) => ({
     pool,
@@ -156,9 +177,16 @@ export async function startAdmin({
     access: {
       pool: adminPool,
       clients: new Set([adminClient]),
+      groups: new Set([adminGroup]),
+      users: new Set([adaSub]),
+      machines: true,
+      maxTokenAgeSeconds: 3600,
+      maxSignInAgeSeconds: undefined,
+      requiredAmr: [],
       readScope,
       writeScope,
       freezeScope,
+      ...access,
     },
     store: table,
     policy,
@@ -220,7 +248,12 @@ export async function startAdmin({
     dynamodb,
     send,
     token,
-    otherPoolToken: () => otherIssuer.issueAccessToken({ clientId: adminClient }),
+    otherPoolToken: (options = {}) =>
+      otherIssuer.issueAccessToken({ clientId: adminClient, ...options }),
+    sign(claims) {
+      const key = keys.current.access;
+      return signJwt({ key, header: { kid: key.kid, alg: 'RS256' }, claims });
+    },
     create: (mapping) =>
       send('PUT', `/v1/role-mappings/${mapping.id}`, {
         headers: { 'if-none-match': '*', 'change-reason': 'a test needs it' },

@@ -263,7 +263,7 @@ export function brokerConfig(
     policy: { table: tableName, region, endpoint: dynamodb.url, pollSeconds: 0.1 },
     sts: { endpoints: [{ region, endpoint: sts.url }] },
     audit: { directory: join(directory, 'audit') },
-    admin: { pool, clients: [clients.admin.clientId] },
+    admin: { pool, clients: [clients.admin.clientId], machines: true },
   };
 }
 

@@ -39,6 +39,8 @@ export function caller({ claims, ...parts }: CallerParts = {}): Caller {
     tokenId: undefined,
     tokenSha256: tokenDigest(`${subject} ${clientId}`),
     issuedAt: domainNow,
+    signedInAt: undefined,
+    amr: [],
     expiresAt: domainNow + 3_600_000,
     ...identity,
     claims: new Map(

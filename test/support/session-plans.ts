@@ -37,6 +37,8 @@ export function planned(
     tokenId: undefined,
     tokenSha256: tokenDigest(token),
     issuedAt: 0,
+    signedInAt: undefined,
+    amr: [],
     expiresAt: Number.MAX_SAFE_INTEGER,
     ...callerParts,
   };

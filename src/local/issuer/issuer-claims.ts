@@ -47,6 +47,10 @@ export interface AccessClaimsOptions extends TokenTimes {
   readonly user?: IssuerUser | undefined;
   readonly scopes: readonly string[];
   readonly claims?: ExtraClaims | undefined;
+  /** Epoch milliseconds: earlier than now for a refreshed token. Default: now. */
+  readonly signedInAt?: number | undefined;
+  /** `amr`, which no trigger can set. */
+  readonly amr?: readonly string[] | undefined;
 }
 
 export interface IdClaimsOptions extends TokenTimes {
@@ -109,6 +113,8 @@ function userAccessClaims(
     token_use: 'access',
     scope: options.scopes.join(' '),
     ...times(options),
+    ...(options.signedInAt === undefined ? {} : { auth_time: seconds(options.signedInAt) }),
+    ...(options.amr === undefined ? {} : { amr: options.amr }),
     jti: randomUUID(),
     username: user.username,
   };
@@ -120,13 +126,17 @@ function groupClaim(user: IssuerUser): Record<string, unknown> {
 }
 
 function times({ issuer, nowMs, expiresInSeconds }: TokenTimes): Record<string, unknown> {
-  const nowSeconds = Math.floor(nowMs / 1000);
+  const nowSeconds = seconds(nowMs);
   return {
     auth_time: nowSeconds,
     iss: issuer,
     exp: nowSeconds + expiresInSeconds,
     iat: nowSeconds,
   };
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
 }
 
 /**

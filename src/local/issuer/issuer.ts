@@ -51,6 +51,10 @@ export interface AccessTokenOptions {
   readonly scopes?: readonly string[];
   readonly expiresInSeconds?: number;
   readonly claims?: ExtraClaims;
+  /** Of a user, epoch milliseconds: earlier than now for a refreshed token. Default: now. */
+  readonly signedInAt?: number;
+  /** Of a user. Default: none, as in most pools. */
+  readonly amr?: readonly string[];
 }
 
 export interface IdTokenOptions {
@@ -195,6 +199,8 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
       user,
       scopes: asked.scopes ?? (user ? signInScopes : client.scopes),
       claims: asked.claims,
+      signedInAt: asked.signedInAt,
+      amr: asked.amr,
     });
     return signed(keys.current.access, claims);
   }

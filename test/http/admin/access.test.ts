@@ -97,6 +97,16 @@ describe('who may use the admin listener (T53)', () => {
     expect(await admin.table.head()).toBe(1);
   });
 
+  it('T56: refuses every route to a user of the app client who is no administrator, with every scope', async () => {
+    const cleo = admin.token({ user: 'cleo', scopes: allScopes });
+    for (const query of ['', '?dryRun=true']) {
+      for (const { status, code } of await answers(cleo, { query })) {
+        expect([status, code]).toEqual([403, 'access_denied']);
+      }
+    }
+    expect(await admin.table.head()).toBe(1);
+  });
+
   it('refuses every route to the same app client id of another pool', async () => {
     for (const { status, code } of await answers(admin.otherPoolToken())) {
       expect([status, code]).toEqual([403, 'access_denied']);
