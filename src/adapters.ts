@@ -11,6 +11,7 @@ import { CognitoTokenValidator } from './cognito/token-validator.ts';
 import { type TrustedIssuer, trustedIssuers } from './cognito/trusted-issuers.ts';
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
+import { trustedPools } from './config/trusted-pools.ts';
 import type { Clock } from './core/clock.ts';
 import { mayBeKept } from './core/decide.ts';
 import type { PolicySnapshot } from './core/policy-snapshot.ts';
@@ -118,19 +119,6 @@ function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedA
   const [durable, ...secondary] = sinks;
   if (durable === undefined) throw new TypeError('configuration must name an audit sink');
   return new ChainedAuditLog({ durable: [durable], secondary });
-}
-
-function trustedPools({ userPools, identityPools }: Config['identity']) {
-  return {
-    userPools: userPools.map((pool) => ({
-      ...pool,
-      jwksUri: pool.jwksUri ?? `${pool.issuer}/.well-known/jwks.json`,
-    })),
-    identityPools: identityPools.map((pool) => ({
-      ...pool,
-      jwksUri: pool.jwksUri ?? `${pool.issuer}/.well-known/jwks_uri`,
-    })),
-  };
 }
 
 function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {

@@ -1,12 +1,19 @@
 /** `mappings apply`: makes the table say what the files, or a plan saved earlier, say. */
 
 import { readFileSync, statSync } from 'node:fs';
+import { TokenBrokerError } from '../client/broker-client.ts';
 import type { Config } from '../config/schema.ts';
 import { isChangeReason } from '../core/change-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { PlannedChange, PlanScope } from '../mapping-files/mapping-plan.ts';
 import { parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
+import {
+  type ApplyChange,
+  type ApplyEditorOptions,
+  applyAuditDirectory,
+  withApplyEditor,
+} from './apply-editor.ts';
 import { makePlan } from './mapping-planning.ts';
 import { changeCounts, faultReport, planReport, tableTitle } from './mapping-report.ts';
 import { tableNameOf, withMappingTable } from './mapping-table.ts';
@@ -21,8 +28,14 @@ export interface MappingsApplyOptions {
   readonly scope: PlanScope;
   /** Kept in the history of each mapping. */
   readonly reason: string;
-  /** Kept in the history of each mapping; a claim, not a proof. */
+  /** Kept in the history of each mapping; a claim, unless there is a token. */
   readonly actor: string;
+  /** File with a token of an administrator, which proves who applies. */
+  readonly tokenFile: string | undefined;
+  /** Where the audit records go; default: `apply` in that of the configuration. */
+  readonly auditDirectory: string | undefined;
+  /** Of this program. */
+  readonly version: string;
   /** Without asking. */
   readonly yes: boolean;
   readonly json: boolean;
@@ -47,21 +60,50 @@ export async function mappingsApply(options: MappingsApplyOptions): Promise<numb
   if (!yes && terminal.ask === undefined) {
     return refuse('Nobody is here to confirm the plan: add --yes.', exitCodes.usage);
   }
+  const auditDirectory = applyAuditDirectory(config, options.auditDirectory);
+  if (auditDirectory === undefined) {
+    return refuse(
+      'The configuration has no audit.directory: say with --audit-directory where the record of the changes goes.',
+      exitCodes.usage,
+    );
+  }
   return await withMappingTable(config, async (table) => {
     const plan = await obtainPlan(options, table);
     if (typeof plan === 'string') return refuse(plan);
     if (!options.json) output.out(planReport(plan));
-    if (plan.changes.length > 0 && !yes && !(await isConfirmed(plan, terminal))) {
-      return refuse('Not confirmed: nothing was written.');
-    }
-    const revision = await table.head();
-    if (revision !== plan.revision) {
-      return refuse(
-        `The table is at revision ${revision}, and the plan was made against ${plan.revision}: nothing was written. Plan again.`,
-      );
-    }
-    return await carryOut(plan, table, options);
+    const obstacle = await obstacleTo(plan, table, options);
+    if (obstacle !== undefined) return refuse(obstacle);
+    return await applyPlan(plan, { ...options, auditDirectory, store: table });
   });
+}
+
+async function applyPlan(
+  plan: SavedPlan,
+  options: MappingsApplyOptions & ApplyEditorOptions,
+): Promise<number> {
+  if (plan.changes.length === 0) return report(plan, { applied: [] }, options);
+  try {
+    return await withApplyEditor(options, (apply) => carryOut(plan, apply, options));
+  } catch (error) {
+    if (!(error instanceof BrokerError || error instanceof TokenBrokerError)) throw error;
+    options.output.err(`${error.message}\nNothing was written.\n`);
+    return exitCodes.failed;
+  }
+}
+
+/** Why a plan that is there is not carried out. */
+async function obstacleTo(
+  plan: SavedPlan,
+  table: RoleMappingTable,
+  { yes, terminal }: MappingsApplyOptions,
+): Promise<string | undefined> {
+  if (plan.changes.length > 0 && !yes && !(await isConfirmed(plan, terminal))) {
+    return 'Not confirmed: nothing was written.';
+  }
+  const revision = await table.head();
+  return revision === plan.revision
+    ? undefined
+    : `The table is at revision ${revision}, and the plan was made against ${plan.revision}: nothing was written. Plan again.`;
 }
 
 /** A text says why there is none. */
@@ -118,14 +160,26 @@ interface Failure {
   readonly error: BrokerError;
 }
 
+interface Outcome {
+  readonly applied: readonly Applied[];
+  readonly failure?: Failure | undefined;
+}
+
 async function carryOut(
   plan: SavedPlan,
-  table: RoleMappingTable,
+  apply: ApplyChange,
   options: MappingsApplyOptions,
 ): Promise<number> {
-  const { json, output } = options;
   const applied: Applied[] = [];
-  const failure = await writeAll(plan, table, options, applied);
+  const failure = await writeAll(plan, apply, options, applied);
+  return report(plan, { applied, failure }, options);
+}
+
+function report(
+  plan: SavedPlan,
+  { applied, failure }: Outcome,
+  { json, output }: MappingsApplyOptions,
+): number {
   const revision = applied.at(-1)?.revision ?? plan.revision;
   if (json) {
     const failed = failure && {
@@ -149,21 +203,16 @@ async function carryOut(
 /** One after the other: in the order of the plan, and nothing after a failure. */
 async function writeAll(
   { changes }: SavedPlan,
-  table: RoleMappingTable,
-  { actor, reason, terminal }: MappingsApplyOptions,
+  apply: ApplyChange,
+  { terminal }: MappingsApplyOptions,
   applied: Applied[],
 ): Promise<Failure | undefined> {
   try {
-    for (const [index, { id, action, version, after }] of changes.entries()) {
+    for (const [index, change] of changes.entries()) {
+      const { id, action } = change;
       terminal.showProgress(`${index + 1} of ${changes.length}: ${id}`);
       try {
-        const written = await table.write({
-          id,
-          expectedVersion: version ?? 'absent',
-          mapping: after ?? undefined,
-          actor,
-          reason,
-        });
+        const written = await apply(change);
         applied.push({ id, action, version: written.version, revision: written.revision });
       } catch (error) {
         if (error instanceof BrokerError) return { id, error };

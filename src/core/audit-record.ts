@@ -122,6 +122,10 @@ export interface MappingChangeRecord extends RecordedRequest {
   readonly outcome: 'authorized' | 'refused' | 'failed' | 'unknown';
   readonly code?: BrokerErrorCode | undefined;
   readonly token?: AuditedToken | undefined;
+  /** As the history of the table names the editor; absent if the attempt was refused before anybody was known. */
+  readonly actor?: string | undefined;
+  /** Whether a verified token says who that is; false for a name that a command gave itself. */
+  readonly actorProven: boolean;
   readonly action: 'create' | 'replace' | 'delete';
   readonly mappingId?: string | undefined;
   /** The version that the change is based on. */

@@ -36,7 +36,7 @@ export interface EditAttempt {
 
 /** Takes the request off the wire; what a step throws is refused and recorded like everything else. */
 export interface EditSteps {
-  open(): { readonly token: string; readonly dryRun: boolean };
+  open(): { readonly token?: string | undefined; readonly dryRun: boolean };
   /** Called once the caller is known to be an administrator who may do this. */
   read(): EditRequest | Promise<EditRequest>;
 }
@@ -67,11 +67,21 @@ export type EditMapping = (
   steps: EditSteps,
 ) => Promise<EditResult>;
 
+/**
+ * How an editor is known. `token`: proven, to the one check of administrators. `claimed`: what a command says
+ * that IAM lets write to the table; whatever such an edit leaves behind says that nothing proved it (T59).
+ */
+export type EditorIdentity =
+  | { readonly kind: 'token'; readonly validator: TokenValidator; readonly access: AdminAccess }
+  | { readonly kind: 'claimed'; readonly name: string };
+
 export interface MappingEditorParts {
-  readonly validator: TokenValidator;
-  readonly access: AdminAccess;
+  readonly identity: EditorIdentity;
+  /** Which side the edits come from: mappings of the other one need an override. */
+  readonly side: 'api' | 'git';
   readonly store: RoleMappingStore;
-  readonly policy: LivePolicy;
+  /** Of this instance; a command has none. */
+  readonly policy: LivePolicy | undefined;
   readonly audit: AuditLog;
   readonly rules: MappingRules;
   readonly clock: Clock;
@@ -92,7 +102,7 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
       if (!findings.dryRun) await record(refusalOutcome(error), error);
       throw error;
     }
-    const { caller, request, edit } = approved;
+    const { editor, request, edit } = approved;
     if (findings.dryRun) return { kind: 'previewed', edit };
 
     // Audit before the effect: a change that cannot be accounted for must not be made.
@@ -101,7 +111,8 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
       id: edit.id,
       expectedVersion: request.expectedVersion,
       mapping: edit.after,
-      actor: actorOf(caller),
+      actor: editor.name,
+      actorProven: editor.proven,
       reason: request.reason,
     });
     const written = await write.catch(async (error: unknown) => {
@@ -109,13 +120,20 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
       await record(writeOutcome(error), error).catch(() => undefined);
       throw error;
     });
-    await policy.refresh();
+    await policy?.refresh();
     return { kind: 'written', edit, written, inForce: isInForce(policy, written.revision) };
   };
 }
 
+interface Editor {
+  /** As the history of the table names them. */
+  readonly name: string;
+  /** Whether a verified token says so. */
+  readonly proven: boolean;
+}
+
 interface Approved {
-  readonly caller: Caller;
+  readonly editor: Editor;
   readonly request: EditRequest;
   readonly edit: SoundEdit;
 }
@@ -128,16 +146,30 @@ async function approve(
   const { token, dryRun } = open();
   findings.token = token;
   findings.dryRun = dryRun;
-  const caller = await parts.validator.validate(token, findings.source);
-  findings.caller = caller;
-  // A preview tells nothing that a reader could not work out.
-  const permission = dryRun ? 'read' : findings.attempt.permission;
-  requireAdmin(parts.access, caller, permission, parts.clock.now());
+  const editor = await identify(findings, parts);
   const request = await read();
   findings.request = request;
   const edit = await checkEdit(request, parts);
   findings.edit = edit;
-  return { caller, request, edit };
+  return { editor, request, edit };
+}
+
+async function identify(
+  findings: Findings,
+  { identity, clock }: Pick<MappingEditorParts, 'identity' | 'clock'>,
+): Promise<Editor> {
+  if (identity.kind === 'claimed') {
+    findings.editor = { name: identity.name, proven: false };
+    return findings.editor;
+  }
+  const { attempt, source, dryRun, token } = findings;
+  if (token === undefined) throw new BrokerError('token_missing');
+  const caller = await identity.validator.validate(token, source);
+  findings.caller = caller;
+  findings.editor = { name: actorOf(caller), proven: true };
+  // A preview tells nothing that a reader could not work out.
+  requireAdmin(identity.access, caller, dryRun ? 'read' : attempt.permission, clock.now());
+  return findings.editor;
 }
 
 type EditOutcome = MappingChangeRecord['outcome'];
@@ -148,21 +180,22 @@ interface Findings {
   /** Address that sent it. */
   readonly source: string;
   dryRun: boolean;
-  token?: string;
+  token?: string | undefined;
   caller?: Caller;
+  editor?: Editor;
   request?: EditRequest;
   edit?: SoundEdit;
 }
 
 async function checkEdit(
   request: EditRequest,
-  { store, rules }: Pick<MappingEditorParts, 'store' | 'rules'>,
+  { store, rules, side }: Pick<MappingEditorParts, 'store' | 'rules' | 'side'>,
 ): Promise<SoundEdit> {
   const { id, change, expectedVersion, override } = request;
   const after = change.kind === 'put' ? requireSound(id, change.document, rules) : undefined;
   const current = await store.get(id);
   requireExpected(expectedVersion, current);
-  if (!override) requireManagedByApi(current, after);
+  if (side === 'api' && !override) requireManagedByApi(current, after);
   const created = current === undefined;
   const action = change.kind === 'delete' ? 'delete' : created ? 'create' : 'replace';
   return { id, action, current, after };
@@ -229,9 +262,9 @@ function actorOf({ pool, clientId, subject, machine }: Caller): string {
   return machine ? client : `${client}/${subject}`;
 }
 
-function isInForce(policy: LivePolicy, revision: number): boolean {
+function isInForce(policy: LivePolicy | undefined, revision: number): boolean {
   try {
-    return policy.current().revision >= revision;
+    return policy !== undefined && policy.current().revision >= revision;
   } catch {
     return false;
   }
@@ -261,7 +294,7 @@ function changeRecord({
   error,
   now,
 }: RecordFacts): MappingChangeRecord {
-  const { attempt, request, edit } = findings;
+  const { attempt, editor, request, edit } = findings;
   const { requestId, route, sourceIp, peerIp, userAgent } = context;
   const id = request?.id ?? attempt.id;
   return {
@@ -275,6 +308,8 @@ function changeRecord({
     outcome,
     ...(outcome === 'authorized' ? {} : { code: codeOf(error) }),
     ...editorToken(findings),
+    ...(editor === undefined ? {} : { actor: editor.name }),
+    actorProven: editor?.proven ?? false,
     action: edit?.action ?? attempt.action,
     ...(id === undefined ? {} : { mappingId: id }),
     ...(edit?.current === undefined ? {} : { baseVersion: edit.current.version }),

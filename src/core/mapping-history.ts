@@ -15,6 +15,11 @@ export interface ChangeFacts {
   /** RFC 3339 with milliseconds. */
   readonly updatedAt: string;
   readonly updatedBy: string;
+  /**
+   * Whether whoever wrote it had verified a token that says so. False for a name that nothing proved, and for
+   * entries from before this was kept.
+   */
+  readonly actorProven: boolean;
   readonly reason: string;
 }
 
@@ -45,6 +50,8 @@ export interface MappingEdit {
   readonly mapping: RoleMapping | undefined;
   /** Who: kept in the history. */
   readonly actor: string;
+  /** Whether a verified token says so; kept in the history. Absent: nothing does. */
+  readonly actorProven?: boolean | undefined;
   /** Why: kept in the history. */
   readonly reason: string;
 }

@@ -186,6 +186,7 @@ export class MappingWriter {
       after: edit.text,
       updatedAt: new Date(this.#clock.now()).toISOString(),
       updatedBy: edit.actor,
+      actorProven: edit.actorProven === true,
       reason: edit.reason,
       writeId,
     };

@@ -89,11 +89,12 @@ export function endOfBucket(revision: number): number {
 
 export function toItem(
   key: ItemKey,
-  attributes: Readonly<Record<string, string | number | undefined>>,
+  attributes: Readonly<Record<string, string | number | boolean | undefined>>,
 ): Item {
   const item: Item = { pk: { S: key.pk }, sk: { S: key.sk } };
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'number') item[name] = { N: String(value) };
+    else if (typeof value === 'boolean') item[name] = { BOOL: value };
     else if (value !== undefined) item[name] = { S: value };
   }
   return item;
@@ -220,6 +221,7 @@ function readFacts(item: Item): ChangeFacts {
     action: changeActions.find((name) => name === readText(item, 'action')) ?? 'create',
     updatedAt: readText(item, 'updatedAt') ?? '',
     updatedBy: readText(item, 'updatedBy') ?? '',
+    actorProven: item['actorProven']?.BOOL === true,
     reason: readText(item, 'reason') ?? '',
   };
 }

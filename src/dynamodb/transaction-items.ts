@@ -25,8 +25,9 @@ export const placeInTransaction = { current: 0, version: 1, change: 2, head: 3 }
 
 export function changeTransaction(tableName: string, change: PlannedChange): TransactWriteItem[] {
   const { id, version, revision, mappings, action, before, after, writeId } = change;
-  const { updatedAt, updatedBy, reason } = change;
-  const facts = { version, revision, action, updatedAt, updatedBy, reason, writeId };
+  const { updatedAt, updatedBy, actorProven, reason } = change;
+  const who = { updatedAt, updatedBy, actorProven, reason };
+  const facts = { version, revision, action, ...who, writeId };
   const current = toItem(currentKey(id), { ...facts, mapping: after });
   const history = toItem(versionKey(id, version), { ...facts, mapping: after });
   const entry = toItem(changeKey(revision), { ...facts, id, before, after });

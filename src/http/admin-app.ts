@@ -42,7 +42,9 @@ type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteH
 export function adminApp(options: AdminAppOptions): Express {
   const { route, admit, ...parts } = options;
   const authorize = authorizeReader({ ...parts, admit });
-  const edit = mappingEditor(parts);
+  const { validator, access } = parts;
+  const identity = { kind: 'token', validator, access } as const;
+  const edit = mappingEditor({ ...parts, identity, side: 'api' });
   const answer = answerEdit(parts);
   const reading = { ...parts, authorize };
   const editing = { ...parts, edit, answer, admit, maxBodyBytes };

@@ -28,7 +28,8 @@ function facts({
   action,
   updatedAt,
   updatedBy,
+  actorProven,
   reason,
 }: MappingVersion | MappingChange) {
-  return { version, revision, action, updatedAt, updatedBy, reason };
+  return { version, revision, action, updatedAt, updatedBy, actorProven, reason };
 }

@@ -70,6 +70,8 @@ export function mappingChange(policyBytes: number): MappingChangeRecord {
     sourceIp: '192.0.2.10',
     peerIp: '192.0.2.1',
     token: { sha256: 'a'.repeat(64) },
+    actor: 'us-east-1_AbCdEf123/4abc0exampleclientid',
+    actorProven: true,
     outcome: 'authorized',
     action: 'replace',
     mappingId: 'orders-writer',

@@ -101,18 +101,8 @@ describe('mappings apply', () => {
     const table = await stack.newTable();
     await table.put(row('a', { conditions: { claims: { 'custom:team': ['x'] } } }));
     const config = { ...table.config, identity: { ...table.config.identity, matchableClaims: [] } };
-    const { mappingsApply } = await import('../../src/cli/mappings-apply.ts');
-    const code = await mappingsApply({
-      from: { kind: 'folder', directory: folders.folder({ 'a.yaml': mappingText('a') }) },
-      config,
-      scope: { owners: [], adopt: false, prune: false },
-      reason: 'TEST-1',
-      actor: 'cli:tester@host',
-      yes: true,
-      json: false,
-      output: { out: () => undefined, err: () => undefined },
-      terminal: terminal(),
-    });
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const { code } = await table.apply(directory, { config });
     expect(code).toBe(0);
     expect(await table.documents()).toEqual({ a: row('a') });
   });

@@ -26,6 +26,7 @@ describe('docs/mappings-as-files.md', () => {
       output: { out: nothing, err: nothing },
       terminal: { ask: undefined, showProgress: nothing },
       user: 'cli:tester@host',
+      version: '0.0.0',
       configSource: () => {
         throw new Error('no command is run');
       },
@@ -58,7 +59,11 @@ describe('the commands of docs/mappings-as-files.md, pasted one after the other'
     for (const seed of seedMappings()) await admin.create(roleMappingSchema.parse(seed));
     directory = mkdtempSync(join(tmpdir(), 'token-broker-docs-'));
     const config = join(directory, 'config.yaml');
-    const { profile, identity, policy, sts, audit } = configFor('admin-test', admin.dynamodb.url);
+    const { profile, identity, policy, sts, audit } = configFor(
+      'admin-test',
+      admin.dynamodb.url,
+      join(directory, 'audit'),
+    );
     writeFileSync(config, stringify({ profile, identity, policy, sts, audit }));
     const mark = '----- next block -----';
     const printed = await runBash(blocks.join(`\necho '${mark}'\n`), {
@@ -132,6 +137,7 @@ describe('the commands of docs/mappings-as-files.md, pasted one after the other'
       { id: 'stock-reader', action: 'delete', reason: 'STOCK-8: service retired' },
     ]);
     expect(body.items[0].updatedBy).toMatch(/^cli:[^@]+@.+$/);
+    expect(body.items[0].actorProven).toBe(false);
   });
 
   it('leave files that are as the page says', () => {

@@ -109,6 +109,10 @@ export interface ApplyArguments extends PlanArguments {
   readonly reason?: string;
   readonly yes?: boolean;
   readonly terminal?: Terminal;
+  readonly tokenFile?: string;
+  readonly auditDirectory?: string;
+  /** Instead of that of the table. */
+  readonly config?: Config;
 }
 
 export interface TableUnderTest {
@@ -130,13 +134,15 @@ const scopeOf = ({ owners = [], adopt = false, prune = false }: PlanArguments) =
 });
 
 export async function startMappingStack(): Promise<MappingStack> {
+  const audits = mkdtempSync(join(tmpdir(), 'token-broker-apply-audit-'));
   const server = await startDynamoDbServer({ clock: systemClock });
   const client = createDynamoDbClient({ region: 'us-east-1', endpoint: server.url });
   let tables = 0;
   return {
     async newTable() {
       tables += 1;
-      const config = configFor(`mappings-${tables}`, server.url);
+      const name = `mappings-${tables}`;
+      const config = configFor(name, server.url, join(audits, name));
       const tableName = config.policy.table;
       const table = new RoleMappingTable({ client, tableName, rules, clock: systemClock });
       await table.create();
@@ -145,11 +151,12 @@ export async function startMappingStack(): Promise<MappingStack> {
     async stop() {
       client.destroy();
       await server.stop();
+      rmSync(audits, { recursive: true, force: true });
     },
   };
 }
 
-export function configFor(table: string, endpoint: string): Config {
+export function configFor(table: string, endpoint: string, auditDirectory: string): Config {
   return configSchema.parse({
     profile: 'development',
     identity: {
@@ -158,7 +165,7 @@ export function configFor(table: string, endpoint: string): Config {
     },
     policy: { table, region: 'us-east-1', endpoint },
     sts: { endpoints: [{ region: 'us-east-1', endpoint: 'http://127.0.0.1:1' }] },
-    audit: { stdout: true },
+    audit: { directory: auditDirectory },
   });
 }
 
@@ -196,10 +203,13 @@ function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
       captured((output) =>
         mappingsApply({
           from: source(directory, options),
-          config,
+          config: options.config ?? config,
           scope: scopeOf(options),
           reason: options.reason ?? 'TEST-1',
           actor: 'cli:tester@host',
+          tokenFile: options.tokenFile,
+          auditDirectory: options.auditDirectory,
+          version: '0.0.0',
           yes: options.yes ?? options.terminal === undefined,
           json: options.json ?? false,
           output,

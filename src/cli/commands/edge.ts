@@ -10,14 +10,14 @@ export interface Edge {
   readonly terminal: Terminal;
   /** Who runs the command, as far as this machine knows. */
   readonly user: string;
+  /** Version of this program. */
+  readonly version: string;
   configSource(file: string): ConfigSource;
   finish(exitCode: number): void;
 }
 
 /** For commands that live on, start others, or keep files where the environment says. */
 export interface ProcessEdge extends Edge {
-  /** Version of this program. */
-  readonly version: string;
   /** The file that this program was started from. */
   readonly main: string;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -103,6 +103,11 @@ function addApply(mappings: Command, edge: Edge): void {
     .requiredOption('--reason <text>', 'why: kept in the history of each mapping')
     .option('--plan <file>', 'apply this plan instead of a folder')
     .option('--prune', 'delete owned mappings that are in no file; nothing is deleted without it')
+    .option('--token-file <file>', 'token of an administrator: proves who applies')
+    .option(
+      '--audit-directory <dir>',
+      'where the audit records go; default: apply in audit.directory',
+    )
     .option('--yes', 'do not ask')
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -129,9 +134,10 @@ function addApply(mappings: Command, edge: Edge): void {
           : ({ kind: 'folder', directory } as const);
       const config = configFor(options.config, edge);
       if (config === undefined) return;
-      const { output, terminal, user: actor } = edge;
-      const scope = scopeOf(options);
-      const facts = { from, config, scope, reason, actor, yes, json };
+      const { output, terminal, user: actor, version } = edge;
+      const { tokenFile, auditDirectory } = options;
+      const who = { actor, tokenFile, auditDirectory, version };
+      const facts = { from, config, scope: scopeOf(options), reason, ...who, yes, json };
       edge.finish(await mappingsApply({ ...facts, output, terminal }));
     });
 }
@@ -196,6 +202,8 @@ interface ApplyOptions extends ScopeOptions {
   readonly config: string;
   readonly plan?: string;
   readonly reason: string;
+  readonly tokenFile?: string;
+  readonly auditDirectory?: string;
   readonly yes?: boolean;
   readonly json?: boolean;
 }

@@ -41,6 +41,8 @@ describe('the record of an edit (T53)', () => {
       sourceIp: '127.0.0.1',
       userAgent: 'the test',
       token: { pool: adminPool, clientId: adminClient, use: 'access' },
+      actor: `${adminPool}/${adminClient}`,
+      actorProven: true,
       action: 'replace',
       mappingId: 'audited',
       baseVersion: 1,

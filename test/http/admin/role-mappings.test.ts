@@ -81,6 +81,25 @@ describe('creating, replacing and deleting', () => {
     expect(body.updatedBy).toBe(`${adminPool}/${adminClient}/${adaSub}`);
   });
 
+  it('T59: version, history and change log name an editor who has proven it, and one who has not', async () => {
+    const id = 'proven-or-not';
+    await admin.create(testMapping(id));
+    const revision = await admin.table.head();
+    const mapping = testMapping(id, { description: 'by command' });
+    const actor = `${adminPool}/${adminClient}`;
+    await admin.table.write({ id, expectedVersion: 1, mapping, actor, reason: 'around the API' });
+    const shown = async (url: string) => (await admin.send('GET', url)).body;
+    expect(await shown(path(id))).toMatchObject({ updatedBy: actor, actorProven: false });
+    expect((await shown(`${path(id)}/versions`)).items).toMatchObject([
+      { version: 2, actorProven: false },
+      { version: 1, actorProven: true },
+    ]);
+    expect((await shown(`/v1/changes?since=${revision - 1}`)).items).toMatchObject([
+      { version: 1, actorProven: true },
+      { version: 2, actorProven: false },
+    ]);
+  });
+
   it('replaces the version that was read, and shows what is different', async () => {
     await admin.create(testMapping('replaced'));
     const replaced = await replace('replaced', 1, {

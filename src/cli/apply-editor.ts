@@ -1,0 +1,162 @@
+/**
+ * How `mappings apply` edits: by the same use case as the admin listener, with its checks and its audit record.
+ * IAM lets it write to the table; a token proves who it is, and without one every trace says that nothing did.
+ */
+
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { ChainedAuditLog } from '../audit/audit-log.ts';
+import { errorCodeOf } from '../audit/audit-sink.ts';
+import { FileSink } from '../audit/file-sink.ts';
+import { readTokenFile } from '../client/token-file.ts';
+import { JwksSource } from '../cognito/jwks-source.ts';
+import { CognitoTokenValidator } from '../cognito/token-validator.ts';
+import { trustedIssuers } from '../cognito/trusted-issuers.ts';
+import { adminAccess } from '../config/admin-access.ts';
+import { mappingRules } from '../config/mapping-rules.ts';
+import type { Config } from '../config/schema.ts';
+import { trustedPools } from '../config/trusted-pools.ts';
+import { systemClock } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import { type EditorIdentity, mappingEditor } from '../core/mapping-edit.ts';
+import type { MappingWritten } from '../core/mapping-history.ts';
+import type { AuditLog, RoleMappingStore } from '../core/ports.ts';
+import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
+
+export interface ApplyEditorOptions {
+  readonly config: Config;
+  readonly store: RoleMappingStore;
+  /** Kept in the history and in the record; a claim where there is no token. */
+  readonly actor: string;
+  /** File with a token of an administrator. */
+  readonly tokenFile: string | undefined;
+  readonly auditDirectory: string;
+  readonly reason: string;
+  /** Of this program: for the record that opens the log. */
+  readonly version: string;
+}
+
+/** @throws BrokerError; nothing was written without its record. */
+export type ApplyChange = (change: PlannedChange) => Promise<MappingWritten>;
+
+/**
+ * The log is a chain of its own beside that of a broker, which holds its directory for itself.
+ * Undefined: nowhere is configured.
+ */
+export function applyAuditDirectory({ audit }: Config, asked: string | undefined) {
+  return asked ?? (audit.directory === undefined ? undefined : path.join(audit.directory, 'apply'));
+}
+
+/** @throws BrokerError or TokenBrokerError before anything was written. */
+export async function withApplyEditor<Result>(
+  options: ApplyEditorOptions,
+  use: (apply: ApplyChange) => Promise<Result>,
+): Promise<Result> {
+  const { tokenFile, config } = options;
+  const token = tokenFile === undefined ? undefined : await readTokenFile(tokenFile);
+  return await withIdentity(options, async (identity) => {
+    const audit = await openAuditLog(options.auditDirectory, config, options.version);
+    try {
+      return await use(applyChange(options, { identity, token, audit }));
+    } finally {
+      await audit.stop();
+    }
+  });
+}
+
+async function withIdentity<Result>(
+  { config, tokenFile, actor }: ApplyEditorOptions,
+  use: (identity: EditorIdentity) => Promise<Result>,
+): Promise<Result> {
+  if (tokenFile === undefined) return await use({ kind: 'claimed', name: actor });
+  const { admin, identity } = config;
+  if (admin === undefined) {
+    throw new BrokerError('access_denied', {
+      detail: 'The configuration has no "admin" section, so no token can prove an administrator.',
+    });
+  }
+  // Only the pool of the administrators: no other token can be one of theirs.
+  const userPools = identity.userPools.filter(({ pool }) => pool === admin.pool);
+  const pools = trustedPools({ userPools, identityPools: [] });
+  // Without the stored key sets: those are the broker's.
+  const { timeoutMs } = config.keys;
+  const issuers = trustedIssuers(pools).values();
+  const keys = new JwksSource({ issuers, clock: systemClock, fetchTimeoutMs: timeoutMs });
+  await keys.start();
+  try {
+    const { matchableClaims, maxTokenBytes, maxTokenAgeSeconds, clockToleranceSeconds } = identity;
+    const validator = new CognitoTokenValidator({
+      ...pools,
+      keys,
+      clock: systemClock,
+      matchableClaims: new Set(matchableClaims),
+      maxTokenBytes,
+      maxTokenAgeSeconds,
+      clockToleranceSeconds,
+    });
+    return await use({ kind: 'token', validator, access: adminAccess(admin) });
+  } finally {
+    await keys.stop();
+  }
+}
+
+async function openAuditLog(directory: string, { audit }: Config, version: string) {
+  const { deadlineMs, rotateBytes } = audit;
+  const sink = new FileSink({ directory, clock: systemClock, version, deadlineMs, rotateBytes });
+  const log = new ChainedAuditLog({ durable: [sink] });
+  try {
+    await log.start();
+    return log;
+  } catch (error) {
+    const code = errorCodeOf((error as BrokerError).cause);
+    const why = code === 'ELOCKED' ? 'another process writes to it' : code;
+    throw new BrokerError('audit_unavailable', {
+      detail: `The audit log in ${directory} cannot be written (${why}): wait, or name another place with --audit-directory.`,
+      cause: error,
+    });
+  }
+}
+
+interface Opened {
+  readonly identity: EditorIdentity;
+  readonly token: string | undefined;
+  readonly audit: AuditLog;
+}
+
+function applyChange(
+  { config, store, reason }: ApplyEditorOptions,
+  { identity, token, audit }: Opened,
+): ApplyChange {
+  const rules = mappingRules(config);
+  const clock = systemClock;
+  const parts = { identity, store, audit, rules, clock, policy: undefined, side: 'git' } as const;
+  const edit = mappingEditor(parts);
+  return async ({ id, action, version, after }) => {
+    const change = after === null ? deletion : ({ kind: 'put', document: after } as const);
+    const expectedVersion = version ?? 'absent';
+    const result = await edit(
+      commandContext(),
+      { action, id, permission: 'write' },
+      {
+        open: () => ({ token, dryRun: false }),
+        read: () => ({ id, change, expectedVersion, reason, override: false }),
+      },
+    );
+    if (result.kind === 'written') return result.written;
+    throw new TypeError('an apply is never a preview');
+  };
+}
+
+const deletion = { kind: 'delete' } as const;
+
+/** Each change is a request of its own: a later record of the same one says if it was not made after all. */
+function commandContext() {
+  return {
+    requestId: randomUUID(),
+    route: 'mappings apply',
+    // The machine on which the command runs and writes its log.
+    sourceIp: '127.0.0.1',
+    peerIp: '127.0.0.1',
+    userAgent: undefined,
+  };
+}
