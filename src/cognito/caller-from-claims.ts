@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Caller, ClaimValue } from '../core/caller.ts';
 import { type CheckedClaims, invalid, isStringList, requireNormalized } from './token-claims.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
@@ -64,12 +65,37 @@ function emailIsVerified(all: JsonObject): boolean {
 }
 
 /**
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html: STS takes session tags and source
- * identity from the token itself, so two tokens that differ in them must never share credentials.
+ * Digest over every claim by which AWS may tell two tokens of one caller apart. Trust policies test `aud`, `azp`,
+ * `amr` and `email` (IAM user guide, "Available keys for AWS web identity federation"); tags, source identity and
+ * roles are taken from the token itself; and an OIDC provider can be set up to hand any claim on to the session
+ * (its ContextProvider). What an account looks at is not known here, so what is left out is a closed list, and
+ * not what is put in (T65).
  */
 function sessionClaims(all: JsonObject): string {
-  const found = Object.entries(all).filter(([name]) => name.startsWith('https://aws.amazon.com/'));
-  return found.length === 0 ? '' : canonicalJson(Object.fromEntries(found));
+  const lasting = Object.entries(all).filter(([name]) => !perToken.has(name));
+  for (const [name, value] of lasting) {
+    if (name.startsWith('https://aws.amazon.com/')) requireExact(value);
+  }
+  const sets = lasting.map(([name, value]) => [name, isStringList(value) ? asSet(value) : value]);
+  return hash('sha256', canonicalJson(Object.fromEntries(sets)), 'hex');
+}
+
+/** Differ from one token to the next of the same caller, and say nothing else about it. */
+const perToken: ReadonlySet<string> = new Set([
+  ...['exp', 'iat', 'nbf', 'jti', 'auth_time', 'origin_jti', 'event_id', 'nonce', 'at_hash'],
+]);
+
+/** IAM compares a list of texts (`amr`, groups) as a set. */
+function asSet(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)].sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** Two numbers that round to the same double would pass for one. */
+function requireExact(value: unknown): void {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw invalid('must have strings, not numbers, in the claims that shape an AWS session');
+  }
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(requireExact);
 }
 
 function canonicalJson(value: unknown): string {
@@ -79,10 +105,6 @@ function canonicalJson(value: unknown): string {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`);
     return `{${members.join(',')}}`;
-  }
-  // Two numbers that round to the same double would pass for one.
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-    throw invalid('must have strings, not numbers, in the claims that shape an AWS session');
   }
   return JSON.stringify(value);
 }

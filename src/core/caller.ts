@@ -30,7 +30,11 @@ export interface Caller {
   readonly audience: string | undefined;
   /** `sub` and `client_id`, and those further claims that configuration lets mappings match. */
   readonly claims: ReadonlyMap<string, ClaimValue>;
-  /** Canonical text of the claims that shape an STS session by themselves: session tags and source identity. */
+  /**
+   * Lower-case hex SHA-256 over every claim that AWS may look at when it makes a session of the token: what trust
+   * policies test (`aud`, `azp`, `amr`, `email`), session tags, source identity, and all others that do not
+   * merely tell one token from the next.
+   */
   readonly sessionClaims: string;
   /** `jti`, where the token has one. */
   readonly tokenId: string | undefined;

@@ -169,23 +169,32 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   async #obtain(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
     for (let joins = 0; joins < maxJoins; joins += 1) {
       const running = this.#exchanges.running(key);
-      if (running === undefined) break;
+      if (running === undefined) return this.#led(this.#sharedExchange(key, plan, token));
       const leader = this.#leaders.get(key);
       try {
-        const entry = await running;
-        requireSameSession(entry, plan);
-        this.#observe('joined');
-        return entry.result;
+        return await this.#joined(running, plan);
       } catch (error) {
         // Another token of the same caller was refused, which says nothing about this one.
         if (!concernsToken(error) || leader === plan.caller.tokenSha256) throw error;
       }
     }
+    // One exchange for each token that is left, however many requests come with it.
+    const own = `${key} ${plan.caller.tokenSha256}`;
+    const running = this.#exchanges.running(own);
+    if (running !== undefined) return this.#joined(running, plan);
+    return this.#led(this.#exchanges.run(own, () => this.#exchange(key, plan, token)));
+  }
+
+  async #joined(running: Promise<Entry>, plan: SessionPlan): Promise<IssueResult> {
+    const entry = await running;
+    requireSameSession(entry, plan);
+    this.#observe('joined');
+    return entry.result;
+  }
+
+  async #led(exchange: Promise<Entry>): Promise<IssueResult> {
     this.#observe('miss');
-    const alone = this.#exchanges.running(key) !== undefined;
-    const { session } = await (alone
-      ? this.#exchange(key, plan, token)
-      : this.#sharedExchange(key, plan, token));
+    const { session } = await exchange;
     return { session, cached: false };
   }
 
@@ -326,11 +335,15 @@ function isOutage(error: unknown): boolean {
   return error instanceof BrokerError && outages.has(error.code);
 }
 
+/** A verdict of STS on one token: whoever brings another one has theirs tried. */
+const verdictsOnTokens: ReadonlySet<BrokerErrorCode> = new Set([
+  'token_expired',
+  'sts_token_rejected',
+  'sts_access_denied',
+]);
+
 function concernsToken(error: unknown): boolean {
-  return (
-    error instanceof BrokerError &&
-    (error.code === 'token_expired' || error.code === 'sts_token_rejected')
-  );
+  return error instanceof BrokerError && verdictsOnTokens.has(error.code);
 }
 
 /** Cannot differ while keys are digests of the same components; if it ever does, nobody gets anything (T28). */

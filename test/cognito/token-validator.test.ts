@@ -74,7 +74,7 @@ describe('the caller that a user-pool token proves', () => {
         ['sub', '7d8e2a5c-1111-4222-8333-944445555666'],
         ['client_id', testClient],
       ]),
-      sessionClaims: '',
+      sessionClaims: expect.stringMatching(/^[0-9a-f]{64}$/),
       tokenId: 'b1b2b3b4-0000-4000-8000-000000000003',
       tokenSha256: createHash('sha256').update(token).digest('hex'),
       issuedAt: now,
@@ -180,7 +180,7 @@ describe('the caller that a user-pool token proves', () => {
     expect(caller.claims.get('client_id')).toBe(testClient);
   });
 
-  it('has the claims that shape an AWS session as one text, whatever their order (T23)', async () => {
+  it('has the claims that shape an AWS session as one digest, whatever their order (T23)', async () => {
     const validation = await start();
     const tags = { principal_tags: { Team: ['x'], Cost: ['y'] }, transitive_tag_keys: ['Team'] };
     const reordered = {
@@ -193,10 +193,6 @@ describe('the caller that a user-pool token proves', () => {
     const text = async (changes: Changes) =>
       (await callerOf(validation, accessToken(validation, changes))).sessionClaims;
     expect(await text(one)).toBe(await text(same));
-    expect(await text(one)).toBe(
-      '{"https://aws.amazon.com/source_identity":"ada","https://aws.amazon.com/tags":' +
-        '{"principal_tags":{"Cost":["y"],"Team":["x"]},"transitive_tag_keys":["Team"]}}',
-    );
     expect(await text({ ...one, 'https://aws.amazon.com/source_identity': 'eve' })).not.toBe(
       await text(one),
     );

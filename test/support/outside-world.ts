@@ -135,6 +135,6 @@ export function trustPolicy(issuerUrl: string, audiences: readonly string[]): ob
 }
 
 /** Made once for all tests by test/setup/keys.js. */
-function signingKeys(): IssuerKeys {
+export function signingKeys(): IssuerKeys {
   return JSON.parse(process.env['TEST_SIGNING_KEYS'] ?? '') as IssuerKeys;
 }
