@@ -18,6 +18,8 @@ import { overloadGuard } from './http/overload-guard.ts';
 import { type Listener, type ListenerTimeouts, startListener } from './http/server.ts';
 import { observers } from './observers.ts';
 import { LoadShedder } from './resilience/load-shedder.ts';
+import { orAborted } from './resilience/or-aborted.ts';
+import { listenerFailed, StartError } from './start-error.ts';
 import type { Logger } from './telemetry/logger.ts';
 import {
   type BuildInfo,
@@ -46,10 +48,20 @@ export interface BrokerUrls {
 }
 
 export interface Broker {
-  /** Resolves when all listeners answer. Rejects when a port or the audit log cannot be had. */
+  /**
+   * Resolves when all listeners answer. Once.
+   *
+   * @throws StartError when a port, a certificate or the audit log cannot be had, or `stop()` was called meanwhile;
+   * by then everything that had been started is ended.
+   */
   start(): Promise<BrokerUrls>;
-  /** Drains, closes and flushes. May be called at any time, and again. */
-  stop(): Promise<void>;
+  /** Drains, closes and flushes; a start under way is given up. May be called at any time, and again. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+export interface StopOptions {
+  /** `false` where nobody was told that there is anything to be served: connections are cut. Default: true. */
+  readonly drain?: boolean;
 }
 
 interface Lifecycle {
@@ -78,14 +90,15 @@ export function createBroker(options: BrokerOptions): Broker {
     clientIp: clientIp(config.http.trustedProxies),
     onRefused: observe.refusedBy,
   });
-  const { audit, exchangeAudit, keys, policy, sts, dynamodb } = adapters;
+  const { audit, exchangeAudit, keys, policy, sts, table, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
+  const ending = new AbortController();
   const listen = async (name: keyof BrokerUrls, app: Express): Promise<string> => {
     const { host, port, tls, maxConnections }: ListenerConfig = config.listeners[name];
     const onConnectionError = (code: string) =>
       metrics.connectionErrors.inc({ listener: name, code });
-    const listener = await startListener({
+    const opening = startListener({
       app,
       guard: name === 'api' ? guard : undefined,
       host,
@@ -93,50 +106,96 @@ export function createBroker(options: BrokerOptions): Broker {
       tls,
       maxConnections,
       clock,
+      signal: ending.signal,
       timeouts,
       onConnectionError,
     });
-    listeners.push(listener);
-    return listener.url;
+    try {
+      const listener = await orAborted(opening, ending.signal);
+      listeners.push(listener);
+      return listener.url;
+    } catch (error) {
+      throw listenerFailed(name, config.listeners[name], error);
+    }
   };
 
+  /** The next step of start; what it has begun is ended by `stop()`, which does not wait for it. */
+  const step = async (setting: string, work: Promise<void>, file?: string): Promise<void> => {
+    try {
+      await orAborted(work, ending.signal);
+    } catch (cause) {
+      throw new StartError({ setting, file, cause });
+    }
+  };
+  const startAll = async (): Promise<BrokerUrls> => {
+    const { directory } = config.audit;
+    await step(
+      directory === undefined ? 'audit.stdout' : 'audit.directory',
+      audit.start(),
+      directory,
+    );
+    await Promise.all([step('keys', keys.start()), step('policy', policy.start())]);
+    // All of them: one that opened after another has failed would never be closed.
+    const [api, ops, admin] = await allOrFirstFailure([
+      listen('api', apps.api),
+      listen('ops', apps.ops),
+      apps.admin === undefined ? undefined : listen('admin', apps.admin),
+    ]);
+    shedder.start();
+    return { api, ops, ...(admin === undefined ? {} : { admin }) };
+  };
+
+  let starting: Promise<BrokerUrls> | undefined;
   let stopping: Promise<void> | undefined;
-  const stop = async () => {
+  const stop = async ({ drain = true }: StopOptions) => {
     lifecycle.draining = true;
+    ending.abort(new Error('stopped before the start was over'));
+    const served = await (starting ?? Promise.reject()).then(
+      () => true,
+      () => false,
+    );
+    const graceful = served && drain;
     for (const listener of listeners) listener.drain();
-    if (listeners.length > 0) {
+    if (graceful) {
       await new Promise<void>((resolve) => {
         clock.after(config.http.drainSeconds * 1000, resolve);
       });
     }
-    const graceMs = config.http.shutdownSeconds * 1000;
+    const graceMs = graceful ? config.http.shutdownSeconds * 1000 : 0;
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
     shedder.stop();
     await Promise.all([policy.stop(), keys.stop()]);
     sts.stop();
+    table.giveUp();
     dynamodb.destroy();
     // Last: everything before may still have something to record.
     await exchangeAudit.stop();
     await audit.stop();
   };
+  const stopOnce = (options: StopOptions = {}) => {
+    stopping ??= stop(options);
+    return stopping;
+  };
 
   return {
     async start() {
-      await audit.start();
-      await Promise.all([keys.start(), policy.start()]);
-      const [api, ops, admin] = await Promise.all([
-        listen('api', apps.api),
-        listen('ops', apps.ops),
-        apps.admin && listen('admin', apps.admin),
-      ]);
-      shedder.start();
-      return { api, ops, ...(admin === undefined ? {} : { admin }) };
+      if (starting !== undefined || stopping !== undefined) throw new Error('a broker starts once');
+      starting = startAll();
+      try {
+        return await starting;
+      } catch (error) {
+        await stopOnce();
+        throw error;
+      }
     },
-    stop() {
-      stopping ??= stop();
-      return stopping;
-    },
+    stop: stopOnce,
   };
+}
+
+/** What all of them resolve to, or the first failure in their order, once none is under way any more. */
+async function allOrFirstFailure<Work extends readonly unknown[]>(work: readonly [...Work]) {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
 }
 
 interface AppsOptions {

@@ -74,6 +74,7 @@ Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 inva
     stopRequested,
     onInspectorSignal: (listener) => void process.on('SIGUSR1', listener),
     finish,
+    endSoon,
   };
   const named = process.argv[2] ?? '';
   // SDKs run credential-process and containers run healthcheck again and again: load no more than they need.
@@ -125,6 +126,14 @@ function stopRequested(): Promise<string> {
 /** Not process.exit(): what was written to a pipe must get out first. */
 function finish(code: number): void {
   process.exitCode = code;
+}
+
+/**
+ * A thread that a disk or a named pipe holds would keep the process alive, deaf to signals; not even process.exit()
+ * ends before that thread does.
+ */
+function endSoon(): void {
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500).unref();
 }
 
 try {

@@ -3,6 +3,8 @@
 import { ConfigError, loadConfig } from '../config/load.ts';
 import type { RuntimeFacts } from '../config/profile.ts';
 import type { Config } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
+import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
 import { exitCodes, type Output } from './output.ts';
 
 export interface ConfigSource {
@@ -12,10 +14,20 @@ export interface ConfigSource {
 }
 
 export function configCheck(source: ConfigSource, output: Output): number {
-  const config = readConfig(source, output);
+  const config = readServableConfig(source, output);
   if (config === undefined) return exitCodes.config;
   output.out(`${source.file}: valid (${config.profile} profile)\n`);
   return exitCodes.ok;
+}
+
+/** The configuration of a process that serves with it, whose files for TLS are looked at as well. */
+export function readServableConfig(source: ConfigSource, output: Output): Config | undefined {
+  return printingFaults(output, () => {
+    const config = loadConfig(source.file, source.env, source.runtime);
+    const faults = tlsFaultsOf(config, systemClock.now());
+    if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${source.file}: ${fault}`));
+    return config;
+  });
 }
 
 /** The configuration; undefined after its faults were printed, one line each. */
@@ -23,12 +35,30 @@ export function readConfig(
   { file, env, runtime }: ConfigSource,
   output: Output,
 ): Config | undefined {
+  return printingFaults(output, () => loadConfig(file, env, runtime));
+}
+
+function printingFaults(output: Output, load: () => Config): Config | undefined {
   try {
-    return loadConfig(file, env, runtime);
+    return load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const fault of error.faults) output.err(`${fault}\n`);
     output.err(`${error.message}; docs/configuration.md explains every setting\n`);
     return undefined;
   }
+}
+
+/** One for each listener that could not serve with its certificate. */
+function tlsFaultsOf({ listeners }: Config, now: number): readonly string[] {
+  return Object.entries(listeners).flatMap(([name, { tls }]) => {
+    if (tls === undefined) return [];
+    try {
+      readTlsFiles(tls, now);
+      return [];
+    } catch (error) {
+      if (!(error instanceof TlsFilesError)) throw error;
+      return [`listeners.${name}.tls.${error.setting}: ${error.message}`];
+    }
+  });
 }

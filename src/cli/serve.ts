@@ -1,8 +1,9 @@
 /** `serve`: runs the broker until it is told to stop. */
 
 import { renameSync, writeFileSync } from 'node:fs';
-import { type BrokerUrls, createBroker } from '../broker.ts';
+import { createBroker } from '../broker.ts';
 import type { Config } from '../config/schema.ts';
+import { StartError } from '../start-error.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { BuildInfo } from '../telemetry/metrics.ts';
 import { exitCodes } from './output.ts';
@@ -24,20 +25,25 @@ export async function serve(options: ServeOptions): Promise<number> {
   const logger = createLogger({ level: config.log.level });
   options.onInspectorSignal(() => logger.warn('SIGUSR1 ignored: this process opens no inspector'));
   const broker = createBroker({ config, build, logger });
-  let urls: BrokerUrls;
-  try {
-    urls = await broker.start();
-    if (readyFile !== undefined) writeReadyFile(readyFile, urls);
-  } catch (error) {
-    logger.fatal({ err: error }, 'cannot start');
+  let stopSignal: string | undefined;
+  const stopped = stopRequested.then(async (signal) => {
+    stopSignal = signal;
+    logger.info({ signal }, 'stopping');
     await broker.stop();
-    return exitCodes.failed;
+  });
+  try {
+    const urls = await broker.start();
+    if (readyFile !== undefined) writeReadyFile(readyFile, urls);
+    logger.info({ ...urls, version: build.version, profile: config.profile }, 'serving');
+  } catch (error) {
+    const { setting, file } = error instanceof StartError ? error : {};
+    const asked = stopSignal !== undefined;
+    if (asked) logger.warn({ setting, file }, 'stopped before it served');
+    else logger.fatal({ setting, file, err: error }, 'cannot start');
+    await broker.stop({ drain: false });
+    return asked ? exitCodes.ok : exitCodes.failed;
   }
-  logger.info({ ...urls, version: build.version, profile: config.profile }, 'serving');
-
-  const signal = await stopRequested;
-  logger.info({ signal }, 'stopping');
-  await broker.stop();
+  await stopped;
   logger.info('stopped');
   return exitCodes.ok;
 }

@@ -64,7 +64,7 @@ export class IssuerKeys {
   #lastFailure: unknown;
   #inFlight: Promise<void> | undefined;
   #missMayFetchAt = Number.NEGATIVE_INFINITY;
-  #refreshing: 'off' | 'on' = 'off';
+  readonly #stopping = new AbortController();
   #timer: Timer | undefined;
   #saved: Promise<void> = Promise.resolve();
 
@@ -77,14 +77,14 @@ export class IssuerKeys {
   }
 
   async start(): Promise<void> {
-    this.#refreshing = 'on';
     await this.#restore();
+    if (this.#stopping.signal.aborted) return;
     const fetched = this.#fetch();
     if (!this.ready()) await fetched;
   }
 
   async stop(): Promise<void> {
-    this.#refreshing = 'off';
+    this.#stopping.abort();
     this.#timer?.cancel();
     await this.#inFlight;
     await this.#saved;
@@ -158,6 +158,7 @@ export class IssuerKeys {
       const limits = {
         timeoutMs: this.#options.fetchTimeoutMs ?? 2_000,
         maxBytes: this.#options.maxBytes ?? 64 * 1024,
+        givenUp: this.#stopping.signal,
       };
       const keys = parseJwks(await fetchJwks(jwksUri, limits), algorithm);
       // The whole set is replaced: what the issuer withdrew is no longer trusted (T15).
@@ -168,6 +169,8 @@ export class IssuerKeys {
       this.#save({ keys, fetchedAt: fetched.at });
       observer?.onFetch?.({ issuer, result: 'ok', durationMs: elapsed() });
     } catch (error) {
+      // A fetch that was given up because of stop() is no failure.
+      if (this.#stopping.signal.aborted) return;
       this.#failures += 1;
       this.#lastFailure = error;
       observer?.onFetch?.({ issuer, result: 'failed', durationMs: elapsed(), error });
@@ -176,7 +179,7 @@ export class IssuerKeys {
 
   #schedule(): void {
     this.#timer?.cancel();
-    if (this.#refreshing === 'off') return;
+    if (this.#stopping.signal.aborted) return;
     const delayMs =
       this.#failures === 0
         ? this.#refreshIntervalMs

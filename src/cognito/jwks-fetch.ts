@@ -1,3 +1,4 @@
+import { withDeadline } from '../resilience/with-deadline.ts';
 import { readBoundedBody } from './bounded-body.ts';
 
 export interface JwksFetchLimits {
@@ -5,24 +6,27 @@ export interface JwksFetchLimits {
   readonly timeoutMs: number;
   /** Of the body, after decompression. */
   readonly maxBytes: number;
+  /** Ends the exchange before its time. */
+  readonly givenUp: AbortSignal;
 }
 
 /** One try, no redirects. Rejects unless the answer is 200 and arrives whole within the limits. */
-export async function fetchJwks(
+export function fetchJwks(
   uri: string,
-  { timeoutMs, maxBytes }: JwksFetchLimits,
+  { timeoutMs, maxBytes, givenUp }: JwksFetchLimits,
 ): Promise<Uint8Array> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(uri, {
-    redirect: 'error',
-    headers: { accept: 'application/json' },
-    signal,
+  return withDeadline({ timeoutMs, givenUp }, async (signal) => {
+    const response = await fetch(uri, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal,
+    });
+    if (response.status !== 200 || response.body === null) {
+      await response.body?.cancel();
+      throw new Error(`the JWKS URI answered with status ${response.status}`);
+    }
+    const body = await readBoundedBody(response, { maxBytes, signal });
+    if (body === undefined) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    return body;
   });
-  if (response.status !== 200 || response.body === null) {
-    await response.body?.cancel();
-    throw new Error(`the JWKS URI answered with status ${response.status}`);
-  }
-  const body = await readBoundedBody(response, { maxBytes, signal });
-  if (body === undefined) throw new Error(`the answer is larger than ${maxBytes} bytes`);
-  return body;
 }

@@ -27,7 +27,7 @@ export class JwksSource {
     await Promise.all([...this.#issuers.values()].map((keys) => keys.start()));
   }
 
-  /** Ends refreshing and waits for what is under way, which takes no longer than one fetch. */
+  /** Ends refreshing, gives up a fetch under way and waits for what is being stored. */
   async stop(): Promise<void> {
     await Promise.all([...this.#issuers.values()].map((keys) => keys.stop()));
   }

@@ -82,6 +82,11 @@ export class RoleMappingTable {
     return createTable({ client: this.#client, calls: this.#calls, ...protection });
   }
 
+  /** Ends what is under way: the process does not wait for answers that nobody needs. */
+  giveUp(): void {
+    this.#calls.giveUp();
+  }
+
   /** Revision of the table; 0 if it was never changed. */
   async head(): Promise<number> {
     return readHead(await this.#calls.get(headKey)).revision;

@@ -10,6 +10,7 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { BrokerError } from '../core/errors.ts';
+import { withDeadline } from '../resilience/with-deadline.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -42,6 +43,7 @@ const scanPageItems = 500;
 export class TableCalls {
   readonly #client: DynamoDBClient;
   readonly #callTimeoutMs: number;
+  readonly #givenUp = new AbortController();
   readonly tableName: string;
 
   constructor({ client, tableName, callTimeoutMs }: TableCallsOptions) {
@@ -131,19 +133,15 @@ export class TableCalls {
     }
   }
 
-  async #withDeadline<Output>(call: (signal: AbortSignal) => Promise<Output>): Promise<Output> {
-    const signal = AbortSignal.timeout(this.#callTimeoutMs);
-    // The SDK heeds the signal only once it sends; looking for credentials may take long before that.
-    let stopWaiting = () => {};
-    const tooLate = new Promise<never>((_, reject) => {
-      stopWaiting = () => reject(signal.reason);
-      signal.addEventListener('abort', stopWaiting, { once: true });
-    });
-    try {
-      return await Promise.race([call(signal), tooLate]);
-    } finally {
-      signal.removeEventListener('abort', stopWaiting);
-    }
+  /** Calls under way reject, and so do all later ones. */
+  giveUp(): void {
+    this.#givenUp.abort(new Error('the table is no longer needed'));
+  }
+
+  /** The SDK heeds a signal only once it sends; looking for credentials may take long before that. */
+  #withDeadline<Output>(call: (signal: AbortSignal) => Promise<Output>): Promise<Output> {
+    const deadline = { timeoutMs: this.#callTimeoutMs, givenUp: this.#givenUp.signal };
+    return withDeadline(deadline, call);
   }
 }
 

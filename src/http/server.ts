@@ -1,5 +1,6 @@
 /** A listener: HTTP or HTTPS with bounded everything, an Express application behind it, and an orderly end. */
 
+import { lookup } from 'node:dns/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -8,7 +9,13 @@ import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isAnswered, noteRefusal } from './broken-connections.ts';
 import { rawProblem } from './problem.ts';
-import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './tls-files.ts';
+import {
+  readTlsFiles,
+  type TlsFiles,
+  type TlsMaterial,
+  tlsProtocol,
+  watchTlsFiles,
+} from './tls-files.ts';
 
 export interface ListenerOptions {
   readonly app: Express;
@@ -19,6 +26,8 @@ export interface ListenerOptions {
   readonly tls: TlsFiles | undefined;
   readonly maxConnections: number;
   readonly clock: Clock;
+  /** Once it is aborted no port is opened any more. */
+  readonly signal: AbortSignal;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts | undefined;
   /** Called for each connection that broke the protocol, with the code that was answered. */
@@ -51,6 +60,7 @@ const maxHeaderBytes = 16_384;
 const maxRequestsPerSocket = 10_000;
 const sweepMs = 20;
 
+/** Rejects when the files for TLS cannot be used or the port cannot be had; then nothing is left open. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const {
     app,
@@ -60,6 +70,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     tls,
     maxConnections,
     clock,
+    signal,
     timeouts = defaultTimeouts,
   } = options;
   const answer = guard === undefined ? app : guarded(app, guard);
@@ -98,13 +109,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     refuseConnection(new Error('connect'), socket, options.onConnectionError);
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+  try {
+    // Node's own look-up of the name could not be followed by a second thought.
+    const { address } = await lookup(host);
+    signal.throwIfAborted();
+    await listening(server, port, address);
+    signal.throwIfAborted();
+  } catch (error) {
+    release?.();
+    server.close();
+    throw error;
+  }
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
 
@@ -136,6 +151,16 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   };
 }
 
+function listening(server: http.Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
 function guarded(app: Express, guard: NonNullable<ListenerOptions['guard']>): http.RequestListener {
   // They are born with Express's prototypes.
   const answer = (req: Request, res: Response) => {
@@ -150,12 +175,12 @@ function secureServer(
   files: TlsFiles,
   clock: Clock,
 ): { readonly server: https.Server; readonly release: () => void } {
-  const current = readTlsFiles(files);
-  const minVersion = 'TLSv1.2';
-  const server = https.createServer({ ...options, ...current, minVersion }, answer);
+  const current = readTlsFiles(files, clock.now());
+  const context = ({ cert, key }: TlsMaterial) => ({ ...tlsProtocol, cert, key });
+  const server = https.createServer({ ...options, ...context(current) }, answer);
   // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
   server.prependListener('tlsClientError', (_error, socket) => socket.destroy());
-  const use = (material: TlsMaterial) => server.setSecureContext({ ...material, minVersion });
+  const use = (material: TlsMaterial) => server.setSecureContext(context(material));
   return { server, release: watchTlsFiles({ files, current, clock, use }) };
 }
 

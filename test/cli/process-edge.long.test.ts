@@ -1,7 +1,7 @@
 /** What the process does when the world around it is not as it hoped. */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,8 +10,11 @@ import { systemClock } from '../../src/core/clock.ts';
 import { fileLog, newDirectory, removeDirectories, writtenLog } from '../audit/audit-fixture.ts';
 import { brokerConfig, type ConfigInput, seededTable } from '../support/broker-fixture.ts';
 import { startBrokerProcess } from '../support/broker-process.ts';
+import { startOddBroker } from '../support/odd-broker.ts';
 import { defaultMappings, type OutsideWorld, startOutsideWorld } from '../support/outside-world.ts';
 import { sendRaw } from '../support/raw-http.ts';
+import { selfSigned } from '../support/self-signed.ts';
+import { until } from '../support/until.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 afterEach(removeDirectories);
@@ -48,7 +51,8 @@ describe('serve', () => {
     outside = await startOutsideWorld({ clock: systemClock, users: [], roles, stsLatencyMs: 0 });
     const { client } = await seededTable(outside, systemClock, defaultMappings);
     client.destroy();
-    config = { ...brokerConfig(outside, directory), http: { drainSeconds: 0 } };
+    // What drains although nothing was served runs into the time limit of the test.
+    config = { ...brokerConfig(outside, directory), http: { drainSeconds: 60 } };
   });
   afterEach(async () => {
     await outside.stop();
@@ -64,8 +68,74 @@ describe('serve', () => {
     await log.stop();
   });
 
+  it('ends, names the listener and lets go of everything, if its port is taken (T80)', async () => {
+    const taken = await startOddBroker(() => undefined);
+    const port = Number(new URL(taken.url).port);
+    const listeners = { ...config.listeners, ops: { port } };
+    const said = new RegExp(`ended with 1: .*"setting":"listeners.ops".*EADDRINUSE.*:${port}`, 's');
+    await expect(startBrokerProcess(directory, { ...config, listeners })).rejects.toThrow(said);
+    await taken.stop();
+    const { log } = fileLog(config.audit.directory ?? newDirectory());
+    await log.start();
+    await log.stop();
+  });
+
+  const pair = selfSigned('own');
+  it.each<['certFile' | 'keyFile', string, { cert?: string; key?: string }]>([
+    ['certFile', 'is not there', { key: pair.key }],
+    ['keyFile', 'is of another certificate', { cert: pair.cert, key: selfSigned('other').key }],
+  ])(
+    'ends with 78 before it opens anything, if a %s %s, and names it (T80)',
+    async (which, _how, files) => {
+      const tls = { certFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') };
+      if (files.cert !== undefined) writeFileSync(tls.certFile, files.cert);
+      if (files.key !== undefined) writeFileSync(tls.keyFile, files.key);
+      const listeners = { ...config.listeners, admin: { port: 0, tls } };
+      const start = startBrokerProcess(directory, { ...config, listeners });
+      const file = tls[which];
+      await expect(start).rejects.toThrow(`listeners.admin.tls.${which}: ${file} `);
+      await expect(start).rejects.toThrow('ended with 78');
+      expect(existsSync(config.audit.directory ?? '')).toBe(false);
+    },
+  );
+
+  it.each(['keys', 'policy'])(
+    'obeys SIGTERM while its start waits for %s, and says what it waited for (T80)',
+    async (setting) => {
+      const deaf = await startOddBroker(() => undefined);
+      const slow: ConfigInput =
+        setting === 'policy'
+          ? { ...config, policy: { ...config.policy, endpoint: deaf.url } }
+          : {
+              ...config,
+              identity: {
+                ...config.identity,
+                userPools: config.identity.userPools?.map((pool) => ({
+                  ...pool,
+                  jwksUri: deaf.url,
+                })),
+              },
+            };
+      const file = join(directory, 'slow.yaml');
+      writeFileSync(file, JSON.stringify(slow));
+      const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let log = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        log += text;
+      });
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      await until(() => deaf.requests.length > 0);
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+      expect(log).toContain('stopped before it served');
+      await deaf.stop();
+    },
+  );
+
   it('goes on answering when nobody reads its log any more', async () => {
-    const broker = await startBrokerProcess(directory, config);
+    const broker = await startBrokerProcess(directory, { ...config, http: { drainSeconds: 0 } });
     broker.readLog(false);
     const answers = 500;
     const refused = 'GET /nowhere HTTP/1.1\r\nHost: broker\r\n\r\n'.repeat(answers);

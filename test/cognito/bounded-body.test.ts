@@ -12,7 +12,8 @@ it('a body that stalls is given up at the deadline, whatever the garbage collect
   const collecting = setInterval(runInNewContext('gc') as () => void, 20);
   try {
     const { port } = server.address() as AddressInfo;
-    const limits = { timeoutMs: 400, maxBytes: 1024 };
+    const { signal: givenUp } = new AbortController();
+    const limits = { timeoutMs: 400, maxBytes: 1024, givenUp };
     await expect(fetchJwks(`http://127.0.0.1:${port}`, limits)).rejects.toThrow(/timeout/);
   } finally {
     clearInterval(collecting);

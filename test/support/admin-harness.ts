@@ -208,6 +208,7 @@ export async function startAdmin({
     tls: undefined,
     maxConnections: 1000,
     clock: systemClock,
+    signal: new AbortController().signal,
     onConnectionError: () => undefined,
   });
   const token = (options: Partial<AccessTokenOptions> = {}) =>

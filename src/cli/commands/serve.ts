@@ -1,6 +1,6 @@
 /** The command line of `token-broker serve`. */
 
-import { readConfig } from '../config-check.ts';
+import { readServableConfig } from '../config-check.ts';
 import { exitCodes } from '../output.ts';
 import { serve } from '../serve.ts';
 import type { AddCommand } from './edge.ts';
@@ -12,9 +12,9 @@ export const addServeCommand: AddCommand = (program, edge) => {
     .requiredOption('--config <file>', 'configuration file (YAML)')
     .option('--ready-file <file>', 'write the listeners’ URLs here, as JSON, once they answer')
     .action(async (options: { config: string; readyFile?: string }) => {
-      const config = readConfig(edge.configSource(options.config), edge.output);
+      const config = readServableConfig(edge.configSource(options.config), edge.output);
       if (config === undefined) return edge.finish(exitCodes.config);
-      return edge.finish(
+      edge.finish(
         await serve({
           config,
           build: { version: edge.version, node: process.version },
@@ -23,5 +23,6 @@ export const addServeCommand: AddCommand = (program, edge) => {
           onInspectorSignal: edge.onInspectorSignal,
         }),
       );
+      edge.endSoon();
     });
 };
