@@ -8,6 +8,7 @@ import type { Config, ListenerConfig } from './config/schema.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createExchange } from './core/exchange.ts';
 import type { PolicySource } from './core/ports.ts';
+import { declareSeries } from './declare-series.ts';
 import { adminApp } from './http/admin-app.ts';
 import { admission } from './http/admission.ts';
 import { apiApp } from './http/api-app.ts';
@@ -66,6 +67,8 @@ export interface StopOptions {
 
 interface Lifecycle {
   draining: boolean;
+  /** Of each listener with TLS: whether it completes any. */
+  readonly handshakes: Map<string, () => boolean>;
 }
 
 export function createBroker(options: BrokerOptions): Broker {
@@ -74,7 +77,8 @@ export function createBroker(options: BrokerOptions): Broker {
   const observe = observers({ metrics, logger, identity: config.identity, clock });
   const adapters = createAdapters({ config, clock, observe, version: build.version });
   registerReadings(metrics.registry, readings(adapters));
-  const lifecycle: Lifecycle = { draining: false };
+  const lifecycle: Lifecycle = { draining: false, handshakes: new Map() };
+  declareSeries(metrics, config);
   const apps = createApps({ config, clock, logger, metrics, adapters, lifecycle });
   const shedder = new LoadShedder({
     clock,
@@ -109,10 +113,13 @@ export function createBroker(options: BrokerOptions): Broker {
       signal: ending.signal,
       timeouts,
       onConnectionError,
+      tlsObserver: observe.tls(name),
     });
     try {
       const listener = await orAborted(opening, ending.signal);
       listeners.push(listener);
+      const { handshakes } = listener;
+      if (handshakes !== undefined) lifecycle.handshakes.set(name, handshakes);
       return listener.url;
     } catch (error) {
       throw listenerFailed(name, config.listeners[name], error);
@@ -271,12 +278,13 @@ function createApps(options: AppsOptions): Apps {
  */
 function readiness(
   { policy, keys, issuers, audit }: Adapters,
-  { draining }: Lifecycle,
+  { draining, handshakes }: Lifecycle,
 ): readonly HealthCheck[] {
   return [
     { name: 'policy', ok: isInForce(policy) },
     { name: 'keys', ok: [...issuers.keys()].some((issuer) => keys.ready(issuer)) },
     { name: 'audit', ok: audit.ready() },
+    ...[...handshakes].map(([name, ok]) => ({ name: `tls-${name}`, ok: ok() })),
     { name: 'serving', ok: !draining },
   ];
 }

@@ -133,7 +133,7 @@ function finish(code: number): void {
  * ends before that thread does.
  */
 function endSoon(): void {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500).unref();
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 750).unref();
 }
 
 try {

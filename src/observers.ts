@@ -6,6 +6,7 @@ import type { JwksObserver } from './cognito/jwks-observer.ts';
 import type { Config } from './config/schema.ts';
 import type { Clock } from './core/clock.ts';
 import type { PolicySyncObserver } from './dynamodb/policy-sync-observer.ts';
+import type { TlsObserver } from './http/tls-observer.ts';
 import type { CacheEvent } from './sts/credential-cache.ts';
 import type { StsCall } from './sts/web-identity-adapter.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -27,6 +28,7 @@ export interface Observers {
   readonly cache: (event: CacheEvent) => void;
   readonly refusedBy: (limit: Limit) => void;
   readonly shedding: (begins: boolean) => void;
+  readonly tls: (listener: string) => TlsObserver;
 }
 
 export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
@@ -46,6 +48,7 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
     },
     cache: cacheObserver(metrics),
     refusedBy: (limit) => metrics.refusedBy[limit].inc(),
+    tls: (listener) => tlsObserver(metrics, logger, listener),
     shedding(begins) {
       if (begins) logger.warn('more requests than can be answered: some are refused unread');
       else logger.info('requests are no longer refused unread');
@@ -124,6 +127,30 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
     },
     onAlarmOver(kind) {
       logger.info({ kind }, 'policy alarm is over');
+    },
+  };
+}
+
+function tlsObserver(metrics: Metrics, logger: Logger, listener: string): TlsObserver {
+  let refused: string | undefined;
+  return {
+    onInUse({ notAfter, reloaded }) {
+      refused = undefined;
+      metrics.certificateEnd.set({ listener }, notAfter / 1000);
+      if (!reloaded) return;
+      metrics.tlsReloads.inc({ listener });
+      logger.info({ listener, notAfter: new Date(notAfter).toISOString() }, 'certificate renewed');
+    },
+    onRefused({ fault, setting, message }) {
+      metrics.tlsRefusedFiles.inc({ listener, fault });
+      // Looked at every few seconds until it is mended: said once.
+      if (message === refused) return;
+      refused = message;
+      const event = { setting: `listeners.${listener}.tls.${setting}`, fault, detail: message };
+      logger.error(event, 'files for TLS refused: the certificate in use stays');
+    },
+    onHandshakeFailed(failure) {
+      metrics.handshakeFailures.inc({ listener, failure });
     },
   };
 }

@@ -27,12 +27,14 @@ export interface AuditSink {
  * `write_failed`: the write or its sync failed. `rotation_failed`: the file could not be changed over and
  * goes on growing; no record is affected.
  */
-export type AuditFailureReason =
-  | 'deadline'
-  | 'refused'
-  | 'queue_full'
-  | 'write_failed'
-  | 'rotation_failed';
+export const auditFailureReasons = [
+  'deadline',
+  'refused',
+  'queue_full',
+  'write_failed',
+  'rotation_failed',
+] as const;
+export type AuditFailureReason = (typeof auditFailureReasons)[number];
 
 export interface AuditCommitEvent {
   readonly sink: string;

@@ -49,7 +49,7 @@ export function opsApp({ registry, readiness, route, admit }: OpsAppOptions): Ex
 
 function sendText(res: Response, status: number, text: string, type = 'text/plain; charset=utf-8') {
   res.writeHead(status, [
-    ...responseHeaders,
+    ...responseHeaders(res.socket),
     'Content-Type',
     type,
     'Content-Length',

@@ -73,7 +73,6 @@ const [bodyStart = '', bodyEnd = ''] = JSON.stringify(problemOf(overloaded, idIn
   idInPrint,
 );
 const headersBeforeId: readonly string[] = [
-  ...responseHeaders,
   'Retry-After',
   String(overloaded.retryAfterSeconds),
   'Content-Type',
@@ -93,7 +92,11 @@ function sendOverloaded(req: Request, res: Response): void {
     sendContainerError(res, overloaded, requestId);
   } else {
     noteAnswer(req);
-    res.writeHead(overloaded.status, [...headersBeforeId, requestId]);
+    res.writeHead(overloaded.status, [
+      ...responseHeaders(req.socket),
+      ...headersBeforeId,
+      requestId,
+    ]);
     res.end(bodyStart + requestId + bodyEnd);
   }
 }

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Response } from 'express';
 import type { BrokerError, RateLimit } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
@@ -33,7 +34,7 @@ export function sendErrorText(
   noteAnswer(res.req);
   const body = Buffer.from(text);
   res.writeHead(error.status, [
-    ...responseHeaders,
+    ...responseHeaders(res.socket),
     ...extraHeaders(error),
     'X-Request-Id',
     requestId,
@@ -46,11 +47,11 @@ export function sendErrorText(
 }
 
 /** The whole answer as it goes over the wire, for connections that never became a request. */
-export function rawProblem(error: BrokerError): string {
+export function rawProblem(error: BrokerError, socket: Socket | null): string {
   const requestId = randomUUID();
   const body = JSON.stringify(problemOf(error, requestId));
   const headers = [
-    ...responseHeaders,
+    ...responseHeaders(socket),
     'X-Request-Id',
     requestId,
     'Content-Type',

@@ -1,15 +1,28 @@
 /** The headers of every answer: what helmet says, for an API, computed once, and nothing may be stored. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import helmet from 'helmet';
 
-/** Name, value, name, value, …: the form that `writeHead` takes without building an object. */
-export const responseHeaders: readonly string[] = Object.freeze([
+/**
+ * Name, value, name, value, …: the form that `writeHead` takes without building an object. What makes browsers insist
+ * on TLS may be said over TLS only (RFC 6797 section 7.2).
+ */
+export function responseHeaders(socket: Socket | null): readonly string[] {
+  return socket !== null && 'encrypted' in socket ? overTls : inTheClear;
+}
+
+const inTheClear: readonly string[] = Object.freeze([
   'Cache-Control',
   'no-store',
   'Pragma',
   'no-cache',
   ...helmetHeaders(),
+]);
+const overTls: readonly string[] = Object.freeze([
+  ...inTheClear,
+  'Strict-Transport-Security',
+  'max-age=63072000; includeSubDomains',
 ]);
 
 function helmetHeaders(): string[] {
@@ -18,7 +31,7 @@ function helmetHeaders(): string[] {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
-    strictTransportSecurity: { maxAge: 63_072_000, includeSubDomains: true },
+    strictTransportSecurity: false,
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
     crossOriginResourcePolicy: { policy: 'same-origin' },

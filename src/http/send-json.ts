@@ -20,7 +20,7 @@ export function sendPrintedJson(
   headers: readonly string[] = [],
 ): void {
   res.writeHead(status, [
-    ...responseHeaders,
+    ...responseHeaders(res.socket),
     ...headers,
     'X-Request-Id',
     requestId,

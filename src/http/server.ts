@@ -8,6 +8,7 @@ import type { Express, Request, Response } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isAnswered, noteRefusal } from './broken-connections.ts';
+import { probeHandshakes } from './handshake-probe.ts';
 import { rawProblem } from './problem.ts';
 import {
   readTlsFiles,
@@ -16,6 +17,7 @@ import {
   tlsProtocol,
   watchTlsFiles,
 } from './tls-files.ts';
+import { handshakeFailureOf, type TlsObserver } from './tls-observer.ts';
 
 export interface ListenerOptions {
   readonly app: Express;
@@ -32,6 +34,8 @@ export interface ListenerOptions {
   readonly timeouts?: ListenerTimeouts | undefined;
   /** Called for each connection that broke the protocol, with the code that was answered. */
   readonly onConnectionError: (code: string) => void;
+  /** Default: nobody is told. */
+  readonly tlsObserver?: TlsObserver | undefined;
 }
 
 /** In real time: Node's own timers enforce them. */
@@ -47,6 +51,8 @@ export interface ListenerTimeouts {
 export interface Listener {
   /** Such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Whether it completes TLS handshakes; undefined where it speaks plain HTTP. */
+  readonly handshakes: (() => boolean) | undefined;
   /** Answers from now on ask clients to close their connections. */
   drain(): void;
   /** Stops accepting, lets requests in flight finish for `graceMs`, then cuts what is left. */
@@ -87,12 +93,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { server, release } =
     tls === undefined
       ? { server: http.createServer(serverOptions, answer), release: undefined }
-      : secureServer(
-          { ...serverOptions, handshakeTimeout: timeouts.headersMs },
-          answer,
-          tls,
+      : secureServer({ ...serverOptions, handshakeTimeout: timeouts.headersMs }, answer, {
+          files: tls,
           clock,
-        );
+          observer: options.tlsObserver,
+        });
   // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
@@ -123,7 +128,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
 
+  const probe = tls === undefined ? undefined : probeHandshakes(address, clock);
+
   return {
+    handshakes: probe?.ok,
     url: `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`,
     drain() {
       server.prependListener('request', (_request, response: http.ServerResponse) => {
@@ -133,6 +141,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     },
     close(graceMs) {
       release?.();
+      probe?.stop();
       return new Promise((resolve) => {
         const cut = clock.after(graceMs, () => server.closeAllConnections());
         let sweep = clock.after(0, closeIdle);
@@ -169,19 +178,38 @@ function guarded(app: Express, guard: NonNullable<ListenerOptions['guard']>): ht
   return answer as unknown as http.RequestListener;
 }
 
+interface Certificate {
+  readonly files: TlsFiles;
+  readonly clock: Clock;
+  readonly observer: TlsObserver | undefined;
+}
+
 function secureServer(
   options: https.ServerOptions,
   answer: http.RequestListener,
-  files: TlsFiles,
-  clock: Clock,
+  { files, clock, observer }: Certificate,
 ): { readonly server: https.Server; readonly release: () => void } {
   const current = readTlsFiles(files, clock.now());
   const context = ({ cert, key }: TlsMaterial) => ({ ...tlsProtocol, cert, key });
   const server = https.createServer({ ...options, ...context(current) }, answer);
-  // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
-  server.prependListener('tlsClientError', (_error, socket) => socket.destroy());
-  const use = (material: TlsMaterial) => server.setSecureContext(context(material));
-  return { server, release: watchTlsFiles({ files, current, clock, use }) };
+  server.prependListener('tlsClientError', (error, socket) => {
+    // Counted here: Node reports it as an error of the connection only after this, and by then there is none.
+    observer?.onHandshakeFailed(handshakeFailureOf(error));
+    // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
+    socket.destroy();
+  });
+  const release = watchTlsFiles({
+    files,
+    current,
+    clock,
+    use(material) {
+      server.setSecureContext(context(material));
+      observer?.onInUse({ notAfter: material.notAfter, reloaded: true });
+    },
+    onRefused: (error) => observer?.onRefused(error),
+  });
+  observer?.onInUse({ notAfter: current.notAfter, reloaded: false });
+  return { server, release };
 }
 
 /**
@@ -220,5 +248,5 @@ function refuseConnection(
   }
   onConnectionError(code);
   noteRefusal(socket, code);
-  socket.end(rawProblem(new BrokerError(code)), () => socket.destroySoon());
+  socket.end(rawProblem(new BrokerError(code), socket), () => socket.destroySoon());
 }

@@ -168,29 +168,41 @@ function codeOf(error: unknown): string {
 }
 
 const checkIntervalMs = 60_000;
+/** While the files are refused: the repair must not wait. */
+const recheckIntervalMs = 5_000;
 
 export interface TlsWatchOptions {
   readonly files: TlsFiles;
   readonly current: TlsMaterial;
   readonly clock: Clock;
   readonly use: (material: TlsMaterial) => void;
+  /** Called at each look that finds files that cannot be used; what is in use stays. */
+  readonly onRefused: (error: TlsFilesError) => void;
 }
 
 /** Looks once a minute, so that a renewed certificate needs no restart. Returns how to stop looking. */
-export function watchTlsFiles({ files, current, clock, use }: TlsWatchOptions): () => void {
+export function watchTlsFiles(options: TlsWatchOptions): () => void {
+  const { files, current, clock, use, onRefused } = options;
   let inUse = current;
   const look = () => {
+    let nextMs = checkIntervalMs;
     try {
       const found = readTlsFiles(files, clock.now());
       if (found.cert !== inUse.cert || found.key !== inUse.key) {
         use(found);
         inUse = found;
       }
-    } catch {
-      // Half replaced or not readable: what is in use stays, and the next look may find it whole.
+    } catch (error) {
+      nextMs = recheckIntervalMs;
+      onRefused(error instanceof TlsFilesError ? error : unexpected(error));
     }
-    timer = clock.after(checkIntervalMs, look);
+    timer = clock.after(nextMs, look);
   };
   let timer = clock.after(checkIntervalMs, look);
   return () => timer.cancel();
+}
+
+function unexpected(cause: unknown): TlsFilesError {
+  const detail = `the files are not accepted for TLS${codeOf(cause)}`;
+  return new TlsFilesError('malformed', { setting: 'certFile', detail }, cause);
 }

@@ -97,6 +97,30 @@ export function createMetrics(build: BuildInfo) {
       labelNames: ['listener', 'code'],
       registers,
     }),
+    handshakeFailures: new Counter({
+      name: 'tokenbroker_tls_handshake_failures_total',
+      help: 'TLS handshakes that were not completed.',
+      labelNames: ['listener', 'failure'],
+      registers,
+    }),
+    tlsReloads: new Counter({
+      name: 'tokenbroker_tls_reloads_total',
+      help: 'Renewed certificates that were taken over.',
+      labelNames: ['listener'],
+      registers,
+    }),
+    tlsRefusedFiles: new Counter({
+      name: 'tokenbroker_tls_refused_files_total',
+      help: 'Looks at the files of a certificate that found what cannot be used.',
+      labelNames: ['listener', 'fault'],
+      registers,
+    }),
+    certificateEnd: new Gauge({
+      name: 'tokenbroker_tls_certificate_expiry_timestamp_seconds',
+      help: 'When the certificate in use ends.',
+      labelNames: ['listener'],
+      registers,
+    }),
     credentialRequests: new HotCounter({
       registry,
       name: 'tokenbroker_credential_requests_total',

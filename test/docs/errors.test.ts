@@ -16,7 +16,7 @@ const sections = new Map(
 );
 
 function bodyOf(error: BrokerError): unknown {
-  return JSON.parse(rawProblem(error).split('\r\n\r\n')[1] ?? '');
+  return JSON.parse(rawProblem(error, null).split('\r\n\r\n')[1] ?? '');
 }
 
 describe('docs/errors.md', () => {

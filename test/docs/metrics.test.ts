@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
+import { denyReasons } from '../../src/core/decide.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
 import { cacheEvents } from '../../src/sts/credential-cache.ts';
@@ -8,6 +10,7 @@ import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixtur
 import { contract } from '../support/contract.ts';
 import { readDocument, tableRows } from '../support/markdown.ts';
 import { sendRaw } from '../support/raw-http.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 const document = readDocument('metrics.md');
 const documented = new Map(
@@ -32,7 +35,15 @@ beforeAll(async () => {
     configure: (config) => {
       const blocked = `${String(config.audit.directory)}-blocked`;
       writeFileSync(blocked, '');
-      return { ...config, policy: { ...config.policy, snapshotFile: `${blocked}/policy.json` } };
+      const { cert, key } = selfSigned('broker');
+      const tls = { certFile: `${blocked}.crt`, keyFile: `${blocked}.key` };
+      writeFileSync(tls.certFile, cert);
+      writeFileSync(tls.keyFile, key);
+      return {
+        ...config,
+        listeners: { ...config.listeners, admin: { port: 0, tls } },
+        policy: { ...config.policy, snapshotFile: `${blocked}/policy.json` },
+      };
     },
   });
   await broker.issue('orders');
@@ -92,14 +103,7 @@ describe('docs/metrics.md', () => {
   it.each([
     ['| event | meaning |', [cacheEvents]],
     ['| kind | meaning |', [policyAlarms]],
-    [
-      '| result | meaning |',
-      [
-        stsOutcomes,
-        pollResults,
-        ['kept', 'deadline', 'refused', 'queue_full', 'write_failed', 'rotation_failed'],
-      ],
-    ],
+    ['| result | meaning |', [stsOutcomes, pollResults, ['kept', ...auditFailureReasons]]],
   ])('explains every value of %s, and no other', (header, sets) => {
     const values = tableRows(document, header).map(([value]) => value);
     expect(values).toEqual(sets.flat().map((value) => `\`${value}\``));
@@ -114,7 +118,7 @@ describe('docs/metrics.md', () => {
       ...Object.fromEntries(listed),
       route: [...Object.keys(contract.paths), 'GET /v1/credentials', 'unmatched'],
       code: Object.keys(errorCodes),
-      reason: ['no_mapping', 'none'],
+      reason: [...denyReasons, 'none'],
       region: ['us-east-1'],
       pool: ['us-east-1_Test00001'],
     };

@@ -249,14 +249,13 @@ export function sharedResponse(status: number): ResponseObject | undefined {
 /** Of HTTP itself. */
 const transportHeaders = ['connection', 'content-length', 'content-type', 'date', 'keep-alive'];
 
-/** On every answer, as the description of the contract says. */
+/** On every answer, as the description of the contract says; over TLS there is one more. */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   pragma: 'no-cache',
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=63072000; includeSubDomains',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 };

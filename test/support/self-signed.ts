@@ -7,10 +7,25 @@ export interface SelfSigned {
   readonly key: string;
 }
 
-/** A certificate of X.509 version 1 (RFC 5280) with a new P-256 key, valid from 2020 to 2049. */
-export function selfSigned(commonName: string): SelfSigned {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ecdsaWithSha256 = der(0x30, der(0x06, Buffer.from('2a8648ce3d040302', 'hex')));
+export interface SelfSignedOptions {
+  /** Default: P-256. */
+  readonly keyType?: 'ec' | 'rsa';
+  /** `YYMMDDhhmmssZ`; default: from 2020 to 2049. */
+  readonly notBefore?: string;
+  readonly notAfter?: string;
+}
+
+/** A certificate of X.509 version 1 (RFC 5280) with a new key. */
+export function selfSigned(commonName: string, options: SelfSignedOptions = {}): SelfSigned {
+  const { keyType = 'ec', notBefore = '200101000000Z', notAfter = '491231235959Z' } = options;
+  const { privateKey, publicKey } =
+    keyType === 'ec'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const signatureAlgorithm =
+    keyType === 'ec'
+      ? der(0x30, der(0x06, Buffer.from('2a8648ce3d040302', 'hex')))
+      : der(0x30, der(0x06, Buffer.from('2a864886f70d01010b', 'hex')), der(0x05));
   const name = der(
     0x30,
     der(0x31, der(0x30, der(0x06, Buffer.from('550403', 'hex')), der(0x0c, commonName))),
@@ -18,14 +33,14 @@ export function selfSigned(commonName: string): SelfSigned {
   const toBeSigned = der(
     0x30,
     der(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
-    ecdsaWithSha256,
+    signatureAlgorithm,
     name,
-    der(0x30, der(0x17, '200101000000Z'), der(0x17, '491231235959Z')),
+    der(0x30, der(0x17, notBefore), der(0x17, notAfter)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
   );
   const signature = Buffer.concat([Buffer.of(0), sign('sha256', toBeSigned, privateKey)]);
-  const certificate = der(0x30, toBeSigned, ecdsaWithSha256, der(0x03, signature));
+  const certificate = der(0x30, toBeSigned, signatureAlgorithm, der(0x03, signature));
   const base64 = certificate.toString('base64').replace(/.{1,64}/g, '$&\n');
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${base64}-----END CERTIFICATE-----\n`,

@@ -54,7 +54,7 @@ export function sendXml(
   headers: readonly string[] = [],
 ): void {
   res.writeHead(status, [
-    ...responseHeaders,
+    ...responseHeaders(res.socket),
     ...headers,
     'X-Request-Id',
     requestId,

@@ -1,0 +1,104 @@
+/** The counters that alerts name, on the metrics page of a broker that nobody has asked for anything yet. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
+import { policyAlarms } from '../../src/dynamodb/policy-sync-observer.ts';
+import { tlsFaults } from '../../src/http/tls-files.ts';
+import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import { selfSigned } from '../support/self-signed.ts';
+
+interface Rules {
+  readonly spec: {
+    readonly groups: readonly {
+      readonly rules: readonly { readonly alert: string; readonly expr: string }[];
+    }[];
+  };
+}
+
+const file = new URL('../../k8s/components/pod-monitor/prometheus-rule.yaml', import.meta.url);
+const alerts = (parse(readFileSync(file, 'utf8')) as Rules).spec.groups.flatMap(
+  ({ rules }) => rules,
+);
+
+interface Selector {
+  readonly metric: string;
+  readonly matchers: readonly (readonly [label: string, operator: string, value: string])[];
+}
+
+/** One for each alternative of a regular expression: all of them are waited for. */
+function selectorsOf(expr: string): readonly Selector[] {
+  return [...expr.matchAll(/(tokenbroker_\w+(?:_total|_count))(?:\{([^}]*)\})?/g)].flatMap(
+    ([, metric = '', matchers = '']) => {
+      const all = [...matchers.matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)].map(
+        ([, label = '', operator = '', value = '']) => [label, operator, value] as const,
+      );
+      const alternatives = all.find(([, operator]) => operator === '=~');
+      if (alternatives === undefined) return [{ metric, matchers: all }];
+      return alternatives[2].split('|').map((value) => ({
+        metric,
+        matchers: [
+          ...all.filter((matcher) => matcher !== alternatives),
+          [alternatives[0], '=~', value] as const,
+        ],
+      }));
+    },
+  );
+}
+
+function isMatched(series: string, { metric, matchers }: Selector): boolean {
+  const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(series) ?? [];
+  const values = new Map(
+    [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', value = '']) => [label, value]),
+  );
+  return (
+    name === metric &&
+    matchers.every(([label, operator, value]) => {
+      const matches = operator.endsWith('~')
+        ? new RegExp(`^(?:${value})$`).test(values.get(label) ?? '')
+        : values.get(label) === value;
+      return operator.startsWith('!') ? !matches : matches;
+    })
+  );
+}
+
+let broker: BrokerFixture;
+let page: ReadonlyMap<string, number>;
+beforeAll(async () => {
+  broker = await startBrokerFixture({
+    configure(config) {
+      const { cert, key } = selfSigned('broker');
+      const tls = {
+        certFile: `${config.audit.directory}.crt`,
+        keyFile: `${config.audit.directory}.key`,
+      };
+      writeFileSync(tls.certFile, cert);
+      writeFileSync(tls.keyFile, key);
+      return { ...config, listeners: { ...config.listeners, api: { port: 0, tls } } };
+    },
+  });
+  page = await broker.metrics();
+});
+afterAll(() => broker.stop());
+
+describe('a broker that has just started', () => {
+  const named = alerts.filter(({ expr }) => selectorsOf(expr).length > 0);
+
+  it.each(named)('$alert: has on its page every counter that the alert names (T83)', ({ expr }) => {
+    const missing = selectorsOf(expr).filter(
+      (selector) => ![...page.keys()].some((series) => isMatched(series, selector)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('has every kind of trouble there is, at zero (T83)', () => {
+    const series = [
+      ...policyAlarms.map((kind) => `policy_alarms_total{kind="${kind}"}`),
+      ...auditFailureReasons.map((it) => `audit_records_total{sink="file",result="${it}"}`),
+      ...tlsFaults.map((fault) => `tls_refused_files_total{listener="api",fault="${fault}"}`),
+    ];
+    const values = series.map((name) => [name, page.get(`tokenbroker_${name}`)]);
+    expect(values).toEqual(series.map((name) => [name, 0]));
+  });
+});
