@@ -1,7 +1,8 @@
 /** What services import as `token-broker/client`: docs/client-library.md. */
 
 export { TokenRequestError, type TokenRequestErrorCode } from '../cognito/token-request-error.ts';
-export type { Caller, ClaimValue, TokenUse } from '../core/caller.ts';
+export type { Caller, TokenUse } from '../core/caller.ts';
+export type { ClaimScalar, ClaimValue, IncomparableClaim } from '../core/claim-value.ts';
 export { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 export type { StsEndpoint } from '../sts/sts-client.ts';
 export { TokenBrokerError } from './broker-client.ts';

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { Caller } from '../core/caller.ts';
 import { failedCondition } from '../core/decide.ts';
 import type { Fault } from '../core/errors.ts';
-import { checkTimes, faultsOf } from '../core/mapping-check.ts';
+import { checkSeen, checkTimes, faultsOf } from '../core/mapping-check.ts';
 import {
   type CompiledMapping,
   compileSnapshot,
@@ -40,7 +40,7 @@ export function checkServiceRole(value: unknown): ServiceRoleCheck {
   const parsed = serviceRoleDocument.safeParse(value);
   if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
   const document = parsed.data;
-  const faults = [...checkAllow(document), ...checkTimes(document)];
+  const faults = [...checkAllow(document), ...checkSeen(document), ...checkTimes(document)];
   return faults.length === 0 ? { kind: 'valid', document } : { kind: 'invalid', faults };
 }
 

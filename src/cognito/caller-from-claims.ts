@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Caller, ClaimValue } from '../core/caller.ts';
+import type { Caller } from '../core/caller.ts';
+import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
 import { type CheckedClaims, invalid, isStringList, requireNormalized } from './token-claims.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
 
@@ -45,11 +46,11 @@ function matchable(
 ): ReadonlyMap<string, ClaimValue> {
   const claims = new Map<string, ClaimValue>();
   for (const name of names) {
-    const value = all[name];
+    if (!Object.hasOwn(all, name)) continue;
     // Anyone may sign up with an address that is not theirs (T17).
-    if (name === 'email' && !emailIsVerified(all)) continue;
-    if (typeof value !== 'string' && !isStringList(value)) continue;
-    requireNormalized(name, typeof value === 'string' ? [value] : value);
+    const proven = name !== 'email' || emailIsVerified(all);
+    const value = proven ? claimValue(all[name]) : { incomparable: all[name] };
+    requireNormalized(name, (comparableItems(value) ?? []).filter(isText));
     claims.set(name, value);
   }
   // Last, so that a claim of that name cannot stand in for the checked one.
@@ -57,6 +58,10 @@ function matchable(
   if (clientId === undefined) claims.delete('client_id');
   else claims.set('client_id', clientId);
   return claims;
+}
+
+function isText(item: unknown): item is string {
+  return typeof item === 'string';
 }
 
 function emailIsVerified(all: JsonObject): boolean {

@@ -1,5 +1,6 @@
 /** The identity that a verified token proves. Built only by the token validator, after every check. */
 
+import type { ClaimValue } from './claim-value.ts';
 import { remember } from './remember.ts';
 
 /**
@@ -8,8 +9,6 @@ import { remember } from './remember.ts';
  */
 export const tokenUses = ['access', 'id', 'openid'] as const;
 export type TokenUse = (typeof tokenUses)[number];
-
-export type ClaimValue = string | readonly string[];
 
 export interface Caller {
   /** `iss`, byte for byte. */
@@ -28,7 +27,7 @@ export interface Caller {
   readonly scopes: ReadonlySet<string>;
   /** What STS will take as the audience: `azp` if present, else `aud`; undefined if there is neither. */
   readonly audience: string | undefined;
-  /** `sub` and `client_id`, and those further claims that configuration lets mappings match. */
+  /** `sub` and `client_id`, and those further claims that configuration lets mappings match: each that the token has. */
   readonly claims: ReadonlyMap<string, ClaimValue>;
   /**
    * Lower-case hex SHA-256 over every claim that AWS may look at when it makes a session of the token: what trust

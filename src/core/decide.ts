@@ -2,17 +2,23 @@
  * May this caller have this role now? A pure function of snapshot, caller, request and time.
  *
  * An explicit deny that matches wins over everything, whatever the order of rows. There is no default role
- * and no fallback: what no allow names is denied.
+ * and no fallback: what no allow names is denied. Who names a mapping names its role: of the mappings that permit
+ * it the most specific one counts, however it is named.
  */
 
 import { type BlockList, isIP } from 'node:net';
 import type { Caller } from './caller.ts';
-import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import { type ClaimValue, comparableItems } from './claim-value.ts';
+import type { ClaimCondition, CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import { roleKey } from './role-key.ts';
 import { minDurationSeconds } from './role-mapping.ts';
 import { planSession, type SessionPlan } from './session.ts';
 
 export interface RoleRequest {
-  /** Id of a mapping or ARN of a role; undefined asks for the only role that is allowed. */
+  /**
+   * Id of a mapping, which stands for its role where that mapping permits it, or ARN of a role; undefined asks for
+   * the only role that is allowed.
+   */
   readonly role: string | undefined;
   readonly durationSeconds: number | undefined;
   /** Address that the request came from, as text. */
@@ -61,7 +67,7 @@ export function decide(
   return grant(chosen, caller, request.durationSeconds);
 }
 
-/** The mappings by which this caller could get a role right now. */
+/** The mappings by which this caller gets roles right now: one for each role, by id. */
 export function permittedMappings(
   snapshot: PolicySnapshot,
   caller: Caller,
@@ -69,7 +75,7 @@ export function permittedMappings(
   now: number,
 ): readonly CompiledMapping[] {
   const request = { role: undefined, durationSeconds: undefined, sourceIp };
-  return weigh(snapshot, caller, request, now).permitted;
+  return mostSpecificPerRole(weigh(snapshot, caller, request, now).permitted);
 }
 
 /**
@@ -98,17 +104,51 @@ function weigh(
   request: RoleRequest,
   now: number,
 ): Weighing {
+  const wanted = wantedRole(snapshot, request.role);
   const denies: CompiledMapping[] = [];
   const allows: CompiledMapping[] = [];
   let nearMiss: Weighing['nearMiss'];
   for (const candidate of snapshot.mappingsFor(caller)) {
     const denying = candidate.mapping.effect === 'deny';
-    if (!denying && !isNamed(candidate, request.role)) continue;
+    if (!denying && !isForRole(candidate, wanted)) continue;
     const reason = failedCondition(candidate, caller, request.sourceIp, now);
     if (reason === undefined) (denying ? denies : allows).push(candidate);
-    else if (!denying) nearMiss = nearer(nearMiss, { reason, mapping: candidate });
+    else if (!denying && isNamed(candidate, wanted)) {
+      nearMiss = nearer(nearMiss, { reason, mapping: candidate });
+    }
   }
-  return { ...subtract(allows, denies), nearMiss };
+  return { ...subtract(asNamed(allows, wanted), denies), nearMiss };
+}
+
+/** An id stands for the role of its mapping only for those whom that mapping permits it. */
+function asNamed(allows: readonly CompiledMapping[], wanted: WantedRole) {
+  return allows.some((allow) => isNamed(allow, wanted)) ? allows : [];
+}
+
+interface WantedRole {
+  /** Undefined: any role. */
+  readonly key: string | undefined;
+  /** Of the mapping that was named. */
+  readonly id: string | undefined;
+}
+
+const anyRole: WantedRole = { key: undefined, id: undefined };
+
+function wantedRole({ byId }: PolicySnapshot, role: string | undefined): WantedRole {
+  if (role === undefined) return anyRole;
+  const named = byId.get(role);
+  return named === undefined
+    ? { key: roleKey(role), id: undefined }
+    : { key: named.roleKey, id: role };
+}
+
+function isForRole(allow: CompiledMapping, { key }: WantedRole): boolean {
+  return key === undefined || key === allow.roleKey;
+}
+
+/** Of those for the wanted role. */
+function isNamed({ mapping }: CompiledMapping, { id }: WantedRole): boolean {
+  return id === undefined || id === mapping.id;
 }
 
 function subtract(allows: readonly CompiledMapping[], denies: readonly CompiledMapping[]) {
@@ -137,8 +177,9 @@ export function failedCondition(
   if (mapping.conditions.scopes?.every((scope) => caller.scopes.has(scope)) === false) {
     return 'scope_missing';
   }
-  if (!claims.every(([name, allowed]) => claimHolds(caller, name, allowed)))
+  if (!claims.every((claim) => claimHolds(caller.claims.get(claim.name), claim, mapping.effect))) {
     return 'claim_mismatch';
+  }
   if (sourceCidrs !== undefined && !isInside(sourceCidrs, sourceIp, mapping.effect)) {
     return 'source_outside';
   }
@@ -154,25 +195,29 @@ function isInside(cidrs: BlockList, sourceIp: string, effect: 'allow' | 'deny'):
   return cidrs.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-function claimHolds(caller: Caller, name: string, allowed: ReadonlySet<string>): boolean {
-  const value = caller.claims.get(name);
+/** What cannot be compared fails an allow and matches a deny (T60). */
+function claimHolds(
+  value: ClaimValue | undefined,
+  { values, types }: ClaimCondition,
+  effect: 'allow' | 'deny',
+): boolean {
   if (value === undefined) return false;
-  return typeof value === 'string' ? allowed.has(value) : value.some((item) => allowed.has(item));
-}
-
-function isNamed({ mapping }: CompiledMapping, role: string | undefined): boolean {
-  return role === undefined || mapping.id === role || mapping.role === role;
+  const items = comparableItems(value);
+  if (items === undefined || !items.every((item) => types.has(typeof item))) {
+    return effect === 'deny';
+  }
+  return items.some((item) => values.has(item));
 }
 
 export function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {
-  return deny.mapping.role === '*' || deny.mapping.role === allow.mapping.role;
+  return deny.mapping.role === '*' || deny.roleKey === allow.roleKey;
 }
 
 function mostSpecificPerRole(allows: readonly CompiledMapping[]): CompiledMapping[] {
   const best = new Map<string, CompiledMapping>();
   for (const allow of allows) {
-    const rival = best.get(allow.mapping.role);
-    if (rival === undefined || precedes(allow, rival)) best.set(allow.mapping.role, allow);
+    const rival = best.get(allow.roleKey);
+    if (rival === undefined || precedes(allow, rival)) best.set(allow.roleKey, allow);
   }
   // What the caller is told to choose from must not depend on the order of rows either.
   return [...best.values()].sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));

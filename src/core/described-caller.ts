@@ -2,12 +2,14 @@
 
 import { z } from 'zod';
 import { type Caller, tokenUses } from './caller.ts';
+import type { ClaimValue } from './claim-value.ts';
 import type { Fault } from './errors.ts';
 
 const name = z
   .string()
   .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters');
 const text = z.string().min(1).max(256);
+const scalar = z.union([text, z.boolean(), z.int()]);
 
 export const callerDescription = z
   .strictObject({
@@ -20,7 +22,7 @@ export const callerDescription = z
     groups: z.array(text).max(100).default([]),
     scopes: z.array(name).max(100).default([]),
     claims: z
-      .record(z.string().min(1).max(128), z.union([text, z.array(text).max(100)]))
+      .record(z.string().min(1).max(128), z.union([scalar, z.array(scalar).max(100)]))
       .default({}),
     tokenUse: z.enum(tokenUses).default('access'),
   })
@@ -68,7 +70,7 @@ export function describedCaller(
     groups,
     scopes: new Set(scopes),
     audience: client ?? pool,
-    claims: new Map([
+    claims: new Map<string, ClaimValue>([
       ...Object.entries(claims),
       ['sub', subject] as const,
       ...(client === undefined ? [] : [['client_id', client] as const]),

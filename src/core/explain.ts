@@ -19,6 +19,7 @@ import {
   principalKey,
   principalKeysOf,
 } from './policy-snapshot.ts';
+import { roleKey } from './role-key.ts';
 
 /** A condition that does not hold. */
 export interface FailedCheck {
@@ -36,7 +37,7 @@ export interface NearMiss {
 
 export interface Explanation {
   readonly decision: Decision;
-  /** By which the caller could get a role right now, whatever role was asked for. */
+  /** By which the caller gets roles right now, one for each, whatever role was asked for. */
   readonly permitted: readonly CompiledMapping[];
   /** Those that came nearest first. */
   readonly nearMisses: readonly NearMiss[];
@@ -54,10 +55,12 @@ export function explain(
   now: number,
 ): Explanation {
   const keys = new Set(principalKeysOf(caller));
+  const { role } = request;
+  const asked = role === undefined ? undefined : { role, key: roleKey(role) };
   const misses: NearMiss[] = [];
   for (const compiled of snapshot.byId.values()) {
     const isCaller = keys.has(principalKey(compiled.mapping.principal));
-    if (!cameNear(compiled, request.role, isCaller)) continue;
+    if (!cameNear(compiled, asked, isCaller)) continue;
     const failed = failedChecks(compiled, caller, request.sourceIp, { isCaller, now });
     if (failed.length > 0) misses.push({ mapping: compiled, failed });
   }
@@ -75,13 +78,17 @@ export function explain(
 
 /** Anybody's allow of the role that was asked for, and whatever is about this caller and that role. */
 function cameNear(
-  { mapping }: CompiledMapping,
-  role: string | undefined,
+  { mapping, roleKey: key }: CompiledMapping,
+  asked: AskedRole | undefined,
   isCaller: boolean,
 ): boolean {
-  const named = role === undefined || mapping.id === role || mapping.role === role;
   if (mapping.effect === 'deny') return isCaller;
-  return named && (isCaller || role !== undefined);
+  return asked === undefined ? isCaller : mapping.id === asked.role || key === asked.key;
+}
+
+interface AskedRole {
+  readonly role: string;
+  readonly key: string;
 }
 
 function failedChecks(
@@ -154,7 +161,7 @@ function* eachCondition(
     };
   }
   for (const claim of compiled.claims) {
-    const [name, values] = claim;
+    const { name, values } = claim;
     yield {
       alone: { ...bare, claims: [claim] },
       check: check(`claims/${escapePointer(name)}`, [...values], caller.claims.get(name) ?? null),

@@ -4,6 +4,7 @@
  */
 
 import type { Fault } from './errors.ts';
+import { iamName } from './role-key.ts';
 import { maxDurationSeconds, type RoleMapping, roleArnPattern } from './role-mapping.ts';
 
 export interface Guardrails {
@@ -72,13 +73,10 @@ function allows(list: readonly string[], matches: (item: string) => boolean): bo
   return list.length === 0 || list.some(matches);
 }
 
-/**
- * In time linear in the name. Without regard to case, as IAM tells names apart:
- * https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (RoleName)
- */
+/** In time linear in the name. */
 function matchesName(pattern: string, roleName: string): boolean {
-  const name = roleName.toLowerCase();
-  const core = pattern.replace(/^\*/, '').replace(/\*$/, '').toLowerCase();
+  const name = iamName(roleName);
+  const core = iamName(pattern.replace(/^\*/, '').replace(/\*$/, ''));
   const open = { start: pattern.startsWith('*'), end: pattern.endsWith('*') };
   if (open.start && open.end) return name.includes(core);
   if (open.start) return name.endsWith(core);

@@ -85,10 +85,13 @@ function checkId({ id, effect, principal, role }: RoleMapping): Fault[] {
   return [{ pointer: '/id', detail: 'is kept for the freeze of another principal or role' }];
 }
 
-function checkEffect({ effect, principal, role, session }: RoleMapping): Fault[] {
+function checkEffect(mapping: RoleMapping): Fault[] {
+  const { effect, principal, role } = mapping;
   if (effect === 'deny') {
-    if (session.callerPolicy !== true) return [];
-    return [{ pointer: '/session/callerPolicy', detail: 'is for allows: a deny gives no session' }];
+    const detail = 'is for allows: a deny gives no session';
+    const session =
+      mapping.session.callerPolicy === true ? [{ pointer: '/session/callerPolicy', detail }] : [];
+    return [...checkSeen(mapping), ...session];
   }
   const faults: Fault[] = [];
   if ('any' in principal) {
@@ -99,6 +102,17 @@ function checkEffect({ effect, principal, role, session }: RoleMapping): Fault[]
   }
   if (role === '*') faults.push({ pointer: '/role', detail: 'an allow must name one role' });
   return faults;
+}
+
+/** Callers choose which of their scopes they ask for: a deny that needs one would be theirs to step around. */
+export function checkSeen({
+  effect,
+  conditions,
+}: Pick<RoleMapping, 'effect' | 'conditions'>): Fault[] {
+  if (effect === 'allow' || conditions.scopes === undefined) return [];
+  const detail =
+    'is for allows: callers may leave out any scope, and would slip past the deny; name whom it is for in another way';
+  return [{ pointer: '/conditions/scopes', detail }];
 }
 
 export function checkTimes({ conditions }: Pick<RoleMapping, 'conditions'>): Fault[] {

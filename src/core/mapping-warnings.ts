@@ -1,7 +1,9 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
 import type { Fault } from './errors.ts';
+import { escapePointer } from './json-pointer.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
 /** AWS SDKs begin to renew credentials 15 minutes before they expire. */
@@ -17,7 +19,9 @@ export function mappingWarnings(
 ): readonly Fault[] {
   return [
     ...warnOfNoEffect(mapping, now),
-    ...(mapping.effect === 'allow' ? warnOfShortSession(mapping) : warnOfWideDeny(mapping)),
+    ...(mapping.effect === 'allow'
+      ? warnOfShortSession(mapping)
+      : [...warnOfWideDeny(mapping), ...warnOfUnseen(mapping)]),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
     ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
   ];
@@ -46,11 +50,25 @@ function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
   return [{ pointer: '/principal', detail: `denies ${whom} every role` }];
 }
 
+/** A deny sees only what a token says. `sub` is in every token, `client_id` in all but those of identity pools. */
+function warnOfUnseen({ principal, conditions }: RoleMapping): Fault[] {
+  const always = ['sub', ...('client' in principal ? ['client_id'] : [])];
+  return Object.keys(conditions.claims ?? {})
+    .filter((name) => !always.includes(name))
+    .map((name) => ({
+      pointer: `/conditions/claims/${escapePointer(name)}`,
+      detail:
+        'whoever comes with a token without this claim slips past the deny: an access token, if only ID tokens carry it, or a token of another kind',
+    }));
+}
+
 function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {
   const rivals = (byPrincipal.get(principalKey(mapping.principal)) ?? [])
     .map((compiled) => compiled.mapping)
     .filter(({ id, effect, role }) => {
-      return id !== mapping.id && effect === mapping.effect && role === mapping.role;
+      return (
+        id !== mapping.id && effect === mapping.effect && roleKey(role) === roleKey(mapping.role)
+      );
     })
     .map(({ id }) => id)
     .sort((a, b) => (a < b ? -1 : 1));

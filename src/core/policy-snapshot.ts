@@ -3,7 +3,9 @@
 import type { BlockList } from 'node:net';
 import type { Caller } from './caller.ts';
 import { cidrBlocks } from './cidr-blocks.ts';
+import type { ClaimScalar } from './claim-value.ts';
 import { remember } from './remember.ts';
+import { roleKey } from './role-key.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
 import { ShardedMap } from './sharded-map.ts';
 
@@ -12,12 +14,21 @@ export interface CompiledMapping {
   readonly version: number;
   /** 3 for a user, 2 for an app client, 1 for a group, 0 for anyone. */
   readonly specificity: number;
-  readonly claims: readonly (readonly [name: string, values: ReadonlySet<string>])[];
+  /** Of `mapping.role`. */
+  readonly roleKey: string;
+  readonly claims: readonly ClaimCondition[];
   readonly sourceCidrs: BlockList | undefined;
   /** Epoch milliseconds. */
   readonly notBefore: number;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
+}
+
+export interface ClaimCondition {
+  readonly name: string;
+  readonly values: ReadonlySet<ClaimScalar>;
+  /** Of the values, as `typeof` names them: a claim of another type cannot be compared with them. */
+  readonly types: ReadonlySet<string>;
 }
 
 export interface PolicySnapshot {
@@ -135,10 +146,12 @@ function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMappin
     mapping,
     version,
     specificity: 'user' in principal ? 3 : 'client' in principal ? 2 : 'group' in principal ? 1 : 0,
-    claims: Object.entries(conditions.claims ?? {}).map(([name, values]) => [
+    roleKey: roleKey(mapping.role),
+    claims: Object.entries(conditions.claims ?? {}).map(([name, values]) => ({
       name,
-      new Set(values),
-    ]),
+      values: new Set(values),
+      types: new Set(values.map((value) => typeof value)),
+    })),
     sourceCidrs: conditions.sourceCidrs && cidrBlocks(conditions.sourceCidrs),
     notBefore: conditions.notBefore === undefined ? 0 : Date.parse(conditions.notBefore),
     expiresAt:

@@ -22,7 +22,11 @@ const groupName = z
   .string()
   .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
   .refine(isNormalized, notNormalized);
-const claimValue = z.string().min(1).max(256).refine(isNormalized, notNormalized);
+const claimText = z.string().min(1).max(256).refine(isNormalized, notNormalized);
+/** Compared by type and value: "true" is a text, and true is none. */
+const claimScalar = z.union([claimText, z.boolean(), z.int()], {
+  error: 'must be 1 to 256 characters, true, false or a whole number',
+});
 
 /**
  * IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. The path
@@ -79,7 +83,7 @@ const principal = z.union(
 
 const conditions = z.strictObject({
   scopes: z.array(asciiName).min(1).max(50).optional(),
-  claims: z.record(z.string().min(1).max(128), z.array(claimValue).min(1).max(50)).optional(),
+  claims: z.record(z.string().min(1).max(128), z.array(claimScalar).min(1).max(50)).optional(),
   sourceCidrs: z.array(cidr).min(1).max(50).optional(),
   notBefore: instant.optional(),
   expiresAt: instant.optional(),

@@ -6,7 +6,7 @@
  * variable) makes rendering fail instead.
  */
 
-import type { ClaimValue } from './caller.ts';
+import type { ClaimValue } from './claim-value.ts';
 import type { Fault } from './errors.ts';
 import { escapePointer } from './json-pointer.ts';
 

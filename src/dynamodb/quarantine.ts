@@ -1,7 +1,8 @@
 /**
  * What stands in for a row that cannot be read (T52): what it said when it last could be, unless it may now
  * deny something. Then its principal is denied every role, because access too little can be asked for and
- * access too much cannot be taken back.
+ * access too much cannot be taken back. Where nothing but the conditions of a deny is at fault, it is denied the
+ * role that the deny names, whatever the conditions.
  */
 
 import type { Fault } from '../core/errors.ts';
@@ -49,7 +50,8 @@ function quarantine(row: UnreadableRow, known: PolicyRow | undefined): Quarantin
   const fields = isObject(document) ? document : {};
   const disabled = fields['enabled'] === false;
   const denied = disabled ? [] : deniedPrincipals(fields, lastGood);
-  const standIns = denied.map((principal) => ({ mapping: denyAll(id, principal), version }));
+  const role = deniedRole(document);
+  const standIns = denied.map((principal) => ({ mapping: deny(id, principal, role), version }));
   const stillHolds = lastGood?.mapping.effect === 'deny' || (!disabled && standIns.length === 0);
   const kept = lastGood !== undefined && stillHolds ? [lastGood] : [];
   return { kind: 'quarantined', id, version, faults, lastGood, inForce: [...kept, ...standIns] };
@@ -76,13 +78,19 @@ function readablePrincipals(principal: unknown): readonly Principal[] {
   });
 }
 
-function denyAll(id: string, principal: Principal): StoredRoleMapping['mapping'] {
+function deniedRole(document: unknown): string {
+  const bare = isObject(document) ? { ...document, conditions: undefined } : undefined;
+  const parsed = roleMappingSchema.safeParse(bare);
+  return parsed.success && parsed.data.effect === 'deny' ? parsed.data.role : '*';
+}
+
+function deny(id: string, principal: Principal, role: string): StoredRoleMapping['mapping'] {
   return roleMappingSchema.parse({
     id,
     description: 'Stands in for a row that may deny something but cannot be read.',
     principal,
     effect: 'deny',
-    role: '*',
+    role,
     owner: 'token-broker',
   });
 }

@@ -39,9 +39,10 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
       effect: 'A deny that matches wins over every allow.',
       role: 'ARN of one IAM role; a deny may say "*" for every role.',
       conditions: 'All must hold.',
-      'conditions.scopes': 'The token has all of them.',
+      'conditions.scopes':
+        'The token has all of them. For allows only: callers may leave out any scope.',
       'conditions.claims':
-        'Each named claim has one of the listed values, exactly. Only sub, client_id and the claims that the configuration lets mappings use.',
+        'Each named claim has one of the listed values, exactly, by type and value. Only sub, client_id and the claims that the configuration lets mappings use.',
       'conditions.sourceCidrs': 'The address of the caller is in one of the blocks.',
       'conditions.notBefore': 'From this instant on, in UTC.',
       'conditions.expiresAt': 'Until before this instant, in UTC.',

@@ -141,6 +141,38 @@ owner: orders-team
     expect([...roles.names]).toEqual(['editor']);
   });
 
+  it('are refused if one denies by a scope, which callers may leave out (T61)', () => {
+    const file = fileWith(`${editors}---
+id: no-writers
+principal: { pool: ${pool}, any: true }
+effect: deny
+role: editor
+conditions: { scopes: [orders/write] }
+owner: security
+`);
+    expect(() => serviceRolesFromFile(file)).toThrow('/conditions/scopes');
+  });
+
+  it('deny by a claim whatever cannot be compared with it (T60)', () => {
+    const roles = serviceRolesFromFile(
+      fileWith(`${editors}---
+id: suspended
+principal: { pool: ${pool}, any: true }
+effect: deny
+role: '*'
+conditions: { claims: { suspended: ['true'] } }
+owner: security
+`),
+    );
+    const by = (claims: Caller['claims']) =>
+      roles.has(caller({ groups: ['editors'], claims }), 'editor', now);
+    expect(by(new Map())).toBe(true);
+    expect(by(new Map([['suspended', 'false']]))).toBe(true);
+    for (const value of ['true', true, false, 9, ['x', 1], { incomparable: null }]) {
+      expect(by(new Map([['suspended', value]]))).toBe(false);
+    }
+  });
+
   it.each(['editor', "'*'"])('deny role %s, whatever allows it', (role) => {
     const roles = serviceRolesFromFile(
       fileWith(`${editors}---

@@ -133,13 +133,25 @@ describe('the caller that a user-pool token proves', () => {
     expect((await callerOf(validation, accessToken(validation, changes))).audience).toBe(audience);
   });
 
-  it('has the claims that configuration lets mappings match, if they are text', async () => {
-    const matchableClaims = new Set(['custom:team', 'custom:tags', 'custom:level', 'missing']);
+  it('T60: has every claim that configuration lets mappings match, and marks what cannot be compared', async () => {
+    const matchableClaims = new Set([
+      'custom:team',
+      'custom:tags',
+      'custom:level',
+      'custom:mixed',
+      'custom:odd',
+      'custom:null',
+      'missing',
+      'toString',
+    ]);
     const validation = await start({ validator: { matchableClaims } });
     const changes = {
       'custom:team': 'orders',
       'custom:tags': ['a', 'b'],
       'custom:level': 3,
+      'custom:mixed': ['a', true],
+      'custom:odd': ['a', { b: 1 }],
+      'custom:null': null,
       'custom:other': 'not listed',
     };
     expect((await callerOf(validation, idToken(validation, changes))).claims).toEqual(
@@ -148,6 +160,10 @@ describe('the caller that a user-pool token proves', () => {
         ['client_id', testClient],
         ['custom:team', 'orders'],
         ['custom:tags', ['a', 'b']],
+        ['custom:level', 3],
+        ['custom:mixed', ['a', true]],
+        ['custom:odd', { incomparable: ['a', { b: 1 }] }],
+        ['custom:null', { incomparable: null }],
       ]),
     );
   });
@@ -155,14 +171,14 @@ describe('the caller that a user-pool token proves', () => {
   it.each([
     [true, 'ada@example.com'],
     ['true', 'ada@example.com'],
-    [false, undefined],
-    ['false', undefined],
-    [1, undefined],
-    [undefined, undefined],
-  ])('T17: with email_verified %j has the email %j', async (email_verified, email) => {
+    [false, { incomparable: 'ada@example.com' }],
+    ['false', { incomparable: 'ada@example.com' }],
+    [1, { incomparable: 'ada@example.com' }],
+    [undefined, { incomparable: 'ada@example.com' }],
+  ])('T17, T60: with email_verified %j has the email %j', async (email_verified, email) => {
     const validation = await start({ validator: { matchableClaims: new Set(['email']) } });
     const caller = await callerOf(validation, idToken(validation, { email_verified }));
-    expect(caller.claims.get('email')).toBe(email);
+    expect(caller.claims.get('email')).toEqual(email);
   });
 
   it('T17: has no user name and no attribute that was not listed', async () => {

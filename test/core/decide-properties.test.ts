@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Caller } from '../../src/core/caller.ts';
-import { type Decision, decide, permittedMappings } from '../../src/core/decide.ts';
+import { type ClaimScalar, type ClaimValue, claimValue } from '../../src/core/claim-value.ts';
+import { type Decision, decide, mayBeKept, permittedMappings } from '../../src/core/decide.ts';
+import { explain } from '../../src/core/explain.ts';
+import { permissionsOf } from '../../src/core/permissions.ts';
 import { compileSnapshot } from '../../src/core/policy-snapshot.ts';
 import type { Principal, RoleMapping } from '../../src/core/role-mapping.ts';
 import {
@@ -18,9 +21,25 @@ import { runs } from '../support/fuzz-budget.ts';
 /** Few of everything, so that rows, callers and requests meet often. */
 const pools = fc.constantFrom(domainPool, otherPool);
 const names = fc.constantFrom('a', 'b');
-const roles = fc.constantFrom(roleArn('one'), roleArn('two'), roleArn('three'));
+/** The first three are one role to IAM. */
+const roles = fc.constantFrom(
+  roleArn('one'),
+  roleArn('One'),
+  'arn:aws:iam::123456789012:role/ONE',
+  roleArn('two'),
+  'arn:aws:iam::210987654321:role/broker/one',
+);
+const isSameRole = (a: string, b: string) => iamIdentity(a) === iamIdentity(b);
+const iamIdentity = (arn: string) =>
+  `${arn.split(':')[4]} ${arn.slice(arn.lastIndexOf('/')).toLowerCase()}`;
 const instants = fc.integer({ min: 0, max: 3 }).map((second) => `2026-01-15T12:00:0${second}Z`);
 const addresses = fc.constantFrom('10.1.2.3', '192.0.2.7', '2001:db8::7', '::ffff:10.9.9.9', '');
+/** What a mapping may list for a claim, and what a token may say in it. */
+const listed = fc.constantFrom<ClaimScalar>('a', 'b', 'true', true, false, 1);
+const claimJson = fc.oneof(
+  { weight: 4, arbitrary: fc.oneof(listed, fc.uniqueArray(listed)) },
+  fc.constantFrom<unknown>(null, 1.5, 2 ** 53, {}, [[]], ['a', null], [{ a: 1 }]),
+);
 const optional = <T>(arb: fc.Arbitrary<T>) => fc.option(arb, { freq: 1, nil: undefined });
 
 const named: fc.Arbitrary<Principal> = fc.oneof(
@@ -36,7 +55,7 @@ const anyone: fc.Arbitrary<Principal> = fc.record({
 const conditions = fc
   .record({
     scopes: optional(fc.uniqueArray(names, { minLength: 1 })),
-    claims: optional(fc.record({ team: fc.uniqueArray(names, { minLength: 1 }) })),
+    claims: optional(fc.record({ team: fc.uniqueArray(listed, { minLength: 1 }) })),
     sourceCidrs: optional(fc.constantFrom(['10.0.0.0/8'], ['10.0.0.0/8', '2001:db8::/32'])),
     notBefore: optional(instants),
     expiresAt: optional(instants),
@@ -77,14 +96,33 @@ const callers: fc.Arbitrary<Caller> = fc
     clientId: optional(names),
     groups: fc.uniqueArray(names),
     scopes: fc.uniqueArray(names),
-    team: optional(fc.oneof(names, fc.uniqueArray(names))),
+    team: optional(claimJson),
     machine: fc.boolean(),
   })
   .map(({ scopes, team, machine, ...parts }) => {
     const build = machine ? machineCaller : caller;
-    const claims: Record<string, string | string[]> = team === undefined ? {} : { team };
+    const claims: Record<string, ClaimValue> = team === undefined ? {} : { team: claimValue(team) };
     return Object.freeze(build({ ...parts, scopes: new Set(scopes), claims }));
   });
+
+/** One caller, and rows that are all about them and one role. */
+const member = caller({ subject: 'a', clientId: 'a', groups: ['a'], scopes: new Set(['a', 'b']) });
+const ofMember = fc.constantFrom<Principal>(
+  { pool: domainPool, client: 'a' },
+  { pool: domainPool, user: 'a' },
+  { pool: domainPool, group: 'a' },
+);
+const crowded = fc
+  .array(
+    fc.record({
+      ...common,
+      effect: fc.constant('allow' as const),
+      principal: ofMember,
+      role: fc.constantFrom(roleArn('one'), roleArn('One')),
+    }),
+    { minLength: 3, maxLength: 6 },
+  )
+  .map((list) => list.map((one, index) => deepFreeze(mapping(`row-${index}`, one))));
 
 const requests = fc
   .record({
@@ -109,6 +147,10 @@ function decideOn(rows: readonly RoleMapping[], { by, request, now }: Omit<Case,
   return decide(snapshot(rows), by, request, now);
 }
 
+function principalOf({ pool, clientId, subject, machine }: Caller) {
+  return { pool, client: clientId, user: machine ? undefined : subject };
+}
+
 function snapshot(rows: readonly RoleMapping[]) {
   return compileSnapshot(
     1,
@@ -116,9 +158,9 @@ function snapshot(rows: readonly RoleMapping[]) {
   );
 }
 
-function permittedIds(rows: readonly RoleMapping[], { by, request, now }: Omit<Case, 'rows'>) {
+function permittedRoles(rows: readonly RoleMapping[], { by, request, now }: Omit<Case, 'rows'>) {
   const permitted = permittedMappings(snapshot(rows), by, request.sourceIp, now);
-  return new Set(permitted.map(({ mapping: { id } }) => id));
+  return new Set(permitted.map(({ mapping: { role } }) => iamIdentity(role)));
 }
 
 /** What the policy means, said again in the plainest way: no index, no compilation, strings for addresses. */
@@ -128,22 +170,29 @@ function meansPermitted(row: RoleMapping, rows: readonly RoleMapping[], facts: O
     (deny) =>
       deny.effect === 'deny' &&
       applies(deny, facts) &&
-      (deny.role === '*' || deny.role === row.role),
+      (deny.role === '*' || isSameRole(deny.role, row.role)),
   );
 }
 
 function applies(row: RoleMapping, { by, request, now }: Omit<Case, 'rows'>): boolean {
   if (!row.enabled || !isPrincipal(row.principal, by)) return false;
   const { scopes = [], claims = {}, sourceCidrs, notBefore, expiresAt } = row.conditions;
-  const team = by.claims.get('team') ?? [];
-  const teams = typeof team === 'string' ? [team] : team;
   return (
     scopes.every((scope) => by.scopes.has(scope)) &&
-    (claims['team'] === undefined || claims['team'].some((value) => teams.includes(value))) &&
+    (claims['team'] === undefined || teamHolds(claims['team'], by, row.effect)) &&
     (sourceCidrs === undefined || isWithin(sourceCidrs, request.sourceIp, row.effect)) &&
     (notBefore === undefined || new Date(now) >= new Date(notBefore)) &&
     (expiresAt === undefined || new Date(now) < new Date(expiresAt))
   );
+}
+
+function teamHolds(values: readonly unknown[], by: Caller, effect: string): boolean {
+  const team = by.claims.get('team');
+  if (team === undefined) return false;
+  if (typeof team === 'object' && 'incomparable' in team) return effect === 'deny';
+  const items: readonly unknown[] = [team].flat();
+  const known = items.every((item) => values.some((value) => typeof value === typeof item));
+  return known ? items.some((item) => values.includes(item)) : effect === 'deny';
 }
 
 function isPrincipal(principal: Principal, by: Caller): boolean {
@@ -168,10 +217,14 @@ function meansVerdict({ rows, ...facts }: Case): string {
   };
   const permitted = rows
     .filter((row) => meansPermitted(row, rows, facts))
-    .filter((row) => role === undefined || row.id === role || row.role === role)
+    .filter((row, _at, all) => {
+      if (role === undefined) return true;
+      const wanted = role.startsWith('arn:') ? role : all.find(({ id }) => id === role)?.role;
+      return wanted !== undefined && isSameRole(wanted, row.role);
+    })
     .toSorted((a, b) => (strength(a) < strength(b) ? -1 : 1));
   const strongest = permitted.filter(
-    (row, at) => permitted.findIndex((one) => one.role === row.role) === at,
+    (row, at) => permitted.findIndex((one) => isSameRole(one.role, row.role)) === at,
   );
   const [only] = strongest;
   if (only === undefined) return 'deny';
@@ -197,6 +250,86 @@ function shortVerdict(decision: Decision): string {
 }
 
 describe('for any policy, caller, request and time', () => {
+  it('every way to name a role gives one session: by its ARN, in any case, or by a mapping (T62)', () => {
+    let several = 0;
+    fc.assert(
+      fc.property(fc.oneof(crowded, policies), requests, times, (rows, { sourceIp }, now) => {
+        const by = member;
+        const facts = {
+          by,
+          request: { role: undefined, durationSeconds: undefined, sourceIp },
+          now,
+        };
+        const permitted = rows.filter((row) => meansPermitted(row, rows, facts));
+        for (const { role } of permitted) {
+          const same = permitted.filter((row) => isSameRole(row.role, role));
+          const ids = same.map(({ id }) => id);
+          if (ids.length > 1) several += 1;
+          const ways = [role, role.replace(/[^/]+$/, (name) => name.toUpperCase()), ...ids];
+          const sessions = ways.map((way) => {
+            const request = { ...facts.request, role: way };
+            const decision = decideOn(rows, { ...facts, request });
+            return decision.kind === 'allow' ? decision.session : verdictOf(decision);
+          });
+          expect(sessions).toEqual(ways.map(() => expect.objectContaining({ caller: by })));
+          for (const session of sessions) expect(session).toEqual(sessions[0]);
+        }
+      }),
+      runs(1000),
+    );
+    expect(several).toBeGreaterThan(0);
+  });
+
+  it('explanations, permissions and kept sessions say what is decided (T60, T62, T63)', () => {
+    fc.assert(
+      fc.property(policies, callers, requests, times, (rows, by, { sourceIp }, now) => {
+        const policy = snapshot(rows);
+        const request = { role: undefined, durationSeconds: undefined, sourceIp };
+        const allowed = [...policy.byId.values()].filter(({ mapping: { id } }) => {
+          const decision = decide(policy, by, { ...request, role: id }, now);
+          return decision.kind === 'allow' && decision.mapping.mapping.id === id;
+        });
+        const byId = (a: { mapping: RoleMapping }, b: { mapping: RoleMapping }) =>
+          a.mapping.id < b.mapping.id ? -1 : 1;
+        allowed.sort(byId);
+        expect(permittedMappings(policy, by, sourceIp, now)).toEqual(allowed);
+        const { permitted, nearMisses } = explain(policy, by, request, now);
+        expect(permitted).toEqual(allowed);
+        for (const { mapping } of nearMisses) expect(allowed).not.toContain(mapping);
+
+        const status = permissionsOf(policy, { ...principalOf(by), group: by.groups[0] }, now);
+        for (const compiled of allowed) {
+          expect(status.statusOf(compiled)).toBe('in_force');
+          const decision = decide(policy, by, { ...request, role: compiled.mapping.id }, now);
+          // A deny whose conditions do not hold now is enough to let a session go.
+          if (decision.kind !== 'allow' || mayBeKept(policy, decision.session)) continue;
+          const denies = rows.filter(({ effect, enabled }) => effect === 'deny' && enabled);
+          const covering = ({ role }: RoleMapping) =>
+            role === '*' || isSameRole(role, compiled.mapping.role);
+          expect(denies.some(covering)).toBe(true);
+        }
+      }),
+      runs(500),
+    );
+  });
+
+  it('a session goes when a deny comes that applies to it (T60, T63)', () => {
+    let gone = 0;
+    fc.assert(
+      fc.property(crowded, requests, times, denyFields, (rows, asked, now, fields) => {
+        const facts = { by: member, request: { ...asked, role: undefined }, now };
+        const decision = decideOn(rows, facts);
+        const deny = mapping('deny', fields);
+        const denied = decideOn([...rows, deny], facts);
+        if (decision.kind !== 'allow' || denied.kind === 'allow') return;
+        gone += 1;
+        expect(mayBeKept(snapshot([...rows, deny]), decision.session)).toBe(false);
+      }),
+      runs(1000),
+    );
+    expect(gone).toBeGreaterThan(0);
+  });
+
   it('the decision is what the policy means when it is read row by row', () => {
     fc.assert(
       fc.property(cases, ({ rows, ...facts }) => {
@@ -231,7 +364,9 @@ describe('for any policy, caller, request and time', () => {
         fc.pre(applies(deny, facts));
         const decision = decideOn([...rows, deny], facts);
         if (deny.role === '*') expect(decision.kind).toBe('deny');
-        else if (decision.kind === 'allow') expect(decision.session.roleArn).not.toBe(deny.role);
+        else if (decision.kind === 'allow') {
+          expect(isSameRole(decision.session.roleArn, deny.role)).toBe(false);
+        }
       }),
       runs(500),
     );
@@ -257,12 +392,12 @@ describe('for any policy, caller, request and time', () => {
       fc.property(cases, fc.nat(), ({ rows, ...facts }, pick) => {
         const allows = rows.filter(({ effect }) => effect === 'allow');
         const removed = allows[pick % Math.max(1, allows.length)];
-        const before = permittedIds(rows, facts);
-        const after = permittedIds(
+        const before = permittedRoles(rows, facts);
+        const after = permittedRoles(
           rows.filter((row) => row !== removed),
           facts,
         );
-        expect([...after].filter((id) => !before.has(id))).toEqual([]);
+        expect([...after].filter((role) => !before.has(role))).toEqual([]);
       }),
       runs(2000),
     );
@@ -271,9 +406,9 @@ describe('for any policy, caller, request and time', () => {
   it('adding a deny never widens what a caller may have', () => {
     fc.assert(
       fc.property(cases, denyFields, ({ rows, ...facts }, fields) => {
-        const before = permittedIds(rows, facts);
-        const after = permittedIds([...rows, mapping('deny', fields)], facts);
-        expect([...after].filter((id) => !before.has(id))).toEqual([]);
+        const before = permittedRoles(rows, facts);
+        const after = permittedRoles([...rows, mapping('deny', fields)], facts);
+        expect([...after].filter((role) => !before.has(role))).toEqual([]);
       }),
       runs(2000),
     );

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { claimValue } from '../../src/core/claim-value.ts';
 import { type Decision, decide } from '../../src/core/decide.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import {
@@ -50,7 +51,6 @@ describe('what nobody allows (T18, T20, T27)', () => {
       [mapping('a')],
       'arn:aws:iam::210987654321:role/broker/a',
     ],
-    ['the mapped role ARN in other letters', [mapping('a')], roleArn('A')],
     ['the mapping id in other letters', [mapping('a')], 'A'],
     [
       'the name of the role without its ARN',
@@ -151,6 +151,52 @@ describe('an explicit deny (T25)', () => {
     expect(verdict({ policy: [allow, denying], by: member })).toBe('allow allow');
   });
 
+  it.each([
+    'arn:aws:iam::123456789012:role/broker/SHARED',
+    'arn:aws:iam::123456789012:role/broker/Shared',
+    'arn:aws:iam::123456789012:role/Broker/shared',
+    'arn:aws:iam::123456789012:role/shared',
+  ])('of %s is of the role that IAM takes it for (T63)', (spelling) => {
+    for (const [allowed, denied] of [
+      [role, spelling],
+      [spelling, role],
+    ] as const) {
+      const policy = [mapping('allow', { role: allowed }), deny({ role: denied })];
+      for (const named of [undefined, 'allow', allowed, denied]) {
+        expect(verdict({ policy, role: named })).toBe('deny explicit_deny deny');
+      }
+    }
+  });
+
+  it.each([
+    'arn:aws:iam::210987654321:role/broker/shared',
+    'arn:aws-cn:iam::123456789012:role/broker/shared',
+    'arn:aws:iam::123456789012:role/broker/shared2',
+  ])('of %s leaves the other role alone (T63)', (other) => {
+    expect(verdict({ policy: [allow, deny({ role: other })], by: member })).toBe('allow allow');
+  });
+
+  it.each<[unknown]>([
+    [true],
+    [false],
+    [9],
+    [1.5],
+    [2 ** 53],
+    [null],
+    [{}],
+    [{ 0: 'x' }],
+    [['x', 1]],
+    [[null]],
+    [[['x']]],
+    [['x', {}]],
+  ])('on a claim is not slipped past with a value that cannot be compared, as %j (T60)', (json) => {
+    const by = caller({ claims: { suspended: claimValue(json) } });
+    const denying = deny({ conditions: { claims: { suspended: ['true', 'yes'] } } });
+    expect(verdict({ policy: [allow, denying], by })).toBe('deny explicit_deny deny');
+    const allowing = mapping('allow', { conditions: { claims: { suspended: ['true', 'x'] } } });
+    expect(verdict({ policy: [allowing], by })).toBe('deny claim_mismatch allow');
+  });
+
   it('of one role leaves the other roles', () => {
     const other = mapping('other');
     expect(verdict({ policy: [allow, other, deny()], by: member, role: 'other' })).toBe(
@@ -208,9 +254,28 @@ describe('of several allows for one role', () => {
     }
   });
 
-  it('a caller may name a less specific one by its id', () => {
+  it('who names a less specific one by its id gets the most specific one all the same (T62)', () => {
     const policy = [byUser, byClient, byGroup];
-    expect(verdict({ policy, by: member, role: 'x-group' })).toBe('allow x-group');
+    for (const named of ['x-group', 'y-client', 'z-user', role, roleArn('SHARED')]) {
+      expect(verdict({ policy, by: member, role: named })).toBe('allow z-user');
+    }
+  });
+
+  it('an id stands for the role only for whom its mapping permits it (T62)', () => {
+    const elsewhere = mapping('elsewhere', {
+      principal: user,
+      role,
+      conditions: { sourceCidrs: ['198.51.100.0/24'] },
+    });
+    const ofOthers = mapping('of-others', { principal: { ...client, client: 'x' }, role });
+    const off = mapping('off', { principal: user, role, enabled: false });
+    const policy = [byGroup, elsewhere, ofOthers, off];
+    expect(verdict({ policy, by: member, role })).toBe('allow x-group');
+    expect(verdict({ policy, by: member, role: 'elsewhere' })).toBe(
+      'deny source_outside elsewhere',
+    );
+    expect(verdict({ policy, by: member, role: 'of-others' })).toBe('deny no_mapping');
+    expect(verdict({ policy, by: member, role: 'off' })).toBe('deny no_mapping');
   });
 });
 
@@ -276,6 +341,23 @@ describe('conditions', () => {
     const policy = withConditions({ claims: { team: ['orders', 'payments'] } });
     const by = caller(value === undefined ? {} : { claims: { team: value as string } });
     expect(verdict({ policy, by })).toBe(expected);
+  });
+
+  it.each<[unknown, string]>([
+    [true, 'allow a'],
+    [7, 'allow a'],
+    [[7, true], 'allow a'],
+    [[false, 8, 7], 'allow a'],
+    [false, 'deny claim_mismatch a'],
+    [8, 'deny claim_mismatch a'],
+    ['true', 'deny claim_mismatch a'],
+    ['7', 'deny claim_mismatch a'],
+    [[7, '7'], 'deny claim_mismatch a'],
+    [7.5, 'deny claim_mismatch a'],
+    [[true, null], 'deny claim_mismatch a'],
+  ])('claims that are no text are compared by type and value: %j', (json, expected) => {
+    const policy = withConditions({ claims: { level: [true, 7] } });
+    expect(verdict({ policy, by: caller({ claims: { level: claimValue(json) } }) })).toBe(expected);
   });
 
   it('claims need every listed claim', () => {

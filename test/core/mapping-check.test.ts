@@ -79,7 +79,7 @@ describe('a role mapping', () => {
     ['a leap day', conditions({ expiresAt: '2028-02-29T23:59:59Z' })],
     [
       'a claim that may be matched',
-      conditions({ claims: { 'custom:team': ['x'], sub: ['y'], client_id: ['z'] } }),
+      conditions({ claims: { 'custom:team': ['x', true, 7], sub: ['y'], client_id: ['z'] } }),
     ],
     [
       'a claim in the session policy',
@@ -136,6 +136,11 @@ describe('a role mapping', () => {
       'has a group with a space',
       document({ principal: { pool: domainPool, group: 'a b' } }),
       '/principal/group',
+    ],
+    [
+      'denies by a scope, which callers may leave out (T61)',
+      document({ effect: 'deny', conditions: { scopes: ['orders/write'] } }),
+      '/conditions/scopes',
     ],
     ['allows anyone', document({ principal: { pool: domainPool, any: true } }), '/principal'],
     ['has an effect in capitals', document({ effect: 'ALLOW' }), '/effect'],

@@ -19,6 +19,35 @@ function policyOf(clients: number) {
 const pointers = (candidate: ReturnType<typeof mapping>, clients: number) =>
   mappingWarnings(candidate, policyOf(clients), domainNow).map(({ pointer }) => pointer);
 
+describe('the warning of a deny that cannot see everybody (T61)', () => {
+  const warned = (fields: Partial<RoleMappingInput>) =>
+    mappingWarnings(ofClient('deny', 'c', { effect: 'deny', ...fields }), undefined, domainNow);
+
+  it.each<[string, Partial<RoleMappingInput>, readonly string[]]>([
+    ['a claim', { conditions: { claims: { 'a/b': ['x'] } } }, ['/conditions/claims/a~1b']],
+    [
+      'each claim that a token may lack',
+      { conditions: { claims: { sub: ['x'], client_id: ['c'], one: [true], two: ['x'] } } },
+      ['/conditions/claims/one', '/conditions/claims/two'],
+    ],
+    [
+      'client_id, where tokens of identity pools may come',
+      { principal: { pool: '*', any: true }, conditions: { claims: { client_id: ['c'] } } },
+      ['/conditions/claims/client_id'],
+    ],
+    ['nothing that every token has', { conditions: { claims: { sub: ['x'] } } }, []],
+    ['no address', { conditions: { sourceCidrs: ['10.0.0.0/8'] } }, []],
+    ['no allow', { effect: 'allow', conditions: { claims: { team: ['x'] } } }, []],
+  ])('is about %s', (_what, fields, pointers) => {
+    expect(warned(fields).map(({ pointer }) => pointer)).toEqual(pointers);
+  });
+
+  it('says who slips past', () => {
+    const [warning] = warned({ conditions: { claims: { suspended: ['true'] } } });
+    expect(warning?.detail).toContain('whoever comes with a token without this claim slips past');
+  });
+});
+
 describe('the warning that the OIDC provider of an account takes no more app clients', () => {
   it('comes with the 101st app client of a pool in one account', () => {
     const next = ofClient('next', 'client-next');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { ClaimValue } from '../../src/core/caller.ts';
+import type { ClaimValue } from '../../src/core/claim-value.ts';
 import {
   checkSessionPolicy,
   claimValueMaxLength,

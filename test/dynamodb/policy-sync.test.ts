@@ -408,6 +408,26 @@ describe('a row that does not parse (T52)', () => {
   });
 
   it.each([
+    ['by a scope, which nobody may write any more (T61)', { scopes: ['orders/write'] }],
+    ['under a condition that cannot be read', { from: 'everywhere' }],
+  ])('denies its role, whatever the conditions, when it denies %s', async (_, conditions) => {
+    await t.create(mapping('orders'));
+    await t.create(mapping('refunds'));
+    const { role } = mapping('orders');
+    await putCurrent('freeze', freeze({ effect: 'deny', role, conditions }));
+
+    const probe = await started();
+
+    expect(allows(probe, 'client-orders', 'orders')).toBe(false);
+    expect(probe.sync.quarantined()).toMatchObject([{ id: 'freeze', standIn: 'deny' }]);
+    expect(probe.sync.current().byId.get('freeze')?.mapping).toMatchObject({
+      effect: 'deny',
+      role,
+      conditions: {},
+    });
+  });
+
+  it.each([
     ['says allow', freeze({ effect: 'allow', role: 'not an arn' })],
     ['is disabled', freeze({ effect: 'deny', role: 'not an arn', enabled: false })],
     ['is no JSON, so that its principal cannot be read', '{"effect":"deny"'],

@@ -39,6 +39,8 @@ export interface BrokerFixtureOptions {
   readonly clock?: TestClock;
   readonly mappings?: readonly RoleMappingInput[];
   readonly users?: readonly IssuerUser[];
+  /** What mappings may match besides `sub` and `client_id`. */
+  readonly matchableClaims?: readonly string[];
   readonly stsLatencyMs?: number;
   readonly logLevel?: Config['log']['level'];
   /** The last word on the configuration. */
@@ -103,11 +105,12 @@ export async function startBrokerFixture(
   options: BrokerFixtureOptions = {},
 ): Promise<BrokerFixture> {
   const { mappings = defaultMappings, users = [], stsLatencyMs = 0 } = options;
+  const { matchableClaims = [] } = options;
   const clock: Clock = options.clock ?? systemClock;
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
   const roles = [...new Set(mappings.map(({ role }) => role))].filter((role) => role !== '*');
   const outside = await startOutsideWorld({ clock, users, roles, stsLatencyMs });
-  const { table, client } = await seededTable(outside, clock, mappings);
+  const { table, client } = await seededTable(outside, clock, mappings, matchableClaims);
   const lines: string[] = [];
   let broker: Broker | undefined;
   const stopBroker = async () => {
@@ -121,7 +124,7 @@ export async function startBrokerFixture(
   };
   try {
     await options.beforeStart?.(outside);
-    const config = brokerConfig(outside, directory);
+    const config = brokerConfig(outside, directory, matchableClaims);
     broker = createBroker({
       config: configSchema.parse(options.configure?.(config) ?? config),
       build: { version: '0.0.0-test', node: process.version },
@@ -218,9 +221,10 @@ export async function seededTable(
   { dynamodb }: OutsideWorld,
   clock: Clock,
   mappings: readonly RoleMappingInput[],
+  matchableClaims: readonly string[] = [],
 ) {
   const client = createDynamoDbClient({ region, endpoint: dynamodb.url });
-  const rules = { matchableClaims: new Set<string>(), guardrails: defaultGuardrails };
+  const rules = { matchableClaims: new Set(matchableClaims), guardrails: defaultGuardrails };
   const table = new RoleMappingTable({ client, tableName, rules, clock });
   await table.create({ deletionProtection: false });
   for (const mapping of mappings) await write(table, mapping, 'absent');
@@ -245,12 +249,14 @@ function write(
 export function brokerConfig(
   { issuer, sts, dynamodb }: OutsideWorld,
   directory: string,
+  matchableClaims: readonly string[] = [],
 ): ConfigInput {
   return {
     profile: 'development',
     listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },
     http: { drainSeconds: 0, shutdownSeconds: 1 },
     identity: {
+      matchableClaims: [...matchableClaims],
       userPools: [
         {
           pool,

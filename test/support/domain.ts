@@ -1,6 +1,7 @@
 /** Callers, role mappings and snapshots as the domain knows them: defaults that a test changes where it matters. */
 
-import type { Caller, ClaimValue } from '../../src/core/caller.ts';
+import type { Caller } from '../../src/core/caller.ts';
+import type { ClaimValue } from '../../src/core/claim-value.ts';
 import { type Decision, decide, type RoleRequest } from '../../src/core/decide.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../src/core/policy-snapshot.ts';
 import {

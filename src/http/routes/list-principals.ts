@@ -8,6 +8,7 @@ import type { Clock } from '../../core/clock.ts';
 import { mappingStatus } from '../../core/permissions.ts';
 import type { CompiledMapping } from '../../core/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
+import { roleKey } from '../../core/role-key.ts';
 import { roleArnPattern } from '../../core/role-mapping.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';
@@ -35,12 +36,13 @@ export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptio
     const { role, limit, cursor } = readQuery(req, principalsQuery);
     const { revision, byId } = policy.current();
     const now = clock.now();
+    const wanted = roleKey(role);
     const { items, nextCursor } = page({
       byId,
       limit,
       cursor,
       pick: (compiled) =>
-        compiled.mapping.role === role || compiled.mapping.role === '*'
+        compiled.roleKey === wanted || compiled.mapping.role === '*'
           ? entry(compiled, now)
           : undefined,
     });

@@ -4,8 +4,9 @@
  */
 
 import { z } from 'zod';
+import type { CompiledMapping } from '../../core/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
-import type { RoleMapping } from '../../core/role-mapping.ts';
+import { roleKey } from '../../core/role-key.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { cursorParameter, limitParameter, nextLink } from '../paging.ts';
@@ -43,6 +44,7 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
   return async function list(req, res, context) {
     await authorize(req, context);
     const { limit, cursor, ...filters } = readQuery(req, listQuery);
+    const wanted = { ...filters, role: filters.role && roleKey(filters.role) };
     const { revision, byId } = policy.current();
     const quarantined = policy.quarantined();
     // What stands in for a row that cannot be read is nothing that anybody wrote.
@@ -51,8 +53,10 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
       byId,
       limit,
       cursor,
-      pick: ({ mapping, version }, id) =>
-        matches(mapping, filters) && !unreadable.has(id) ? { version, mapping } : undefined,
+      pick: (compiled, id) => {
+        const { mapping, version } = compiled;
+        return matches(compiled, wanted) && !unreadable.has(id) ? { version, mapping } : undefined;
+      },
     });
     sendJson(
       res,
@@ -69,7 +73,8 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
   };
 }
 
-function matches(mapping: RoleMapping, filters: Filters): boolean {
+function matches(compiled: CompiledMapping, filters: Filters): boolean {
+  const { mapping } = compiled;
   const { principal } = mapping;
   const wanted: readonly (readonly [string | undefined, string | undefined])[] = [
     [filters.pool, principal.pool],
@@ -77,7 +82,7 @@ function matches(mapping: RoleMapping, filters: Filters): boolean {
     [filters.user, 'user' in principal ? principal.user : undefined],
     [filters.group, 'group' in principal ? principal.group : undefined],
     [filters.any, 'any' in principal ? 'true' : undefined],
-    [filters.role, mapping.role],
+    [filters.role, compiled.roleKey],
     [filters.owner, mapping.owner],
     [filters.effect, mapping.effect],
     [filters.managedBy, mapping.managedBy],

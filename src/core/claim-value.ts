@@ -1,0 +1,30 @@
+/** The value of a claim as mappings see it. Nothing that a token says is lost: what cannot be compared says so. */
+
+export type ClaimScalar = string | boolean | number;
+
+/**
+ * Present, but not to be compared: null, an object, a list with such items, a number that is no safe integer, or a
+ * text that proves nothing (an address that nobody verified).
+ */
+export interface IncomparableClaim {
+  readonly incomparable: unknown;
+}
+
+export type ClaimValue = ClaimScalar | readonly ClaimScalar[] | IncomparableClaim;
+
+/** Of parsed JSON. */
+export function claimValue(json: unknown): ClaimValue {
+  if (isScalar(json)) return json;
+  return Array.isArray(json) && json.every(isScalar) ? json : { incomparable: json };
+}
+
+/** The items of a claim that can be compared; a single value is a list of one. */
+export function comparableItems(value: ClaimValue): readonly ClaimScalar[] | undefined {
+  if (typeof value !== 'object') return [value];
+  return 'incomparable' in value ? undefined : value;
+}
+
+/** Two numbers beyond the safe integers may be one double, and fractions have more than one spelling. */
+function isScalar(json: unknown): json is ClaimScalar {
+  return typeof json === 'string' || typeof json === 'boolean' || Number.isSafeInteger(json);
+}
