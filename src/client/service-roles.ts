@@ -6,9 +6,9 @@
 
 import { z } from 'zod';
 import type { Caller } from '../core/caller.ts';
-import { failedCondition } from '../core/decide.ts';
 import type { Fault } from '../core/errors.ts';
-import { checkSeen, checkTimes, faultsOf } from '../core/mapping-check.ts';
+import { checkTimes, faultsOf } from '../core/mapping-check.ts';
+import { failedCondition, refusedConditions } from '../core/policy/conditions/conditions.ts';
 import {
   type CompiledMapping,
   compileSnapshot,
@@ -40,7 +40,7 @@ export function checkServiceRole(value: unknown): ServiceRoleCheck {
   const parsed = serviceRoleDocument.safeParse(value);
   if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
   const document = parsed.data;
-  const faults = [...checkAllow(document), ...checkSeen(document), ...checkTimes(document)];
+  const faults = [...checkAllow(document), ...refusedConditions(document), ...checkTimes(document)];
   return faults.length === 0 ? { kind: 'valid', document } : { kind: 'invalid', faults };
 }
 
@@ -87,9 +87,10 @@ export class ServiceRoles {
   has(caller: Caller, role: string, now: number): boolean {
     const concerns = ({ mapping }: CompiledMapping) =>
       mapping.role === role || mapping.role === '*';
+    const facts = { caller, sourceIp: '', now };
     const holding = this.#policy
       .mappingsFor(caller)
-      .filter((rule) => concerns(rule) && failedCondition(rule, caller, '', now) === undefined);
+      .filter((rule) => concerns(rule) && failedCondition(rule.checks, facts) === undefined);
     return (
       holding.some(({ mapping }) => mapping.effect === 'allow') &&
       !holding.some(({ mapping }) => mapping.effect === 'deny')

@@ -6,10 +6,9 @@
  * it the most specific one counts, however it is named.
  */
 
-import { type BlockList, isIP } from 'node:net';
 import type { Caller } from './caller.ts';
-import { type ClaimValue, comparableItems } from './claim-value.ts';
-import type { ClaimCondition, CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import { conditions, failedCondition } from './policy/conditions/conditions.ts';
+import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import { minDurationSeconds } from './role-mapping.ts';
 import { planSession, type SessionPlan } from './session.ts';
@@ -28,11 +27,7 @@ export interface RoleRequest {
 export const denyReasons = [
   'no_mapping',
   'explicit_deny',
-  'scope_missing',
-  'claim_mismatch',
-  'source_outside',
-  'not_yet_valid',
-  'mapping_expired',
+  ...Object.values(conditions).map(({ reason }) => reason),
   'claim_unsafe',
 ] as const;
 export type DenyReason = (typeof denyReasons)[number];
@@ -105,13 +100,14 @@ function weigh(
   now: number,
 ): Weighing {
   const wanted = wantedRole(snapshot, request.role);
+  const facts = { caller, sourceIp: request.sourceIp, now };
   const denies: CompiledMapping[] = [];
   const allows: CompiledMapping[] = [];
   let nearMiss: Weighing['nearMiss'];
   for (const candidate of snapshot.mappingsFor(caller)) {
     const denying = candidate.mapping.effect === 'deny';
     if (!denying && !isForRole(candidate, wanted)) continue;
-    const reason = failedCondition(candidate, caller, request.sourceIp, now);
+    const reason = failedCondition(candidate.checks, facts);
     if (reason === undefined) (denying ? denies : allows).push(candidate);
     else if (!denying && isNamed(candidate, wanted)) {
       nearMiss = nearer(nearMiss, { reason, mapping: candidate });
@@ -163,50 +159,6 @@ function subtract(allows: readonly CompiledMapping[], denies: readonly CompiledM
 /** Which near miss is told must not depend on the order of rows either. */
 function nearer(known: Weighing['nearMiss'], found: NonNullable<Weighing['nearMiss']>) {
   return known === undefined || precedes(found.mapping, known.mapping) ? found : known;
-}
-
-/** The first condition that does not hold, or undefined if all do. */
-export function failedCondition(
-  { mapping, claims, sourceCidrs, notBefore, expiresAt }: CompiledMapping,
-  caller: Caller,
-  sourceIp: string,
-  now: number,
-): DenyReason | undefined {
-  if (now < notBefore) return 'not_yet_valid';
-  if (now >= expiresAt) return 'mapping_expired';
-  if (mapping.conditions.scopes?.every((scope) => caller.scopes.has(scope)) === false) {
-    return 'scope_missing';
-  }
-  if (!claims.every((claim) => claimHolds(caller.claims.get(claim.name), claim, mapping.effect))) {
-    return 'claim_mismatch';
-  }
-  if (sourceCidrs !== undefined && !isInside(sourceCidrs, sourceIp, mapping.effect)) {
-    return 'source_outside';
-  }
-  return undefined;
-}
-
-function isInside(cidrs: BlockList, sourceIp: string, effect: 'allow' | 'deny'): boolean {
-  // Link-local addresses come with a zone (RFC 4007 section 11), which no block has.
-  const [address = ''] = sourceIp.split('%', 1);
-  const family = isIP(address);
-  // What is no address is outside for an allow, but must not slip past a deny.
-  if (family === 0) return effect === 'deny';
-  return cidrs.check(address, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-/** What cannot be compared fails an allow and matches a deny (T60). */
-function claimHolds(
-  value: ClaimValue | undefined,
-  { values, types }: ClaimCondition,
-  effect: 'allow' | 'deny',
-): boolean {
-  if (value === undefined) return false;
-  const items = comparableItems(value);
-  if (items === undefined || !items.every((item) => types.has(typeof item))) {
-    return effect === 'deny';
-  }
-  return items.some((item) => values.has(item));
 }
 
 export function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {

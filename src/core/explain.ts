@@ -4,15 +4,7 @@
  */
 
 import type { Caller } from './caller.ts';
-import { toRfc3339 } from './clock.ts';
-import {
-  type Decision,
-  decide,
-  failedCondition,
-  permittedMappings,
-  type RoleRequest,
-} from './decide.ts';
-import { escapePointer } from './json-pointer.ts';
+import { type Decision, decide, permittedMappings, type RoleRequest } from './decide.ts';
 import {
   type CompiledMapping,
   type PolicySnapshot,
@@ -107,9 +99,12 @@ function failedChecks(
       actual: principalsOf(caller),
     });
   }
-  for (const { alone, check } of eachCondition(compiled, caller, sourceIp, now)) {
-    // The decision's own code judges: what is explained can never differ from what is decided.
-    if (failedCondition(alone, caller, sourceIp, now) !== undefined) failed.push(check);
+  const facts = { caller, sourceIp, now };
+  // The decision's own checks judge: what is explained can never differ from what is decided.
+  for (const check of compiled.checks) {
+    if (check.holds(facts)) continue;
+    const { pointer, expected } = check;
+    failed.push({ pointer, expected, actual: check.actual(facts) });
   }
   return failed;
 }
@@ -120,68 +115,5 @@ function principalsOf({ pool, clientId, subject, machine, groups }: Caller) {
     client: clientId ?? null,
     user: machine ? null : subject,
     groups,
-  };
-}
-
-interface OneCondition {
-  /** The mapping with this condition and no other. */
-  readonly alone: CompiledMapping;
-  readonly check: FailedCheck;
-}
-
-function* eachCondition(
-  compiled: CompiledMapping,
-  caller: Caller,
-  sourceIp: string,
-  now: number,
-): Generator<OneCondition> {
-  const { scopes, notBefore, expiresAt, sourceCidrs } = compiled.mapping.conditions;
-  const bare = withoutConditions(compiled);
-  const check = (name: string, expected: unknown, actual: unknown): FailedCheck => ({
-    pointer: `/conditions/${name}`,
-    expected,
-    actual,
-  });
-  if (notBefore !== undefined) {
-    yield {
-      alone: { ...bare, notBefore: compiled.notBefore },
-      check: check('notBefore', notBefore, toRfc3339(now)),
-    };
-  }
-  if (expiresAt !== undefined) {
-    yield {
-      alone: { ...bare, expiresAt: compiled.expiresAt },
-      check: check('expiresAt', expiresAt, toRfc3339(now)),
-    };
-  }
-  if (scopes !== undefined) {
-    yield {
-      alone: { ...bare, mapping: { ...bare.mapping, conditions: { scopes } } },
-      check: check('scopes', scopes, [...caller.scopes]),
-    };
-  }
-  for (const claim of compiled.claims) {
-    const { name, values } = claim;
-    yield {
-      alone: { ...bare, claims: [claim] },
-      check: check(`claims/${escapePointer(name)}`, [...values], caller.claims.get(name) ?? null),
-    };
-  }
-  if (sourceCidrs !== undefined) {
-    yield {
-      alone: { ...bare, sourceCidrs: compiled.sourceCidrs },
-      check: check('sourceCidrs', sourceCidrs, sourceIp),
-    };
-  }
-}
-
-function withoutConditions(compiled: CompiledMapping): CompiledMapping {
-  return {
-    ...compiled,
-    mapping: { ...compiled.mapping, conditions: {} },
-    claims: [],
-    sourceCidrs: undefined,
-    notBefore: 0,
-    expiresAt: Number.POSITIVE_INFINITY,
   };
 }

@@ -8,6 +8,7 @@ import type { Fault } from './errors.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { escapePointer, jsonPointer } from './json-pointer.ts';
+import { refusedConditions } from './policy/conditions/conditions.ts';
 import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { checkSessionNameTemplate } from './session-name.ts';
 import {
@@ -91,7 +92,7 @@ function checkEffect(mapping: RoleMapping): Fault[] {
     const detail = 'is for allows: a deny gives no session';
     const session =
       mapping.session.callerPolicy === true ? [{ pointer: '/session/callerPolicy', detail }] : [];
-    return [...checkSeen(mapping), ...session];
+    return [...refusedConditions(mapping), ...session];
   }
   const faults: Fault[] = [];
   if ('any' in principal) {
@@ -102,17 +103,6 @@ function checkEffect(mapping: RoleMapping): Fault[] {
   }
   if (role === '*') faults.push({ pointer: '/role', detail: 'an allow must name one role' });
   return faults;
-}
-
-/** Callers choose which of their scopes they ask for: a deny that needs one would be theirs to step around. */
-export function checkSeen({
-  effect,
-  conditions,
-}: Pick<RoleMapping, 'effect' | 'conditions'>): Fault[] {
-  if (effect === 'allow' || conditions.scopes === undefined) return [];
-  const detail =
-    'is for allows: callers may leave out any scope, and would slip past the deny; name whom it is for in another way';
-  return [{ pointer: '/conditions/scopes', detail }];
 }
 
 export function checkTimes({ conditions }: Pick<RoleMapping, 'conditions'>): Fault[] {

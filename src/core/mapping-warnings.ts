@@ -1,7 +1,7 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
 import type { Fault } from './errors.ts';
-import { escapePointer } from './json-pointer.ts';
+import { unseenByDeny } from './policy/conditions/conditions.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
@@ -20,8 +20,8 @@ export function mappingWarnings(
   return [
     ...warnOfNoEffect(mapping, now),
     ...(mapping.effect === 'allow'
-      ? warnOfShortSession(mapping)
-      : [...warnOfWideDeny(mapping), ...warnOfUnseen(mapping)]),
+      ? [...warnOfShortSession(mapping), ...warnOfPeople(mapping)]
+      : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
     ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
   ];
@@ -44,22 +44,18 @@ function warnOfShortSession({ session }: RoleMapping): Fault[] {
   ];
 }
 
+/** Whoever signs in through an app client has tokens with its id. */
+function warnOfPeople({ principal, conditions }: RoleMapping): Fault[] {
+  if (!('client' in principal) || conditions.caller !== undefined) return [];
+  const detail =
+    'grants the role to everybody who signs in through the app client, too: say with conditions.caller whether machine or person is meant';
+  return [{ pointer: '/principal/client', detail }];
+}
+
 function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
   if (!('any' in principal) || role !== '*') return [];
   const whom = principal.pool === '*' ? 'everybody' : 'everybody of the pool';
   return [{ pointer: '/principal', detail: `denies ${whom} every role` }];
-}
-
-/** A deny sees only what a token says. `sub` is in every token, `client_id` in all but those of identity pools. */
-function warnOfUnseen({ principal, conditions }: RoleMapping): Fault[] {
-  const always = ['sub', ...('client' in principal ? ['client_id'] : [])];
-  return Object.keys(conditions.claims ?? {})
-    .filter((name) => !always.includes(name))
-    .map((name) => ({
-      pointer: `/conditions/claims/${escapePointer(name)}`,
-      detail:
-        'whoever comes with a token without this claim slips past the deny: an access token, if only ID tokens carry it, or a token of another kind',
-    }));
 }
 
 function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {

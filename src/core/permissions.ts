@@ -1,17 +1,11 @@
 /** What a principal can get, by the policy alone: conditions are shown, not judged. */
 
 import { covers } from './decide.ts';
+import type { TimeStatus } from './policy/conditions/conditions.ts';
 import { type CompiledMapping, type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import type { Principal } from './role-mapping.ts';
 
-export const mappingStatuses = [
-  'in_force',
-  'disabled',
-  'not_yet_valid',
-  'expired',
-  'denied',
-] as const;
-export type MappingStatus = (typeof mappingStatuses)[number];
+export type MappingStatus = 'in_force' | 'disabled' | TimeStatus | 'denied';
 
 /** At least one of the names; a caller may come as all of them at once. */
 export interface DescribedPrincipal {
@@ -49,12 +43,14 @@ export function permissionsOf(
 
 /** By the mapping's own terms, whatever others deny. */
 export function mappingStatus(
-  { mapping, notBefore, expiresAt }: CompiledMapping,
+  { mapping, checks }: CompiledMapping,
   now: number,
 ): Exclude<MappingStatus, 'denied'> {
   if (!mapping.enabled) return 'disabled';
-  if (now < notBefore) return 'not_yet_valid';
-  return now < expiresAt ? 'in_force' : 'expired';
+  for (const check of checks) {
+    if (check.judgedBy === 'time' && !check.holds({ now })) return check.status;
+  }
+  return 'in_force';
 }
 
 function principalsOf({ pool, client, user, group }: DescribedPrincipal): readonly Principal[] {
@@ -67,7 +63,6 @@ function principalsOf({ pool, client, user, group }: DescribedPrincipal): readon
   ];
 }
 
-function deniesAlways({ mapping }: CompiledMapping): boolean {
-  const { scopes, claims, sourceCidrs } = mapping.conditions;
-  return mapping.effect === 'deny' && !scopes && !claims && !sourceCidrs;
+function deniesAlways({ mapping, checks }: CompiledMapping): boolean {
+  return mapping.effect === 'deny' && checks.every(({ judgedBy }) => judgedBy === 'time');
 }

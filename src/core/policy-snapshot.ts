@@ -1,9 +1,7 @@
 /** All role mappings at one revision, compiled for decisions and never changed afterwards. */
 
-import type { BlockList } from 'node:net';
 import type { Caller } from './caller.ts';
-import { cidrBlocks } from './cidr-blocks.ts';
-import type { ClaimScalar } from './claim-value.ts';
+import { type CompiledCheck, compileConditions } from './policy/conditions/conditions.ts';
 import { remember } from './remember.ts';
 import { roleKey } from './role-key.ts';
 import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
@@ -16,19 +14,8 @@ export interface CompiledMapping {
   readonly specificity: number;
   /** Of `mapping.role`. */
   readonly roleKey: string;
-  readonly claims: readonly ClaimCondition[];
-  readonly sourceCidrs: BlockList | undefined;
-  /** Epoch milliseconds. */
-  readonly notBefore: number;
-  /** Epoch milliseconds. */
-  readonly expiresAt: number;
-}
-
-export interface ClaimCondition {
-  readonly name: string;
-  readonly values: ReadonlySet<ClaimScalar>;
-  /** Of the values, as `typeof` names them: a claim of another type cannot be compared with them. */
-  readonly types: ReadonlySet<string>;
+  /** All must hold. */
+  readonly checks: readonly CompiledCheck[];
 }
 
 export interface PolicySnapshot {
@@ -141,22 +128,12 @@ function reuse(known: CompiledMapping | undefined, row: StoredRoleMapping) {
 }
 
 function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMapping {
-  const { conditions, principal } = mapping;
+  const { principal } = mapping;
   return {
     mapping,
     version,
     specificity: 'user' in principal ? 3 : 'client' in principal ? 2 : 'group' in principal ? 1 : 0,
     roleKey: roleKey(mapping.role),
-    claims: Object.entries(conditions.claims ?? {}).map(([name, values]) => ({
-      name,
-      values: new Set(values),
-      types: new Set(values.map((value) => typeof value)),
-    })),
-    sourceCidrs: conditions.sourceCidrs && cidrBlocks(conditions.sourceCidrs),
-    notBefore: conditions.notBefore === undefined ? 0 : Date.parse(conditions.notBefore),
-    expiresAt:
-      conditions.expiresAt === undefined
-        ? Number.POSITIVE_INFINITY
-        : Date.parse(conditions.expiresAt),
+    checks: compileConditions(mapping),
   };
 }

@@ -1,6 +1,8 @@
 /** A role mapping as people write it: one row of the policy, and the schema that untrusted documents must pass. */
 
 import { z } from 'zod';
+import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
+import { conditionsSchema } from './policy/conditions/conditions.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9-]{0,62}$');
 
@@ -9,25 +11,10 @@ export const poolIdPattern =
   /^[a-z]{2,4}(?:-[a-z]+)+-\d(?:_[A-Za-z0-9]{1,55}|:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const poolId = z.string().regex(poolIdPattern, 'must be a user pool id or an identity pool id');
 
-/** Printable ASCII: compared byte for byte, so no two spellings of one name can exist. */
-const asciiName = z
-  .string()
-  .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters');
-
-/** Callers bring text in this form only: in another one a name would match nobody, and a deny would be void. */
-const isNormalized = (text: string) => text === text.normalize('NFC');
-const notNormalized = 'must be in Unicode normalization form C';
-
 const groupName = z
   .string()
   .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
   .refine(isNormalized, notNormalized);
-const claimText = z.string().min(1).max(256).refine(isNormalized, notNormalized);
-/** Compared by type and value: "true" is a text, and true is none. */
-const claimScalar = z.union([claimText, z.boolean(), z.int()], {
-  error: 'must be 1 to 256 characters, true, false or a whole number',
-});
-
 /**
  * IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. The path
  * is one run of characters that include "/": segments in a loop would cost exponential time.
@@ -49,23 +36,6 @@ const policyArn = z
   .max(2048)
   .regex(policyArnPattern, 'must be the ARN of one managed policy');
 
-const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6 CIDR block' });
-
-/** RFC 3339 in UTC with whole seconds. */
-const instant = z
-  .string()
-  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, {
-    error: 'must be like 2026-01-31T12:00:00Z',
-    abort: true,
-  })
-  .refine(isExistingInstant, 'must be a date that exists');
-
-/** Date.parse reads 30 February as 2 March, and hour 24 as the next day. */
-function isExistingInstant(text: string): boolean {
-  const epochMs = Date.parse(text);
-  return !Number.isNaN(epochMs) && new Date(epochMs).toISOString() === text.replace('Z', '.000Z');
-}
-
 /** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
 export const minDurationSeconds = 900;
 export const maxDurationSeconds = 43_200;
@@ -80,14 +50,6 @@ const principal = z.union(
   ],
   { error: 'must have a pool and exactly one of client, user, group or any: true' },
 );
-
-const conditions = z.strictObject({
-  scopes: z.array(asciiName).min(1).max(50).optional(),
-  claims: z.record(z.string().min(1).max(128), z.array(claimScalar).min(1).max(50)).optional(),
-  sourceCidrs: z.array(cidr).min(1).max(50).optional(),
-  notBefore: instant.optional(),
-  expiresAt: instant.optional(),
-});
 
 const session = z.strictObject({
   durationSeconds: durationSeconds.default(3600),
@@ -105,7 +67,7 @@ export const roleMappingSchema = z.strictObject({
   principal,
   effect: z.enum(['allow', 'deny']),
   role: z.union([roleArn, z.literal('*')], { error: 'must be the ARN of one IAM role' }),
-  conditions: conditions.prefault({}),
+  conditions: conditionsSchema.prefault({}),
   session: session.prefault({}),
   /** Lower wins among equally specific allows for one role. */
   precedence: z.int().min(0).max(1000).default(100),

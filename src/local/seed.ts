@@ -122,7 +122,7 @@ export function seedMappings(): readonly RoleMappingInput[] {
       principal: client('orders'),
       effect: 'allow',
       role: roleArn('orders-writer'),
-      conditions: { scopes: ['orders/write'] },
+      conditions: { caller: 'machine', scopes: ['orders/write'] },
       session: {
         policy: {
           Version: '2012-10-17',
@@ -149,7 +149,7 @@ export function seedMappings(): readonly RoleMappingInput[] {
       principal: client('reports'),
       effect: 'allow',
       role: roleArn('reports-reader'),
-      conditions: { scopes: ['reports/read'] },
+      conditions: { caller: 'machine', scopes: ['reports/read'] },
       owner: 'reports-team',
     },
     {
@@ -158,7 +158,7 @@ export function seedMappings(): readonly RoleMappingInput[] {
       principal: client('reports'),
       effect: 'allow',
       role: roleArn('reports-publisher'),
-      conditions: { scopes: ['reports/publish'] },
+      conditions: { caller: 'machine', scopes: ['reports/publish'] },
       owner: 'reports-team',
     },
     {
@@ -167,6 +167,7 @@ export function seedMappings(): readonly RoleMappingInput[] {
       principal: client('legacy'),
       effect: 'allow',
       role: roleArn('legacy-reader'),
+      conditions: { caller: 'machine' },
       owner: 'orders-team',
     },
   ];

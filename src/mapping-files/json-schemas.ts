@@ -1,6 +1,7 @@
 /** JSON Schemas of the two kinds of files, for editors: made from the schemas that check them. */
 
 import { z } from 'zod';
+import { conditions } from '../core/policy/conditions/conditions.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
 import { testFileSchema } from './test-file.ts';
 
@@ -39,13 +40,12 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
       effect: 'A deny that matches wins over every allow.',
       role: 'ARN of one IAM role; a deny may say "*" for every role.',
       conditions: 'All must hold.',
-      'conditions.scopes':
-        'The token has all of them. For allows only: callers may leave out any scope.',
-      'conditions.claims':
-        'Each named claim has one of the listed values, exactly, by type and value. Only sub, client_id and the claims that the configuration lets mappings use.',
-      'conditions.sourceCidrs': 'The address of the caller is in one of the blocks.',
-      'conditions.notBefore': 'From this instant on, in UTC.',
-      'conditions.expiresAt': 'Until before this instant, in UTC.',
+      ...Object.fromEntries(
+        Object.entries(conditions).map(([name, { description }]) => [
+          `conditions.${name}`,
+          description,
+        ]),
+      ),
       session: 'What the credentials will be like.',
       'session.durationSeconds': 'Lifetime, unless the caller asks for another one.',
       'session.maxDurationSeconds': 'What a caller may ask for at most.',

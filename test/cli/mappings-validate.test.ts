@@ -24,12 +24,13 @@ const passing = `tests:
     caller: { pool: us-east-1_Local0001, client: client-a }
     expect: { decision: allow }
 `;
+const machines = 'conditions: { caller: machine }';
 
 describe('mappings validate', () => {
   it('accepts sound files in folders, several mappings in one file, and tests beside them', async () => {
     const directory = folders.folder({
-      'a.yaml': `${mappingText('a')}\n---\n${mappingText('b')}`,
-      'team/c.yml': mappingText('c'),
+      'a.yaml': `${mappingText('a', machines)}\n---\n${mappingText('b', machines)}`,
+      'team/c.yml': mappingText('c', machines),
       'team/c.test.yaml': passing,
       'notes.md': 'not: [yaml',
       'schemas/role-mapping.v1.json': '{}',
@@ -88,7 +89,8 @@ describe('mappings validate', () => {
   });
 
   it('refuses one id in two files, and names both', async () => {
-    const directory = folders.folder({ 'a.yaml': mappingText('a'), 'b.yaml': mappingText('a') });
+    const text = mappingText('a', machines);
+    const directory = folders.folder({ 'a.yaml': text, 'b.yaml': text });
     const { code, err } = await validate(directory);
     expect([code, err]).toEqual([
       1,
@@ -116,6 +118,9 @@ describe('mappings validate', () => {
     expect(code).toBe(0);
     expect(err).toContain('a.yaml:6:12: warning: /session/durationSeconds: is below 1800');
     expect(err).toContain('b.yaml:6:1: warning: /enabled: the mapping is disabled');
+    expect(err).toContain(
+      'b.yaml:2:41: warning: /principal/client: grants the role to everybody who signs in',
+    );
   });
 
   it('takes a folder without mappings, or none at all, for a mistake', async () => {
@@ -127,7 +132,7 @@ describe('mappings validate', () => {
   it('leaves no file out without a word: links to folders, pipes and unreadable bytes are faults', async () => {
     const elsewhere = folders.folder({ 'b.yaml': mappingText('b') });
     const directory = folders.folder({
-      'a.yaml': mappingText('a'),
+      'a.yaml': mappingText('a', machines),
       'latin1.yaml': Buffer.from(`description: M\xfcll\n`, 'latin1'),
       'bom.yaml': `\ufeff${mappingText('bom')}`,
       'large.yaml': `# ${'x'.repeat(300_000)}`,

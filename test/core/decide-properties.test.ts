@@ -56,6 +56,7 @@ const conditions = fc
   .record({
     scopes: optional(fc.uniqueArray(names, { minLength: 1 })),
     claims: optional(fc.record({ team: fc.uniqueArray(listed, { minLength: 1 }) })),
+    caller: optional(fc.constantFrom('machine' as const, 'person' as const)),
     sourceCidrs: optional(fc.constantFrom(['10.0.0.0/8'], ['10.0.0.0/8', '2001:db8::/32'])),
     notBefore: optional(instants),
     expiresAt: optional(instants),
@@ -177,7 +178,9 @@ function meansPermitted(row: RoleMapping, rows: readonly RoleMapping[], facts: O
 function applies(row: RoleMapping, { by, request, now }: Omit<Case, 'rows'>): boolean {
   if (!row.enabled || !isPrincipal(row.principal, by)) return false;
   const { scopes = [], claims = {}, sourceCidrs, notBefore, expiresAt } = row.conditions;
+  const kind = row.conditions.caller;
   return (
+    (kind === undefined || (kind === 'machine') === by.machine) &&
     scopes.every((scope) => by.scopes.has(scope)) &&
     (claims['team'] === undefined || teamHolds(claims['team'], by, row.effect)) &&
     (sourceCidrs === undefined || isWithin(sourceCidrs, request.sourceIp, row.effect)) &&

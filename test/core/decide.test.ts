@@ -370,6 +370,26 @@ describe('conditions', () => {
     );
   });
 
+  it.each<['machine' | 'person', 'allow' | 'deny', string, string]>([
+    ['machine', 'allow', 'allow a', 'deny caller_kind a'],
+    ['person', 'allow', 'deny caller_kind a', 'allow a'],
+    ['machine', 'deny', 'deny explicit_deny no', 'allow a'],
+    ['person', 'deny', 'allow a', 'deny explicit_deny no'],
+  ])(
+    'caller: %s tells the app client from who signs in through it, in an %s (T64)',
+    (kind, effect, ofMachine, ofPerson) => {
+      const conditions = { caller: kind };
+      const policy =
+        effect === 'allow'
+          ? withConditions(conditions)
+          : [mapping('a'), mapping('no', { effect, role: '*', conditions })];
+      expect(verdict({ policy, by: machineCaller() })).toBe(ofMachine);
+      expect(verdict({ policy, by: caller() })).toBe(ofPerson);
+      const ofIdentityPool = caller({ tokenUse: 'openid', machine: false });
+      expect(verdict({ policy, by: ofIdentityPool })).toBe(ofPerson);
+    },
+  );
+
   it.each([
     [['10.0.0.0/8'], '10.255.255.255', true],
     [['10.0.0.0/8'], '11.0.0.0', false],

@@ -28,6 +28,7 @@ const conditions = fc
   .record({
     scopes: oneOf(undefined, ['orders/read'], ['orders/read', 'orders/write']),
     claims: oneOf(undefined, { sub: [by.subject] }, { sub: ['another'], client_id: ['x'] }),
+    caller: oneOf(undefined, 'machine', 'person'),
     sourceCidrs: oneOf(undefined, ['192.0.2.0/24'], ['2001:db8::/32']),
     notBefore: oneOf(undefined, '2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'),
     expiresAt: oneOf(undefined, '2025-12-31T00:00:00Z', '2028-01-01T00:00:00Z'),
@@ -97,6 +98,7 @@ describe('an explanation', () => {
       principal: { pool: domainPool, group: 'auditors' },
       enabled: false,
       conditions: {
+        caller: 'machine',
         scopes: ['orders/write'],
         claims: { 'custom:team': ['payments'] },
         sourceCidrs: ['10.0.0.0/8'],
@@ -123,6 +125,7 @@ describe('an explanation', () => {
           expected: '2026-02-01T00:00:00Z',
           actual: '2026-01-15T12:00:00Z',
         },
+        { pointer: '/conditions/caller', expected: 'machine', actual: 'person' },
         { pointer: '/conditions/scopes', expected: ['orders/write'], actual: ['orders/read'] },
         { pointer: '/conditions/claims/custom:team', expected: ['payments'], actual: null },
         { pointer: '/conditions/sourceCidrs', expected: ['10.0.0.0/8'], actual: '192.0.2.7' },

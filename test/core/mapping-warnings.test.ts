@@ -5,7 +5,11 @@ import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { domainNow, domainPool, mapping } from '../support/domain.ts';
 
 const ofClient = (id: string, client: string, fields: Partial<RoleMappingInput> = {}) =>
-  mapping(id, { principal: { pool: domainPool, client }, ...fields });
+  mapping(id, {
+    principal: { pool: domainPool, client },
+    conditions: { caller: 'machine' },
+    ...fields,
+  });
 
 /** One mapping for each of so many app clients, all in one account. */
 function policyOf(clients: number) {
@@ -18,6 +22,26 @@ function policyOf(clients: number) {
 
 const pointers = (candidate: ReturnType<typeof mapping>, clients: number) =>
   mappingWarnings(candidate, policyOf(clients), domainNow).map(({ pointer }) => pointer);
+
+describe('the warning of a mapping that says nothing of machines and people (T64)', () => {
+  const warned = (fields: Partial<RoleMappingInput>) =>
+    mappingWarnings(ofClient('a', 'c', fields), undefined, domainNow);
+
+  it('says that whoever signs in through the app client gets the role, too', () => {
+    expect(warned({ conditions: {} })).toEqual([
+      { pointer: '/principal/client', detail: expect.stringContaining('signs in through the app') },
+    ]);
+  });
+
+  it.each<[string, Partial<RoleMappingInput>]>([
+    ['that is for machines', { conditions: { caller: 'machine' } }],
+    ['that is for people', { conditions: { caller: 'person' } }],
+    ['of a group', { principal: { pool: domainPool, group: 'g' }, conditions: {} }],
+    ['that denies', { effect: 'deny', conditions: {} }],
+  ])('is not about one %s', (_what, fields) => {
+    expect(warned(fields)).toEqual([]);
+  });
+});
 
 describe('the warning of a deny that cannot see everybody (T61)', () => {
   const warned = (fields: Partial<RoleMappingInput>) =>
@@ -37,7 +61,7 @@ describe('the warning of a deny that cannot see everybody (T61)', () => {
     ],
     ['nothing that every token has', { conditions: { claims: { sub: ['x'] } } }, []],
     ['no address', { conditions: { sourceCidrs: ['10.0.0.0/8'] } }, []],
-    ['no allow', { effect: 'allow', conditions: { claims: { team: ['x'] } } }, []],
+    ['no allow', { effect: 'allow', conditions: { caller: 'machine', claims: { a: ['x'] } } }, []],
   ])('is about %s', (_what, fields, pointers) => {
     expect(warned(fields).map(({ pointer }) => pointer)).toEqual(pointers);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { denyReasons } from '../../src/core/decide.ts';
 import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
+import { conditions } from '../../src/core/policy/conditions/conditions.ts';
 import { rawProblem } from '../../src/http/problem.ts';
 import { stsError } from '../../src/http/sts/sts-error.ts';
 import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';
@@ -37,6 +38,15 @@ describe('docs/errors.md', () => {
   it('explains every reason of a denial, and no other', () => {
     const reasons = tableRows(document, '| reason | meaning |').map(([reason]) => reason);
     expect(reasons).toEqual(denyReasons.map((reason) => `\`${reason}\``));
+  });
+
+  it('says of each condition what its reason means', () => {
+    const meanings = new Map(
+      tableRows(document, '| reason | meaning |').map(([reason, meaning]) => [reason, meaning]),
+    );
+    for (const { reason, reasonMeaning } of Object.values(conditions)) {
+      expect(meanings.get(`\`${reason}\``)).toBe(reasonMeaning);
+    }
   });
 
   it('shows a problem document as the service prints it', () => {

@@ -23,6 +23,7 @@ beforeAll(async () => {
       allow('open', 'orders'),
       allow('levelled', 'orders', { conditions: { claims: { level: [7, true] } } }),
       deny('suspended', { role: '*', conditions: { claims: { suspended: ['true'] } } }),
+      allow('service', 'orders', { conditions: { caller: 'machine' } }),
       allow('spelled', 'stranger', { role: roleNamed('Spelled') }),
       deny('no-spelled', {
         principal: { pool, any: true },
@@ -77,6 +78,16 @@ describe('a deny on a claim', () => {
       expect(await issue(token, { role: 'open' })).toMatchObject({ status: 200 });
     },
   );
+});
+
+describe('an allow for machines', () => {
+  it('is for the token of an app client and not for who signs in through it (T64)', async () => {
+    const ofPerson = broker.token('orders', { user: user.username });
+    expect(await issue(broker.token('orders'), { role: 'service' })).toMatchObject({ status: 200 });
+    const answer = await issue(ofPerson, { role: 'service' });
+    expect(answer).toMatchObject({ status: 403 });
+    expect(broker.auditRecordOf(answer)).toMatchObject({ reason: 'caller_kind' });
+  });
 });
 
 describe('an allow on a claim', () => {

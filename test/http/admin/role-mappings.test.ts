@@ -36,7 +36,8 @@ const refusal = ({ status, body }: AdminAnswer) => [status, body.code];
 
 describe('creating, replacing and deleting', () => {
   it('creates a mapping that is in force at once, and tells its ETag', async () => {
-    const created = await admin.create(testMapping('created'));
+    const mapping = testMapping('created', { conditions: { caller: 'machine' } });
+    const created = await admin.create(mapping);
 
     expect(created.status).toBe(201);
     expect(created.headers.get('etag')).toBe('"1"');
@@ -46,8 +47,8 @@ describe('creating, replacing and deleting', () => {
       dryRun: false,
       version: 1,
       inForce: true,
-      mapping: testMapping('created'),
-      changes: [{ pointer: '', after: testMapping('created') }],
+      mapping,
+      changes: [{ pointer: '', after: mapping }],
       warnings: [],
     });
     expect(admin.policy.current().byId.has('created')).toBe(true);
@@ -170,6 +171,7 @@ describe('creating, replacing and deleting', () => {
     expect(body.warnings.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
       '/conditions/expiresAt',
       '/session/durationSeconds',
+      '/principal/client',
       '/role',
     ]);
   });
