@@ -121,6 +121,9 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
     onFailure(error) {
       logger.warn({ err: error }, 'the role-mapping table was not read');
     },
+    onSnapshotFileFailed({ operation, error }) {
+      logger.warn({ operation, err: error }, 'the policy snapshot file cannot be used');
+    },
     onAlarm(kind) {
       metrics.policyAlarms.inc({ kind });
       logger.error({ kind }, 'policy alarm');

@@ -1,7 +1,8 @@
 /** The files of one audit log: the current one, and those that rotation has closed, named by their first record. */
 
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { openGivenFile } from '../kit/files/given-file.ts';
 import { errorCodeOf } from './audit-sink.ts';
 
 export const currentFileName = 'audit.jsonl';
@@ -53,7 +54,7 @@ export async function* openAuditFiles(location: string): AsyncGenerator<AuditFil
 }
 
 async function* openFile(directory: string, name: string): AsyncGenerator<AuditFile> {
-  const handle = await open(path.join(directory, name), 'r');
+  const handle = await openGivenFile(path.join(directory, name));
   try {
     yield { name, handle };
   } finally {
@@ -63,7 +64,7 @@ async function* openFile(directory: string, name: string): AsyncGenerator<AuditF
 
 async function openIfPresent(file: string): Promise<FileHandle | undefined> {
   try {
-    return await open(file, 'r');
+    return await openGivenFile(file);
   } catch (error) {
     if (errorCodeOf(error) === 'ENOENT') return undefined;
     throw error;

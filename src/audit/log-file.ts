@@ -1,14 +1,15 @@
-import { constants, type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { constants, type FileHandle, lstat, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { openLogFile } from '../kit/files/state-file.ts';
 import { currentFileName, rotatedFileName } from './audit-files.ts';
 import { errorCodeOf } from './audit-sink.ts';
 
 // Readable too, because the tail is read through the same handle that appends.
 const appendFlags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
-const onlyOwner = 0o600;
 
+/** @throws FileRefusedError for what others may have put there, or the error of the file system */
 export async function openForAppend(file: string, extraFlags = 0): Promise<FileHandle> {
-  return await open(file, appendFlags | extraFlags, onlyOwner);
+  return await openLogFile(file, appendFlags | extraFlags);
 }
 
 export interface FileIdentity {
@@ -74,7 +75,8 @@ export class LogFile {
   /** Whether the file is still the one at that path: appending to a removed file would lose the records. */
   async isAt(file: string): Promise<boolean> {
     try {
-      const { dev, ino } = await stat(file);
+      // A link to it is not it: whoever put that there decides what becomes of it.
+      const { dev, ino } = await lstat(file);
       return dev === this.#identity.dev && ino === this.#identity.ino;
     } catch (error) {
       if (errorCodeOf(error) === 'ENOENT') return false;
@@ -131,7 +133,9 @@ async function prepare(next: string, closed: string): Promise<FileHandle> {
   try {
     // A rename replaces what is there: never another part of the log.
     if (await exists(closed)) throw new Error('a file of that name exists');
-    return await openForAppend(next, constants.O_TRUNC);
+    // What a crash left there holds no record yet.
+    await rm(next, { force: true });
+    return await openForAppend(next, constants.O_EXCL);
   } catch (error) {
     throw new RotationRefusedError('the audit file could not be rotated', { cause: error });
   }

@@ -1,7 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, writeFile } from 'node:fs/promises';
+import { constants, type FileHandle, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { openLogFile } from '../kit/files/state-file.ts';
 import { currentFileName, rotatedFiles } from './audit-files.ts';
 import { type ChainHead, startChain } from './hash-chain.ts';
 import type { ChainBreak, ChainBroken, LogRecovered } from './log-event.ts';
@@ -154,7 +155,7 @@ function breakOff({ clock }: OpenLogOptions, found: Break): Judgement {
 }
 
 async function tailOf(file: string): Promise<LogTail> {
-  const handle = await open(file, 'r');
+  const handle = await openLogFile(file, constants.O_RDONLY);
   try {
     return await readTail(handle, (await handle.stat()).size);
   } finally {

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
 import { systemClock } from '../core/clock.ts';
-import { writePrivateFile } from '../disk-cache/private-file.ts';
+import { replaceFile } from '../kit/files/replace-file.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { CallerRequest } from './caller-options.ts';
 import { callerToken } from './caller-token.ts';
@@ -31,14 +31,14 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
   try {
     const authorizationFile = resolve(options.authorizationFile);
     // No line feed at the end: SDKs send the file as it is, and refuse to send that.
-    writePrivateFile(authorizationFile, agent.authorization);
+    await replaceFile(authorizationFile, agent.authorization);
     if (readyFile !== undefined) {
       const env = {
         AWS_CONTAINER_CREDENTIALS_FULL_URI: agent.credentialsUrl,
         AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: authorizationFile,
       };
       const url = new URL(agent.credentialsUrl).origin;
-      writePrivateFile(resolve(readyFile), `${JSON.stringify({ url, env })}\n`);
+      await replaceFile(resolve(readyFile), `${JSON.stringify({ url, env })}\n`);
     }
     logger.info({ url: agent.credentialsUrl, authorizationFile, broker }, 'serving');
     logger.info({ signal: await stopRequested }, 'stopping');

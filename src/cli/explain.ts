@@ -1,7 +1,8 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
-import { readFileSync, statSync } from 'node:fs';
 import { readBoundedBody } from '../cognito/bounded-body.ts';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { explanationReport } from './explanation-report.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
@@ -79,9 +80,9 @@ type ReadToken = { readonly token: string } | { readonly fault: string };
 function readToken(file: string): ReadToken {
   let text: string;
   try {
-    if (statSync(file).size > maxTokenBytes) return { fault: `${file} is too large for a token.` };
-    text = readFileSync(file, 'latin1').trim();
+    text = readGivenFileSync(file, maxTokenBytes).toString('latin1').trim();
   } catch (error) {
+    if (error instanceof FileRefusedError) return { fault: error.message };
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     return { fault: `${file} cannot be read (${code}).` };
   }

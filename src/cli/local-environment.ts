@@ -1,7 +1,7 @@
 /** Local servers, a seeded table, and the real broker in a process of its own in front of them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
@@ -11,6 +11,8 @@ import { defaultGuardrails } from '../core/guardrails.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { replaceFile } from '../kit/files/replace-file.ts';
+import { readStateFile } from '../kit/files/state-file.ts';
 import { type LocalStack, startLocalStack } from '../local/local-stack.ts';
 import { localPool, seedMappings } from '../local/seed.ts';
 
@@ -194,7 +196,7 @@ async function startBroker(
   const configFile = join(directory, 'config.yaml');
   const readyFile = join(directory, 'broker-ready.json');
   const logFile = join(directory, 'broker.log');
-  writeFileSync(configFile, stringify(config), { mode: 0o600 });
+  await replaceFile(configFile, stringify(config));
   rmSync(readyFile, { force: true });
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(
@@ -230,11 +232,8 @@ async function startBroker(
 async function readWhenThere(file: string): Promise<Broker['urls']> {
   const deadline = systemClock.monotonic() + startTimeoutMs;
   while (systemClock.monotonic() < deadline) {
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as Broker['urls'];
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
+    const text = await readStateFile(file, { maxBytes: 64 * 1024 });
+    if (text !== undefined) return JSON.parse(text.toString()) as Broker['urls'];
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`the broker was not ready after ${startTimeoutMs / 1000} s`);

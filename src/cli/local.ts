@@ -22,7 +22,7 @@ export async function local(options: LocalOptions): Promise<number> {
   let code: number = exitCodes.ok;
   try {
     output.out(describe(environment, directory));
-    if (readyFile !== undefined) writeReadyFile(readyFile, environment.ready);
+    if (readyFile !== undefined) await writeReadyFile(readyFile, environment.ready);
     await Promise.race([stopRequested, environment.brokerExit]);
   } catch (error) {
     output.err(`${(error as Error).message}\n`);

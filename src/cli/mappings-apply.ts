@@ -1,11 +1,12 @@
 /** `mappings apply`: makes the table say what the files, or a plan saved earlier, say. */
 
-import { readFileSync, statSync } from 'node:fs';
 import { TokenBrokerError } from '../client/broker-client.ts';
 import type { Config } from '../config/schema.ts';
 import { isChangeReason } from '../core/change-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { PlannedChange, PlanScope } from '../mapping-files/mapping-plan.ts';
 import { parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
 import {
@@ -127,9 +128,9 @@ const maxPlanBytes = 512 * 1024 * 1024;
 function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan | string {
   let plan: SavedPlan | undefined;
   try {
-    if (statSync(file).size > maxPlanBytes) return `${file} is too large for a plan.`;
-    plan = parsePlan(readFileSync(file, 'utf8'));
+    plan = parsePlan(readGivenFileSync(file, maxPlanBytes).toString());
   } catch (error) {
+    if (error instanceof FileRefusedError) return error.message;
     return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`;
   }
   if (plan === undefined) return `${file} is not a plan that this version has saved.`;

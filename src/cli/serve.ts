@@ -1,8 +1,9 @@
 /** `serve`: runs the broker until it is told to stop. */
 
-import { renameSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { createBroker } from '../broker.ts';
 import type { Config } from '../config/schema.ts';
+import { replaceFile } from '../kit/files/replace-file.ts';
 import { StartError } from '../start-error.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { BuildInfo } from '../telemetry/metrics.ts';
@@ -33,7 +34,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   try {
     const urls = await broker.start();
-    if (readyFile !== undefined) writeReadyFile(readyFile, urls);
+    if (readyFile !== undefined) await writeReadyFile(readyFile, urls);
     logger.info({ ...urls, version: build.version, profile: config.profile }, 'serving');
   } catch (error) {
     const { setting, file } = error instanceof StartError ? error : {};
@@ -49,7 +50,6 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Whole or not there: whoever waits for the file must never read half of it. */
-export function writeReadyFile(path: string, document: unknown): void {
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(document)}\n`, { mode: 0o600 });
-  renameSync(`${path}.tmp`, path);
+export function writeReadyFile(path: string, document: unknown): Promise<void> {
+  return replaceFile(resolve(path), `${JSON.stringify(document)}\n`);
 }

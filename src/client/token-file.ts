@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { readGivenFile } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { TokenBrokerError } from './broker-client.ts';
 
 /**
@@ -9,24 +9,18 @@ import { TokenBrokerError } from './broker-client.ts';
  */
 export async function readTokenFile(path: string): Promise<string> {
   try {
-    // A pipe would be waited for forever.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const facts = await file.stat();
-      if (!facts.isFile()) throw unreadable(path, 'not a file');
-      if (facts.size > maxTokenBytes) throw unreadable(path, 'too large for a token');
-      return (await file.readFile('latin1')).trim();
-    } finally {
-      await file.close();
-    }
+    return (await readGivenFile(path, maxTokenBytes)).toString('latin1').trim();
   } catch (error) {
-    if (error instanceof TokenBrokerError) throw error;
-    throw unreadable(path, (error as NodeJS.ErrnoException).code ?? 'unknown');
+    throw unreadable(path, error);
   }
 }
 
 const maxTokenBytes = 16 * 1024;
 
-function unreadable(path: string, why: string): TokenBrokerError {
+function unreadable(path: string, error: unknown): TokenBrokerError {
+  let why = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  if (error instanceof FileRefusedError) {
+    why = error.fault === 'too_large' ? 'too large for a token' : 'not a file';
+  }
   return new TokenBrokerError('token_file_unreadable', `${path} cannot be read (${why}).`);
 }

@@ -1,8 +1,9 @@
 /** YAML file + environment → one frozen configuration, or every fault in it at once. */
 
-import { readFileSync } from 'node:fs';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { Fault } from '../core/errors.ts';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { isCallerVariable } from './caller-variables.ts';
 import { checkProfile, type RuntimeFacts } from './profile.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -19,6 +20,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** Far more than any configuration has. */
+const maxFileBytes = 4 * 1024 * 1024;
+
 /** @throws ConfigError that lists every fault found. */
 export function loadConfig(
   file: string,
@@ -27,8 +31,11 @@ export function loadConfig(
 ): Config {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readGivenFileSync(file, maxFileBytes).toString();
   } catch (error) {
+    if (error instanceof FileRefusedError) {
+      throw new ConfigError([`${file}: ${error.detail}`]);
+    }
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ConfigError([`${file}: cannot be read (${code})`]);
   }

@@ -1,6 +1,6 @@
 /** Session credentials on disk, for commands that end after each use. */
 
-import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -10,8 +10,11 @@ import {
 } from '../client/broker-client.ts';
 import { type Clock, toRfc3339 } from '../core/clock.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { replaceFileSync } from '../kit/files/replace-file.ts';
+import { readStateFileSync } from '../kit/files/state-file.ts';
+import { requireSecretFolderSync } from '../kit/files/state-folder.ts';
 import { acquireFileLock, type ReleaseLock } from './file-lock.ts';
-import { isPrivate, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export interface CachedCredentials {
   readonly credentials: BrokerCredentials;
@@ -36,12 +39,7 @@ export class CredentialFolder {
   constructor({ path, clock }: CredentialFolderOptions) {
     this.#path = path;
     this.#clock = clock;
-    this.#try(() => {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      const facts = lstatSync(path);
-      if (!facts.isDirectory()) throw new Error('it is not a folder');
-      if (!isPrivate(facts)) throw new Error('it must be yours, with mode 0700');
-    });
+    this.#try(() => requireSecretFolderSync(path));
   }
 
   /** Why the folder is not used, or could not be written to. */
@@ -52,7 +50,7 @@ export class CredentialFolder {
   /** Undefined for everything that is not a complete file of ours with credentials that still live. */
   read(key: string): CachedCredentials | undefined {
     if (this.#fault !== undefined) return undefined;
-    const text = readPrivateFile(this.#file(key), maxFileBytes);
+    const text = this.#textOf(key);
     const entry = text === undefined ? undefined : parseEntry(text);
     if (entry?.key !== key) return undefined;
     const { obtainedAt, credentials } = entry;
@@ -75,7 +73,7 @@ export class CredentialFolder {
       credentials: { ...rest, expiration: toRfc3339(expiration.getTime()) },
     };
     this.#try(() => {
-      writePrivateFile(this.#file(key), `${JSON.stringify(entry)}\n`);
+      replaceFileSync(this.#file(key), `${JSON.stringify(entry)}\n`);
       this.#sweep();
     });
   }
@@ -92,6 +90,16 @@ export class CredentialFolder {
     if (this.#fault !== undefined) return undefined;
     const file = join(this.#path, `${key}.lock`);
     return acquireFileLock(file, { clock: this.#clock, waitMs, staleMs: holdMs });
+  }
+
+  /** What is not ours alone is left, and replaced by the next write. */
+  #textOf(key: string): string | undefined {
+    try {
+      const rules = { maxBytes: maxFileBytes, secret: true };
+      return readStateFileSync(this.#file(key), rules)?.toString();
+    } catch {
+      return undefined;
+    }
   }
 
   #file(key: string): string {
@@ -114,7 +122,8 @@ export class CredentialFolder {
     try {
       work();
     } catch (error) {
-      this.#fault = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+      const { code, message } = error as NodeJS.ErrnoException;
+      this.#fault = error instanceof FileRefusedError ? message : (code ?? message);
     }
   }
 }

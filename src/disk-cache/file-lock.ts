@@ -3,7 +3,7 @@ import { closeSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
-import { readPrivateFile } from './private-file.ts';
+import { readStateFileSync } from '../kit/files/state-file.ts';
 
 export interface FileLockOptions {
   readonly clock: Clock;
@@ -98,5 +98,9 @@ function release(path: string, own: string): void {
 
 /** Empty for what is not a lock of ours. */
 function contentOf(path: string): string {
-  return readPrivateFile(path, 1024) ?? '';
+  try {
+    return readStateFileSync(path, { maxBytes: 1024, secret: true })?.toString() ?? '';
+  } catch {
+    return '';
+  }
 }

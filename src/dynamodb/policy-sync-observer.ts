@@ -36,6 +36,11 @@ export interface PolicySyncObserver {
   onPoll?(poll: { readonly result: PollResult; readonly durationMs: number }): void;
   /** Why a poll or a reload failed: for the log. */
   onFailure?(error: unknown): void;
+  /** Why the snapshot file was not used, or not written: for the log. */
+  onSnapshotFileFailed?(failure: {
+    readonly operation: 'read' | 'write';
+    readonly error: unknown;
+  }): void;
   onApplied?(policy: {
     readonly revision: number;
     readonly mappings: number;

@@ -93,7 +93,8 @@ export class PolicySync implements PolicySource {
     this.#alarms = new Alarms(observer);
     this.#acceptAsFound = acceptShrink;
     if (snapshotFile === undefined) return;
-    const onWritten = (result: 'written' | 'failed') => {
+    const onWritten = (result: 'written' | 'failed', error?: unknown) => {
+      if (result === 'failed') observer.onSnapshotFileFailed?.({ operation: 'write', error });
       this.#alarms.set('snapshot_file_unwritable', result === 'failed');
       if (result === 'written') this.#alarms.set('snapshot_file_unusable', false);
     };
@@ -298,6 +299,10 @@ export class PolicySync implements PolicySource {
   /** The policy of the last run, and whether it may be used without the table. */
   async #readSnapshotFile() {
     const content = await this.#keeper?.read();
+    if (content?.kind === 'unusable') {
+      const { error } = content;
+      this.#options.observer.onSnapshotFileFailed?.({ operation: 'read', error });
+    }
     this.#alarms.set('snapshot_file_unusable', content?.kind === 'unusable');
     if (content?.kind !== 'read') return undefined;
     const { revision, rows, contactAt } = content.policy;

@@ -5,11 +5,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MappingRules } from '../core/mapping-check.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import { removeDrafts, replaceFile } from '../kit/files/replace-file.ts';
+import { readStateFile } from '../kit/files/state-file.ts';
+import { requireStateFolder } from '../kit/files/state-folder.ts';
 import { type PolicyRow, type QuarantinedRow, toPolicyRow } from './quarantine.ts';
 import { readMapping } from './role-mapping-item.ts';
 
@@ -23,58 +25,42 @@ export interface SavedPolicy {
 export type SnapshotFileContent =
   | { readonly kind: 'read'; readonly policy: SavedPolicy }
   | { readonly kind: 'absent' }
-  | { readonly kind: 'unusable' };
+  | { readonly kind: 'unusable'; readonly error: unknown };
 
 const format = 1;
 const maxFileBytes = 512 * 1024 * 1024;
 const rowsPerTurn = 100;
 const lineFeed = 0x0a;
 
-/** `unusable`: damaged, not ours, or writable by everybody. Never throws. */
+/** `unusable`: damaged, not ours, or somebody else may have written it. Never throws. */
 export async function readSnapshotFile(
   path: string,
   rules: MappingRules,
 ): Promise<SnapshotFileContent> {
   try {
-    const { mode, size } = await stat(path);
-    const writableByAll = (mode & 0o002) !== 0;
-    if (writableByAll || size > maxFileBytes) return { kind: 'unusable' };
-    const lines = checkedLines(await readFile(path));
-    return { kind: 'read', policy: await parsePolicy(lines, rules) };
+    await requireStateFolder(dirname(path));
+    await removeDrafts(path);
+    const bytes = await readStateFile(path, { maxBytes: maxFileBytes });
+    if (bytes === undefined) return { kind: 'absent' };
+    return { kind: 'read', policy: await parsePolicy(checkedLines(bytes), rules) };
   } catch (error) {
-    const absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    return { kind: absent ? 'absent' : 'unusable' };
+    return { kind: 'unusable', error };
   }
 }
 
-/** Replaces the file as a whole or not at all. @throws the error of the file system */
+/** Replaces the file as a whole or not at all. @throws the error of the file system, or FileRefusedError */
 export async function writeSnapshotFile(path: string, policy: SavedPolicy): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    const digest = createHash('sha256');
-    for await (const text of printed(policy)) {
-      digest.update(text);
-      await file.write(text);
-    }
-    await file.write(`${JSON.stringify({ sha256: digest.digest('hex') })}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
+  await requireStateFolder(dirname(path));
+  await replaceFile(path, sealed(policy));
 }
 
-/** Without this a crash of the machine may bring the old file back. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+async function* sealed(policy: SavedPolicy): AsyncGenerator<string> {
+  const digest = createHash('sha256');
+  for await (const text of printed(policy)) {
+    digest.update(text);
+    yield text;
   }
+  yield `${JSON.stringify({ sha256: digest.digest('hex') })}\n`;
 }
 
 /** In slices, so that requests are served in between. */

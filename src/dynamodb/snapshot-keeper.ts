@@ -13,8 +13,8 @@ export interface SnapshotKeeperOptions {
   readonly path: string;
   readonly rules: MappingRules;
   readonly clock: Clock;
-  /** After each write. */
-  readonly onWritten: (result: 'written' | 'failed') => void;
+  /** After each write; `error` is why it failed. */
+  readonly onWritten: (result: 'written' | 'failed', error?: unknown) => void;
 }
 
 const contactIntervalMs = 60_000;
@@ -72,14 +72,14 @@ export class SnapshotKeeper {
 
   async #write(policy: SavedPolicy): Promise<void> {
     const startedAt = this.#clock.monotonic();
-    const result = await writeSnapshotFile(this.#path, policy).then(
-      () => 'written' as const,
-      () => 'failed' as const,
+    const [result, error] = await writeSnapshotFile(this.#path, policy).then(
+      () => ['written'] as const,
+      (failure: unknown) => ['failed', failure] as const,
     );
     const endedAt = this.#clock.monotonic();
     this.#lastWrite = { endedAt, tookMs: endedAt - startedAt };
     this.#writing = undefined;
-    this.#onWritten(result);
+    this.#onWritten(result, error);
     // What came in meanwhile.
     if (this.#next !== undefined) this.keep(this.#next, true);
   }

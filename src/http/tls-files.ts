@@ -1,9 +1,10 @@
 /** A certificate and its key from files, checked before they are used, and their replacements when the files change. */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -94,31 +95,17 @@ function readText(files: TlsFiles, setting: keyof TlsFiles): string {
   const file = files[setting];
   const unreadable = (detail: string, cause?: unknown) =>
     new TlsFilesError('unreadable', { setting, detail: `${file} ${detail}` }, cause);
-  let text: string | undefined;
+  let text: string;
   try {
-    text = readRegularFile(file);
+    text = readGivenFileSync(file, maxFileBytes).toString();
   } catch (cause) {
+    if (cause instanceof FileRefusedError) {
+      throw unreadable('is no regular file, or larger than 1 MiB', cause);
+    }
     throw unreadable(`cannot be read${codeOf(cause)}`, cause);
   }
-  if (text === undefined) throw unreadable('is no regular file, or larger than 1 MiB');
   if (text.trim() === '') throw unreadable('is empty');
   return text;
-}
-
-/** Links are followed, as Kubernetes mounts secrets. What would block the process, a named pipe, is not opened. */
-function readRegularFile(file: string): string | undefined {
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if (!fstatSync(fd).isFile()) return undefined;
-    const bytes = Buffer.alloc(maxFileBytes + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
-      read = readSync(fd, bytes, length, bytes.length - length, null);
-    }
-    return length > maxFileBytes ? undefined : bytes.toString('utf8', 0, length);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** The first certificate, which is the listener's own; those behind it must be certificates as well. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { RoleMappingInput } from '../core/role-mapping.ts';
 import type { IssuerClient } from './issuer/issuer-claims.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
+import { readStateText, writeStateText } from './state-file.ts';
 import type { IamRole } from './sts/sts-server.ts';
 
 export const localPool = 'us-east-1_Local0001';
@@ -74,7 +74,7 @@ const clientSeeds: readonly ClientSeed[] = [
 /** The clients, with secrets that are made once and kept in `directory`. */
 export function seedClients(directory: string): readonly SeededClient[] {
   const file = join(directory, 'client-secrets.json');
-  const known = JSON.parse(readStateFile(file) ?? '{}') as Record<string, string>;
+  const known = JSON.parse(readStateText(file) ?? '{}') as Record<string, string>;
   const clients = clientSeeds.map((seed) => ({
     ...seed,
     clientSecret: known[seed.clientId] ?? randomBytes(24).toString('base64url'),
@@ -82,7 +82,7 @@ export function seedClients(directory: string): readonly SeededClient[] {
   const secrets = Object.fromEntries(
     clients.map((client) => [client.clientId, client.clientSecret]),
   );
-  writeStateFile(file, `${JSON.stringify(secrets, null, 2)}\n`);
+  writeStateText(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return clients;
 }
 

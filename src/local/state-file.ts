@@ -1,29 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** State of the emulators: text that holds keys and secrets. */
+
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { replaceFileSync } from '../kit/files/replace-file.ts';
+import { readStateFileSync } from '../kit/files/state-file.ts';
 
-/**
- * Replaces `path` whole, readable by its owner only: a reader sees the old text or the new, never a mixture.
- * Survives the death of the process; not synced, so a power cut may undo it.
- */
-export function writeStateFile(path: string, text: string): void {
+/** Replaces `path` whole, readable by its owner only. */
+export function writeStateText(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+  replaceFileSync(path, text);
 }
 
-/** The text of `path`, or undefined where there is no such file. */
-export function readStateFile(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+/** The text of `path`, or undefined where there is no such file. @throws FileRefusedError for another user's */
+export function readStateText(path: string): string | undefined {
+  return readStateFileSync(path, { maxBytes: maxFileBytes, secret: true })?.toString();
 }
+
+const maxFileBytes = 64 * 1024 * 1024;

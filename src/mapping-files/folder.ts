@@ -1,7 +1,9 @@
 /** The YAML files of a folder and of the folders in it: `*.test.yaml` apart from the others. */
 
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { SourceFault } from './source-fault.ts';
 import type { SourceFile } from './yaml-documents.ts';
 
@@ -78,11 +80,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function readSource(path: string): SourceFile | Unreadable {
   let bytes: Buffer;
   try {
-    const { size, isFile } = sizeOf(path);
-    // Reading a pipe would wait for ever.
-    if (!isFile) return { path, detail: 'is not a regular file' };
-    if (size > maxFileBytes) return { path, detail: `is larger than ${maxFileBytes} bytes` };
-    bytes = readFileSync(path);
+    bytes = readGivenFileSync(path, maxFileBytes);
   } catch (error) {
     return { path, detail: cannotBeRead(error) };
   }
@@ -97,11 +95,11 @@ export function readSource(path: string): SourceFile | Unreadable {
     : { path, text };
 }
 
-function sizeOf(path: string): { readonly size: number; readonly isFile: boolean } {
-  const stats = statSync(path);
-  return { size: stats.size, isFile: stats.isFile() };
-}
-
 function cannotBeRead(error: unknown): string {
+  if (error instanceof FileRefusedError) {
+    return error.fault === 'too_large'
+      ? `is larger than ${maxFileBytes} bytes`
+      : 'is not a regular file';
+  }
   return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
 }

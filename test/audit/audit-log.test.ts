@@ -1,9 +1,10 @@
-import { symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { FileSink } from '../../src/audit/file-sink.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { StdoutSink } from '../../src/audit/stdout-sink.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
@@ -14,10 +15,17 @@ import {
   requestIdsOf,
   verify,
   version,
+  writtenLog,
 } from './audit-fixture.ts';
+import { fillDisk } from './full-disk.ts';
 import { createFullPipe } from './pipe.ts';
 
-afterEach(removeDirectories);
+let free: (() => void) | undefined;
+afterEach(() => {
+  free?.();
+  free = undefined;
+  removeDirectories();
+});
 
 const record = (requestId: string) => exchangeRecord(requestId);
 
@@ -26,10 +34,32 @@ function fileSink(directory: string, clock = systemClock) {
   return { directory, failures, sink: new FileSink({ directory, clock, version, observer }) };
 }
 
-function fullDisk(clock = systemClock) {
-  const directory = newDirectory();
-  symlinkSync('/dev/full', path.join(directory, 'audit.jsonl'));
-  return fileSink(directory, clock);
+const fullAtBytes = 12 * 1024;
+
+/** Have no room left, while the disks of other sinks have some. */
+async function fullDisks(clock = systemClock) {
+  const directories = [await writtenLog(20), await writtenLog(20)] as const;
+  for (const directory of directories) {
+    expect(statSync(path.join(directory, 'audit.jsonl')).size).toBeGreaterThan(fullAtBytes);
+  }
+  free = fillDisk(fullAtBytes);
+  return [fileSink(directories[0], clock), fileSink(directories[1], clock)] as const;
+}
+
+/** As a collector that has stopped reading. */
+function blockedSink(clock: Clock) {
+  const { observer } = observed();
+  const pipe = createFullPipe();
+  const writer = openSync(pipe.path, 'w');
+  const stream = createWriteStream('', { fd: writer, autoClose: false });
+  return {
+    sink: new StdoutSink({ stream, clock, version, observer }),
+    end() {
+      pipe.drain();
+      pipe.close();
+      closeSync(writer);
+    },
+  };
 }
 
 describe('an audit log with several sinks', () => {
@@ -49,38 +79,37 @@ describe('an audit log with several sinks', () => {
   });
 
   it('accepts a record as long as one durable sink keeps it', async () => {
-    const [bad, good] = [fullDisk(), fileSink(newDirectory())];
+    const good = fileSink(newDirectory());
+    const [bad] = await fullDisks();
     const log = new ChainedAuditLog({ durable: [bad.sink, good.sink] });
     await log.start();
     expect(log.ready()).toBe(true);
     await log.record(record('r1'));
     await log.stop();
     expect(requestIdsOf(good.directory)).toEqual(['r1']);
-    unlinkSync(path.join(bad.directory, 'audit.jsonl'));
   });
 
   it('refuses a record when no durable sink keeps it, even if a secondary one does', async () => {
-    const [bad, worse, copy] = [fullDisk(), fullDisk(), fileSink(newDirectory())];
+    const copy = fileSink(newDirectory());
+    const [bad, worse] = await fullDisks();
     const log = new ChainedAuditLog({ durable: [bad.sink, worse.sink], secondary: [copy.sink] });
     await log.start();
     expect(log.ready()).toBe(false);
     await expect(log.record(record('r1'))).rejects.toMatchObject({ code: 'audit_unavailable' });
     await log.stop();
-    for (const { directory } of [bad, worse]) unlinkSync(path.join(directory, 'audit.jsonl'));
   });
 
   it('is not held up by a secondary sink that is blocked, full or impossible', async () => {
-    const blocked = newDirectory();
-    const pipe = createFullPipe(path.join(blocked, 'audit.jsonl'));
     const impossible = path.join(newDirectory(), 'file');
     writeFileSync(impossible, '');
     // Time stands still: whatever would wait for a deadline would wait for ever.
     const clock = createTestClock();
     const primary = fileSink(newDirectory(), clock);
-    const copies = [fileSink(blocked, clock), fullDisk(clock), fileSink(impossible, clock)];
+    const blocked = blockedSink(clock);
+    const copies = [...(await fullDisks(clock)), fileSink(impossible, clock)];
     const log = new ChainedAuditLog({
       durable: [primary.sink],
-      secondary: copies.map(({ sink }) => sink),
+      secondary: [blocked, ...copies].map(({ sink }) => sink),
     });
     await log.start();
     for (const id of ['r1', 'r2', 'r3']) await log.record(record(id));
@@ -90,11 +119,12 @@ describe('an audit log with several sinks', () => {
       expect(failures.filter(({ reason }) => reason === 'refused').length).toBe(3);
     }
 
+    expect(blocked.sink.ready()).toBe(false);
+
     const stopped = log.stop();
     await clock.advance(1_000);
     await stopped;
-    pipe.drain();
-    pipe.close();
+    blocked.end();
   });
 
   it('does not start when a durable sink cannot work, and leaves no lock behind', async () => {

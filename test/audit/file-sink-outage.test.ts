@@ -7,8 +7,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -25,9 +23,10 @@ import {
   requestIdsOf,
   turnBeforeCommit,
   verify,
+  writtenLog,
 } from './audit-fixture.ts';
 import { blockDisk } from './blocked-disk.ts';
-import { createFullPipe } from './pipe.ts';
+import { fillDisk } from './full-disk.ts';
 
 afterEach(removeDirectories);
 
@@ -124,7 +123,7 @@ describe('a disk that does not return in time', () => {
 
   it('blocks from the start on: start ends, nothing is accepted, and service begins by itself', async () => {
     const directory = newDirectory();
-    const pipe = createFullPipe(current(directory));
+    const unblock = blockDisk();
     const clock = createTestClock();
     const { log } = fileLog(directory, { clock, retryMs });
     const started = log.start();
@@ -137,61 +136,61 @@ describe('a disk that does not return in time', () => {
     expect(refused.every(({ status }) => status === 'rejected')).toBe(true);
     expect(log.queuedRecords()).toBe(0);
 
-    unlinkSync(current(directory));
-    pipe.drain();
-    while (!log.ready()) await clock.advance(retryMs);
+    await unblock();
+    await until(() => log.ready());
     await log.record(record('served'));
     await log.stop();
-    pipe.close();
     expect(requestIdsOf(directory)).toEqual(['served']);
     expect((await verify(directory)).intact).toBe(true);
   });
 
   it('does not keep stop from ending; the lock goes when the disk returns', async () => {
     const directory = newDirectory();
-    const pipe = createFullPipe(current(directory));
     const clock = createTestClock();
     const { log } = fileLog(directory, { clock, retryMs });
-    const started = log.start();
+    await log.start();
+    const unblock = blockDisk();
+    const refused = expect(log.record(record('r1'))).rejects.toMatchObject(unavailable);
+    await turnBeforeCommit();
     await clock.advance(1_000);
-    await started;
-    await until(() => readdirSync(directory).includes('audit.lock'));
+    await refused;
     const stopped = log.stop();
     await clock.advance(1_000);
     await stopped;
     expect(readdirSync(directory)).toContain('audit.lock');
-    pipe.drain();
+    await unblock();
     await until(() => !readdirSync(directory).includes('audit.lock'));
-    pipe.close();
   });
 });
 
 describe('a disk that is full', () => {
   it('fails every record at once, and accepts them again within two seconds of there being space', async () => {
-    const directory = newDirectory();
-    symlinkSync('/dev/full', current(directory));
+    const directory = await writtenLog(3);
+    const free = fillDisk(1024);
     const { log, failures } = fileLog(directory);
-    await log.start();
-    expect(log.ready()).toBe(false);
-    await expect(log.record(record('r1'))).rejects.toMatchObject(unavailable);
-    expect(failures).toMatchObject([
-      { reason: 'write_failed', errorCode: 'ENOSPC' },
-      { reason: 'refused', records: 1 },
-    ]);
-
-    unlinkSync(current(directory));
+    try {
+      await log.start();
+      expect(log.ready()).toBe(false);
+      await expect(log.record(record('during'))).rejects.toMatchObject(unavailable);
+      expect(failures).toMatchObject([
+        { reason: 'write_failed', errorCode: 'EFBIG' },
+        { reason: 'refused', records: 1 },
+      ]);
+    } finally {
+      free();
+    }
     const freedAt = performance.now();
     await until(() => log.ready());
-    await log.record(record('r2'));
+    await log.record(record('after'));
     expect(performance.now() - freedAt).toBeLessThan(2_000);
     await log.stop();
-    expect(requestIdsOf(directory)).toEqual(['r2']);
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r2', 'r3', 'after']);
     expect((await verify(directory)).intact).toBe(true);
   });
 
   it('is asked no more often than the retry interval says, however many records come', async () => {
-    const directory = newDirectory();
-    symlinkSync('/dev/full', current(directory));
+    const directory = await writtenLog(3);
+    const free = fillDisk(1024);
     const clock = createTestClock();
     const attempts: number[] = [];
     const observer: AuditObserver = {
@@ -200,10 +199,14 @@ describe('a disk that is full', () => {
       },
     };
     const { log } = fileLog(directory, { clock, retryMs: 200, observer });
-    await log.start();
-    while (attempts.length < 5) {
-      await log.record(record('r')).catch(() => undefined);
-      await clock.advance(10);
+    try {
+      await log.start();
+      while (attempts.length < 5) {
+        await log.record(record('r')).catch(() => undefined);
+        await clock.advance(10);
+      }
+    } finally {
+      free();
     }
     await log.stop();
     const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));

@@ -3,18 +3,24 @@ import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   appendFileSync,
+  chmodSync,
+  closeSync,
   existsSync,
-  mkdirSync,
+  fstatSync,
+  lstatSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { hostileFiles } from '../support/hostile-files.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
@@ -27,7 +33,6 @@ import {
   verify,
   writtenLog,
 } from './audit-fixture.ts';
-import { createPipe } from './pipe.ts';
 
 afterEach(removeDirectories);
 
@@ -38,7 +43,7 @@ const record = (requestId: string) => exchangeRecord(requestId);
 describe('records in a file', () => {
   it('are all there, in the order of the calls, when 10,000 come at once, with few syncs', async () => {
     const directory = newDirectory();
-    const { log, commits } = fileLog(directory);
+    const { log, commits } = fileLog(directory, { deadlineMs: 60_000 });
     await log.start();
     const ids = Array.from({ length: 10_000 }, (_, number) => `r${number}`);
     await Promise.all(ids.map((id) => log.record(record(id))));
@@ -382,20 +387,70 @@ describe('the directory of a log', () => {
     await expect(below.log.start()).rejects.toMatchObject({ cause: { code: 'ENOTDIR' } });
   });
 
-  it('must be able to sync: what takes bytes but cannot keep them is no audit log', async () => {
-    const directory = newDirectory();
-    const pipe = createPipe(current(directory));
+  const notAppendedTo = hostileFiles.filter(([what]) => what !== 'writable by a group');
+  it.each(notAppendedTo)(
+    'holds no log that is %s: start refuses it at once, and no byte is written (T92)',
+    async (_what, swap) => {
+      const directory = await writtenLog(1);
+      const written = readFileSync(current(directory), 'utf8');
+      swap(current(directory));
+      const { log } = fileLog(directory);
+      await expect(log.start()).rejects.toMatchObject({
+        code: 'audit_unavailable',
+        cause: { code: 'EREFUSED', message: expect.stringContaining(current(directory)) },
+      });
+      if (
+        lstatSync(current(directory)).isFile() ||
+        lstatSync(current(directory)).isSymbolicLink()
+      ) {
+        expect(readFileSync(current(directory), 'utf8')).toBe(written);
+      }
+      expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+    },
+  );
+
+  it('may be on a volume to which Kubernetes let a group write', async () => {
+    const directory = await writtenLog(1);
+    chmodSync(current(directory), 0o660);
     const { log } = fileLog(directory);
-    await expect(log.start()).rejects.toMatchObject({ cause: { code: 'EINVAL' } });
-    expect(pipe.drain()).toContain('audit_opened');
-    pipe.close();
+    await log.start();
+    await log.record(record('r2'));
+    await log.stop();
+    expect(await verify(directory)).toMatchObject({ intact: true });
   });
 
-  it('may not have a directory where the file should be', async () => {
+  it.each(hostileFiles)(
+    'is rotated whatever is in the place of the next file, and that is not written to: %s (T92)',
+    async (what, swap) => {
+      const directory = newDirectory();
+      const next = `${current(directory)}.next`;
+      const { log, failures } = fileLog(directory, { rotateBytes: 1 });
+      await log.start();
+      writeFileSync(next, 'precious', { mode: 0o600 });
+      const before = openSync(next, 'r');
+      swap(next);
+      await log.record(record('r1'));
+      await log.stop();
+      expect(fstatSync(before).size).toBe('precious'.length);
+      closeSync(before);
+      expect(await verify(directory)).toMatchObject({ intact: true });
+      expect(failures.length).toBe(what === 'a folder' ? 1 : 0);
+    },
+  );
+
+  it('whose file was moved and linked to its old place is not written on (T92)', async () => {
     const directory = newDirectory();
-    mkdirSync(current(directory));
-    const { log } = fileLog(directory);
-    await expect(log.start()).rejects.toMatchObject({ cause: { code: 'EISDIR' } });
-    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+    const clock = createTestClock();
+    const { log, failures } = fileLog(directory, { clock });
+    await log.start();
+    await log.record(record('r1'));
+    const elsewhere = path.join(directory, 'elsewhere');
+    renameSync(current(directory), elsewhere);
+    symlinkSync(elsewhere, current(directory));
+    await clock.advance(1_000);
+    await expect(log.record(record('r2'))).rejects.toMatchObject(unavailable);
+    expect(failures).toMatchObject([{ errorCode: 'EMOVED' }]);
+    expect(readFileSync(elsewhere, 'utf8')).not.toContain('r2');
+    await log.stop();
   });
 });

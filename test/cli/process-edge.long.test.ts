@@ -1,7 +1,15 @@
 /** What the process does when the world around it is not as it hoped. */
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +65,20 @@ describe('serve', () => {
   afterEach(async () => {
     await outside.stop();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('says that it is ready in a file of its own, whatever lies beside or in its place (T91)', async () => {
+    const victim = join(directory, 'victim');
+    const readyFile = join(directory, 'ready.json');
+    writeFileSync(victim, 'precious', { mode: 0o666 });
+    for (const planted of [readyFile, `${readyFile}.tmp`]) symlinkSync(victim, planted);
+    const broker = await startBrokerProcess(directory, config, { readyFile });
+    broker.signal('SIGTERM');
+    expect(await broker.exit).toBe(0);
+    expect(broker.urls.api).toMatch(/^http:/);
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(lstatSync(readyFile).isFile()).toBe(true);
+    expect(lstatSync(readyFile).mode & 0o777).toBe(0o600);
   });
 
   it('ends with 1, and lets go of everything, if it cannot say that it is ready', async () => {

@@ -6,6 +6,7 @@ import { ConfigError, loadConfig, parseConfig } from '../../src/config/load.ts';
 import type { RuntimeFacts } from '../../src/config/profile.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { listSettings, type Setting } from '../../src/config/settings.ts';
+import { makePipe } from '../support/hostile-files.ts';
 
 const safeRuntime: RuntimeFacts = {
   nodeOptions: '',
@@ -734,8 +735,12 @@ describe('a configuration file', () => {
     expect(faultsOf(() => loadConfig(file, {}, safeRuntime))).toEqual([
       `${file}: cannot be read (ENOENT)`,
     ]);
-    expect(faultsOf(() => loadConfig(folder, {}, safeRuntime))).toEqual([
-      `${folder}: cannot be read (EISDIR)`,
-    ]);
+    const pipe = join(folder, 'pipe.yaml');
+    makePipe(pipe);
+    for (const path of [folder, pipe]) {
+      expect(faultsOf(() => loadConfig(path, {}, safeRuntime))).toEqual([
+        `${path}: is not a regular file: remove what is there, or name another file.`,
+      ]);
+    }
   });
 });

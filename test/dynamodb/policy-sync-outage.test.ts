@@ -1,8 +1,10 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmodSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
+import { hostileFiles, type Swap } from '../support/hostile-files.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {
@@ -242,21 +244,51 @@ describe('the snapshot file', () => {
     await probe.until(() => probe.sync.alarms.length === 0);
   });
 
-  it('is ignored when everybody may write to it', async () => {
+  it.each<readonly [string, Swap]>([
+    ...hostileFiles,
+    ['in a folder that everybody may write to', (file) => chmodSync(dirname(file), 0o777)],
+  ])('is ignored, with an alarm that says why, when it is %s (T90)', async (_what, swap) => {
     await t.create(mapping('orders'));
     await ranBefore();
-    await chmod(snapshotFile, 0o666);
+    swap(snapshotFile);
     fixture.server.setFault({ kind: 'reset' });
 
     const probe = await started();
 
     expect(() => probe.sync.current()).toThrow(unavailable);
+    expect(probe.sync.alarms).toEqual(['snapshot_file_unusable']);
+    expect(probe.fileFailures).toMatchObject([
+      { operation: 'read', error: { code: 'EREFUSED', message: expect.stringContaining(folder) } },
+    ]);
+  });
+
+  it('is not written where everybody may put another in its place (T90)', async () => {
+    await t.create(mapping('orders'));
+    chmodSync(folder, 0o777);
+
+    const probe = await started();
+    await probe.until(() => probe.alarms.includes('snapshot_file_unwritable'));
+
+    expect(allows(probe, 'client-orders', 'orders')).toBe(true);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('loses what a process that died while writing has left beside it', async () => {
+    await t.create(mapping('orders'));
+    await ranBefore();
+    await writeFile(`${snapshotFile}.0123456789abcdef.tmp`, 'half');
+
+    await ranBefore();
+
+    expect(await readdir(folder)).toEqual(['policy.snapshot']);
   });
 
   it('that cannot be written raises an alarm, and the policy is in force all the same', async () => {
     await t.create(mapping('orders'));
 
-    const probe = await started({ snapshotFile: join(folder, 'missing', 'policy.snapshot') });
+    await writeFile(join(folder, 'file'), '');
+
+    const probe = await started({ snapshotFile: join(folder, 'file', 'policy.snapshot') });
     await probe.until(() => probe.alarms.includes('snapshot_file_unwritable'));
 
     expect(allows(probe, 'client-orders', 'orders')).toBe(true);

@@ -11,6 +11,8 @@ export interface SyncProbe {
   /** Alarms that began, in order. */
   readonly alarms: readonly string[];
   readonly failures: readonly unknown[];
+  /** Of the snapshot file. */
+  readonly fileFailures: readonly unknown[];
   /** Lets two seconds pass; what the poll then due came to. */
   tick(): Promise<PollResult>;
   /** Lets time pass until everything is due to be read again; the poll then due starts that. */
@@ -25,6 +27,7 @@ export function probeSync(
 ): SyncProbe {
   const alarms: string[] = [];
   const failures: unknown[] = [];
+  const fileFailures: unknown[] = [];
   const polls: PollResult[] = [];
   const waiting = new Set<() => void>();
   const look = () => {
@@ -56,6 +59,7 @@ export function probeSync(
       },
       onAlarmOver: look,
       onFailure: (error) => void failures.push(error),
+      onSnapshotFileFailed: (failure) => void fileFailures.push(failure),
     },
     ...options,
   });
@@ -70,6 +74,7 @@ export function probeSync(
     clock,
     alarms,
     failures,
+    fileFailures,
     tick: () => pass(2_000),
     async tickToReload() {
       await pass(11 * 60_000);

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from '../../core/clock.ts';
-import { readStateFile, writeStateFile } from '../state-file.ts';
+import { readStateText, writeStateText } from '../state-file.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
 import { isObject, validationError } from './dynamodb-wire.ts';
 
@@ -31,7 +31,7 @@ export class TableSettings {
   constructor({ clock, file }: TableSettingsOptions) {
     this.#clock = clock;
     this.#file = file;
-    const text = file === undefined ? undefined : readStateFile(file);
+    const text = file === undefined ? undefined : readStateText(file);
     const kept = text === undefined ? {} : (JSON.parse(text) as Record<string, Settings>);
     this.#byTable = new Map(Object.entries(kept));
   }
@@ -95,7 +95,7 @@ export class TableSettings {
 
   #save(): void {
     if (this.#file === undefined) return;
-    writeStateFile(this.#file, `${JSON.stringify(Object.fromEntries(this.#byTable))}\n`);
+    writeStateText(this.#file, `${JSON.stringify(Object.fromEntries(this.#byTable))}\n`);
   }
 
   #backups(table: string): Item {

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 
 import type { Clock } from '../../core/clock.ts';
-import { readStateFile, writeStateFile } from '../state-file.ts';
+import { readStateText, writeStateText } from '../state-file.ts';
 import type { ParsedWrite, Staged, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';
 import type { Store } from './dynamodb-store.ts';
@@ -70,7 +70,7 @@ export class Transactions {
 
   /** Finishes the transaction that an earlier process had decided but not written whole. */
   async recover(): Promise<void> {
-    const text = this.#journalFile === undefined ? undefined : readStateFile(this.#journalFile);
+    const text = this.#journalFile === undefined ? undefined : readStateText(this.#journalFile);
     if (text !== undefined) await this.#apply(JSON.parse(text) as readonly SettledWrite[]);
   }
 
@@ -165,7 +165,7 @@ export class Transactions {
 
   async #commit(writes: readonly SettledWrite[]): Promise<void> {
     // Noted before the first write: a process that dies between two of them finishes the rest on restart.
-    if (this.#journalFile !== undefined) writeStateFile(this.#journalFile, JSON.stringify(writes));
+    if (this.#journalFile !== undefined) writeStateText(this.#journalFile, JSON.stringify(writes));
     try {
       await this.#apply(writes);
     } catch (cause) {

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
-import { readStateFile, writeStateFile } from '../state-file.ts';
+import { readStateText, writeStateText } from '../state-file.ts';
 
 /** Plain data, so that a key can be handed over in a file or a variable. */
 export interface SigningKey {
@@ -62,7 +62,7 @@ export function publishedKey(key: SigningKey, alg: 'RS256' | 'RS512'): Published
 
 /** The keys in `file`, or undefined where there is no such file. Throws if it holds anything else. */
 export function loadIssuerKeys(file: string): IssuerKeys | undefined {
-  const text = readStateFile(file);
+  const text = readStateText(file);
   if (text === undefined) return undefined;
   try {
     const keys = JSON.parse(text) as IssuerKeys;
@@ -80,5 +80,5 @@ export function loadIssuerKeys(file: string): IssuerKeys | undefined {
 
 /** Mode 0600, replaced whole. */
 export function saveIssuerKeys(file: string, keys: IssuerKeys): void {
-  writeStateFile(file, `${JSON.stringify(keys, undefined, 2)}\n`);
+  writeStateText(file, `${JSON.stringify(keys, undefined, 2)}\n`);
 }
