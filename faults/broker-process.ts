@@ -19,6 +19,8 @@ import { pause } from './load.ts';
 export interface BrokerUrls {
   readonly api: string;
   readonly ops: string;
+  /** Only where the configuration names administrators. */
+  readonly admin?: string;
 }
 
 export interface StartOptions {

@@ -8,6 +8,7 @@ export interface Ask {
   readonly caller: Caller;
   /** A duration nobody has asked for before needs an exchange; without one the caller's session is warm. */
   readonly durationSeconds?: number | undefined;
+  readonly userAgent?: string | undefined;
 }
 
 export interface Answer {
@@ -38,12 +39,13 @@ export class Connection {
     this.#patienceMs = patienceMs;
   }
 
-  async ask({ caller, durationSeconds }: Ask): Promise<Answer> {
+  async ask({ caller, durationSeconds, userAgent }: Ask): Promise<Answer> {
     const sentAt = performance.now();
     const body = durationSeconds === undefined ? '' : JSON.stringify({ durationSeconds });
     const head = `POST /v1/credentials HTTP/1.1\r\nHost: ${this.#url.host}\r\nAuthorization: Bearer ${caller.token}\r\n`;
+    const agent = userAgent === undefined ? '' : `User-Agent: ${userAgent}\r\n`;
     const type = body === '' ? '' : 'Content-Type: application/json\r\n';
-    const text = `${head}${type}Content-Length: ${body.length}\r\n\r\n${body}`;
+    const text = `${head}${agent}${type}Content-Length: ${body.length}\r\n\r\n${body}`;
     const message = await this.#exchange(text);
     return readAnswer(caller, message, sentAt);
   }

@@ -4,6 +4,7 @@ import { capacityRows } from './rows/capacity.ts';
 import { keyRows } from './rows/keys.ts';
 import { overloadRows } from './rows/overload.ts';
 import { processRows } from './rows/process.ts';
+import { strangerRows } from './rows/strangers.ts';
 import { stsRows } from './rows/sts.ts';
 import { tableRows } from './rows/table.ts';
 
@@ -13,6 +14,7 @@ export const rows: readonly Row[] = [
   ...tableRows,
   ...keyRows,
   ...auditRows,
+  ...strangerRows,
   ...processRows,
   ...capacityRows,
   ...overloadRows,

@@ -85,7 +85,12 @@ export interface World {
 
 type RawValue = { readonly S: string } | { readonly N: string };
 
-const services = { orders: 'orders', reports: 'reports', stranger: undefined } as const;
+const services = {
+  orders: 'orders',
+  reports: 'reports',
+  stranger: undefined,
+  operator: undefined,
+} as const;
 export type ServiceName = keyof typeof services;
 
 export function roleNamed(name: string): string {
@@ -107,6 +112,8 @@ const clients = {
   reports: client('reports'),
   stranger: client('stranger'),
   crowd: client('crowd'),
+  /** An administrator who may freeze. */
+  operator: { ...client('operator'), scopes: ['broker/admin.freeze'] },
 } as const;
 const clientIds = Object.values(clients).map(({ clientId }) => clientId);
 

@@ -32,6 +32,7 @@ export interface AdapterOptions {
   readonly clock: Clock;
   readonly observe: Observers;
   readonly version: string;
+  readonly refusalWindowMs?: number | undefined;
 }
 
 export type Adapters = ReturnType<typeof createAdapters>;
@@ -73,8 +74,14 @@ export function createAdapters(options: AdapterOptions) {
   });
   return {
     audit,
-    /** The same log, for exchanges. */
-    exchangeAudit: new RepeatedDenials({ log: audit, clock, observer: observe.denials }),
+    /** The same log, for what requests leave: refusals that are alike are counted. */
+    requestAudit: new RepeatedDenials({
+      log: audit,
+      clock,
+      observer: observe.denials,
+      windowMs: options.refusalWindowMs,
+      hasRoomFor: (purpose) => audit.hasRoomFor(purpose),
+    }),
     issuers,
     keys,
     tokens,
@@ -107,10 +114,13 @@ function failedTokenLimit(
 }
 
 function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedAuditLog {
-  const { directory, stdout, deadlineMs, rotateBytes, maxQueuedRecords } = config.audit;
+  const { directory, stdout, deadlineMs, rotateBytes, maxQueuedRecords, reserveBytes } =
+    config.audit;
   const common = { clock, version, observer: observe.audit, deadlineMs, maxQueuedRecords };
   const sinks: AuditSink[] = [];
-  if (directory !== undefined) sinks.push(new FileSink({ ...common, directory, rotateBytes }));
+  if (directory !== undefined) {
+    sinks.push(new FileSink({ ...common, directory, rotateBytes, reserveBytes }));
+  }
   if (stdout) {
     // process.stdout would block the whole process when its reader stops reading.
     const stream = createWriteStream('', { fd: 1, autoClose: false });
@@ -118,7 +128,11 @@ function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedA
   }
   const [durable, ...secondary] = sinks;
   if (durable === undefined) throw new TypeError('configuration must name an audit sink');
-  return new ChainedAuditLog({ durable: [durable], secondary });
+  return new ChainedAuditLog({
+    durable: [durable],
+    secondary,
+    onNoRoom: (sink) => observe.audit.onFailure?.({ sink, reason: 'no_room', records: 1 }),
+  });
 }
 
 function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {

@@ -5,7 +5,9 @@ import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
 import { adminAccess } from './config/admin-access.ts';
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config, ListenerConfig } from './config/schema.ts';
+import type { RequestContext } from './core/audit-record.ts';
 import { type Clock, systemClock } from './core/clock.ts';
+import type { BrokerError } from './core/errors.ts';
 import { createExchange } from './core/exchange.ts';
 import type { PolicySource } from './core/ports.ts';
 import { declareSeries } from './declare-series.ts';
@@ -16,7 +18,9 @@ import { clientIp } from './http/client-ip.ts';
 import { instrument } from './http/instrument.ts';
 import { type HealthCheck, opsApp } from './http/ops-app.ts';
 import { overloadGuard } from './http/overload-guard.ts';
+import { RefusalLog } from './http/refusal-log.ts';
 import { type Listener, type ListenerTimeouts, startListener } from './http/server.ts';
+import type { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import { observers } from './observers.ts';
 import { LoadShedder } from './resilience/load-shedder.ts';
 import { orAborted } from './resilience/or-aborted.ts';
@@ -39,6 +43,8 @@ export interface BrokerOptions {
   readonly timeouts?: ListenerTimeouts;
   /** How late the event loop is; default: measured. */
   readonly eventLoopDelayMs?: () => number;
+  /** How long refusals that are alike are counted before they are recorded. Default: ten seconds. */
+  readonly refusalWindowMs?: number;
 }
 
 export interface BrokerUrls {
@@ -75,11 +81,18 @@ export function createBroker(options: BrokerOptions): Broker {
   const { config, build, logger, clock = systemClock, timeouts } = options;
   const metrics = createMetrics(build);
   const observe = observers({ metrics, logger, identity: config.identity, clock });
-  const adapters = createAdapters({ config, clock, observe, version: build.version });
+  const adapters = createAdapters({
+    config,
+    clock,
+    observe,
+    version: build.version,
+    refusalWindowMs: options.refusalWindowMs,
+  });
   registerReadings(metrics.registry, readings(adapters));
+  const refusals = new RefusalLog({ logger, clock });
   const lifecycle: Lifecycle = { draining: false, handshakes: new Map() };
   declareSeries(metrics, config);
-  const apps = createApps({ config, clock, logger, metrics, adapters, lifecycle });
+  const apps = createApps({ config, clock, refusals, metrics, adapters, lifecycle });
   const shedder = new LoadShedder({
     clock,
     maxDelayMs: config.limits.maxEventLoopDelayMs,
@@ -94,7 +107,7 @@ export function createBroker(options: BrokerOptions): Broker {
     clientIp: clientIp(config.http.trustedProxies),
     onRefused: observe.refusedBy,
   });
-  const { audit, exchangeAudit, keys, policy, sts, table, dynamodb } = adapters;
+  const { audit, requestAudit, keys, policy, sts, table, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
   const ending = new AbortController();
@@ -171,12 +184,13 @@ export function createBroker(options: BrokerOptions): Broker {
     const graceMs = graceful ? config.http.shutdownSeconds * 1000 : 0;
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
     shedder.stop();
+    refusals.stop();
     await Promise.all([policy.stop(), keys.stop()]);
     sts.stop();
     table.giveUp();
     dynamodb.destroy();
     // Last: everything before may still have something to record.
-    await exchangeAudit.stop();
+    await requestAudit.stop();
     await audit.stop();
   };
   const stopOnce = (options: StopOptions = {}) => {
@@ -208,7 +222,7 @@ async function allOrFirstFailure<Work extends readonly unknown[]>(work: readonly
 interface AppsOptions {
   readonly config: Config;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly refusals: RefusalLog;
   readonly metrics: Metrics;
   readonly adapters: Adapters;
   readonly lifecycle: Lifecycle;
@@ -221,11 +235,12 @@ interface Apps {
 }
 
 function createApps(options: AppsOptions): Apps {
-  const { config, clock, logger, metrics, adapters, lifecycle } = options;
-  const { validator, adminValidator, limit, policy, cache, audit, exchangeAudit, table, issuers } =
+  const { config, clock, refusals, metrics, adapters, lifecycle } = options;
+  const { validator, adminValidator, limit, policy, cache, requestAudit, table, issuers } =
     adapters;
-  const watching = { metrics, logger, clientIp: clientIp(config.http.trustedProxies) };
-  const route = instrument(watching);
+  const watching = { metrics, refusals, clientIp: clientIp(config.http.trustedProxies) };
+  const countedBy = (failed: FailedTokenLimit) => (error: BrokerError, context: RequestContext) =>
+    failed.noteRefusal(error, context.sourceIp);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
   const anyHost = admission({ allowedHosts: new Set() });
   const { admin } = config;
@@ -236,7 +251,7 @@ function createApps(options: AppsOptions): Apps {
         limit,
         policy,
         issuer: cache,
-        audit: exchangeAudit,
+        audit: requestAudit,
         clock,
       }),
       validator,
@@ -244,7 +259,11 @@ function createApps(options: AppsOptions): Apps {
       policy,
       sessions: cache,
       metrics,
-      route: instrument({ ...watching, inFlight: metrics.inFlight.api }),
+      route: instrument({
+        ...watching,
+        inFlight: metrics.inFlight.api,
+        onRefused: countedBy(validator),
+      }),
       admit: admission({ allowedHosts }),
       maxBodyBytes: config.http.maxBodyBytes,
       clock,
@@ -252,7 +271,7 @@ function createApps(options: AppsOptions): Apps {
     ops: opsApp({
       registry: metrics.registry,
       readiness: () => readiness(adapters, lifecycle),
-      route,
+      route: instrument(watching),
       admit: anyHost,
     }),
     admin:
@@ -262,10 +281,10 @@ function createApps(options: AppsOptions): Apps {
         access: adminAccess(admin),
         store: table,
         policy,
-        audit,
+        audit: requestAudit,
         rules: mappingRules(config),
         issuers: issuersByPool(issuers),
-        route,
+        route: instrument({ ...watching, onRefused: countedBy(adminValidator) }),
         admit: anyHost,
         clock,
       }),
@@ -298,10 +317,11 @@ function isInForce(policy: PolicySource): boolean {
   }
 }
 
-function readings({ policy, cache, keys, issuers }: Adapters): Readings {
+function readings({ policy, cache, keys, issuers, audit }: Adapters): Readings {
   return {
     policy: () => ({ revision: policy.revision, ageSeconds: policy.ageSeconds() }),
     cache: () => ({ entries: cache.size, bytes: cache.bytes }),
+    auditDisk: () => audit.room(),
     *keyAges() {
       for (const [issuer, trusted] of issuers) {
         const seconds = keys.ageSeconds(issuer);

@@ -77,6 +77,11 @@ function auditObserver(metrics: Metrics, logger: Logger, clock: Clock): AuditObs
     onAlarm(event) {
       logger.error(event, 'the audit log on disk is not what was written');
     },
+    onRoom(event) {
+      if (event.withheld.length === 0) logger.info(event, 'the audit disk has room again');
+      else
+        logger.error(event, 'the audit disk fills up: its end is kept for more important records');
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../core/audit-record.ts';
 import type { AuditLog } from '../core/ports.ts';
-import type { AuditSink } from './audit-sink.ts';
+import { type AuditSink, auditUnavailable } from './audit-sink.ts';
+import { type DiskSpace, purposeOf, type RecordPurpose } from './disk-room.ts';
 import { recordFields } from './record-fields.ts';
 
 export interface ChainedAuditLogOptions {
@@ -8,6 +9,8 @@ export interface ChainedAuditLogOptions {
   readonly durable: readonly [AuditSink, ...AuditSink[]];
   /** Copies for convenience: never waited for, and their failures only show in what they report. */
   readonly secondary?: readonly AuditSink[];
+  /** A record was not asked for, because the end of the disk is kept for others. */
+  readonly onNoRoom?: (sink: string) => void;
 }
 
 /** The audit log: every record goes to every sink, each with a hash chain of its own. */
@@ -15,21 +18,38 @@ export class ChainedAuditLog implements AuditLog {
   readonly #durable: readonly [AuditSink, ...AuditSink[]];
   readonly #secondary: readonly AuditSink[];
 
-  constructor({ durable, secondary = [] }: ChainedAuditLogOptions) {
+  readonly #onNoRoom: (sink: string) => void;
+
+  constructor({ durable, secondary = [], onNoRoom }: ChainedAuditLogOptions) {
     this.#durable = durable;
     this.#secondary = secondary;
+    this.#onNoRoom = onNoRoom ?? ignore;
   }
 
   record(record: AuditRecord): Promise<void> {
+    if (!this.hasRoomFor(purposeOf(record))) {
+      this.#onNoRoom(this.#durable[0].name);
+      return Promise.reject(auditUnavailable());
+    }
     const fields = recordFields(record);
     for (const sink of this.#secondary) sink.append(fields).catch(ignore);
     const [first, ...others] = this.#durable;
     return others.length === 0 ? first.append(fields) : this.#recordToAny(fields);
   }
 
-  /** Whether a record would be accepted now, as far as the last commits tell. */
+  /** Whether there is room for such a record beside what is kept for more important ones. */
+  hasRoomFor(purpose: RecordPurpose): boolean {
+    return this.#durable.some((sink) => sink.hasRoomFor(purpose));
+  }
+
+  /** Whether the record of a request would be accepted now, as far as the last commits tell. */
   ready(): boolean {
-    return this.#durable.some((sink) => sink.ready());
+    return this.#durable.some((sink) => sink.ready() && sink.hasRoomFor('requests'));
+  }
+
+  /** Of the disk that records count on; undefined where there is none. */
+  room(): DiskSpace | undefined {
+    return this.#durable[0].room();
   }
 
   /** Records that wait for a durable sink. */

@@ -1,6 +1,7 @@
 /** A place that keeps audit records, and what it reports about itself. */
 
 import { BrokerError } from '../core/errors.ts';
+import type { DiskSpace, RecordPurpose, RoomEvent } from './disk-room.ts';
 import type { ChainBreak } from './log-event.ts';
 
 export interface AuditSink {
@@ -16,6 +17,10 @@ export interface AuditSink {
   append(fields: string): Promise<void>;
   /** Whether the last commit worked and none is overdue. */
   ready(): boolean;
+  /** Whether there is room for such a record beside what is kept for more important ones. */
+  hasRoomFor(purpose: RecordPurpose): boolean;
+  /** What is free where it writes, and how much of that is kept; undefined where that means nothing. */
+  room(): DiskSpace | undefined;
   /** Records that wait to be kept, those being written included. */
   waiting(): number;
   /** Writes what is queued, within the deadline, and lets go of the sink. */
@@ -24,13 +29,14 @@ export interface AuditSink {
 
 /**
  * `deadline`: not kept in time. `refused`: the sink is known not to work. `queue_full`: too much is waiting.
- * `write_failed`: the write or its sync failed. `rotation_failed`: the file could not be changed over and
- * goes on growing; no record is affected.
+ * `no_room`: the rest of the disk is kept for more important records. `write_failed`: the write or its sync
+ * failed. `rotation_failed`: the file could not be changed over and goes on growing; no record is affected.
  */
 export const auditFailureReasons = [
   'deadline',
   'refused',
   'queue_full',
+  'no_room',
   'write_failed',
   'rotation_failed',
 ] as const;
@@ -62,6 +68,8 @@ export interface AuditObserver {
   onCommit?(event: AuditCommitEvent): void;
   onFailure?(event: AuditFailureEvent): void;
   onAlarm?(event: AuditAlarmEvent): void;
+  /** The disk fills up, or there is space again. */
+  onRoom?(event: RoomEvent & { readonly sink: string }): void;
 }
 
 export function auditUnavailable(cause?: unknown): BrokerError {

@@ -6,6 +6,7 @@ import { BrokerError } from '../core/errors.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { DiskRoom, type DiskSpace, type RecordPurpose } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
 import type { LogEvent, LogRecovered } from './log-event.ts';
@@ -29,6 +30,8 @@ export interface FileSinkOptions {
   readonly rotateAfterMs?: number;
   readonly maxQueuedRecords?: number;
   readonly maxQueuedBytes?: number;
+  /** The end of the disk that is kept for administrators' records. Default 0: nothing is. */
+  readonly reserveBytes?: number;
 }
 
 /** Faults of the moment: the sink keeps trying. Any other one at start is a mistake in the configuration. */
@@ -59,6 +62,7 @@ export class FileSink implements AuditSink {
   readonly #observer: AuditObserver;
   readonly #deadlineMs: number;
   readonly #queue: GroupCommit;
+  readonly #room: DiskRoom;
   #directoryHandle: FileHandle | undefined;
   readonly #lockNonce = randomBytes(8).toString('hex');
   /** That the directory is on. */
@@ -89,6 +93,12 @@ export class FileSink implements AuditSink {
       write: (records) => this.#commit(records),
       observer: this.#observer,
     });
+    this.#room = new DiskRoom({
+      directory: options.directory,
+      reserveBytes: options.reserveBytes ?? 0,
+      clock: options.clock,
+      onChange: (event) => this.#observer.onRoom?.({ sink: this.name, ...event }),
+    });
   }
 
   /**
@@ -111,6 +121,14 @@ export class FileSink implements AuditSink {
 
   ready(): boolean {
     return this.#queue.healthy;
+  }
+
+  hasRoomFor(purpose: RecordPurpose): boolean {
+    return this.#room.hasRoomFor(purpose);
+  }
+
+  room(): DiskSpace | undefined {
+    return this.#room.space;
   }
 
   waiting(): number {
@@ -176,6 +194,7 @@ export class FileSink implements AuditSink {
     this.#outage = undefined;
     this.#last = undefined;
     this.#recovered = undefined;
+    await this.#room.refresh();
     if (this.#phase === 'working') this.#queue.resume();
     if (opened.broken !== undefined) {
       const { reason, brokenFile: file } = opened.broken;
@@ -241,6 +260,7 @@ export class FileSink implements AuditSink {
     await file.append(sealed.text);
     // Only now: a record that was not kept must leave no gap in the chain.
     this.#log = { file, head: sealed.head };
+    this.#room.spend(sealed.text.length);
   }
 
   async #checkPlace(): Promise<void> {

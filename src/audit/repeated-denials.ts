@@ -1,17 +1,27 @@
-import type { AuditRecord, ExchangeRecord } from '../core/audit-record.ts';
+import type { AuditRecord } from '../core/audit-record.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { RecordPurpose } from './disk-room.ts';
+import {
+  type RefusalKind,
+  type RefusalKinds,
+  type RefusalRecord,
+  refusalKinds,
+  strangersRecord,
+} from './refusal-kinds.ts';
 
 export interface RepeatedDenialsOptions {
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly observer?: RepeatedDenialsObserver;
   /** How long repeats are counted before their summary is written. */
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
   /** Kinds that are counted at a time. As many summaries may wait for the log. */
   readonly maxKinds?: number;
   /** Estimated size of either. */
   readonly maxBytes?: number;
+  /** Whether the disk has room for such records; while it has not, they are counted and wait. */
+  readonly hasRoomFor?: (purpose: RecordPurpose) => boolean;
 }
 
 export interface RepeatedDenialsObserver {
@@ -25,15 +35,17 @@ export interface RepeatedDenialsObserver {
 const maxBatch = 1000;
 
 /**
- * Keeps a caller that is denied again and again from filling the audit log (threat T55): AWS SDKs repeat a denied
- * request three to five times, a second apart, each time that they need credentials.
+ * Keeps the audit log from being filled by whoever is refused again and again (T55, T70): AWS SDKs repeat a denied
+ * request three to five times, a second apart, each time that they need credentials, and a stranger as often as he
+ * likes.
  *
- * The first denial of a kind is recorded as ever, in full and before its answer. Equal ones of the next ten
- * seconds are counted, and one record says how many there were. Denials are of one kind if their records differ
- * in nothing but time and request id. All other records pass through.
+ * The first refusal of a kind is recorded as ever, in full and before its answer. Those like it of the next ten
+ * seconds are counted, and one record says how many there were. refusal-kinds.ts says what is alike, and how many
+ * kinds one caller, and all strangers together, may have at a time. All other records pass through.
  *
  * Counts are exact. Only a process that is killed takes some with it: those of one window, and what a log that
- * is away has not taken yet. They are of requests that got nothing, and the first one of each kind is on record.
+ * is away has not taken yet. They are of requests that got nothing, and the first one of each kind is on record,
+ * unless the disk had no room left for such records.
  */
 export class RepeatedDenials implements AuditLog {
   readonly #log: AuditLog;
@@ -42,10 +54,13 @@ export class RepeatedDenials implements AuditLog {
   readonly #windowMs: number;
   readonly #maxKinds: number;
   readonly #maxBytes: number;
+  readonly #hasRoomFor: (purpose: RecordPurpose) => boolean;
   /** Those whose window ends first come first. */
   readonly #kinds = new Map<string, Kind>();
+  /** How many of them each group has. */
+  readonly #groups = new Map<string, number>();
   /** Not yet accepted by the log, with their size. Tried again as they are, so that one written twice shows. */
-  readonly #summaries = new Map<ExchangeRecord, number>();
+  readonly #summaries = new Map<RefusalRecord, number>();
   #kindBytes = 0;
   #summaryBytes = 0;
   #writing: Promise<void> | undefined;
@@ -61,21 +76,31 @@ export class RepeatedDenials implements AuditLog {
     this.#windowMs = windowMs;
     this.#maxKinds = maxKinds;
     this.#maxBytes = maxBytes;
+    this.#hasRoomFor = options.hasRoomFor ?? (() => true);
   }
 
   /** Resolves once the record is durable, or the one that it repeats. */
   record(record: AuditRecord): Promise<void> {
-    if (record.type !== 'exchange' || record.outcome !== 'denied' || this.#phase === 'stopped') {
-      return this.#log.record(record);
-    }
-    const key = kindOf(record);
-    const kind = this.#kinds.get(key);
-    if (kind === undefined) return this.#recordFirst(key, record);
+    const kinds = this.#phase === 'stopped' ? undefined : refusalKinds(record);
+    if (kinds === undefined) return this.#log.record(record);
+    return this.#recordRefusal(kinds, record as RefusalRecord);
+  }
+
+  #recordRefusal(kinds: RefusalKinds, record: RefusalRecord): Promise<void> {
+    const alike = this.#kindFor(kinds);
+    const kind = this.#kinds.get(alike.key);
+    if (kind === undefined) return this.#recordFirst(kinds, alike, record);
     // Nothing repeats what is not on record. By the time it is, its kind may have given way to another.
     if (kind.pending !== undefined) return kind.pending.then(() => this.record(record));
     kind.count(record);
     this.#observer.onRepeat?.();
     return counted;
+  }
+
+  /** A group that has its share of kinds gets no further one of its own. */
+  #kindFor({ group, maxKinds, own, overflow }: RefusalKinds): RefusalKind {
+    const mayHave = this.#kinds.has(own.key) || (this.#groups.get(group) ?? 0) < maxKinds;
+    return mayHave ? own : overflow;
   }
 
   /** Writes what was counted, as far as the log takes it. Denials that come later are recorded one by one. */
@@ -92,13 +117,27 @@ export class RepeatedDenials implements AuditLog {
     if (lost > 0) this.#observer.onLost?.(lost);
   }
 
-  #recordFirst(key: string, record: ExchangeRecord): Promise<void> {
-    const pending = this.#log.record(record);
-    if (!this.#makeRoom(key.length)) return pending;
-    const kind = new Kind(record, pending, this.#clock.monotonic() + this.#windowMs);
+  #recordFirst(
+    { by, group }: RefusalKinds,
+    { key, common }: RefusalKind,
+    refusal: RefusalRecord,
+  ): Promise<void> {
+    const first = by === 'stranger' ? strangersRecord(refusal) : refusal;
+    const purpose = `refusals_of_${by}s` as const;
+    const hasRoom = this.#hasRoomFor(purpose);
+    const pending = hasRoom ? this.#log.record(first) : undefined;
+    if (!this.#makeRoom(key.length)) return pending ?? this.#log.record(first);
+    const endsAt = this.#clock.monotonic() + this.#windowMs;
+    const kind = new Kind({ first: common(first), group, purpose, pending, endsAt });
     this.#kinds.set(key, kind);
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
     this.#kindBytes += key.length;
     this.#watch();
+    if (pending === undefined) {
+      kind.count(refusal);
+      this.#observer.onRepeat?.();
+      return counted;
+    }
     return pending.then(
       () => {
         kind.pending = undefined;
@@ -127,6 +166,9 @@ export class RepeatedDenials implements AuditLog {
   #endWindow(key: string, kind: Kind): void {
     this.#kinds.delete(key);
     this.#kindBytes -= key.length;
+    const others = (this.#groups.get(kind.group) ?? 1) - 1;
+    if (others === 0) this.#groups.delete(kind.group);
+    else this.#groups.set(kind.group, others);
     const summary = kind.summary(this.#clock.now());
     if (summary === undefined) return;
     this.#summaries.set(summary, key.length);
@@ -144,10 +186,18 @@ export class RepeatedDenials implements AuditLog {
       const now = this.#clock.monotonic();
       for (const [key, kind] of this.#kinds) {
         if (kind.endsAt > now) break;
-        this.#endWindow(key, kind);
+        if (this.#hasRoomFor(kind.purpose)) this.#endWindow(key, kind);
+        else this.#extend(key, kind, now);
       }
       void this.#write();
     });
+  }
+
+  /** What there is no room for goes on counting: to wait as ever more records would need memory without end. */
+  #extend(key: string, kind: Kind, now: number): void {
+    kind.endsAt = now + this.#windowMs;
+    this.#kinds.delete(key);
+    this.#kinds.set(key, kind);
   }
 
   #write(): Promise<void> {
@@ -177,38 +227,45 @@ export class RepeatedDenials implements AuditLog {
 
 const counted = Promise.resolve();
 
-/** Everything that a record says, but for when and under which id: what is added to records one day counts too. */
-function kindOf(record: ExchangeRecord): string {
-  return JSON.stringify({ ...record, time: undefined, requestId: undefined });
-}
-
 const maxRequestIds = 16;
+
+interface KindOptions {
+  readonly first: RefusalRecord;
+  readonly group: string;
+  readonly purpose: RecordPurpose;
+  readonly pending: Promise<void> | undefined;
+  readonly endsAt: number;
+}
 
 class Kind {
   /** On the clock's monotonic scale. */
-  readonly endsAt: number;
+  endsAt: number;
+  readonly group: string;
+  readonly purpose: RecordPurpose;
   /** Until the first one is durable. */
   pending: Promise<void> | undefined;
-  readonly #first: ExchangeRecord;
+  readonly #first: RefusalRecord;
   readonly #requestIds: string[] = [];
   #count = 0;
   #from = '';
   #to = '';
 
-  constructor(first: ExchangeRecord, pending: Promise<void>, endsAt: number) {
+  constructor({ first, group, purpose, pending, endsAt }: KindOptions) {
     this.#first = first;
+    this.group = group;
+    this.purpose = purpose;
     this.pending = pending;
     this.endsAt = endsAt;
   }
 
-  count({ time, requestId }: ExchangeRecord): void {
+  count({ time, requestId }: RefusalRecord): void {
     if (this.#count === 0) this.#from = time;
     this.#to = time;
     this.#count += 1;
     if (this.#requestIds.length < maxRequestIds) this.#requestIds.push(requestId);
   }
 
-  summary(now: number): ExchangeRecord | undefined {
+  summary(now: number): RefusalRecord | undefined {
     if (this.#count === 0) return undefined;
     const [count, from, to, requestIds] = [this.#count, this.#from, this.#to, this.#requestIds];
     return {

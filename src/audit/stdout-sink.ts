@@ -84,6 +84,14 @@ export class StdoutSink implements AuditSink {
     return this.#queue.healthy && this.#lastWriteWorked;
   }
 
+  hasRoomFor(): boolean {
+    return true;
+  }
+
+  room(): undefined {
+    return undefined;
+  }
+
   waiting(): number {
     return this.#queue.waiting;
   }

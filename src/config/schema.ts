@@ -385,6 +385,13 @@ export const configSchema = z.strictObject({
       .min(65_536)
       .default(67_108_864)
       .describe('Size at which an audit file is closed and the next begun.'),
+    reserveBytes: z
+      .int()
+      .min(0)
+      .default(67_108_864)
+      .describe(
+        'End of the disk that is kept for administrators; a quarter of it at most. The last half is theirs alone.',
+      ),
     maxQueuedRecords: z
       .int()
       .min(1)

@@ -22,6 +22,8 @@ export interface RequestContext {
   /** Address of the socket's other end. */
   readonly peerIp: string;
   readonly userAgent: string | undefined;
+  /** App client that a token of this request has proven, from then on. */
+  client?: string | undefined;
 }
 
 export interface AuditedToken {
@@ -68,7 +70,11 @@ export interface AuditedCredentials {
   readonly expiration: string;
 }
 
-/** Further denials that differ from the recorded one in nothing but time and request id. */
+/**
+ * Further refusals of one kind. The record says what they share: those of one caller differ in nothing but time and
+ * request id; for those before authentication, and for those beyond what one caller gets records of its own for,
+ * `*` stands where they may differ, and `sourceIp` is a block of addresses.
+ */
 export interface AuditedRepeats {
   readonly count: number;
   /** RFC 3339, of the first and of the last of them. */
@@ -86,6 +92,11 @@ interface RecordedRequest {
   readonly sourceIp: string;
   readonly peerIp: string;
   readonly userAgent?: string | undefined;
+  /**
+   * Only in a record that follows that of a refusal, has its request id, and stands for those that were like it.
+   * The time is then that of the writing. While the disk has no room for refusals the first one is among them.
+   */
+  readonly repeats?: AuditedRepeats | undefined;
 }
 
 export interface ExchangeRecord extends RecordedRequest {
@@ -101,11 +112,6 @@ export interface ExchangeRecord extends RecordedRequest {
   readonly mapping?: AuditedMapping | undefined;
   readonly session?: AuditedSession | undefined;
   readonly credentials?: AuditedCredentials | undefined;
-  /**
-   * Only in a record that follows that of a denial, has its request id, and stands for those that repeated it.
-   * The time is then that of the writing.
-   */
-  readonly repeats?: AuditedRepeats | undefined;
 }
 
 /**
@@ -126,7 +132,7 @@ export interface MappingChangeRecord extends RecordedRequest {
   readonly actor?: string | undefined;
   /** Whether a verified token says who that is; false for a name that a command gave itself. */
   readonly actorProven: boolean;
-  readonly action: 'create' | 'replace' | 'delete';
+  readonly action: 'create' | 'replace' | 'delete' | '*';
   readonly mappingId?: string | undefined;
   /** The version that the change is based on. */
   readonly baseVersion?: number | undefined;

@@ -84,6 +84,7 @@ export function createExchange({
 
       const caller = await validator.validate(request.token, context.sourceIp);
       findings.caller = caller;
+      context.client = caller.clientId;
       limit.charge(caller);
 
       const snapshot = policy.current();

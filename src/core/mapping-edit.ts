@@ -91,7 +91,7 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
   const { store, policy, audit, clock } = parts;
 
   return async function editMapping(context, attempt, steps) {
-    const findings: Findings = { attempt, source: context.sourceIp, dryRun: false };
+    const findings: Findings = { attempt, context, dryRun: false };
     const record = (outcome: EditOutcome, error?: unknown) =>
       audit.record(changeRecord({ context, findings, outcome, error, now: clock.now() }));
 
@@ -162,10 +162,11 @@ async function identify(
     findings.editor = { name: identity.name, proven: false };
     return findings.editor;
   }
-  const { attempt, source, dryRun, token } = findings;
+  const { attempt, context, dryRun, token } = findings;
   if (token === undefined) throw new BrokerError('token_missing');
-  const caller = await identity.validator.validate(token, source);
+  const caller = await identity.validator.validate(token, context.sourceIp);
   findings.caller = caller;
+  context.client = caller.clientId;
   findings.editor = { name: actorOf(caller), proven: true };
   // A preview tells nothing that a reader could not work out.
   requireAdmin(identity.access, caller, dryRun ? 'read' : attempt.permission, clock.now());
@@ -177,8 +178,7 @@ type EditOutcome = MappingChangeRecord['outcome'];
 /** Filled in step by step, so that a refusal records how far the attempt came. */
 interface Findings {
   readonly attempt: EditAttempt;
-  /** Address that sent it. */
-  readonly source: string;
+  readonly context: RequestContext;
   dryRun: boolean;
   token?: string | undefined;
   caller?: Caller;

@@ -25,9 +25,13 @@ export function authorizeReader({
   admit,
   clock,
 }: AuthorizeAdminOptions): AuthorizeReader {
-  return async (req, { sourceIp }) => {
+  return async (req, context) => {
     admit(req);
-    const caller = await validator.validate(bearerToken(req.headers.authorization), sourceIp);
+    const caller = await validator.validate(
+      bearerToken(req.headers.authorization),
+      context.sourceIp,
+    );
+    context.client = caller.clientId;
     requireAdmin(access, caller, 'read', clock.now());
     return caller;
   };

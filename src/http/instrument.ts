@@ -3,18 +3,19 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { RequestContext } from '../core/audit-record.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ClientIp } from './client-ip.ts';
 import { sendProblem } from './problem.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import { requestContext } from './request-context.ts';
 
 export interface InstrumentOptions {
   readonly metrics: Pick<Metrics, 'requestSeconds' | 'inFlight'>;
   /** Counted up and down; default: that of all listeners without one of their own. */
   readonly inFlight?: { requests: number };
-  readonly logger: Logger;
+  readonly refusals: RefusalLog;
   readonly clientIp: ClientIp;
+  readonly onRefused?: ((error: BrokerError, context: RequestContext) => void) | undefined;
 }
 
 /** Sends an answer, or throws. */
@@ -40,13 +41,20 @@ export type Instrument = (
 export function instrument({
   metrics,
   inFlight = metrics.inFlight.others,
-  logger,
+  refusals,
   clientIp,
+  onRefused,
 }: InstrumentOptions): Instrument {
   return (name, handler, sendError = sendProblem) => {
     const durations = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((status_class) =>
       lazily(() => metrics.requestSeconds.child({ route: name, status_class })),
     );
+    const noted = (error: unknown, context: RequestContext | undefined): BrokerError => {
+      const failure = error instanceof BrokerError ? error : new BrokerError('internal_error');
+      refusals.note(failure, error, name, context);
+      if (context !== undefined) onRefused?.(failure, context);
+      return failure;
+    };
     return async function route(req, res) {
       const startedAt = performance.now();
       inFlight.requests += 1;
@@ -55,7 +63,7 @@ export function instrument({
         context = requestContext(req, name, clientIp);
         await handler(req, res, context);
       } catch (error) {
-        const failure = noteError(error, context, name, logger);
+        const failure = noted(error, context);
         if (res.headersSent) res.destroy();
         else sendError(res, failure, context?.requestId ?? '');
       } finally {
@@ -66,25 +74,6 @@ export function instrument({
       }
     };
   };
-}
-
-function noteError(
-  error: unknown,
-  context: RequestContext | undefined,
-  route: string,
-  logger: Logger,
-): BrokerError {
-  const problem = error instanceof BrokerError ? error : new BrokerError('internal_error');
-  const requestId = context?.requestId ?? '';
-  const event = { requestId, route, code: problem.code, reason: problem.reason };
-  if (problem.status < 500) logger.info(event, 'refused');
-  else logger.error({ ...event, err: causeWorthKnowing(error, problem) }, 'failed');
-  return problem;
-}
-
-/** In an outage every request fails alike: where in the code adds nothing to the code, and a stack each is a flood. */
-function causeWorthKnowing(error: unknown, { code, cause }: BrokerError): unknown {
-  return code === 'internal_error' ? error : cause;
 }
 
 /** A series appears once there is something to count: empty ones only make the page longer. */

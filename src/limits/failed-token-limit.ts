@@ -24,6 +24,7 @@ export class FailedTokenLimit implements TokenValidator {
   readonly #rate: Rate;
   readonly #failures: KeyedBuckets;
   readonly #onRefused: () => void;
+  readonly #charged = new WeakSet<BrokerError>();
 
   constructor({ validator, rate, clock, onRefused }: FailedTokenLimitOptions) {
     this.#validator = validator;
@@ -49,12 +50,24 @@ export class FailedTokenLimit implements TokenValidator {
     });
   }
 
+  /**
+   * Counts a request without a token, or with something else in its place, like a bad token: it is never shown to
+   * `validate`. Other refusals, and those counted there, count for nothing here.
+   */
+  noteRefusal(error: BrokerError, source: string): void {
+    if (error.code !== 'token_missing' && error.code !== 'token_malformed') return;
+    if (!this.#charged.has(error)) this.#failures.of(addressBlock(source)).take();
+  }
+
   async #verify(token: string, source: string, block: string): Promise<Caller> {
     try {
       return await this.#validator.validate(token, source);
     } catch (error) {
       // Keys that cannot be fetched are no fault of the token.
-      if (error instanceof BrokerError && error.status === 401) this.#failures.of(block).take();
+      if (error instanceof BrokerError && error.status === 401) {
+        this.#charged.add(error);
+        this.#failures.of(block).take();
+      }
       throw error;
     }
   }

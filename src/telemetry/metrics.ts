@@ -42,6 +42,10 @@ export interface Readings {
     readonly ageSeconds: number | undefined;
   };
   readonly cache: () => { readonly entries: number; readonly bytes: number };
+  /** Undefined where records are on no disk. */
+  readonly auditDisk: () =>
+    | { readonly freeBytes: number; readonly reserveBytes: number }
+    | undefined;
   /** Seconds since the last successful fetch, per pool; absent before the first. */
   readonly keyAges: () => Iterable<readonly [pool: string, seconds: number]>;
 }
@@ -188,7 +192,7 @@ export function createMetrics(build: BuildInfo) {
     }),
     repeatedDenials: new Counter({
       name: 'tokenbroker_audit_repeated_denials_total',
-      help: 'Denied requests that share an audit record with equal ones.',
+      help: 'Refused requests that share an audit record with others like them.',
       registers,
     }),
     auditSeconds: new HotHistogram({
@@ -202,7 +206,10 @@ export function createMetrics(build: BuildInfo) {
 }
 
 /** Registers the gauges that ask their owners; called once everything exists. */
-export function registerReadings(registry: Registry, { policy, cache, keyAges }: Readings): void {
+export function registerReadings(
+  registry: Registry,
+  { policy, cache, auditDisk, keyAges }: Readings,
+): void {
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
@@ -222,6 +229,16 @@ export function registerReadings(registry: Registry, { policy, cache, keyAges }:
   );
   gauge('tokenbroker_credential_cache_entries', 'Sessions in the cache.', () => cache().entries);
   gauge('tokenbroker_credential_cache_bytes', 'Estimated size of the cache.', () => cache().bytes);
+  gauge(
+    'tokenbroker_audit_disk_free_bytes',
+    'Space on the disk of the audit log.',
+    () => auditDisk()?.freeBytes,
+  );
+  gauge(
+    'tokenbroker_audit_disk_reserve_bytes',
+    'Space that is kept for the records of administrators.',
+    () => auditDisk()?.reserveBytes,
+  );
   new Gauge({
     name: 'tokenbroker_jwks_age_seconds',
     help: 'Time since the key set of a pool was last fetched.',

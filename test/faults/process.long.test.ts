@@ -1,5 +1,10 @@
 import { auditRows } from '../../faults/rows/audit.ts';
 import { processRows } from '../../faults/rows/process.ts';
+import { strangerRows } from '../../faults/rows/strangers.ts';
 import { describeFaults } from './describe-faults.ts';
 
-describeFaults('faults of the disk and the process', [...auditRows, ...processRows]);
+describeFaults('faults of the disk and the process', [
+  ...auditRows,
+  ...strangerRows,
+  ...processRows,
+]);

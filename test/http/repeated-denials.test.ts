@@ -90,7 +90,7 @@ describe('a caller that is denied again and again', () => {
   });
 
   it('is served as soon as a mapping allows it, and recorded in full when that is gone', async () => {
-    broker = await startBrokerFixture();
+    broker = await startBrokerFixture({ refusalWindowMs: 10_000 });
     const ask = asker(broker.token('stranger'));
     await times(3, ask);
     const mapping = allow('for-stranger', 'stranger', { role: roleNamed('orders-writer') });
@@ -103,7 +103,7 @@ describe('a caller that is denied again and again', () => {
   });
 
   it('shares no record with another token of the same caller', async () => {
-    broker = await startBrokerFixture();
+    broker = await startBrokerFixture({ refusalWindowMs: 10_000 });
     await times(3, asker(broker.token('stranger')));
     await times(3, asker(broker.token('stranger')));
     await broker.stopBroker();
@@ -113,7 +113,7 @@ describe('a caller that is denied again and again', () => {
 
 describe('a broker that ends', () => {
   it('writes the counts of its open windows first', async () => {
-    broker = await startBrokerFixture();
+    broker = await startBrokerFixture({ refusalWindowMs: 10_000 });
     const answers = await times(5, asker(broker.token('stranger')));
     await broker.stopBroker();
     for (const answer of answers) broker.auditRecordOf(answer);

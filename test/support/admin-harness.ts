@@ -20,6 +20,7 @@ import { adminApp } from '../../src/http/admin-app.ts';
 import { admission } from '../../src/http/admission.ts';
 import { clientIp } from '../../src/http/client-ip.ts';
 import { instrument } from '../../src/http/instrument.ts';
+import { RefusalLog } from '../../src/http/refusal-log.ts';
 import { startListener } from '../../src/http/server.ts';
 import {
   type DynamoDbServer,
@@ -195,7 +196,7 @@ export async function startAdmin({
     issuers: new Map(pools.userPools.map(({ pool, issuer: iss }) => [pool, iss])),
     route: instrument({
       metrics,
-      logger: createLogger({ level: 'silent' }),
+      refusals: new RefusalLog({ logger: createLogger({ level: 'silent' }), clock }),
       clientIp: clientIp([]),
     }),
     admit: admission({ allowedHosts: new Set() }),

@@ -50,6 +50,11 @@ export interface BrokerFixtureOptions {
   readonly timeouts?: BrokerOptions['timeouts'];
   /** Default: none, for it is the tests that keep this process busy. */
   readonly eventLoopDelayMs?: () => number;
+  /**
+   * How long refusals that are alike share a record. Default 0: on the real clock each has one of its own, unless
+   * they come at the same moment.
+   */
+  readonly refusalWindowMs?: number;
 }
 
 export interface LoggedEvent {
@@ -134,6 +139,7 @@ export async function startBrokerFixture(
       }),
       clock,
       eventLoopDelayMs: options.eventLoopDelayMs ?? (() => 0),
+      refusalWindowMs: options.refusalWindowMs ?? (options.clock === undefined ? 0 : 10_000),
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
     const urls = await broker.start();

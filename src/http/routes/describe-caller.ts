@@ -31,6 +31,7 @@ export function describeCaller(options: DescribeCallerOptions): RouteHandler {
     const { role } = readQuery(req, callerQuery);
     const token = bearerToken(req.headers.authorization);
     const caller = await validator.validate(token, context.sourceIp);
+    context.client = caller.clientId;
     limit.charge(caller);
     const snapshot = policy.current();
     const now = clock.now();

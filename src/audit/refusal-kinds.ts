@@ -1,0 +1,143 @@
+/** Which refusals share an audit record: who may make records of their own, and how many. */
+
+import { addressBlock } from '../core/address-block.ts';
+import type {
+  AuditedToken,
+  AuditRecord,
+  ExchangeRecord,
+  MappingChangeRecord,
+} from '../core/audit-record.ts';
+
+export type RefusalRecord = ExchangeRecord | MappingChangeRecord;
+
+export interface RefusalKind {
+  /** Refusals with this key are counted together. */
+  readonly key: string;
+  /** What all of them have in common with the first one, for the record that counts them. */
+  readonly common: (first: RefusalRecord) => RefusalRecord;
+}
+
+export interface RefusalKinds {
+  readonly by: 'stranger' | 'caller';
+  /** One caller, or everybody who has proven nothing. */
+  readonly group: string;
+  /** Kinds that the group may have at a time. */
+  readonly maxKinds: number;
+  readonly own: RefusalKind;
+  /** For what the group does beyond that. */
+  readonly overflow: RefusalKind;
+}
+
+/** Of all strangers together, and of one caller. Beyond that there is one kind for each code. */
+const maxKindsOf = { stranger: 32, caller: 64 } as const;
+
+/**
+ * Undefined for what has a record of its own each time. What a stranger can vary must not make records: before
+ * authentication, the block of the address and the code are all that tells refusals apart.
+ */
+export function refusalKinds(record: AuditRecord): RefusalKinds | undefined {
+  if (!isRefusal(record)) return undefined;
+  return isProven(record.token) ? callersKinds(record, record.token) : strangersKinds(record);
+}
+
+/** Whether a token has proven who asked. */
+function isProven(token: AuditedToken | undefined): token is AuditedToken {
+  return token?.issuer !== undefined;
+}
+
+function isRefusal(record: AuditRecord): record is RefusalRecord {
+  const proven = isProven(record.token);
+  switch (record.type) {
+    case 'exchange':
+      return record.outcome === 'denied' || (record.outcome === 'failed' && !proven);
+    case 'mapping_change': {
+      // What follows the record of an authorized change belongs to that one, whatever came of it.
+      const wasAuthorized = record.baseVersion !== undefined || record.after !== null;
+      return !wasAuthorized && (record.outcome === 'refused' || !proven);
+    }
+    case 'explain':
+      return false;
+  }
+}
+
+function strangersKinds(record: RefusalRecord): RefusalKinds {
+  const block = addressBlock(record.sourceIp);
+  return {
+    by: 'stranger',
+    group: '',
+    maxKinds: maxKindsOf.stranger,
+    own: {
+      key: keyOf(record, block),
+      common: (first) => reduced(first, { sourceIp: block }),
+    },
+    overflow: {
+      key: keyOf(record, several),
+      common: (first) => reduced(first, { sourceIp: several }),
+    },
+  };
+}
+
+function callersKinds(record: RefusalRecord, token: AuditedToken): RefusalKinds {
+  const { issuer, pool, clientId, subject } = token;
+  const group = JSON.stringify([issuer, pool, clientId, subject]);
+  const overflow: RefusalKind = {
+    key: keyOf(record, group),
+    common: (first) =>
+      reduced(first, {
+        sourceIp: several,
+        token: { sha256: several, issuer, pool, clientId, subject },
+      }),
+  };
+  const own: RefusalKind = {
+    // Everything that a record says, but for when and under which id: what is added to records one day counts too.
+    key: JSON.stringify({ ...record, time: undefined, requestId: undefined }),
+    common: (first) => first,
+  };
+  return {
+    by: 'caller',
+    group,
+    maxKinds: maxKindsOf.caller,
+    own: record.code === 'rate_limited' ? overflow : own,
+    overflow,
+  };
+}
+
+function keyOf({ type, outcome, code }: RefusalRecord, whose: string): string {
+  return JSON.stringify([type, outcome, code, whose]);
+}
+
+/** Stands in a record of refusals that differ in this member. */
+export const several = '*';
+
+function reduced(
+  first: RefusalRecord,
+  shared: { readonly sourceIp: string; readonly token?: AuditedToken },
+): RefusalRecord {
+  const { time, requestId, code } = first;
+  const common = { time, requestId, route: several, peerIp: several, code, ...shared };
+  return first.type === 'exchange'
+    ? { type: first.type, outcome: first.outcome, ...common }
+    : {
+        type: first.type,
+        outcome: first.outcome,
+        ...common,
+        actorProven: shared.token !== undefined,
+        action: several,
+        before: null,
+        after: null,
+      };
+}
+
+const maxStrangersText = 256;
+
+/** What a stranger wrote is kept short: it may be anything. */
+export function strangersRecord(record: RefusalRecord): RefusalRecord {
+  const userAgent = record.userAgent?.slice(0, maxStrangersText);
+  if (record.type === 'mapping_change') {
+    return { ...record, userAgent, mappingId: record.mappingId?.slice(0, maxStrangersText) };
+  }
+  const { role, durationSeconds } = record.request ?? {};
+  const isShort = role !== undefined && role.length <= maxStrangersText;
+  const request = record.request && { role: isShort ? role : undefined, durationSeconds };
+  return { ...record, userAgent, request };
+}
