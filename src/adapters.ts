@@ -56,6 +56,7 @@ export function createAdapters(options: AdapterOptions) {
     }),
     clock,
     maxEntries: config.cache.maxEntries,
+    maxEntriesPerCaller: config.cache.maxEntriesPerCaller,
     maxBytes: config.cache.maxBytes,
     maxRenewals: config.cache.maxBackgroundRefreshes,
     observer: observe.cache,

@@ -353,6 +353,12 @@ export const configSchema = z.strictObject({
   cache: z
     .strictObject({
       maxEntries: z.int().min(1).max(1_000_000).default(10_000).describe('Sessions to keep.'),
+      maxEntriesPerCaller: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(16)
+        .describe('Sessions to keep for one caller: roles, durations, names and policies.'),
       maxBytes: z
         .int()
         .min(65_536)

@@ -116,6 +116,11 @@ export const errorCodes = {
     title: 'The role mappings are too old to rely on',
     retryAfterSeconds: 30,
   },
+  policy_changed: {
+    status: 503,
+    title: 'The role mappings changed while the session was made',
+    retryAfterSeconds: 1,
+  },
   table_unavailable: {
     status: 503,
     title: 'The role-mapping table cannot be reached',

@@ -4,6 +4,7 @@
  * Every wire form calls it; they differ in how they read the request and how they print the outcome.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   type AuditedToken,
   auditedCredentials,
@@ -19,7 +20,7 @@ import type { Clock } from './clock.ts';
 import type { IssueResult } from './credentials.ts';
 import { type Decision, decide, type RoleRequest } from './decide.ts';
 import { BrokerError } from './errors.ts';
-import type { CompiledMapping } from './policy-snapshot.ts';
+import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import type {
   AuditLog,
   CallerLimit,
@@ -77,7 +78,25 @@ export function createExchange({
 }: ExchangeParts): Exchange {
   return async function exchange(context, read) {
     const findings = new Findings();
+    const refuse = async (thrown: unknown): Promise<never> => {
+      const error = asCallersFault(thrown, findings.request);
+      if (isUnread(error)) findings.request = undefined;
+      await audit.record(refusalRecord(context, findings, error, clock.now()));
+      throw error;
+    };
+    const planNow = (caller: Caller, request: ExchangeRequest): SessionPlan => {
+      const snapshot = policy.current();
+      findings.snapshot = snapshot;
+      const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
+      findings.mapping = decision.kind === 'ambiguous' ? undefined : decision.mapping;
+      const { mapping, session } = requireAllowed(decision);
+      const plan = requireWished(wishedSession(mapping, session, request));
+      findings.plan = plan;
+      return plan;
+    };
+
     let result: ExchangeResult;
+    let requireStillPlanned: () => void;
     try {
       const request = await read();
       findings.request = request;
@@ -87,24 +106,25 @@ export function createExchange({
       context.client = caller.clientId;
       limit.charge(caller);
 
-      const snapshot = policy.current();
-      findings.policyRevision = snapshot.revision;
-      const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
-      findings.mapping = decision.kind === 'ambiguous' ? undefined : decision.mapping;
-      const { mapping, session } = requireAllowed(decision);
-      const plan = requireWished(wishedSession(mapping, session, request));
-      findings.plan = plan;
-
+      const plan = planNow(caller, request);
       requireAudience(caller);
-      result = { plan, issued: await issuer.issue(plan, request.token) };
+      requireStillPlanned = () => requireSamePlan(plan, planNow(caller, request));
+
+      const issuing = issuer.issue(plan, request.token);
+      result = { plan, issued: await issuing };
+      // A freeze may have come while STS was asked: nothing is answered by an older decision (T66).
+      if (issuing instanceof Promise) requireStillPlanned();
     } catch (thrown) {
-      const error = asCallersFault(thrown, findings.request);
-      if (isUnread(error)) findings.request = undefined;
-      await audit.record(refusalRecord(context, findings, error, clock.now()));
-      throw error;
+      return refuse(thrown);
     }
     // Audit before replying: a credential that cannot be accounted for must not leave the process.
     await audit.record(issueRecord(context, findings, result, clock.now()));
+    try {
+      // Or while the record waited for its disk. The snapshot is one object until the policy changes.
+      if (policy.current() !== findings.snapshot) requireStillPlanned();
+    } catch (thrown) {
+      return refuse(thrown);
+    }
     return result;
   };
 }
@@ -113,7 +133,8 @@ export function createExchange({
 class Findings {
   request: ExchangeRequest | undefined;
   caller: Caller | undefined;
-  policyRevision: number | undefined;
+  /** What was decided by last. */
+  snapshot: PolicySnapshot | undefined;
   mapping: CompiledMapping | undefined;
   plan: SessionPlan | undefined;
 }
@@ -153,6 +174,15 @@ function requireAllowed(decision: Decision): Extract<Decision, { kind: 'allow' }
       });
     }
   }
+}
+
+/** Another session may be allowed by now, but it is not the one that STS made. */
+function requireSamePlan(made: SessionPlan, now: SessionPlan): void {
+  if (made === now || isDeepStrictEqual(made, now)) return;
+  throw new BrokerError('policy_changed', {
+    detail:
+      'The role mapping was edited while the session was made. Try again after the time in Retry-After.',
+  });
 }
 
 function requireWished(wished: WishedSession): SessionPlan {
@@ -249,7 +279,7 @@ function recordOf(
   now: number,
   { outcome, code, reason, session, credentials }: Outcome,
 ): ExchangeRecord {
-  const { request, policyRevision, mapping } = findings;
+  const { request, snapshot, mapping } = findings;
   return {
     type: 'exchange',
     time: new Date(now).toISOString(),
@@ -263,7 +293,7 @@ function recordOf(
     reason,
     token: tokenOf(findings),
     request: request && auditedRequest(request),
-    policyRevision,
+    policyRevision: snapshot?.revision,
     mapping: mapping && auditedMapping(mapping),
     session,
     credentials,

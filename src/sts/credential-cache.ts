@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { principalKey } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
@@ -13,7 +14,8 @@ import { leastRemainingMs, minRemainingMs, renewalRemainingMs } from './session-
  * - `hit`, `stale`: answered from the cache; stale ones because STS is failing.
  * - `miss`, `joined`: needed an exchange; joined one that was already under way.
  * - `renewed`, `renewal_failed`: ends of background renewals.
- * - `expired`, `withdrawn`, `purged`, `displaced`: why entries left: too little life, refused by STS, purge, bounds.
+ * - `expired`, `withdrawn`, `purged`, `displaced`, `surplus`: why entries left: too little life, refused by STS,
+ *   purge, bounds, the bound of one caller.
  */
 export const cacheEvents = [
   'hit',
@@ -26,6 +28,7 @@ export const cacheEvents = [
   'withdrawn',
   'purged',
   'displaced',
+  'surplus',
 ] as const;
 export type CacheEvent = (typeof cacheEvents)[number];
 
@@ -33,6 +36,8 @@ export interface CredentialCacheOptions {
   readonly issuer: CredentialIssuer;
   readonly clock: Clock;
   readonly maxEntries?: number;
+  /** Of one caller; one more takes the place of the one that was made first. */
+  readonly maxEntriesPerCaller?: number;
   /** Of session tokens and what belongs to them, by estimate. */
   readonly maxBytes?: number;
   /** Background renewals under way at a time; callers who wait for credentials are not counted. */
@@ -52,9 +57,12 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   readonly #issuer: CredentialIssuer;
   readonly #clock: Clock;
   readonly #maxRenewals: number;
+  readonly #maxEntriesPerCaller: number;
   readonly #random: () => number;
   readonly #observe: (event: CacheEvent) => void;
   readonly #entries: LRUCache<string, Entry>;
+  /** The keys of each caller's entries, in the order in which they were made. */
+  readonly #keysOfCallers = new Map<string, Set<string>>();
   /** The same entries, by access key id. */
   readonly #byAccessKey = new Map<string, Entry>();
   readonly #exchanges = new SingleFlight<string, Entry>();
@@ -69,6 +77,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     issuer,
     clock,
     maxEntries = 10_000,
+    maxEntriesPerCaller = 16,
     maxBytes = 64 * 1024 * 1024,
     maxRenewals = 20,
     random = Math.random,
@@ -77,15 +86,17 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     this.#issuer = issuer;
     this.#clock = clock;
     this.#maxRenewals = maxRenewals;
+    this.#maxEntriesPerCaller = maxEntriesPerCaller;
     this.#random = random;
     this.#observe = observer ?? (() => {});
     this.#entries = new LRUCache({
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: sizeBytes,
-      dispose: (entry, _key, reason) => {
+      dispose: (entry, key, reason) => {
         const { accessKeyId } = entry.session.credentials;
         if (this.#byAccessKey.get(accessKeyId) === entry) this.#byAccessKey.delete(accessKeyId);
+        if (reason !== 'set') this.#forget(key, entry);
         if (reason === 'evict') this.#observe('displaced');
       },
     });
@@ -167,9 +178,10 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   }
 
   async #obtain(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
+    const asked: Asked = { key, plan, token, purges: this.#purges };
     for (let joins = 0; joins < maxJoins; joins += 1) {
       const running = this.#exchanges.running(key);
-      if (running === undefined) return this.#led(this.#sharedExchange(key, plan, token));
+      if (running === undefined) return this.#led(this.#sharedExchange(asked));
       const leader = this.#leaders.get(key);
       try {
         return await this.#joined(running, plan);
@@ -182,7 +194,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     const own = `${key} ${plan.caller.tokenSha256}`;
     const running = this.#exchanges.running(own);
     if (running !== undefined) return this.#joined(running, plan);
-    return this.#led(this.#exchanges.run(own, () => this.#exchange(key, plan, token)));
+    return this.#led(this.#exchanges.run(own, () => this.#exchange(asked)));
   }
 
   async #joined(running: Promise<Entry>, plan: SessionPlan): Promise<IssueResult> {
@@ -204,7 +216,8 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     // STS would refuse a token that ends on the way.
     if (plan.caller.expiresAt - this.#clock.now() <= leastRemainingMs) return;
     this.#renewals += 1;
-    this.#sharedExchange(key, plan, token, 'background')
+    const urgency = 'background';
+    this.#sharedExchange({ key, plan, token, urgency, purges: this.#purges })
       .then(
         () => this.#observe('renewed'),
         () => this.#observe('renewal_failed'),
@@ -214,33 +227,23 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
       });
   }
 
-  #sharedExchange(
-    key: string,
-    plan: SessionPlan,
-    token: string,
-    urgency?: Urgency,
-  ): Promise<Entry> {
+  #sharedExchange(asked: Asked): Promise<Entry> {
+    const { key, plan } = asked;
     this.#leaders.set(key, plan.caller.tokenSha256);
     return this.#exchanges.run(key, async () => {
       try {
-        return await this.#exchange(key, plan, token, urgency);
+        return await this.#exchange(asked);
       } finally {
         this.#leaders.delete(key);
       }
     });
   }
 
-  async #exchange(
-    key: string,
-    plan: SessionPlan,
-    token: string,
-    urgency?: Urgency,
-  ): Promise<Entry> {
-    const purges = this.#purges;
+  async #exchange({ key, plan, token, urgency, purges }: Asked): Promise<Entry> {
     try {
       const { session } = await this.#issuer.issue(plan, token, urgency);
       const entry = this.#newEntry(plan, session);
-      // What was purged must not come back by an exchange that began before.
+      // What was purged must not come back by a request that was decided before.
       if (purges === this.#purges) this.#keep(key, entry);
       return entry;
     } catch (error) {
@@ -252,8 +255,33 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   #keep(key: string, entry: Entry): void {
     this.#entries.set(key, entry);
     // One that is larger than the whole cache is not kept.
-    if (this.#entries.peek(key) !== entry) return;
+    if (this.#entries.peek(key) !== entry) {
+      this.#forget(key, entry);
+      return;
+    }
     this.#byAccessKey.set(entry.session.credentials.accessKeyId, entry);
+    this.#makeRoom(key, principalKey(entry.plan.caller));
+  }
+
+  /** Whoever thinks of ever new durations, names and policies displaces their own sessions, and nobody else's (T67). */
+  #makeRoom(key: string, caller: string): void {
+    const keys = this.#keysOfCallers.get(caller) ?? new Set();
+    this.#keysOfCallers.set(caller, keys);
+    keys.delete(key);
+    keys.add(key);
+    for (const oldest of keys) {
+      if (keys.size <= this.#maxEntriesPerCaller) break;
+      keys.delete(oldest);
+      this.#entries.delete(oldest);
+      this.#observe('surplus');
+    }
+  }
+
+  #forget(key: string, { plan }: Entry): void {
+    const caller = principalKey(plan.caller);
+    const keys = this.#keysOfCallers.get(caller);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#keysOfCallers.delete(caller);
   }
 
   #noteFailure(key: string, error: unknown): void {
@@ -293,6 +321,15 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   #isPaused(entry: Entry): boolean {
     return this.#clock.monotonic() < entry.pausedUntil;
   }
+}
+
+interface Asked {
+  readonly key: string;
+  readonly plan: SessionPlan;
+  readonly token: string;
+  readonly urgency?: Urgency;
+  /** How many purges there had been when the session was asked for. */
+  readonly purges: number;
 }
 
 interface Entry {

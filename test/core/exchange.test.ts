@@ -7,6 +7,7 @@ import {
   type ExchangeParts,
   type ExchangeRequest,
 } from '../../src/core/exchange.ts';
+import type { PolicySnapshot } from '../../src/core/policy-snapshot.ts';
 import type { CredentialIssuer } from '../../src/core/ports.ts';
 import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import type { SessionPlan } from '../../src/core/session.ts';
@@ -15,6 +16,7 @@ import {
   type CallerParts,
   caller,
   claimRef,
+  domainPool,
   mapping,
   roleArn,
   snapshotOf,
@@ -639,13 +641,13 @@ describe('a caller beyond its limit', () => {
 
 describe('the decision', () => {
   it('is made anew for every request, on the policy in force at that moment', async () => {
-    const policies = [[mapping('orders')], [mapping('orders'), deny], [mapping('orders')]];
+    let inForce = snapshotOf(mapping('orders'));
     const by = caller();
     const records: AuditRecord[] = [];
     const run = createExchange({
       validator: { validate: () => by },
       limit: { charge: () => undefined },
-      policy: { current: () => snapshotOf(...(policies.shift() ?? [])) },
+      policy: { current: () => inForce },
       issuer: { issue: (plan) => ({ session: issuedFor(plan), cached: true }) },
       audit: {
         record(record) {
@@ -657,7 +659,9 @@ describe('the decision', () => {
     });
     const request = { token, role: undefined, durationSeconds: undefined };
     await run(context, () => request);
+    inForce = snapshotOf(mapping('orders'), deny);
     await expect(run(context, () => request)).rejects.toMatchObject({ code: 'access_denied' });
+    inForce = snapshotOf(mapping('orders'));
     await run(context, () => request);
     expect(records).toMatchObject([
       { outcome: 'issued' },
@@ -677,5 +681,89 @@ describe('the decision', () => {
     };
     const { records } = await exchange({ policy: [expiring], parts: { clock, validator } });
     expect(records).toMatchObject([{ outcome: 'denied', reason: 'mapping_expired' }]);
+  });
+});
+
+describe('a policy that changes while an exchange is under way', () => {
+  const orders = mapping('orders');
+  const edited = mapping('orders', { session: { durationSeconds: 900 } });
+  const changes: readonly (readonly [string, () => PolicySnapshot, string, string | undefined])[] =
+    [
+      ['freezes the caller', () => snapshotOf(orders, deny), 'access_denied', 'explicit_deny'],
+      ['loses the mapping', () => snapshotOf(), 'access_denied', 'no_mapping'],
+      ['has another session for it', () => snapshotOf(edited), 'policy_changed', undefined],
+      ['is too old to rely on', refusing(failedWith('policy_stale')), 'policy_stale', undefined],
+    ];
+
+  /** The policy changes before this port answers. */
+  async function changedDuring(port: 'issuer' | 'audit', later: () => PolicySnapshot) {
+    const before = snapshotOf(orders);
+    let current = () => before;
+    const records: AuditRecord[] = [];
+    const pass = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      current = later;
+    };
+    const { result, error } = await exchange({
+      parts: {
+        policy: { current: () => current() },
+        issuer: {
+          async issue(plan) {
+            if (port === 'issuer') await pass();
+            return { session: issuedFor(plan), cached: false };
+          },
+        },
+        audit: {
+          async record(record) {
+            records.push(record);
+            if (port === 'audit') await pass();
+          },
+        },
+      },
+    });
+    return { result, error, records };
+  }
+
+  it.each(changes)(
+    'T66: and %s is what the answer and the record go by, after STS was asked',
+    async (_change, later, code, reason) => {
+      const { result, error, records } = await changedDuring('issuer', later);
+      expect(result).toBeUndefined();
+      expect(brokerError(error).code).toBe(code);
+      expect(records).toMatchObject([{ code, reason }]);
+      expect(records.map(({ outcome }) => outcome)).not.toContain('issued');
+    },
+  );
+
+  it.each(changes)(
+    'T66: and %s keeps back what was recorded as issued already, and says so in a second record',
+    async (_change, later, code, reason) => {
+      const { result, error, records } = await changedDuring('audit', later);
+      expect(result).toBeUndefined();
+      expect(brokerError(error).code).toBe(code);
+      expect(records).toMatchObject([{ outcome: 'issued' }, { code, reason }]);
+    },
+  );
+
+  it('but leaves this session as it is has it answered, with one record', async () => {
+    for (const port of ['issuer', 'audit'] as const) {
+      const { result, records } = await changedDuring(port, () =>
+        snapshotOf(orders, mapping('others', { principal: { pool: domainPool, group: 'others' } })),
+      );
+      expect(result?.plan.mappingId).toBe('orders');
+      expect(records).toMatchObject([{ outcome: 'issued' }]);
+    }
+  });
+
+  it('is not asked for again by what did not wait', async () => {
+    let asked = 0;
+    const snapshot = snapshotOf(orders);
+    const current = () => {
+      asked += 1;
+      return snapshot;
+    };
+    await exchange({ parts: { policy: { current } } });
+    // Once to decide, once to see that it is still the same one.
+    expect(asked).toBe(2);
   });
 });

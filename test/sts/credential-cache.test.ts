@@ -255,6 +255,41 @@ describe('bounds', () => {
     expect(cache.size).toBeLessThanOrEqual(40_000 / 4000);
   });
 
+  it('T67: of one caller displace nobody else, whatever the caller thinks of', async () => {
+    const { cache, ask, server, count } = await start({ maxEntries: 100, maxEntriesPerCaller: 4 });
+    const others = Array.from({ length: 20 }, (_, index) =>
+      planned({ caller: { subject: `other-${index}` } }),
+    );
+    for (const other of others) await ask(other);
+    for (let index = 0; index < 120; index += 1) {
+      await ask(planned({ durationSeconds: 900 + index }));
+      await ask(planned({ policy: `{"a":${index}}` }));
+      await ask(planned({ sessionName: `name-${index}`, caller: { sessionClaims: `${index}` } }));
+    }
+
+    expect([cache.size, count('displaced')]).toEqual([24, 0]);
+    expect(count('surplus')).toBe(360 - 4);
+    const before = server.calls.length;
+    for (const other of others) await ask(other);
+    expect(server.calls).toHaveLength(before);
+  });
+
+  it('T67: of one caller count what is there: renewed, purged and too large ones make no room twice', async () => {
+    const { cache, ask, count } = await start({ maxEntriesPerCaller: 2, maxBytes: 20_000 });
+    const [one, two, three] = [901, 902, 903].map((durationSeconds) =>
+      planned({ durationSeconds }),
+    );
+    await ask(one);
+    await ask(two);
+    await ask(planned({ policy: 'x'.repeat(20_000) }));
+    expect([cache.size, count('surplus')]).toEqual([2, 0]);
+    cache.purge(({ durationSeconds }) => durationSeconds === 901);
+    await ask(three);
+    expect([cache.size, count('surplus')]).toEqual([2, 0]);
+    await ask(one);
+    expect([cache.size, count('surplus')]).toEqual([2, 1]);
+  });
+
   it('let a session through that is too large to be kept', async () => {
     const { cache, ask } = await start({ maxBytes: 100 });
 
@@ -289,6 +324,27 @@ describe('a purge (T31)', () => {
 
     const { session } = await waiting;
     expect(askerOf(session.credentials.sessionToken).number).toBe(1);
+    expect(cache.size).toBe(0);
+  });
+
+  it('T66: keeps nothing of a request that was decided before it and exchanged after', async () => {
+    const { cache, hold, server } = await start();
+    const release = hold();
+    const leader = planned({}, 'refused');
+    const honest = server.script;
+    server.script = async (call, number) => {
+      const answered = await honest(call, number);
+      return call.token === leader.token ? failure(403, 'AccessDenied') : answered;
+    };
+    const refused = refusalOf(cache.issue(leader.plan, leader.token));
+    const waiting = cache.issue(plan, token);
+    await until(() => server.calls.length === 1);
+
+    cache.purge(() => true);
+    release();
+
+    expect((await refused).code).toBe('sts_access_denied');
+    await waiting;
     expect(cache.size).toBe(0);
   });
 });
