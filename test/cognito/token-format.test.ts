@@ -304,6 +304,8 @@ describe('the form of a token', () => {
     ['issued a year ahead', { exp: 31_536_600, iat: 31_536_000 }, 'token_not_yet_valid'],
     ['valid as far ahead as is tolerated', { exp: 3600, iat: 0, nbf: 30 }, 'accepted'],
     ['valid one second further ahead', { exp: 3600, iat: 0, nbf: 31 }, 'token_not_yet_valid'],
+    ['signed in as far ahead as is tolerated', { exp: 3600, iat: 0, auth_time: 30 }, 'accepted'],
+    ['signed in further ahead', { exp: 3600, iat: 0, auth_time: 31 }, 'token_not_yet_valid'],
   ])('T10: with 30 s of tolerance, a token %s', async (_name, offsets, expected) => {
     const nowSeconds = validation.clock.now() / 1000;
     const claims = Object.fromEntries(

@@ -340,6 +340,9 @@ describe('tokens that are not for this service', () => {
     ['a group name with a line feed', { 'cognito:groups': ['a\nb'] }],
     ['a group name in another normal form', { 'cognito:groups': ['caf\u0065\u0301'] }],
     ['groups that are null', { 'cognito:groups': null }],
+    ['an amr that is no list', { amr: 'mfa' }],
+    ['an amr with a number', { amr: ['mfa', 1] }],
+    ['an amr that is null', { amr: null }],
   ])('refuses %s', async (_name, changes) => {
     const validation = await start();
     expect(await verdict(validation.validator, accessToken(validation, changes))).toBe(

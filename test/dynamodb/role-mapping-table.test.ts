@@ -64,6 +64,16 @@ describe('an edit', () => {
     expect((await t.table.version('orders', 2)).mapping).toEqual(second);
   });
 
+  it('takes an editor for proven only where the item says so, and not by a look-alike', async () => {
+    const pk = 'MAPPING#orders';
+    const row = { pk, sk: 'CURRENT', version: 1, revision: 1, updatedBy: 'us-east-1_X/admin' };
+    const item = { ...row, action: 'create', mapping: JSON.stringify(mapping('orders')) };
+    for (const look of [{}, { actorProven: 'true' }, { actorProven: 1 }]) {
+      await t.putRaw({ ...item, ...look });
+      expect(await t.table.get('orders')).toMatchObject({ actorProven: false });
+    }
+  });
+
   it('continues the count of versions when a deleted mapping is created again', async () => {
     await t.create(mapping('orders'));
     await t.table.write({ id: 'orders', expectedVersion: 1, mapping: undefined, ...byAlice });
