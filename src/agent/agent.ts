@@ -13,9 +13,10 @@ import {
 import { type TokenSource, withToken } from '../client/token-source.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { type Gate, readTarget, refusals, requestGate } from './agent-request.ts';
+import { readTarget, refusals, requestGate } from './agent-request.ts';
 import { type Refusal, refusalOf, sendCredentials, sendRefusal } from './container-answer.ts';
 import { CredentialKeeper } from './credential-keeper.ts';
+import { limitStrangers } from './strangers.ts';
 
 export interface AgentOptions {
   /** Of the broker's api listener. */
@@ -49,10 +50,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const server = createServer(limits);
   server.maxConnections = maxConnections;
+  const strangers = limitStrangers(server, options.clock);
   const port = await listen(server, options.port);
   const gate = requestGate(port, authorization);
   server.on('request', (req, res) => {
-    answerTo(req, { gate, role, keepers }).then(
+    const refusal = gate(req);
+    if (refusal !== undefined) {
+      res.setHeader('Connection', 'close');
+      sendRefusal(res, refusal);
+      return;
+    }
+    strangers.knows(req.socket);
+    answerTo(req, { role, keepers }).then(
       (answer) => ('status' in answer ? sendRefusal(res, answer) : sendCredentials(res, answer)),
       (error: unknown) => {
         logger.error({ err: error }, 'request failed');
@@ -77,14 +86,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
 /** Never anything else: credentials must not be one secret away from the network. */
 const host = '127.0.0.1';
-const maxConnections = 256;
+/** Far more than strangers can hold for longer than a moment. */
+const maxConnections = 2_048;
 const maxRoles = 100;
 /** Java gives up after a second. */
 const longestWaitMs = 800;
 const limits = {
   maxHeaderSize: 16 * 1024,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
+  headersTimeout: 2_000,
+  requestTimeout: 2_000,
   // Node looks for those that are too slow every 30 s otherwise.
   connectionsCheckingInterval: 1_000,
 };
@@ -96,7 +106,6 @@ async function listen(server: Server, port: number): Promise<number> {
 }
 
 interface Lookup {
-  readonly gate: Gate;
   readonly role: string | undefined;
   /** By role; the empty text stands for the only role that the caller is allowed. */
   readonly keepers: LRUCache<string, CredentialKeeper, undefined>;
@@ -104,9 +113,9 @@ interface Lookup {
 
 async function answerTo(
   req: IncomingMessage,
-  { gate, role, keepers }: Lookup,
+  { role, keepers }: Lookup,
 ): Promise<Refusal | BrokerCredentials> {
-  const target = gate(req) ?? readTarget(req.url ?? '');
+  const target = readTarget(req.url ?? '');
   if ('status' in target) return target;
   if (role !== undefined && target.role !== undefined && target.role !== role) {
     return refusals.otherRole;
