@@ -3,6 +3,7 @@ import { auditRows } from './rows/audit.ts';
 import { capacityRows } from './rows/capacity.ts';
 import { keyRows } from './rows/keys.ts';
 import { overloadRows } from './rows/overload.ts';
+import { pipeliningRows } from './rows/pipelining.ts';
 import { processRows } from './rows/process.ts';
 import { strangerRows } from './rows/strangers.ts';
 import { stsRows } from './rows/sts.ts';
@@ -18,4 +19,5 @@ export const rows: readonly Row[] = [
   ...processRows,
   ...capacityRows,
   ...overloadRows,
+  ...pipeliningRows,
 ];

@@ -15,7 +15,12 @@ import { stsOutcomes } from './sts/web-identity-adapter.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
 /** What the parser and its surroundings refuse a connection with. */
-const connectionErrors = ['request_malformed', 'headers_too_large', 'request_timeout'] as const;
+const connectionErrors = [
+  'request_malformed',
+  'headers_too_large',
+  'request_timeout',
+  'pipelining',
+] as const;
 
 export function declareSeries(metrics: Metrics, config: Config): void {
   for (const { region } of config.sts.endpoints) {

@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isAnswered, noteRefusal } from './broken-connections.ts';
 import { probeHandshakes } from './handshake-probe.ts';
+import { oneAtATime, parseOneAtATime } from './pipelining.ts';
 import { rawProblem } from './problem.ts';
 import {
   readTlsFiles,
@@ -32,7 +33,7 @@ export interface ListenerOptions {
   readonly signal: AbortSignal;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts | undefined;
-  /** Called for each connection that broke the protocol, with the code that was answered. */
+  /** Called for each connection that broke the protocol, with the code that was answered; `pipelining`: none was. */
   readonly onConnectionError: (code: string) => void;
   /** Default: nobody is told. */
   readonly tlsObserver?: TlsObserver | undefined;
@@ -79,7 +80,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     signal,
     timeouts = defaultTimeouts,
   } = options;
-  const answer = guard === undefined ? app : guarded(app, guard);
+  const inTurn = oneAtATime({
+    answer: guard === undefined ? app : guarded(app, guard),
+    clock,
+    onCut: () => options.onConnectionError('pipelining'),
+  });
+  const { answer } = inTurn;
   const serverOptions: http.ServerOptions = {
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
@@ -102,6 +108,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
   server.maxConnections = maxConnections;
+  parseOneAtATime(server, tls === undefined ? 'connection' : 'secureConnection');
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseConnection(error, socket, options.onConnectionError);
   });
@@ -142,6 +149,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     close(graceMs) {
       release?.();
       probe?.stop();
+      inTurn.close();
       return new Promise((resolve) => {
         const cut = clock.after(graceMs, () => server.closeAllConnections());
         let sweep = clock.after(0, closeIdle);

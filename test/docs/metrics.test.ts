@@ -117,7 +117,7 @@ describe('docs/metrics.md', () => {
     const allowed: Readonly<Record<string, readonly string[]>> = {
       ...Object.fromEntries(listed),
       route: [...Object.keys(contract.paths), 'GET /v1/credentials', 'unmatched'],
-      code: Object.keys(errorCodes),
+      code: [...Object.keys(errorCodes), 'pipelining'],
       reason: [...denyReasons, 'none'],
       region: ['us-east-1'],
       pool: ['us-east-1_Test00001'],

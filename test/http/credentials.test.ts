@@ -199,9 +199,7 @@ describe('a thousand equal requests that find nothing cached', () => {
     const request = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${broker.token('reports')}\r\nContent-Type: application/json\r\nContent-Length: 51\r\n\r\n{"role":"reports-publisher","durationSeconds":1234}`;
     const before = broker.sts.requests.length;
     const results = await Promise.all(
-      Array.from({ length: 10 }, () =>
-        sendRaw(broker.urls.api, request.repeat(100), { answers: 100 }),
-      ),
+      Array.from({ length: 1000 }, () => sendRaw(broker.urls.api, request, { answers: 1 })),
     );
 
     const answers = results.flatMap((result) => result.answers);

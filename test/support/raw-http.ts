@@ -30,6 +30,8 @@ export interface RawOptions {
   readonly leave?: boolean;
   /** Says that nothing more will be sent, and goes on reading. */
   readonly halfClose?: boolean;
+  /** Sent in pieces of so many bytes, and the rest in one. Default: all at once. */
+  readonly pieces?: readonly number[];
 }
 
 /** Rejects if what is waited for does not come. */
@@ -58,7 +60,7 @@ export function sendRaw(
       reject(new Error(`no end after ${timeoutMs} ms; received: ${received.toString('latin1')}`));
     }, timeoutMs);
     socket.on('connect', () => {
-      socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+      for (const piece of inPieces(bytes, options.pieces)) socket.write(piece);
       if (options.leave === true) socket.destroySoon();
       if (options.halfClose === true) socket.end();
     });
@@ -72,6 +74,16 @@ export function sendRaw(
     // A server that closes while bytes are still arriving resets the connection: `close` follows.
     socket.on('error', () => undefined);
   });
+}
+
+function inPieces(bytes: string | Uint8Array, sizes: readonly number[] = []): readonly Buffer[] {
+  let rest = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
+  const pieces = sizes.map((size) => {
+    const piece = rest.subarray(0, size);
+    rest = rest.subarray(size);
+    return piece;
+  });
+  return [...pieces, rest].filter(({ length }) => length > 0);
 }
 
 function parseAnswers(bytes: Buffer, method: string): Omit<RawResult, 'closed'> {
