@@ -243,6 +243,8 @@ function createApps(options: AppsOptions): Apps {
     failed.noteRefusal(error, context.sourceIp);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
   const anyHost = admission({ allowedHosts: new Set() });
+  // Health checks and scrapers of older proxies speak it, and there is no secret and no body there.
+  const alsoHttp10 = admission({ allowedHosts: new Set(), http10: true });
   const { admin } = config;
   return {
     api: apiApp({
@@ -272,7 +274,7 @@ function createApps(options: AppsOptions): Apps {
       registry: metrics.registry,
       readiness: () => readiness(adapters, lifecycle),
       route: instrument(watching),
-      admit: anyHost,
+      admit: alsoHttp10,
     }),
     admin:
       admin &&

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import {
+  JwksError,
   parseJwks,
   retainSame,
   type SigningAlgorithm,
@@ -136,7 +137,10 @@ export class IssuerKeys {
       });
     }
     return new BrokerError('keys_unavailable', {
-      detail: 'Try again shortly; if it lasts, check that this service reaches the JWKS URI.',
+      detail:
+        this.#lastFailure instanceof JwksError
+          ? 'The key set at the JWKS URI was fetched and refused: the log of this service says why, and the issuer has to publish another.'
+          : 'Try again shortly; if it lasts, check that this service reaches the JWKS URI.',
       cause: this.#lastFailure,
     });
   }

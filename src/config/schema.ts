@@ -141,7 +141,9 @@ export const configSchema = z.strictObject({
       trustedProxies: z
         .array(cidr)
         .default([])
-        .describe('Networks whose X-Forwarded-For header is believed.'),
+        .describe(
+          'Networks whose X-Forwarded-For header is believed: those of the proxies alone, never of callers.',
+        ),
       maxBodyBytes: z
         .int()
         .min(256)

@@ -1,12 +1,14 @@
 /** The first check of every request: refuses what two servers could read differently. */
 
+import { isIPv6 } from 'node:net';
 import type { Request } from 'express';
 import { BrokerError } from '../core/errors.ts';
-import { forwardedAddresses } from './client-ip.ts';
 
 export interface AdmissionOptions {
   /** Lower-case host names, without port, that this listener answers for; empty accepts any. */
   readonly allowedHosts: ReadonlySet<string>;
+  /** Whether HTTP/1.0 is spoken too, in which a request need not say its Host. */
+  readonly http10?: boolean;
 }
 
 const maxHeaderFields = 64;
@@ -20,7 +22,6 @@ const singleFields: ReadonlyMap<string, number> = new Map(
     'content-type',
     'content-encoding',
     'transfer-encoding',
-    'x-forwarded-for',
   ].map((name, index) => [name, 1 << index]),
 );
 /** Origin form of plain segments: no empty or dot segments, nothing percent-encoded, no fragment. */
@@ -30,16 +31,16 @@ const plainTarget =
 /** @throws BrokerError when the request is not to be read any further. */
 export type Admission = (req: Request) => void;
 
-export function admission({ allowedHosts }: AdmissionOptions): Admission {
+export function admission({ allowedHosts, http10 = false }: AdmissionOptions): Admission {
   return function admit({ method, url, headers, rawHeaders, httpVersion }) {
     if (rawHeaders.length > maxHeaderFields * 2) throw new BrokerError('headers_too_large');
     if (url.length > maxTargetLength) throw new BrokerError('uri_too_long');
-    if (httpVersion !== '1.1') throw malformed('Use HTTP/1.1.');
+    requireVersion(httpVersion, http10);
     requireSingleFields(rawHeaders);
     if (!plainTarget.test(url)) throw malformed('Write the path plainly, in origin form.');
-    requireHost(headers.host, allowedHosts);
-    requirePlainFraming(method, headers);
-    requireAddresses(headers['x-forwarded-for']);
+    if (httpVersion === '1.1' || headers.host !== undefined)
+      requireHost(headers.host, allowedHosts);
+    requirePlainFraming(method, headers, httpVersion);
     if (headers.origin !== undefined) throw new BrokerError('origin_refused');
   };
 }
@@ -53,31 +54,46 @@ function requireSingleFields(rawHeaders: readonly string[]): void {
   }
 }
 
-function requireHost(host: string | undefined, allowed: ReadonlySet<string>): void {
-  if (host === undefined || host === '') throw malformed('Send a Host header.');
-  if (allowed.size === 0) return;
-  const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
-  if (!allowed.has(name)) throw new BrokerError('host_unknown');
+/**
+ * HTTP/1.0 has no chunks, no Host that must be there and no rules for whose connection stays open, which is what
+ * servers differ in; so it is for listeners whose requests have no body and no secret.
+ */
+function requireVersion(version: string, http10: boolean): void {
+  if (version === '1.1' || (version === '1.0' && http10)) return;
+  throw malformed(
+    'Use HTTP/1.1. In nginx: proxy_http_version 1.1; in HAProxy: http-check send ver HTTP/1.1.',
+  );
+}
+
+/** RFC 9112 section 3.2, RFC 3986 section 3.2.2: a name, an IPv4 address, or an IPv6 one in brackets. */
+const hostAndPort =
+  /^(?<host>\[(?<v6>[0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::\d{0,5})?$/;
+
+function requireHost(field: string | undefined, allowed: ReadonlySet<string>): void {
+  if (field === undefined || field === '') throw malformed('Send a Host header.');
+  const { host, v6 } = hostAndPort.exec(field)?.groups ?? {};
+  if (host === undefined || (v6 !== undefined && !isIPv6(v6))) {
+    throw malformed('Send a Host header that is a name or an address, with or without a port.');
+  }
+  if (allowed.size > 0 && !allowed.has(host.toLowerCase())) throw new BrokerError('host_unknown');
 }
 
 function requirePlainFraming(
   method: string,
   headers: Readonly<Record<string, string | string[] | undefined>>,
+  httpVersion: string,
 ): void {
   const { 'transfer-encoding': transferEncoding, 'content-length': contentLength } = headers;
   if (transferEncoding !== undefined && transferEncoding !== 'chunked') {
     throw malformed('Use no transfer coding but chunked.');
   }
-  if (headers['upgrade'] !== undefined) throw malformed('This service does not switch protocols.');
+  // RFC 9112 section 6.1: framing that a proxy of that version does not know.
+  if (transferEncoding !== undefined && httpVersion === '1.0') {
+    throw malformed('HTTP/1.0 has no transfer codings.');
+  }
   const hasBody = transferEncoding !== undefined || (contentLength ?? '0') !== '0';
   if (hasBody && (method === 'GET' || method === 'HEAD')) {
     throw malformed(`${method} requests have no body here.`);
-  }
-}
-
-function requireAddresses(forwardedFor: string | string[] | undefined): void {
-  if (forwardedFor !== undefined && forwardedAddresses(String(forwardedFor)) === undefined) {
-    throw malformed('X-Forwarded-For must be a list of IP addresses.');
   }
 }
 

@@ -1,6 +1,6 @@
 /** Which address a request came from, when proxies may stand in between. */
 
-import { isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6, SocketAddress } from 'node:net';
 import { cidrBlocks } from '../core/cidr-blocks.ts';
 import { BrokerError } from '../core/errors.ts';
 
@@ -17,8 +17,10 @@ export type ClientIp = (
 ) => ClientAddress;
 
 /**
- * X-Forwarded-For counts only when the peer is a trusted proxy, and then from the right up to the first
- * address that is not one: what is further left was written by whoever sent the request.
+ * X-Forwarded-For counts only when the peer is a trusted proxy, and then from the right: the nearest address that is
+ * not a trusted proxy's, for what is further left was written by whoever sent the request. Where there is none, or
+ * something that is no address comes before it (RFC 7239 section 6: `unknown`, `_hidden`), the peer is all that is
+ * known.
  */
 export function clientIp(trustedProxies: readonly string[]): ClientIp {
   const trusted = cidrBlocks(trustedProxies);
@@ -29,29 +31,41 @@ export function clientIp(trustedProxies: readonly string[]): ClientIp {
     if (peer === undefined) throw new BrokerError('request_malformed');
     const peerIp = plainAddress(peer);
     const believed = forwardedFor !== undefined && isTrusted(peerIp);
-    // Admission refuses a request whose field is not a list of addresses.
-    const sourceIp = believed ? lastUntrusted(forwardedFor, isTrusted) : undefined;
+    const sourceIp = believed ? nearestStranger(forwardedFor, isTrusted) : undefined;
     return { sourceIp: sourceIp ?? peerIp, peerIp };
   };
 }
 
-function lastUntrusted(
+function nearestStranger(
   forwardedFor: string,
   isTrusted: (address: string) => boolean,
 ): string | undefined {
-  const addresses = forwardedAddresses(forwardedFor);
-  return addresses?.findLast((address) => !isTrusted(address)) ?? addresses?.[0];
+  // Empty items of a list do not count (RFC 9110 section 5.6.1).
+  const items = forwardedFor.split(',').map((item) => item.trim());
+  const nearest = items.findLast((item) => {
+    const address = addressIn(item);
+    return item !== '' && (address === undefined || !isTrusted(address));
+  });
+  return addressIn(nearest ?? '');
 }
 
-/** The addresses in X-Forwarded-For, or undefined if something else stands there. */
-export function forwardedAddresses(forwardedFor: string): readonly string[] | undefined {
-  const addresses = forwardedFor.split(',').map((entry) => plainAddress(entry.trim()));
-  return addresses.every((address) => isIP(address) !== 0) ? addresses : undefined;
+/** An address as proxies write it: with a port or without, an IPv6 one in brackets or not. */
+const addressAndPort = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<v4>[0-9.]+))(?::\d{1,5})?$/;
+
+function addressIn(item: string): string | undefined {
+  const { v6, v4 } = addressAndPort.exec(item)?.groups ?? {};
+  const address = v6 ?? v4 ?? item;
+  if (isIP(address) !== (v4 === undefined ? 6 : 4) || address.includes('%')) return undefined;
+  return plainAddress(address);
 }
 
-/** IPv4 addresses that arrive on a dual-stack socket are written as IPv6 ones. */
+/** IPv4 addresses that arrive on a dual-stack socket are written as IPv6 ones; every address in one spelling. */
 function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  if (!address.includes(':') || address.includes('%')) return address;
+  const canonical = new SocketAddress({ address, family: 'ipv6' }).address;
+  return canonical.startsWith('::ffff:') && canonical.includes('.')
+    ? canonical.slice('::ffff:'.length)
+    : canonical;
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

@@ -6,9 +6,9 @@ import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../core/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
 import { readBodyBytes } from './body-bytes.ts';
+import { requireMediaType } from './media-type.ts';
 
 const limits = { maxDepth: 16, maxKeys: 1024 };
-const jsonMediaType = /^application\/json(?:; ?charset="?utf-8"?)?$/i;
 
 export interface JsonBodyOptions<Schema extends z.ZodType> {
   readonly schema: Schema;
@@ -25,20 +25,11 @@ export async function readJsonBody<Schema extends z.ZodType>(
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
   const absent = chunked === undefined && (length === undefined || length === '0');
   if (absent && whenAbsent !== undefined) return whenAbsent;
-  requireJson(req);
+  requireMediaType(req.headers, 'application/json');
   const document = parseBody(await readBodyBytes(req, maxBytes));
   // Go clients of openapi-generator cannot leave an optional body out: they send null.
   if (document === null && whenAbsent !== undefined) return whenAbsent;
   return checked(document, schema);
-}
-
-function requireJson({ headers }: IncomingMessage): void {
-  const { 'content-type': type, 'content-encoding': encoding } = headers;
-  if (encoding !== undefined || type === undefined || !jsonMediaType.test(type)) {
-    throw new BrokerError('media_type_unsupported', {
-      detail: 'Send Content-Type: application/json in UTF-8, without a content coding.',
-    });
-  }
 }
 
 function parseBody(bytes: Buffer): unknown {

@@ -112,11 +112,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseConnection(error, socket, options.onConnectionError);
   });
-  // An unanswered `Expect` or `Upgrade` must not leave a connection hanging.
+  server.prependListener('request', endBehindOfferedUpgrade);
+  // An unanswered `Expect` must not leave a connection hanging.
   server.on('checkExpectation', (request, response) => answer(request, response));
-  server.on('upgrade', (_request, socket: Socket) => {
-    refuseConnection(new Error('upgrade'), socket, options.onConnectionError);
-  });
   server.on('connect', (_request, socket: Socket) => {
     refuseConnection(new Error('connect'), socket, options.onConnectionError);
   });
@@ -184,6 +182,18 @@ function guarded(app: Express, guard: NonNullable<ListenerOptions['guard']>): ht
     if (!guard(req, res)) app(req, res);
   };
   return answer as unknown as http.RequestListener;
+}
+
+/**
+ * An offered upgrade is ignored (RFC 9110 section 7.8): without a listener for `upgrade`, Node takes the request for
+ * an ordinary one. But its parser stops behind the body of such a request, and what has arrived in one piece with it is
+ * lost: where the next request begins would be in doubt.
+ */
+function endBehindOfferedUpgrade(req: http.IncomingMessage, res: http.ServerResponse): void {
+  const { upgrade, 'content-length': length, 'transfer-encoding': coding } = req.headers;
+  if (upgrade !== undefined && (length !== undefined || coding !== undefined)) {
+    res.shouldKeepAlive = false;
+  }
 }
 
 interface Certificate {

@@ -135,6 +135,18 @@ describe('POST /v1/credentials answers 200', () => {
       'UTF-8 declared',
       { body: {}, headers: { 'content-type': 'application/json; charset=utf-8' } },
     ],
+    ...(
+      [
+        'application/json ; charset=utf-8',
+        'application/json;\tcharset=utf8',
+        'application/json;charset="utf8"',
+        'application/json;',
+        'application/json ; ; ',
+        'application/json; version=1; charset=UTF-8',
+        'application/json; note="a;b=\\"c"',
+      ] as const
+    ).map((type) => [type, { body: {}, headers: { 'content-type': type } }] as const),
+    ['identity coding', { body: {}, headers: { 'content-encoding': 'Identity' } }],
     ['UTF-8 quoted', { body: {}, headers: { 'content-type': 'Application/JSON;charset="UTF-8"' } }],
   ])('to a request with %s', async (_what, call) => {
     expect((await post({ ...call, token: broker.token('orders') })).status).toBe(200);
@@ -404,9 +416,14 @@ describe('POST /v1/credentials refuses a body (T41)', () => {
     ['multipart', { 'content-type': 'multipart/form-data; boundary=x' }],
     ['another charset', { 'content-type': 'application/json; charset=utf-16' }],
     ['further parameters', { 'content-type': 'application/json; charset=utf-8; charset=utf-7' }],
+    ['a blank before the slash', { 'content-type': 'application /json' }],
+    ['a longer type', { 'content-type': 'application/jsonx' }],
+    ['two types', { 'content-type': 'application/json, text/plain' }],
+    ['a parameter without a value', { 'content-type': 'application/json; charset' }],
+    ['a blank in a parameter', { 'content-type': 'application/json; charset = utf-8' }],
+    ['two codings', { 'content-encoding': 'identity, gzip' }],
     ['a JSON dialect', { 'content-type': 'application/merge-patch+json' }],
     ['no type', { 'content-type': '' }],
-    ['identity as content coding', { 'content-encoding': 'identity' }],
   ])('sent as %s', async (_what, headers) => {
     const said = await refusal({ token: broker.token('orders'), body: '{}', headers });
     expect(said.said).toBe('415 media_type_unsupported');

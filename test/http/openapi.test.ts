@@ -166,6 +166,33 @@ describe('operations', () => {
     });
     afterAll(() => broker.stop());
 
+    it.each([
+      ['Change-Reason', 500, 'x'.repeat(500), 'x'.repeat(501)],
+      ['since', 15, '9'.repeat(15), `1${'0'.repeat(15)}`],
+    ])('bounds %s at %i as the service does', async (name, _length, longest, tooLong) => {
+      const parameter = operations
+        .flatMap(({ parameters }) => parameters)
+        .find((one) => one.name === name);
+      const typed = (value: string) => (name === 'since' ? Number(value) : value);
+      const faults = (value: string) => schemaFaults(parameter?.schema ?? {}, typed(value));
+      expect(faults(longest)).toEqual([]);
+      expect(faults(tooLong)).not.toEqual([]);
+      const asked = async (value: string) => {
+        const admin = { listener: 'admin', token: broker.token('admin') } as const;
+        const call =
+          name === 'since'
+            ? { path: `/v1/changes?since=${value}` }
+            : {
+                method: 'DELETE',
+                path: '/v1/role-mappings/nothing-here',
+                headers: { 'change-reason': value, 'if-match': '"1"' },
+              };
+        return (await broker.call({ ...admin, ...call })).body?.code;
+      };
+      expect(['query_invalid', 'change_reason_required']).not.toContain(await asked(longest));
+      expect(['query_invalid', 'change_reason_required']).toContain(await asked(tooLong));
+    });
+
     it.each(Object.keys(contract.paths))('are the methods that %s answers', async (path) => {
       const documented = operations.filter((operation) => operation.path === path);
       const [tag = ''] = documented.flatMap(({ operation }) => operation.tags);

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../core/errors.ts';
 import { readBodyBytes } from '../body-bytes.ts';
+import { requireMediaType } from '../media-type.ts';
 
 export interface QueryForm {
   /** By full name, such as `PolicyArns.member.1.arn`. */
@@ -14,18 +15,11 @@ export interface QueryForm {
 /** The largest token and the largest policy that STS takes fit several times. */
 const maxBytes = 64 * 1024;
 const maxParameters = 64;
-const formMediaType = /^application\/x-www-form-urlencoded(?:; ?charset="?utf-8"?)?$/i;
 const plainName = /^[A-Za-z0-9.]{1,128}$/;
 
 /** @throws BrokerError `media_type_unsupported`, `body_too_large` or `body_malformed`. */
 export async function readQueryForm(req: IncomingMessage): Promise<QueryForm> {
-  const { 'content-type': type, 'content-encoding': encoding } = req.headers;
-  if (encoding !== undefined || type === undefined || !formMediaType.test(type)) {
-    throw new BrokerError('media_type_unsupported', {
-      detail:
-        'Send Content-Type: application/x-www-form-urlencoded in UTF-8, without a content coding.',
-    });
-  }
+  requireMediaType(req.headers, 'application/x-www-form-urlencoded');
   const bytes = await readBodyBytes(req, maxBytes);
   return { parameters: parametersIn(bytes), bytes };
 }

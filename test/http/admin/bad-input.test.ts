@@ -104,6 +104,25 @@ describe('whatever is sent as a role mapping (T41)', () => {
     expect(await admin.table.head()).toBe(1);
   });
 
+  it('is read in every spelling of its media type', async () => {
+    for (const type of [
+      'application/json ;charset=utf8',
+      'Application/JSON; v=1;',
+      'application/json',
+    ]) {
+      const answer = await admin.send('PUT', '/v1/role-mappings/kept', {
+        headers: {
+          ...because,
+          'if-match': '"1"',
+          'content-type': type,
+          'content-encoding': 'identity',
+        },
+        body: '{}',
+      });
+      expect([answer.status, answer.body.code]).toEqual([422, 'mapping_invalid']);
+    }
+  });
+
   it('is refused in any other media type or coding', async () => {
     for (const headers of [
       { 'content-type': 'application/yaml' },

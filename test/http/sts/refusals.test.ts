@@ -195,7 +195,6 @@ describe('a form', () => {
     ['bytes', { 'content-type': 'application/octet-stream' }],
     ['another charset', { 'content-type': `${formType}; charset=utf-7` }],
     ['a coding', { 'content-encoding': 'gzip' }],
-    ['the identity coding', { 'content-encoding': 'identity' }],
   ])('sent as %s is refused', async (_what, headers) => {
     expect(await refused(callSts(broker, valid(), { headers }))).toBe('415 ValidationError');
   });

@@ -73,6 +73,8 @@ describe('AssumeRoleWithWebIdentity answers', () => {
     ['/', {}],
     ['/sts', { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }],
     ['/sts', { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }],
+    ['/sts', { 'content-type': 'application/x-www-form-urlencoded ; charset=utf8; ' }],
+    ['/sts', { 'content-encoding': 'identity' }],
     [
       '/sts',
       {
