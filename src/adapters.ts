@@ -109,6 +109,7 @@ function failedTokenLimit(
   return new FailedTokenLimit({
     validator,
     rate: config.limits.failedTokensPerAddress,
+    blocks: { ipv4: config.limits.addressBitsIpv4, ipv6: config.limits.addressBitsIpv6 },
     clock,
     onRefused: () => observe.refusedBy('failed_tokens'),
   });

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { KnownTokens, TokenValidator } from '../core/ports.ts';
+import type { ClaimedSubject, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
 import type { VerificationKey } from './jwks.ts';
@@ -83,6 +83,18 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens {
   recall(token: string): Caller | undefined {
     if (token.length > this.#maxTokenBytes) return undefined;
     return this.#recall(tokenDigest(token), this.#clock.now());
+  }
+
+  claimedSubject(token: string): ClaimedSubject | undefined {
+    try {
+      requireTokenSize(token, this.#maxTokenBytes);
+      const { iss, sub } = readToken(token).claims;
+      return typeof iss === 'string' && typeof sub === 'string'
+        ? { issuer: iss, subject: sub }
+        : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   validate(token: string): Caller | Promise<Caller> {

@@ -170,6 +170,20 @@ export const configSchema = z.strictObject({
     .strictObject({
       perCaller: rate(100, 1000, 'Requests of one caller'),
       failedTokensPerAddress: rate(10, 100, 'Refused tokens from one address'),
+      addressBitsIpv4: z
+        .int()
+        .min(8)
+        .max(32)
+        .default(32)
+        .describe(
+          'Leading bits of an IPv4 address that tell apart whose refused tokens count together.',
+        ),
+      addressBitsIpv6: z
+        .int()
+        .min(32)
+        .max(128)
+        .default(64)
+        .describe('The same of an IPv6 address; 128 inside a network in which many share a /64.'),
       maxInFlight: z
         .int()
         .min(1)

@@ -27,6 +27,13 @@ export interface TokenValidator {
 export interface KnownTokens {
   /** The caller of a token that was verified before and is still good; undefined if it has to be verified. */
   recall(token: string): Caller | undefined;
+  /** Whose the token says it is. Nothing of it is verified: never to be used for a decision about access. */
+  claimedSubject(token: string): ClaimedSubject | undefined;
+}
+
+export interface ClaimedSubject {
+  readonly issuer: string;
+  readonly subject: string;
 }
 
 export interface CallerLimit {

@@ -32,10 +32,10 @@ export class TokenBucket {
     return this.#tokens;
   }
 
-  /** Takes a token if one is there, and says whether. */
-  take(): boolean {
-    if (this.level < 1) return false;
-    this.#tokens -= 1;
+  /** Takes a token, or that part of one, if it is there, and says whether. */
+  take(amount = 1): boolean {
+    if (this.level < amount) return false;
+    this.#tokens -= amount;
     return true;
   }
 

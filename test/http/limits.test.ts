@@ -124,7 +124,7 @@ describe('a caller that asks too often (T43)', () => {
 describe('an address that sends bad tokens (T43)', () => {
   const limits = { failedTokensPerAddress: { perSecond: 1, burst: 3 } };
   const forged = (broker: BrokerFixture) => {
-    const [header, payload, signature = ''] = broker.token('orders').split('.');
+    const [header, payload, signature = ''] = broker.token('reports').split('.');
     return [header, payload, [...signature].reverse().join('')].join('.');
   };
   const ask = (broker: BrokerFixture, token: string) =>
@@ -243,6 +243,92 @@ describe('an address that sends bad tokens (T43)', () => {
     expect(summary(await from('2001:db8::4', broker.token('orders')))).toBe('429 rate_limited');
     expect(summary(await from('2001:db8:0:1::4', broker.token('orders')))).toBe('200');
     expect(summary(await from('192.0.2.1', broker.token('orders')))).toBe('200');
+  });
+});
+
+describe('who has not sent the bad tokens of an address (T72)', () => {
+  const limits = { failedTokensPerAddress: { perSecond: 1, burst: 3 } };
+  const forged = (broker: BrokerFixture, whose: 'reports' | 'orders') => {
+    const [header, payload, signature = ''] = broker.token(whose).split('.');
+    return [header, payload, `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`].join(
+      '.',
+    );
+  };
+  const ask = (broker: BrokerFixture, token: string, from?: string) =>
+    broker.call({
+      method: 'POST',
+      path: '/v1/credentials',
+      token,
+      ...(from === undefined ? {} : { headers: { 'x-forwarded-for': from } }),
+    });
+  const behindProxy = (more: object) => ({
+    options: {
+      configure: (config: Parameters<NonNullable<BrokerFixtureOptions['configure']>>[0]) => ({
+        ...config,
+        limits: { ...limits, ...more },
+        http: { ...config.http, trustedProxies: ['127.0.0.0/8'] },
+      }),
+    },
+  });
+
+  it('has a new token accepted while the address is limited, if one was verified before', async () => {
+    const { broker } = await start({ limits });
+    expect(summary(await ask(broker, broker.token('orders')))).toBe('200');
+    await outcomes(5, () => ask(broker, forged(broker, 'reports')));
+    expect(summary(await ask(broker, broker.token('reports')))).toBe('429 rate_limited');
+    const seen = await outcomes(20, () => ask(broker, broker.token('orders')));
+    expect(new Set(seen)).toEqual(new Set(['200']));
+  });
+
+  it('has a budget for that, which tokens that only claim to be of it use up, and then waits as told', async () => {
+    const { broker, clock } = await start({ limits });
+    await ask(broker, broker.token('orders'));
+    await outcomes(3, () => ask(broker, forged(broker, 'reports')));
+    const seen = await outcomes(10, () => ask(broker, forged(broker, 'orders')));
+    expect(seen.filter((one) => one === '401 token_signature_invalid')).toHaveLength(5);
+    const waiting = await ask(broker, broker.token('orders'));
+    expect(summary(waiting)).toBe('429 rate_limited');
+    await waitAsTold(waiting, clock);
+    expect(summary(await ask(broker, broker.token('orders')))).toBe('200');
+  });
+
+  it('does not wait for one bad token that is sent over and over', async () => {
+    const { broker } = await start({ limits });
+    const bad = forged(broker, 'reports');
+    const seen = await outcomes(50, () => ask(broker, bad));
+    expect(new Set(seen)).toEqual(new Set(['401 token_signature_invalid']));
+    expect(summary(await ask(broker, broker.token('orders')))).toBe('200');
+  });
+
+  it('does not wait for one expired token, or for a few, of a client that does not renew', async () => {
+    const { broker, clock } = await start({ limits });
+    const old = Array.from({ length: 15 }, () =>
+      broker.token('reports', { expiresInSeconds: 300 }),
+    );
+    await clock.advance(600_000);
+    const [first = ''] = old;
+    const same = await outcomes(130, () => ask(broker, first));
+    expect(new Set(same)).toEqual(new Set(['401 token_expired']));
+    for (const token of old) expect(summary(await ask(broker, token))).toBe('401 token_expired');
+    expect(summary(await ask(broker, broker.token('orders')))).toBe('200');
+  });
+
+  it('is told from others in the same /64 where the configuration counts by whole addresses', async () => {
+    const { broker } = await start(behindProxy({ addressBitsIpv6: 128 }));
+    await outcomes(4, () => ask(broker, forged(broker, 'reports'), '2001:db8::1'));
+    expect(summary(await ask(broker, broker.token('orders'), '2001:db8::1'))).toBe(
+      '429 rate_limited',
+    );
+    expect(summary(await ask(broker, broker.token('orders'), '2001:db8::2'))).toBe('200');
+  });
+
+  it('is not told from others in a network that the configuration counts as one', async () => {
+    const { broker } = await start(behindProxy({ addressBitsIpv4: 24 }));
+    await outcomes(4, () => ask(broker, forged(broker, 'reports'), '192.0.2.1'));
+    expect(summary(await ask(broker, broker.token('orders'), '192.0.2.200'))).toBe(
+      '429 rate_limited',
+    );
+    expect(summary(await ask(broker, broker.token('orders'), '192.0.3.1'))).toBe('200');
   });
 });
 
