@@ -67,7 +67,9 @@ managedBy: api
       owner: '012',
       principal: { pool, group: 'null' },
       conditions: {
-        claims: { 'custom:team': ['0x1F', '1e3', '~', 'true', ' padded ', '012345678901'] },
+        claims: {
+          'custom:team': ['0x1F', '1e3', '~', 'true', ' padded ', '012345678901', true, -7],
+        },
         sourceCidrs: ['10.0.0.0/8'],
         expiresAt: '2031-01-01T00:00:00Z',
       },
@@ -85,7 +87,9 @@ managedBy: api
         },
       },
     });
-    for (const mapping of [tricky, row('by-hand', { managedBy: 'api' }), row('plain')]) {
+    const conditions = { caller: 'machine' } as const;
+    const byHand = row('by-hand', { managedBy: 'api', conditions });
+    for (const mapping of [tricky, byHand, row('plain', { conditions })]) {
       await table.put(mapping);
     }
     const directory = folders.path('round-trip');

@@ -21,7 +21,17 @@ import { scopes } from './scopes.ts';
 import { sourceCidrs } from './source-cidrs.ts';
 
 /** A new condition is a file and a line here. */
-export const conditions = { notBefore, expiresAt, caller: callerKind, scopes, claims, sourceCidrs };
+export const conditions = {
+  notBefore,
+  expiresAt,
+  caller: callerKind,
+  scopes,
+  claims,
+  sourceCidrs,
+} satisfies Record<
+  string,
+  TimeCondition<z.ZodType, string, string> | RequestCondition<z.ZodType, string>
+>;
 
 type Table = typeof conditions;
 export type ConditionName = keyof Table;
