@@ -153,7 +153,7 @@ function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterabl
 
 function mappingTable({ config, clock }: AdapterOptions) {
   const { table, region, endpoint } = config.policy;
-  const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  const client = createDynamoDbClient({ region, endpoint });
   const rules = mappingRules(config);
   return { client, table: new RoleMappingTable({ client, tableName: table, rules, clock }) };
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { hermeticSettings } from '../aws/hermetic-settings.ts';
 import { auditVerify } from './audit-verify.ts';
 import {
   type LocalClient,
@@ -114,7 +115,10 @@ class Story {
     this.#title('The credentials, used: the AWS SDK calls GetCallerIdentity, signed with SigV4');
     const { sts } = this.#environment.ready;
     const credentials = { ...keys, expiration: new Date(expiration) };
-    const client = new STSClient({ endpoint: sts, region: 'us-east-1', credentials });
+    const client = new STSClient({
+      ...hermeticSettings({ region: 'us-east-1', endpoint: sts }),
+      credentials,
+    });
     try {
       const identity = await client.send(new GetCallerIdentityCommand({}), {
         abortSignal: AbortSignal.timeout(requestTimeoutMs),

@@ -16,7 +16,7 @@ export async function withMappingTable<Result>(
   use: (table: RoleMappingTable) => Promise<Result>,
 ): Promise<Result> {
   const { table, region, endpoint } = config.policy;
-  const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  const client = createDynamoDbClient({ region, endpoint });
   try {
     return await use(
       new RoleMappingTable({

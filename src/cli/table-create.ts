@@ -9,7 +9,7 @@ import { exitCodes, type Output } from './output.ts';
 
 export async function tableCreate(config: Config, output: Output): Promise<number> {
   const { table, region, endpoint } = config.policy;
-  const client = createDynamoDbClient({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  const client = createDynamoDbClient({ region, endpoint });
   try {
     output.err(`Creating table ${table} in ${region} …\n`);
     await new RoleMappingTable({

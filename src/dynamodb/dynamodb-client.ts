@@ -1,6 +1,7 @@
 /** The DynamoDB client of the role-mapping table: the SDK's own defaults wait for ever, these do not. */
 
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { type AwsEndpoint, hermeticSettings } from '../aws/hermetic-settings.ts';
 
 export interface DynamoDbTimeouts {
   /** For the TCP and TLS handshake of one try. */
@@ -9,10 +10,7 @@ export interface DynamoDbTimeouts {
   readonly requestTimeoutMs: number;
 }
 
-export interface DynamoDbClientOptions {
-  readonly region: string;
-  /** Default: the regional endpoint of AWS. */
-  readonly endpoint?: string;
+export interface DynamoDbClientOptions extends AwsEndpoint {
   /** Default: the SDK's chain (container or instance role, web identity, profile). */
   readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
   readonly timeouts?: DynamoDbTimeouts;
@@ -31,7 +29,10 @@ export function createDynamoDbClient({
   maxAttempts = 2,
 }: DynamoDbClientOptions): DynamoDBClient {
   return new DynamoDBClient({
-    region,
+    ...hermeticSettings({ region, endpoint }),
+    // Either would replace the host of the endpoint: by one that the service names, or by one of the credentials' account.
+    endpointDiscoveryEnabled: false,
+    accountIdEndpointMode: 'disabled',
     maxAttempts,
     requestHandler: {
       connectionTimeout: timeouts.connectionTimeoutMs,
@@ -39,7 +40,6 @@ export function createDynamoDbClient({
       // Without this the SDK only warns when a request times out.
       throwOnRequestTimeout: true,
     },
-    ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
   });
 }

@@ -1,4 +1,5 @@
 import { STSClient } from '@aws-sdk/client-sts';
+import { hermeticSettings } from '../aws/hermetic-settings.ts';
 
 export interface StsEndpoint {
   readonly region: string;
@@ -18,8 +19,7 @@ export const maxResponseBytes = 64 * 1024;
 /**
  * A client of one STS endpoint that makes single, unsigned, bounded calls.
  *
- * Whatever the environment or the shared AWS configuration could change is fixed here: an endpoint from
- * `AWS_ENDPOINT_URL_STS` would receive every caller's token (T34), and retries are the adapter's.
+ * An endpoint from `AWS_ENDPOINT_URL_STS` would receive every caller's token (T34), and retries are the adapter's.
  */
 export function createStsClient({
   region,
@@ -34,16 +34,11 @@ export function createStsClient({
   }
   const agent = { keepAlive: true, maxSockets };
   return new STSClient({
-    region,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ignoreConfiguredEndpointUrls: true,
-    useFipsEndpoint: false,
-    useDualstackEndpoint: false,
+    ...hermeticSettings({ region, endpoint }),
     useGlobalEndpoint: false,
+    sigv4aSigningRegionSet: [],
     // The operation is unsigned: the broker's own credentials have no business here.
     credentials: () => Promise.reject(new Error('AssumeRoleWithWebIdentity is never signed')),
-    defaultsMode: 'legacy',
-    retryMode: 'standard',
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: connectTimeoutMs,
