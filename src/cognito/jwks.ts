@@ -47,9 +47,12 @@ export function parseJwks(bytes: Uint8Array, algorithm: SigningAlgorithm): Verif
 export function readJwks(document: unknown, algorithm: SigningAlgorithm): VerificationKeys {
   const entries = isJsonObject(document) ? document['keys'] : undefined;
   if (!Array.isArray(entries)) throw new JwksError('the JWKS has no list of keys');
+  const objects = unambiguous(entries);
+  // A private key that is published can sign for anyone, under whatever kid it stands a second time.
+  const published = new Set(objects.filter(isPrivate).map(({ n }) => n));
   const keys = new Map<string, VerificationKey>();
-  for (const entry of unambiguous(entries)) {
-    const key = verificationKey(entry, algorithm);
+  for (const entry of objects) {
+    const key = published.has(entry['n']) ? undefined : verificationKey(entry, algorithm);
     if (key !== undefined) keys.set(key.jwk.kid, key);
   }
   if (keys.size === 0) throw new JwksError(`the JWKS has no usable ${algorithm} key`);
@@ -82,9 +85,8 @@ function verificationKey(
 ): VerificationKey | undefined {
   const { kid, n, e } = entry;
   if (!isForSignatures(entry, algorithm)) return undefined;
-  if (typeof kid !== 'string' || typeof n !== 'string' || typeof e !== 'string') return undefined;
-  // A private key that is published can sign for anyone.
-  if ('d' in entry) return undefined;
+  if (typeof kid !== 'string' || typeof n !== 'string' || e !== onlyExponent) return undefined;
+  if (!isCanonical(n)) return undefined;
   const jwk: PublicJwk = { kty: 'RSA', kid, use: 'sig', alg: algorithm, n, e };
   let publicKey: KeyObject;
   try {
@@ -93,6 +95,22 @@ function verificationKey(
     return undefined;
   }
   return isStrong(publicKey, n) ? { jwk, publicKey } : undefined;
+}
+
+/** RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: each of them alone is enough to have the whole private key. */
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+function isPrivate(entry: JsonObject): boolean {
+  return privateMembers.some((name) => name in entry);
+}
+
+/** 65537, as issuers have it. */
+const onlyExponent = 'AQAB';
+
+/** RFC 7518 section 2, Base64urlUInt: no padding, no stray bits, no leading zeros, so one number has one text. */
+function isCanonical(number: string): boolean {
+  const bytes = Buffer.from(number, 'base64url');
+  return bytes.toString('base64url') === number && bytes[0] !== 0;
 }
 
 function isForSignatures(entry: JsonObject, algorithm: SigningAlgorithm): boolean {
@@ -107,8 +125,8 @@ function isForSignatures(entry: JsonObject, algorithm: SigningAlgorithm): boolea
 }
 
 function isStrong(publicKey: KeyObject, n: string): boolean {
-  const { modulusLength = 0, publicExponent } = publicKey.asymmetricKeyDetails ?? {};
-  if (modulusLength < 2048 || modulusLength > 8192 || publicExponent !== 65537n) return false;
+  const { modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {};
+  if (modulusLength < 2048 || modulusLength > 8192) return false;
   const modulus = BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`);
   return modulus % 2n === 1n && !hasSmallFactor(modulus) && !isRocaWeak(modulus);
 }

@@ -194,12 +194,20 @@ function checkConditionEntry(key: string, value: unknown, at: string, report: Re
   const values: unknown[] = Array.isArray(value) ? value : [value];
   if (values.length === 0) report(at, 'must not be empty');
   for (const item of values) {
-    // Numbers beyond all bounds, such as 1e999, are no JSON any more.
-    const scalar = typeof item === 'string' || Number.isFinite(item) || typeof item === 'boolean';
-    if (!scalar) report(at, 'must be a value or a list of values');
-    const fault = typeof item === 'string' ? checkReferences(item) : undefined;
+    const fault = conditionValueFault(item);
     if (fault !== undefined) report(at, fault);
   }
+}
+
+function conditionValueFault(value: unknown): string | undefined {
+  if (typeof value === 'string') return checkReferences(value);
+  if (typeof value === 'boolean') return undefined;
+  // Numbers beyond all bounds, such as 1e999, are no JSON any more.
+  if (!Number.isFinite(value)) return 'must be a value or a list of values';
+  // Beyond 2^53 it is no longer the number that somebody wrote.
+  return Math.abs(Number(value)) <= Number.MAX_SAFE_INTEGER
+    ? undefined
+    : 'is too large for a number: write it as text';
 }
 
 /**

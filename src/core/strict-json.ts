@@ -1,6 +1,7 @@
 /**
  * JSON as this service accepts it from outside: RFC 8259 text in valid UTF-8 without a byte order mark, no
- * name twice in one object, bounded depth and size. Two parsers must never read one document differently.
+ * name twice in one object, no number that a double cannot hold (RFC 7493), bounded depth and size. Two parsers
+ * must never read one document differently.
  */
 
 export interface StrictJsonLimits {
@@ -50,25 +51,53 @@ function decodeUtf8(bytes: Uint8Array): string {
   return text;
 }
 
-const bracketOrName = /[{[]|([}\]])|"((?:[^"\\]|\\[\s\S])*)"?([ \t\n\r]*:)?/g;
+const bracketNameOrNumber =
+  /[{[]|([}\]])|"((?:[^"\\]|\\[\s\S])*)"?([ \t\n\r]*:)?|(-?\d[\d.eE+-]*)/g;
 
 /**
- * One pass that knows only strings and brackets. On text that is not JSON its findings mean nothing, but
+ * One pass that knows only strings, brackets and numbers. On text that is not JSON its findings mean nothing, but
  * then the parser refuses the text right after.
  */
 function checkStructure(text: string, { maxDepth, maxKeys }: StrictJsonLimits): void {
   const open: Set<string>[] = [];
   let keys = 0;
-  for (const [, closing, string, nameEnd] of text.matchAll(bracketOrName)) {
-    if (closing !== undefined) open.pop();
-    else if (string === undefined) open.push(new Set());
-    else if (nameEnd !== undefined) keys += addName(open.at(-1), string);
+  for (const part of text.matchAll(bracketNameOrNumber)) {
+    keys += take(part, open);
     if (open.length > maxDepth) throw new StrictJsonError('is nested too deeply');
     if (keys > maxKeys) throw new StrictJsonError('has too many names');
   }
 }
 
-/** Counts the name it added. */
+/** How many names it added. */
+function take(part: RegExpExecArray, open: Set<string>[]): number {
+  const [, closing, string, nameEnd, number] = part;
+  if (nameEnd !== undefined) return addName(open.at(-1), string ?? '');
+  if (number !== undefined) requireExact(number);
+  else if (closing !== undefined) open.pop();
+  else if (string === undefined) open.push(new Set());
+  return 0;
+}
+
+const longestNumber = 40;
+
+/** What the parser makes of it must have the same digits again: 9007199254740993 would come back one less. */
+function requireExact(number: string): void {
+  if (/^\d{1,15}$/.test(number)) return;
+  if (number.length <= longestNumber && digitsOf(number) === digitsOf(String(Number(number))))
+    return;
+  throw new StrictJsonError('has a number that is larger or finer than can be told apart');
+}
+
+/** The same text for each spelling of one number, whatever its sign. */
+function digitsOf(number: string): string {
+  const [, whole = '', fraction = '', exponent = '0'] =
+    /^-?(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?/.exec(number) ?? [];
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  const significant = digits.replace(/0+$/, '');
+  const power = Number(exponent) - fraction.length + digits.length - significant.length;
+  return significant === '' ? '0' : `${significant}e${power}`;
+}
+
 function addName(names: Set<string> | undefined, raw: string): number {
   const name = raw.includes('\\') ? unescapeName(raw) : raw;
   if (name === '__proto__') throw new StrictJsonError('has a name that is not allowed');

@@ -502,11 +502,26 @@ describe('vetting of published keys', () => {
     ['without a kid', { ...jwk, kid: undefined }],
     ['with a number for a kid', { ...jwk, kid: 1 }],
     ['without a modulus', { ...jwk, n: undefined }],
-    ['with its private half', { ...jwk, d: 'AQAB' }],
+    ['with exponent 65537 and a leading zero', { ...jwk, e: 'AAEAAQ' }],
+    ['with exponent 65537 and padding', { ...jwk, e: 'AQAB=' }],
+    ['with a modulus that has padding', { ...jwk, n: `${jwk.n}==` }],
+    ['with a modulus that has a leading zero', { ...jwk, n: withLeadingZero(jwk.n) }],
+    ['with a modulus in plain base64', { ...jwk, n: `+${jwk.n.slice(1)}` }],
+    ['with a modulus that has a line break', { ...jwk, n: `${jwk.n}\n` }],
   ])('T14: leaves out a key %s', (_name, entry) => {
     expect([...parse(entry, second.jwk).keys()]).toEqual(['key-2']);
     expect(() => parse(entry)).toThrow('no usable RS256 key');
   });
+
+  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])(
+    'T86: leaves out a key that is published with its private member %s, under every kid',
+    (member) => {
+      const entry = { ...jwk, [member]: member === 'oth' ? [{ r: 'AQAB' }] : 'AQAB' };
+      const again = { ...jwk, kid: 'another' };
+      expect([...parse(entry, again, second.jwk).keys()]).toEqual(['key-2']);
+      expect(() => parse(again, entry)).toThrow('no usable RS256 key');
+    },
+  );
 
   it.each([
     ['without use', { ...jwk, use: undefined }],
@@ -570,6 +585,11 @@ function withModulus(change: (n: bigint) => bigint): string {
   const n = BigInt(`0x${Buffer.from(first.jwk.n, 'base64url').toString('hex')}`);
   const hex = change(n).toString(16);
   return Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex').toString('base64url');
+}
+
+function withLeadingZero(number: string): string {
+  const bytes = Buffer.from(number, 'base64url');
+  return Buffer.concat([Buffer.of(0), bytes]).toString('base64url');
 }
 
 function oddMultipleOf3(n: bigint): bigint {

@@ -212,11 +212,22 @@ describe('the caller that a user-pool token proves', () => {
     expect(await text({ ...one, 'https://aws.amazon.com/source_identity': 'eve' })).not.toBe(
       await text(one),
     );
-    const number = { 'https://aws.amazon.com/tags/principal_tags/Team': 0.1 };
-    expect(await verdict(validation.validator, accessToken(validation, number))).toBe(
-      'token_claims_invalid',
-    );
   });
+
+  it.each([0, 1, -1, 0.1, 1e21, 2 ** 53])(
+    'T87: refuses the number %d in a claim that shapes an AWS session, however deep',
+    async (number) => {
+      const validation = await start();
+      for (const claims of [
+        { 'https://aws.amazon.com/tags/principal_tags/Team': number },
+        { 'https://aws.amazon.com/source_identity': number },
+        { 'https://aws.amazon.com/tags': { principal_tags: { Team: [number] } } },
+      ]) {
+        const token = accessToken(validation, claims);
+        expect(await verdict(validation.validator, token)).toBe('token_claims_invalid');
+      }
+    },
+  );
 });
 
 describe('tokens that are not for this service', () => {

@@ -74,7 +74,7 @@ describe("a caller's session policy", () => {
         '4711',
         '1e999',
       ),
-      '/policy/Statement/0/Condition',
+      '/policy',
     ],
     [
       'refers to a claim',

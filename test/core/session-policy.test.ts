@@ -321,6 +321,11 @@ describe('a session policy', () => {
     ],
     ['a Condition that is a list', condition([]), `${statement}/Condition`],
     [
+      'a number in a Condition that is no longer the one that was written',
+      condition({ NumericEquals: { 'aws:x': [1, 2 ** 53] } }),
+      `${statement}/Condition/NumericEquals/aws:x`,
+    ],
+    [
       'a Condition operator from a claim',
       condition({ [ref]: {} }),
       `${statement}/Condition/${ref}`,
