@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import type { Fault } from '../core/errors.ts';
+import { checkIssuers } from './cognito-issuer.ts';
 import type { Config } from './schema.ts';
 
 /** The parts of the process environment that can make a safe configuration unsafe. */
@@ -116,7 +117,7 @@ function checkDevelopment({ listeners }: Config): Fault[] {
 }
 
 function checkProduction(config: Config): Fault[] {
-  const faults: Fault[] = checkAdminSignIn(config.admin);
+  const faults: Fault[] = [...checkIssuers(config.identity), ...checkAdminSignIn(config.admin)];
   for (const [path, url] of endpointsOf(config)) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
@@ -150,15 +151,8 @@ function checkAdminSignIn(admin: Config['admin']): Fault[] {
   ];
 }
 
-function* endpointsOf({ identity, policy, sts }: Config): Generator<[path: string, url: string]> {
-  for (const [index, pool] of identity.userPools.entries()) {
-    yield [`identity.userPools.${index}.issuer`, pool.issuer];
-    if (pool.jwksUri !== undefined) yield [`identity.userPools.${index}.jwksUri`, pool.jwksUri];
-  }
-  for (const [index, pool] of identity.identityPools.entries()) {
-    yield [`identity.identityPools.${index}.issuer`, pool.issuer];
-    if (pool.jwksUri !== undefined) yield [`identity.identityPools.${index}.jwksUri`, pool.jwksUri];
-  }
+/** Those of issuers are compared with the forms that they can have. */
+function* endpointsOf({ policy, sts }: Config): Generator<[path: string, url: string]> {
   if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
   for (const [index, { endpoint }] of sts.endpoints.entries()) {
     if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];

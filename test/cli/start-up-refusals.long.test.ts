@@ -72,8 +72,8 @@ describe('serve in the production profile ends with 78 and names', () => {
     expect(faults).toEqual(
       expect.arrayContaining(
         [
-          'identity.userPools.0.issuer: must name another host',
-          'identity.userPools.0.jwksUri: must name another host, not an address',
+          'identity.userPools.0.issuer: is no issuer of this pool',
+          'identity.userPools.0.jwksUri: must be left out',
           'policy.endpoint: must be https',
           'sts.endpoints.0.endpoint: must be https',
           'listeners.api: would speak plain HTTP',
