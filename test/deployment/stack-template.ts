@@ -98,6 +98,10 @@ const functions: Readonly<Record<string, (argument: Json, scope: Scope) => Json>
     const [left, right] = resolve(argument, scope) as readonly Json[];
     return left === right;
   },
+  'Fn::Join': (argument, scope) => {
+    const [separator, list] = resolve(argument, scope) as readonly Json[];
+    return isList(list ?? null) ? (list as readonly Json[]).join(String(separator)) : String(list);
+  },
   'Fn::Split': (argument, scope) => {
     const [separator, text] = resolve(argument, scope) as readonly Json[];
     return String(text).split(String(separator));
@@ -119,7 +123,7 @@ function isList(value: Json): value is readonly Json[] {
 }
 
 /** Those that the template uses in their short form. */
-const functionNames = ['Ref', 'Equals', 'GetAtt', 'If', 'Not', 'Select', 'Split', 'Sub'];
+const functionNames = ['Ref', 'Equals', 'GetAtt', 'If', 'Join', 'Not', 'Select', 'Split', 'Sub'];
 
 const shortForms = functionNames.flatMap((name): (ScalarTag | CollectionTag)[] => [
   { tag: `!${name}`, resolve: (text) => text },

@@ -101,9 +101,36 @@ describe('the broker’s own roles', () => {
       JSON.stringify(resolveProperties(template, name, parameters)).includes('<TableWriterPolicy>'),
     );
     expect(writers).toEqual(['AdminRole']);
-    expect(statementsOf('TableWriterPolicy')).toMatchObject([
-      { Action: ['dynamodb:PutItem', 'dynamodb:DeleteItem'], Resource: '<Table.Arn>' },
-    ]);
+    const statements = statementsOf('TableWriterPolicy');
+    expect(new Set(statements.map(({ Resource }) => Resource))).toEqual(new Set(['<Table.Arn>']));
+  });
+
+  const everyWrite = ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem', 'PartiQLDelete'];
+  const everyKey = ['MAPPING#orders-writer', 'CHANGES#000000000000001', 'HEAD', 'ANYTHING'];
+
+  it.each(
+    everyWrite.flatMap((action) =>
+      everyKey.flatMap((key) => [true, false].map((inside) => [action, key, inside] as const)),
+    ),
+  )('lets a writer %s %s (in a transaction: %s) only as edits do (T89)', (action, key, inside) => {
+    const edits: readonly string[] = [
+      'PutItem MAPPING#orders-writer',
+      'PutItem CHANGES#000000000000001',
+      'PutItem HEAD',
+      'DeleteItem MAPPING#orders-writer',
+    ];
+    const enclosing = inside ? ['TransactWriteItems'] : [];
+    const context = { 'dynamodb:EnclosingOperation': enclosing, 'dynamodb:LeadingKeys': [key] };
+    const allowed = decides(statementsOf('TableWriterPolicy'), `dynamodb:${action}`, context);
+    expect(allowed).toBe(inside && edits.includes(`${action} ${key}`));
+  });
+
+  it('lets a writer change nothing without a key, and nothing of the table itself (T89)', () => {
+    const context = { 'dynamodb:EnclosingOperation': ['TransactWriteItems'] };
+    for (const action of [...everyWrite, 'DeleteTable', 'UpdateTable', 'UpdateTimeToLive']) {
+      const statements = statementsOf('TableWriterPolicy');
+      expect(decides(statements, `dynamodb:${action}`, context)).toBe(false);
+    }
   });
 
   it.each([
@@ -128,12 +155,67 @@ describe('the broker’s own roles', () => {
       },
     );
   });
-
-  function statementsOf(policy: string): unknown {
-    const { PolicyDocument } = resolveProperties(template, policy, parameters);
-    return (PolicyDocument as Attributes)['Statement'];
-  }
 });
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | string[]>>>>;
+}
+
+function statementsOf(
+  resource: string,
+  values: Readonly<Record<string, string>> = parameters,
+): readonly Statement[] {
+  const { PolicyDocument } = resolveProperties(template, resource, values);
+  return (PolicyDocument as Attributes)['Statement'] as unknown as readonly Statement[];
+}
+
+/** As IAM does, for the operators that the template uses; whatever resource and principal. */
+function decides(
+  statements: readonly Statement[],
+  action: string,
+  context: Readonly<Record<string, readonly string[]>>,
+): boolean {
+  const matching = statements.filter(
+    (statement) =>
+      [statement.Action].flat().includes(action) &&
+      Object.entries(statement.Condition ?? {}).every(([operator, block]) =>
+        Object.entries(block).every(([key, value]) =>
+          conditionHolds(operator, context[key] ?? [], [value].flat()),
+        ),
+      ),
+  );
+  return (
+    matching.some(({ Effect }) => Effect === 'Allow') &&
+    !matching.some(({ Effect }) => Effect === 'Deny')
+  );
+}
+
+function conditionHolds(
+  operator: string,
+  present: readonly string[],
+  patterns: readonly string[],
+): boolean {
+  const like = (value: string) =>
+    patterns.some((one) =>
+      one.endsWith('*') ? value.startsWith(one.slice(0, -1)) : value === one,
+    );
+  switch (operator) {
+    case 'ForAllValues:StringLike':
+      return present.every(like);
+    case 'ForAnyValue:StringLike':
+      return present.some(like);
+    case 'ForAnyValue:StringEquals':
+    case 'ArnEquals':
+      return present.some((value) => patterns.includes(value));
+    case 'Null':
+      return patterns.includes(String(present.length === 0));
+    default:
+      throw new Error(`nobody here knows ${operator}`);
+  }
+}
 
 describe('the table', () => {
   it('has the key of the broker, can be restored, and cannot be deleted by mistake', () => {
@@ -165,11 +247,32 @@ describe('the endpoints', () => {
   );
 
   it('lets nothing but the exchange through the STS endpoint (T21)', () => {
-    const { PolicyDocument } = resolveProperties(template, 'StsEndpoint', parameters);
-    expect(PolicyDocument).toMatchObject({
-      Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRoleWithWebIdentity' }],
-    });
+    expect(statementsOf('StsEndpoint')).toMatchObject([
+      { Effect: 'Allow', Action: 'sts:AssumeRoleWithWebIdentity' },
+    ]);
   });
+
+  it('lets no roles through the STS endpoint but those that are meant for the broker (T89)', () => {
+    const ours = 'arn:aws:iam::111122223333:role/broker/*';
+    expect(statementsOf('StsEndpoint').map(({ Resource }) => Resource)).toEqual([[ours]]);
+    const theirs = 'arn:aws:iam::444455556666:role/broker/*';
+    const named = statementsOf('StsEndpoint', { ...parameters, MappedRoles: theirs });
+    expect(named.map(({ Resource }) => Resource)).toEqual([theirs]);
+  });
+
+  it.each(['GetItem', 'Query', 'Scan', 'PutItem', 'DeleteItem', 'UpdateItem', 'DeleteTable'])(
+    'lets %s through the endpoint of the table for the broker’s own roles alone (T89)',
+    (action) => {
+      const statements = statementsOf('TableEndpoint');
+      const may = (arn: string) =>
+        decides(statements, `dynamodb:${action}`, { 'aws:PrincipalArn': [arn] });
+      const reads = ['GetItem', 'Query', 'Scan'].includes(action);
+      expect(may('<BrokerRole.Arn>')).toBe(reads);
+      expect(may('<AdminRole.Arn>')).toBe(reads || ['PutItem', 'DeleteItem'].includes(action));
+      expect(may('arn:aws:iam::444455556666:role/attacker')).toBe(false);
+      expect(statements.map(({ Resource }) => Resource)).toEqual(['<Table.Arn>', '<Table.Arn>']);
+    },
+  );
 });
 
 describe('the audience trigger', () => {
