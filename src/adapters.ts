@@ -8,14 +8,18 @@ import { RepeatedDenials } from './audit/repeated-denials.ts';
 import { StdoutSink } from './audit/stdout-sink.ts';
 import { JwksSource } from './cognito/jwks-source.ts';
 import { CognitoTokenValidator } from './cognito/token-validator.ts';
-import { type TrustedIssuer, trustedIssuers } from './cognito/trusted-issuers.ts';
+import {
+  type TrustedIssuer,
+  type TrustedIssuersOptions,
+  trustedIssuers,
+} from './cognito/trusted-issuers.ts';
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
 import { trustedPools } from './config/trusted-pools.ts';
 import type { Clock } from './core/clock.ts';
 import { mayBeKept } from './core/decide.ts';
 import type { PolicySnapshot } from './core/policy-snapshot.ts';
-import type { PolicySource } from './core/ports.ts';
+import type { IssuerKeyView, PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
@@ -43,7 +47,8 @@ export function createAdapters(options: AdapterOptions) {
   const issuers = trustedIssuers(pools);
   const keys = jwksSource(options, issuers.values());
   const { table, client } = mappingTable(options);
-  const sts = stsAdapter(options);
+  const tokens = tokenValidator(options, pools, keys);
+  const sts = stsAdapter(options, tokens);
   const cache = new CredentialCache({
     issuer: new RememberedRefusals({
       issuer: new AccountLimit({
@@ -63,16 +68,6 @@ export function createAdapters(options: AdapterOptions) {
   });
   const policy = policySync(options, table, () => purgeRevoked(cache, policy));
   const audit = auditLog(options);
-  const tokens = new CognitoTokenValidator({
-    ...pools,
-    keys,
-    clock,
-    matchableClaims: new Set(config.identity.matchableClaims),
-    maxTokenBytes: config.identity.maxTokenBytes,
-    maxTokenAgeSeconds: config.identity.maxTokenAgeSeconds,
-    clockToleranceSeconds: config.identity.clockToleranceSeconds,
-    maxVerifiedTokens: config.identity.maxVerifiedTokens,
-  });
   return {
     audit,
     /** The same log, for what requests leave: refusals that are alike are counted. */
@@ -206,7 +201,27 @@ function policySync(
   });
 }
 
-function stsAdapter({ config, clock, observe }: AdapterOptions): StsWebIdentityAdapter {
+function tokenValidator(
+  { config: { identity }, clock }: AdapterOptions,
+  pools: TrustedIssuersOptions,
+  keys: JwksSource,
+): CognitoTokenValidator {
+  return new CognitoTokenValidator({
+    ...pools,
+    keys,
+    clock,
+    matchableClaims: new Set(identity.matchableClaims),
+    maxTokenBytes: identity.maxTokenBytes,
+    maxTokenAgeSeconds: identity.maxTokenAgeSeconds,
+    clockToleranceSeconds: identity.clockToleranceSeconds,
+    maxVerifiedTokens: identity.maxVerifiedTokens,
+  });
+}
+
+function stsAdapter(
+  { config, clock, observe }: AdapterOptions,
+  keys: IssuerKeyView,
+): StsWebIdentityAdapter {
   const { endpoints, connectTimeoutMs, requestTimeoutMs, totalTimeoutMs, maxConcurrent } =
     config.sts;
   const [first, ...others] = endpoints.map(({ region, endpoint }) => ({
@@ -221,6 +236,7 @@ function stsAdapter({ config, clock, observe }: AdapterOptions): StsWebIdentityA
     requestTimeoutMs,
     totalTimeoutMs,
     maxInFlight: maxConcurrent,
+    keys,
     observer: observe.sts,
   });
 }

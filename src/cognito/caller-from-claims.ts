@@ -31,6 +31,7 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     audience: [azp, aud].find((value) => typeof value === 'string'),
     claims: matchable(checked, options.matchableClaims),
     sessionClaims: sessionClaims(all),
+    boundRoles: boundRoles(all['https://aws.amazon.com/roles']),
     tokenId: typeof jti === 'string' ? jti : undefined,
     tokenSha256: options.tokenSha256,
     issuedAt: checked.issuedAt,
@@ -67,6 +68,13 @@ function isText(item: unknown): item is string {
 function emailIsVerified(all: JsonObject): boolean {
   const verified = all['email_verified'];
   return verified === true || verified === 'true';
+}
+
+/** As STS reads it: a text or a list; what is in neither form binds the token to no role at all. */
+function boundRoles(claim: unknown): readonly string[] | undefined {
+  if (claim === undefined || claim === null) return undefined;
+  if (typeof claim === 'string') return claim.split(';');
+  return Array.isArray(claim) ? claim.filter((role) => typeof role === 'string') : [];
 }
 
 /**

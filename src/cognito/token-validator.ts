@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { ClaimedSubject, KnownTokens, TokenValidator } from '../core/ports.ts';
+import type { ClaimedSubject, IssuerKeyView, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
 import type { VerificationKey } from './jwks.ts';
@@ -53,7 +53,7 @@ interface VerifiedToken {
  * Tokens of Cognito user pools and identity pools. The strict checks come first, because a credential broker
  * must refuse much that a JWT library may accept; the signature is then verified by aws-jwt-verify.
  */
-export class CognitoTokenValidator implements TokenValidator, KnownTokens {
+export class CognitoTokenValidator implements TokenValidator, KnownTokens, IssuerKeyView {
   readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
   readonly #keys: JwksSource;
   readonly #clock: Clock;
@@ -95,6 +95,12 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens {
     } catch {
       return undefined;
     }
+  }
+
+  lacksKeyOf(token: string): boolean {
+    const unverified = readToken(token);
+    const { issuer } = this.#issuerOf(unverified);
+    return this.#keys.ready(issuer) && this.#keys.current(issuer, unverified.kid) === undefined;
   }
 
   validate(token: string): Caller | Promise<Caller> {

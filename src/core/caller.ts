@@ -35,6 +35,11 @@ export interface Caller {
    * merely tell one token from the next.
    */
   readonly sessionClaims: string;
+  /**
+   * ARNs of the roles that the token is bound to by its claim `https://aws.amazon.com/roles`; absent if it has none.
+   * STS compares them exactly.
+   */
+  readonly boundRoles?: readonly string[] | undefined;
   /** `jti`, where the token has one. */
   readonly tokenId: string | undefined;
   /** Lower-case hex SHA-256 of the token's bytes: names the token where the token itself must not appear. */

@@ -67,6 +67,10 @@ export const errorCodes = {
   scope_insufficient: { status: 403, title: 'The token lacks the scope that this operation needs' },
   role_ambiguous: { status: 400, title: 'More than one role is allowed: name the one you want' },
   duration_not_allowed: { status: 400, title: 'The requested duration is not allowed' },
+  token_role_not_listed: {
+    status: 403,
+    title: 'The token is bound to other roles, so STS cannot accept it for this one',
+  },
   session_policy_not_allowed: {
     status: 403,
     title: 'The role mapping takes no session policy from callers',

@@ -36,6 +36,11 @@ export interface ClaimedSubject {
   readonly subject: string;
 }
 
+export interface IssuerKeyView {
+  /** True if the key set of a verified token's issuer is known, and has lost the key of that token. */
+  lacksKeyOf(token: string): boolean;
+}
+
 export interface CallerLimit {
   /**
    * Counts a request of the caller.

@@ -33,10 +33,19 @@ export interface StsFailure {
   readonly error: BrokerError;
 }
 
-/** Classifies whatever the SDK threw. */
-export function classifyStsError(thrown: unknown): StsFailure {
+/**
+ * Classifies whatever the SDK threw. `lacksKey` says whether the key set of the token's issuer, as it is known
+ * here, has no key for it any more.
+ */
+export function classifyStsError(
+  thrown: unknown,
+  lacksKey: () => boolean = () => false,
+): StsFailure {
   const facts = readFacts(thrown);
-  return toFailure(verdictOf(facts), facts);
+  const verdict = verdictOf(facts);
+  // The same words for keys that could not be fetched, which passes, and for a `kid` that is not among them.
+  const noKey = verdict === keysNotFetched && facts.code === 'InvalidIdentityToken' && lacksKey();
+  return toFailure(noKey ? keyNotPublished : verdict, facts);
 }
 
 /** For an answer that came as a success and is none; `defect` names what is wrong with it. */
@@ -128,6 +137,12 @@ const tokenRejected: Verdict = {
   detail: 'Get a new token and try again.',
 };
 
+const keyNotPublished: Verdict = {
+  ...tokenRejected,
+  detail: 'Get a new token: the issuer no longer publishes the key that this one is signed with.',
+  reason: 'key_not_published',
+};
+
 const accessDenied: Verdict = {
   kind: 'refused',
   code: 'sts_access_denied',
@@ -209,11 +224,12 @@ const byMessage: readonly {
   },
   {
     code: 'InvalidIdentityToken',
-    pattern: /incorrect token audience/i,
+    // What AWS says in 2026, and what it said before.
+    pattern: /web identity token provided could not be validated|incorrect token audience/i,
     verdict: {
       ...tokenRejected,
       detail:
-        'The IAM OIDC provider in the account of the role does not list the audience of the token: add the app client id to its client ids.',
+        'The IAM OIDC provider in the account of the role does not list the audience of the token ("azp" if it has one, else "aud"): add it to its client ids.',
       reason: 'audience_not_registered',
     },
   },

@@ -2,7 +2,7 @@ import { AssumeRoleWithWebIdentityCommand, type STSClient } from '@aws-sdk/clien
 import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { CredentialIssuer } from '../core/ports.ts';
+import type { CredentialIssuer, IssuerKeyView } from '../core/ports.ts';
 import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import { RetryBudget } from '../resilience/retry-budget.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';
@@ -32,6 +32,8 @@ export interface StsWebIdentityAdapterOptions {
   readonly maxInFlight?: number;
   /** Connections per endpoint. */
   readonly maxSockets?: number;
+  /** Without one, every key that STS cannot get is taken for an outage. */
+  readonly keys?: IssuerKeyView | undefined;
   readonly random?: () => number;
   readonly observer?: (call: StsCall) => void;
 }
@@ -49,6 +51,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
   readonly #requestTimeoutMs: number;
   readonly #totalTimeoutMs: number;
   readonly #maxInFlight: number;
+  readonly #keys: IssuerKeyView | undefined;
   readonly #random: () => number;
   readonly #observer: ((call: StsCall) => void) | undefined;
   readonly #retries = new RetryBudget();
@@ -62,6 +65,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     totalTimeoutMs = 3000,
     maxInFlight = 200,
     maxSockets = maxInFlight,
+    keys,
     random = Math.random,
     observer,
   }: StsWebIdentityAdapterOptions) {
@@ -74,6 +78,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#totalTimeoutMs = totalTimeoutMs;
     this.#maxInFlight = maxInFlight;
+    this.#keys = keys;
     this.#random = random;
     this.#observer = observer;
   }
@@ -137,7 +142,9 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     const abortSignal = AbortSignal.timeout(Math.ceil(timeoutMs));
     const sent = await client.send(command(plan, token), { abortSignal }).then(
       (output) => ({ output }),
-      (error: unknown) => ({ failure: classifyStsError(error) }),
+      (error: unknown) => ({
+        failure: classifyStsError(error, () => this.#keys?.lacksKeyOf(token) ?? false),
+      }),
     );
     const down = 'failure' in sent && sent.failure.kind === 'endpoint_down';
     if (down) breaker.failed();

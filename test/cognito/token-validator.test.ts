@@ -230,6 +230,51 @@ describe('the caller that a user-pool token proves', () => {
   );
 });
 
+const rolesClaim = 'https://aws.amazon.com/roles';
+const [oneRole, otherRole] = ['one', 'other'].map(
+  (name) => `arn:aws:iam::123456789012:role/${name}`,
+);
+
+describe('the roles that a token is bound to', () => {
+  it.each([
+    [undefined, undefined],
+    [null, undefined],
+    [oneRole, [oneRole]],
+    [`${oneRole};${otherRole}`, [oneRole, otherRole]],
+    [
+      [oneRole, 7, otherRole],
+      [oneRole, otherRole],
+    ],
+    ['', ['']],
+    [[], []],
+    [7, []],
+    [{ role: oneRole }, []],
+  ])('T68: by the claim %j are %j', async (claim, roles) => {
+    const validation = await start();
+    const caller = await callerOf(validation, accessToken(validation, { [rolesClaim]: claim }));
+    expect(caller.boundRoles).toEqual(roles);
+  });
+});
+
+describe('the key of a token', () => {
+  it('T68: is lacking once its issuer has withdrawn it, and not before', async () => {
+    const validation = await start();
+    const token = accessToken(validation);
+    await callerOf(validation, token);
+    expect(validation.validator.lacksKeyOf(token)).toBe(false);
+    await validation.clock.advance(30_000);
+    validation.server.publish(renamedKey(key, 'the-next'));
+    const fetched = validation.nextFetch();
+    await validation.validator.validate(
+      mintToken(renamedKey(key, 'the-next'), {
+        claims: accessClaims(testIssuer, validation.clock.now()),
+      }),
+    );
+    await fetched;
+    expect(validation.validator.lacksKeyOf(token)).toBe(true);
+  });
+});
+
 describe('tokens that are not for this service', () => {
   it.each([
     ['another pool', 'https://cognito-idp.us-east-1.amazonaws.com/us-east-1_Other'],

@@ -92,7 +92,7 @@ async function exchange(setting: Setting = {}) {
     },
   });
   const asked = { token, role: undefined, durationSeconds: undefined, ...request };
-  const outcome = await run(from, read ?? (() => asked)).then(
+  const outcome = await run({ ...from }, read ?? (() => asked)).then(
     (result) => ({ result, error: undefined }),
     (error: unknown) => ({ result: undefined, error }),
   );
@@ -766,4 +766,26 @@ describe('a policy that changes while an exchange is under way', () => {
     // Once to decide, once to see that it is still the same one.
     expect(asked).toBe(2);
   });
+});
+
+describe('a token that is bound to roles by its issuer', () => {
+  it.each([
+    ['another role', [roleArn('others')]],
+    ['the role in other letters', [roleArn('ORDERS')]],
+    ['a wildcard', ['*', `${roleArn('orders')}*`]],
+    ['no role', []],
+  ])('T68: %s is refused before STS is asked', async (_what, boundRoles) => {
+    const { error, events, records } = await exchange({ by: { boundRoles } });
+    expect(brokerError(error).code).toBe('token_role_not_listed');
+    expect(events).not.toContain('issue');
+    expect(records).toMatchObject([{ outcome: 'denied', code: 'token_role_not_listed' }]);
+  });
+
+  it.each([[undefined], [[roleArn('others'), roleArn('orders')]]])(
+    'is answered for one of them, and so is one that is not bound',
+    async (boundRoles) => {
+      const { result } = await exchange({ by: { boundRoles } });
+      expect(result).toBeDefined();
+    },
+  );
 });

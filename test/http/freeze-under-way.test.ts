@@ -39,7 +39,7 @@ const forms: readonly ((token: string, durationSeconds: number) => Call)[] = [
 it('T66: nothing is answered after it was acknowledged, and the records say so', async () => {
   const token = broker.token('orders');
   const asked = broker.sts.requests.length;
-  const freeze = { acknowledged: false };
+  const freeze: { acknowledged: boolean } = { acknowledged: false };
   const late: Answer[] = [];
   const asking = [0, 1, 2].flatMap((round) =>
     forms.map(async (form) => {

@@ -51,6 +51,12 @@ describe('what STS refuses', () => {
     ['InvalidIdentityToken', 'Incorrect token audience', 'audience_not_registered', /client ids/],
     [
       'InvalidIdentityToken',
+      'The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity documentation for requirements.',
+      'audience_not_registered',
+      /client ids/,
+    ],
+    [
+      'InvalidIdentityToken',
       'No OpenIDConnect provider found in your account for https://evil.example',
       'provider_not_registered',
       /create one whose URL/,
@@ -69,6 +75,24 @@ describe('what STS refuses', () => {
     expect(secretsIn(error, ['evil.example'])).toEqual([]);
   });
 });
+
+const noKey =
+  "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
+
+it.each([
+  [true, 'sts_token_rejected', 1],
+  [false, 'sts_unavailable', 3],
+])(
+  'T68: a key that the issuer no longer publishes (%s) makes it %s, after %i calls',
+  async (lacksKey, code, calls) => {
+    const fixture = await startStsFixture({ keys: { lacksKeyOf: () => lacksKey } });
+    fixture.servers[0].script = () => failure(400, 'InvalidIdentityToken', noKey);
+    const { plan, token } = planned();
+    const error = await refusalOf(fixture.adapter.issue(plan, token));
+    await fixture.stop();
+    expect([error.code, fixture.servers[0].calls.length]).toEqual([code, calls]);
+  },
+);
 
 describe('what passes by itself', () => {
   it.each([

@@ -150,3 +150,24 @@ describe('an honest answer', () => {
     expect(() => Object.assign(issued, { subject: 'other' })).toThrow(TypeError);
   });
 });
+
+describe('the context of identity propagation, which is data of end users', () => {
+  const canary = 'CANARY-end-user-context';
+  const context = `<TrustedIdentityPropagationContext>${canary}</TrustedIdentityPropagationContext>`;
+  const withContext = (xml: string) => xml.replace('<Credentials>', `${context}<Credentials>`);
+
+  it('T68: of identity propagation nothing is read, whether the answer is good or not', async () => {
+    const { plan, token } = planned();
+    sts.servers[0].script = ofXml(withContext);
+    const issued = await sts.adapter.issue(plan, token);
+    expect(issued.session.stsRequestId).toBe('id');
+    expect(JSON.stringify(issued)).not.toContain(canary);
+
+    sts.servers[0].script = ofXml((xml) =>
+      withContext(xml).replace(/<AssumedRoleUser>.*<\/AssumedRoleUser>/, ''),
+    );
+    const refusal = await refusalOf(sts.adapter.issue(plan, token));
+    expect(refusal.code).toBe('sts_bad_response');
+    expect(secretsIn(refusal, [canary])).toEqual([]);
+  });
+});
