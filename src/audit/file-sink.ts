@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
+import { Lease } from '../kit/files/lease.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { DiskRoom, type DiskSpace, type RecordPurpose } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
@@ -32,6 +31,8 @@ export interface FileSinkOptions {
   readonly maxQueuedBytes?: number;
   /** The end of the disk that is kept for administrators' records. Default 0: nothing is. */
   readonly reserveBytes?: number;
+  /** After which another process may take the directory from one that is not heard of. Default 10 s. */
+  readonly leaseMs?: number;
 }
 
 /** Faults of the moment: the sink keeps trying. Any other one at start is a mistake in the configuration. */
@@ -40,6 +41,8 @@ const passingFaults: readonly string[] = [
   'EDQUOT',
   'EFBIG',
   'EIO',
+  // Another process had the directory, and may be gone.
+  'ELEASED',
   'EMFILE',
   'ENFILE',
   'ENOSPC',
@@ -64,10 +67,10 @@ export class FileSink implements AuditSink {
   readonly #queue: GroupCommit;
   readonly #room: DiskRoom;
   #directoryHandle: FileHandle | undefined;
-  readonly #lockNonce = randomBytes(8).toString('hex');
+  /** Makes this process the only writer of the directory. */
+  readonly #lock: Lease;
   /** That the directory is on. */
   #device: number | undefined;
-  #lock: DirectoryLock | undefined;
   #log: { readonly file: LogFile; readonly head: ChainHead } | undefined;
   #last: LogPosition | undefined;
   /** Since when nothing is accepted, and why; undefined before the log was first opened. */
@@ -84,6 +87,11 @@ export class FileSink implements AuditSink {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#deadlineMs = options.deadlineMs ?? 1_000;
+    this.#lock = new Lease({
+      path: path.join(options.directory, 'audit.lock'),
+      clock: options.clock,
+      leaseMs: options.leaseMs ?? 10_000,
+    });
     this.#queue = new GroupCommit({
       sink: this.name,
       clock: options.clock,
@@ -147,14 +155,13 @@ export class FileSink implements AuditSink {
   }
 
   async #release(): Promise<void> {
-    const [log, directory, lock] = [this.#log, this.#directoryHandle, this.#lock];
+    const [log, directory] = [this.#log, this.#directoryHandle];
     this.#log = undefined;
     this.#directoryHandle = undefined;
-    this.#lock = undefined;
     // Everything that was accepted is durable already: what fails here ends with the process.
     await log?.file.close().catch(ignore);
     await directory?.close().catch(ignore);
-    await lock?.release().catch(ignore);
+    await this.#lock.release().catch(ignore);
   }
 
   /** Never two at a time, so that a blocked disk holds no more than one thread. Resolves to what went wrong. */
@@ -186,7 +193,7 @@ export class FileSink implements AuditSink {
     this.#log = opened;
     // It may have been mounted, unmounted or replaced since the lock was looked at.
     const inPlace = await opened.file.isAt(path.join(directory, currentFileName));
-    if (!inPlace || !(await this.#lock?.isHeld())) throw moved();
+    if (!inPlace || !(await this.#lock.isHeld())) throw moved();
     await this.#directoryHandle.sync();
     this.#recovered = opened.recovered ?? this.#recovered;
     const events = [opened.broken, this.#recovered, this.#firstEvent(opened.head.seq)];
@@ -204,12 +211,12 @@ export class FileSink implements AuditSink {
 
   /** A directory that was replaced during an outage is another one, which nobody has locked yet. */
   async #holdDirectory(): Promise<void> {
-    if (await this.#lock?.isHeld()) return;
+    if (await this.#lock.isHeld()) return;
     const { directory } = this.#options;
     // Only at first: one that went away later is not to be made up for on whatever disk lies beneath.
-    if (this.#lock === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (this.#device === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
     await this.#requireSamePlace();
-    this.#lock = await lockDirectory(directory, this.#lockNonce);
+    await this.#lock.acquire();
   }
 
   /** A mount point without its file system looks like an empty directory: what is written there would be hidden. */
@@ -239,6 +246,8 @@ export class FileSink implements AuditSink {
   async #commit(records: readonly string[]): Promise<void> {
     try {
       await this.#checkPlace();
+      // Before each write: a process that was stopped for a while must not write into its successor's log.
+      if (!(await this.#lock.isHeld())) throw moved();
       await this.#rotateIfDue();
       await this.#appendSealed(records);
     } catch (error) {
@@ -308,7 +317,8 @@ export class FileSink implements AuditSink {
     if (log !== undefined) {
       this.#last = { head: log.head, bytes: log.file.bytes };
       // Whatever fails here is met again, and repaired, when the file is opened next.
-      await log.file.rollBack().catch(ignore);
+      // Once somebody else holds the directory, what stands there is theirs.
+      if (await this.#lock.isHeld().catch(() => false)) await log.file.rollBack().catch(ignore);
       await log.file.close().catch(ignore);
     }
     // A file system that failed can be unmounted, repaired and mounted again only if nothing in it is open.

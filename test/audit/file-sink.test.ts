@@ -30,6 +30,7 @@ import {
   newDirectory,
   removeDirectories,
   requestIdsOf,
+  turnBeforeCommit,
   verify,
   writtenLog,
 } from './audit-fixture.ts';
@@ -327,11 +328,8 @@ describe('the directory of a log', () => {
 
   it('is taken over from a process that is gone, also when its number is in use again', async () => {
     const directory = await writtenLog(1);
-    const { hostname } = await import('node:os');
-    for (const lock of [
-      { host: hostname(), pid: 2 ** 22 + 1, started: '1' },
-      { host: hostname(), pid: process.pid, started: '1' },
-    ]) {
+    for (const change of [{ pid: 2 ** 22 + 1 }, { started: '1' }]) {
+      const lock = { ...(await lockOfThisProcess()), ...change };
       writeFileSync(path.join(directory, 'audit.lock'), JSON.stringify(lock));
       const { log } = fileLog(directory);
       await log.start();
@@ -353,8 +351,7 @@ describe('the directory of a log', () => {
     parent.stdin.end();
     await until(() => stat()[0] === 'Z');
     const directory = newDirectory();
-    const { hostname } = await import('node:os');
-    const lock = { host: hostname(), pid, started: stat()[19] };
+    const lock = { ...(await lockOfThisProcess()), pid, started: stat()[19] };
     writeFileSync(path.join(directory, 'audit.lock'), JSON.stringify(lock));
     const { log } = fileLog(directory);
     try {
@@ -366,16 +363,63 @@ describe('the directory of a log', () => {
     }
   });
 
-  it.each([
-    ['of another host', JSON.stringify({ host: 'elsewhere', pid: 1, started: '1' })],
-    ['that cannot be read', ''],
-  ])('stays with a lock %s', async (_name, lock) => {
+  it.each<readonly [string, () => Promise<string>]>([
+    ['of another host', async () => JSON.stringify({ host: 'elsewhere', pid: 1, started: '1' })],
+    ['of an older release', async () => JSON.stringify({ host: 'h', pid: process.pid })],
+    ['that cannot be read', async () => ''],
+    [
+      'of another PID namespace with our number',
+      async () => JSON.stringify({ ...(await lockOfThisProcess()), namespace: 'pid:[1]' }),
+    ],
+  ])(
+    'stays with a lock %s until nothing was heard of its holder for ten seconds (T94)',
+    async (_name, content) => {
+      const directory = newDirectory();
+      const lock = await content();
+      writeFileSync(path.join(directory, 'audit.lock'), lock, { mode: 0o600 });
+      const clock = createTestClock();
+      const { log } = fileLog(directory, { clock, retryMs: 200 });
+      await log.start();
+      for (let waitedMs = 0; waitedMs < 9_800; waitedMs += 200) {
+        expect(log.ready()).toBe(false);
+        await clock.advance(200);
+        for (let turn = 0; turn < 20; turn += 1) await turnBeforeCommit();
+      }
+      expect(readFileSync(path.join(directory, 'audit.lock'), 'utf8')).toBe(lock);
+      expect(existsSync(current(directory))).toBe(false);
+      while (!log.ready()) {
+        await clock.advance(200);
+        await turnBeforeCommit();
+      }
+      await log.record(record('r1'));
+      await log.stop();
+      expect(await verify(directory)).toMatchObject({ intact: true });
+    },
+  );
+
+  it('is left by a holder that was taken for dead, before it writes anything more (T94)', async () => {
     const directory = newDirectory();
-    writeFileSync(path.join(directory, 'audit.lock'), lock);
-    const { log } = fileLog(directory);
-    await expect(log.start()).rejects.toMatchObject(unavailable);
-    expect(readFileSync(path.join(directory, 'audit.lock'), 'utf8')).toBe(lock);
-    expect(existsSync(current(directory))).toBe(false);
+    const [clock, later] = [createTestClock(), createTestClock()];
+    const first = fileLog(directory, { clock });
+    await first.log.start();
+    await first.log.record(record('r1'));
+    const lock = path.join(directory, 'audit.lock');
+    // As it looks from another host; the first one's time stands still, as that of a process that was stopped.
+    const seen = readFileSync(lock, 'utf8').replace(/"boot":"[^"]*"/, (boot) =>
+      boot.replace(/\w/, 'x'),
+    );
+    writeFileSync(lock, seen);
+    const second = fileLog(directory, { clock: later, retryMs: 200 });
+    await second.log.start();
+    while (!second.log.ready()) {
+      await later.advance(200);
+      await turnBeforeCommit();
+    }
+    await expect(first.log.record(record('r2'))).rejects.toMatchObject(unavailable);
+    await second.log.record(record('r3'));
+    await Promise.all([first.log.stop(), second.log.stop()]);
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r3']);
+    expect(await verify(directory)).toMatchObject({ intact: true });
   });
 
   it('must be a directory: start says so instead of waiting for it', async () => {
@@ -454,3 +498,13 @@ describe('the directory of a log', () => {
     await log.stop();
   });
 });
+
+/** What the lock of a log in this process says. */
+async function lockOfThisProcess(): Promise<object> {
+  const directory = newDirectory();
+  const { log } = fileLog(directory);
+  await log.start();
+  const lock = JSON.parse(readFileSync(path.join(directory, 'audit.lock'), 'utf8')) as object;
+  await log.stop();
+  return lock;
+}

@@ -3,10 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { lockDirectory } from '../../src/audit/directory-lock.ts';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { Lease } from '../../src/kit/files/lease.ts';
 import {
   type AccessTokenOptions,
   type Issuer,
@@ -135,7 +135,12 @@ describe('the record of an apply', () => {
     const table = await stack.newTable();
     const taken = folders.folder({ audit: 'a file' });
     const held = folders.folder();
-    const lock = await lockDirectory(held, 'somebody else');
+    const lock = new Lease({
+      path: join(held, 'audit.lock'),
+      clock: systemClock,
+      leaseMs: 10_000,
+    });
+    await lock.acquire();
     const { directory: _none, ...audit } = { ...table.config.audit, stdout: true };
     const cases: readonly (readonly [ApplyArguments, number, string])[] = [
       [{ auditDirectory: join(taken, 'audit') }, 1, 'name another place with --audit-directory'],

@@ -1,0 +1,242 @@
+/**
+ * One of many processes holds a file, wherever they run: in other containers and on other hosts too. The holder
+ * changes it every now and then, and looks before each use whether it is still its own; who wants it waits until
+ * it has not changed for the length of the lease, by the waiter's own clock, or until the kernel says that the
+ * holder is gone. What the holder does after a look must be done well within half a lease.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, open, readFile, readlink, rename, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { openRegularFile } from './regular-file.ts';
+import { readStateFile } from './state-file.ts';
+
+export interface LeaseOptions {
+  readonly path: string;
+  readonly clock: {
+    monotonic(): number;
+    after(delayMs: number, callback: () => void): { cancel(): void };
+  };
+  readonly leaseMs: number;
+}
+
+/** `ELOCKED`: somebody who lives has it. `ELEASED`: nothing is known of the holder yet; try again. */
+export class LeaseHeldError extends Error {
+  override readonly name = 'LeaseHeldError';
+  readonly code: 'ELOCKED' | 'ELEASED';
+
+  constructor(code: 'ELOCKED' | 'ELEASED', holder: string, path: string) {
+    super(`${path} is held by ${holder}`);
+    this.code = code;
+  }
+}
+
+export class Lease {
+  readonly #path: string;
+  readonly #clock: LeaseOptions['clock'];
+  readonly #leaseMs: number;
+  readonly #nonce = randomBytes(8).toString('hex');
+  /** What the file says while it is ours; undefined before it first was. */
+  #own: string | undefined;
+  #beats = 0;
+  #beatAt = Number.NEGATIVE_INFINITY;
+  #timer: { cancel(): void } | undefined;
+  /** What somebody else's said when it last changed, and when that was seen. */
+  #seen: { readonly content: string; readonly sinceMs: number } | undefined;
+  #beating: Promise<boolean> | undefined;
+
+  constructor({ path, clock, leaseMs }: LeaseOptions) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#leaseMs = leaseMs;
+  }
+
+  /** @throws LeaseHeldError, FileRefusedError, or the error of the file system */
+  async acquire(): Promise<void> {
+    if (await this.isHeld()) return;
+    const own = await this.#content();
+    if (!(await create(this.#path, own))) {
+      await this.#takeOver();
+      if (!(await create(this.#path, own))) throw this.#heldBy('ELOCKED', 'another process');
+    }
+    this.#seen = undefined;
+    this.#own = own;
+    this.#beatAt = this.#clock.monotonic();
+    this.#plan();
+  }
+
+  /** False once somebody else has it, or the file, or the folder around it, was removed or replaced. */
+  async isHeld(): Promise<boolean> {
+    if (this.#own === undefined) return false;
+    if (this.#clock.monotonic() - this.#beatAt > this.#leaseMs / 2) return this.#beat();
+    await this.#beating;
+    return (await contentOf(this.#path)) === this.#own;
+  }
+
+  async release(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#beating?.catch(() => undefined);
+    if ((await contentOf(this.#path)) === this.#own && this.#own !== undefined) {
+      await unlink(this.#path);
+    }
+    this.#own = undefined;
+  }
+
+  #plan(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(this.#leaseMs / 5, () => {
+      if (this.#own === undefined) return;
+      // What fails here is met again by whoever looks next.
+      void this.#beat().catch(() => false);
+      this.#plan();
+    });
+  }
+
+  #beat(): Promise<boolean> {
+    this.#beating ??= this.#writeBeat().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  /** In place: whoever takes the file over moves it aside first, and sees there what came in between. */
+  async #writeBeat(): Promise<boolean> {
+    const startedAt = this.#clock.monotonic();
+    const before = this.#own;
+    if (before === undefined || (await contentOf(this.#path)) !== before) return false;
+    const file = await open(this.#path, constants.O_RDWR | noLink);
+    try {
+      const bytes = Buffer.alloc(maxBytes);
+      const { bytesRead } = await file.read(bytes, 0, maxBytes, 0);
+      if (bytes.toString('utf8', 0, bytesRead) !== before) return false;
+      this.#beats += 1;
+      this.#own = await this.#content();
+      await file.write(this.#own, 0);
+    } finally {
+      await file.close();
+    }
+    if ((await contentOf(this.#path)) !== this.#own) return false;
+    this.#beatAt = startedAt;
+    return true;
+  }
+
+  /** Moves aside what belongs to nobody any more. */
+  async #takeOver(): Promise<void> {
+    const content = await contentOf(this.#path);
+    if (content === undefined) return;
+    // Ours of a while ago, in a folder that went and came back.
+    const isOwn = parse(content).nonce === this.#nonce;
+    if (!isOwn) await this.#requireGone(content);
+    const aside = `${this.#path}.${randomBytes(8).toString('hex')}`;
+    await rename(this.#path, aside);
+    // Its holder was not gone after all: then it goes back.
+    if ((await contentOf(aside)) !== content) await link(aside, this.#path);
+    await unlink(aside);
+  }
+
+  async #requireGone(content: string): Promise<void> {
+    const holder = parse(content);
+    const state = await stateOf(holder);
+    if (state === 'gone') return;
+    if (state === 'alive') throw this.#heldBy('ELOCKED', `process ${holder.pid}`);
+    const now = this.#clock.monotonic();
+    const changed = this.#seen !== undefined && this.#seen.content !== content;
+    if (this.#seen?.content !== content) this.#seen = { content, sinceMs: now };
+    const where = `a process on ${JSON.stringify(holder.host ?? 'an unknown host')}`;
+    if (changed) throw this.#heldBy('ELOCKED', where);
+    if (now - this.#seen.sinceMs < this.#leaseMs) throw this.#heldBy('ELEASED', where);
+  }
+
+  /** Always as long as before, so that it can be written over. */
+  async #content(): Promise<string> {
+    const [boot, namespace, started] = await Promise.all([
+      bootId(),
+      pidNamespace(),
+      startTimeOf(process.pid),
+    ]);
+    const beats = String(this.#beats).padStart(12, '0');
+    const holder = { host: hostname(), boot, namespace, pid: process.pid, started };
+    return JSON.stringify({ ...holder, nonce: this.#nonce, beats });
+  }
+
+  #heldBy(code: 'ELOCKED' | 'ELEASED', holder: string): LeaseHeldError {
+    return new LeaseHeldError(code, holder, this.#path);
+  }
+}
+
+const maxBytes = 4096;
+const noLink = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Appears with its content or not at all: `link` fails where anything has that name. */
+async function create(path: string, content: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(8).toString('hex')}`;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const file = await openRegularFile({ path: draft, flags, check: () => undefined });
+  try {
+    await file.writeFile(content).finally(() => file.close());
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await unlink(draft);
+  }
+}
+
+interface Holder {
+  readonly nonce?: unknown;
+  readonly host?: unknown;
+  readonly boot?: unknown;
+  readonly namespace?: unknown;
+  readonly pid?: unknown;
+  readonly started?: unknown;
+}
+
+function parse(content: string): Holder {
+  try {
+    const holder: unknown = JSON.parse(content);
+    return typeof holder === 'object' && holder !== null ? holder : {};
+  } catch {
+    return {};
+  }
+}
+
+/** The kernel knows of processes of its own and of this PID namespace alone; its number there means nothing here. */
+async function stateOf({ boot, namespace, pid, started }: Holder) {
+  const [ownBoot, ownNamespace] = await Promise.all([bootId(), pidNamespace()]);
+  const comparable = ownBoot !== null && boot === ownBoot && namespace === ownNamespace;
+  if (!comparable || typeof pid !== 'number') return 'unknown';
+  // In a container every process may be number 1: the start time tells them apart.
+  return (await startTimeOf(pid)) === started ? 'alive' : 'gone';
+}
+
+async function bootId(): Promise<string | null> {
+  return (await textOf('/proc/sys/kernel/random/boot_id'))?.trim() ?? null;
+}
+
+async function pidNamespace(): Promise<string | null> {
+  return readlink('/proc/self/ns/pid').catch(() => null);
+}
+
+/** Linux: start time in clock ticks since boot (proc_pid_stat(5), field 22); null where there is no such process. */
+async function startTimeOf(pid: number): Promise<string | null> {
+  const stat = await textOf(`/proc/${pid}/stat`);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  // A zombie keeps its number until its parent takes note of its end, but it writes no more.
+  return fields[0] === 'Z' ? 'ended' : (fields[19] ?? null);
+}
+
+/** Of /proc. */
+function textOf(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(() => undefined);
+}
+
+async function contentOf(path: string): Promise<string | undefined> {
+  return (await readStateFile(path, { maxBytes }))?.toString();
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
