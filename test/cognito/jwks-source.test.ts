@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { parseJwks } from '../../src/cognito/jwks.ts';
+import type { BrokerError } from '../../src/core/errors.ts';
 import type { JwksFault } from '../support/jwks-server.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import {
@@ -277,6 +278,21 @@ describe('a JWKS URI that does not do what it should (T42)', () => {
     validation.server.fault = undefined;
     await validation.clock.advance(30_000);
     expect(await ask(validation, first)).toBe('accepted');
+  });
+
+  it('says whether the keys could not be fetched, or were fetched and refused', async () => {
+    const detailOf = async (validation: Awaited<ReturnType<typeof start>>) => {
+      try {
+        await validation.validator.validate(freshToken(validation, first));
+        return 'accepted';
+      } catch (error) {
+        return (error as BrokerError).detail;
+      }
+    };
+    const away = await start();
+    away.server.fault = { kind: 'reset' };
+    expect(await detailOf(away)).toMatch(/reaches the JWKS URI/);
+    expect(await detailOf(await start({ publish: [] }))).toMatch(/was fetched and refused/);
   });
 
   it('T15: a remembered token does not outlive the maximum age of the keys either', async () => {
