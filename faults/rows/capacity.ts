@@ -79,7 +79,9 @@ async function renewal({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const many = pick(200, 10_000);
   const lab = await newLab({
     users: pick(20, 500),
-    config: () => ({ cache: { maxEntries: 20_000, maxBytes: 134_217_728 } }),
+    config: () => ({
+      cache: { maxEntries: 20_000, maxEntriesPerCaller: 20, maxBytes: 134_217_728 },
+    }),
   });
   // Of nearly one duration, so that they would end together.
   const asks = Array.from({ length: many }, (_, index): Ask => {
