@@ -5,20 +5,14 @@ import { startDynamoDbServer } from '../dist/local/dynamodb/dynamodb-server.js';
 import { clock, openTable, roleMappingOf, tableName } from './policy-under-test.js';
 
 const rows = Number(process.argv[2]);
-const itemsPerCall = 25;
+const rowsPerCall = 12;
 
 const server = await startDynamoDbServer({ clock });
 const { client, table } = openTable(server.url);
 await table.create({ pointInTimeRecovery: false, deletionProtection: false });
-for (let first = 0; first < rows; first += itemsPerCall) {
-  await put(
-    Array.from({ length: Math.min(itemsPerCall, rows - first) }, (_, at) => ({
-      pk: { S: `MAPPING#${roleMappingOf(first + at).id}` },
-      sk: { S: 'CURRENT' },
-      version: { N: '1' },
-      mapping: { S: JSON.stringify(roleMappingOf(first + at)) },
-    })),
-  );
+for (let first = 0; first < rows; first += rowsPerCall) {
+  const count = Math.min(rowsPerCall, rows - first);
+  await put(Array.from({ length: count }, (_, at) => itemsOf(first + at)).flat());
 }
 await put([
   {
@@ -31,6 +25,25 @@ await put([
 client.destroy();
 process.once('SIGTERM', () => server.stop());
 console.log(server.url);
+
+/** The row, and the entry in the change log without which no broker believes it. */
+function itemsOf(index) {
+  const mapping = roleMappingOf(index);
+  const text = { S: JSON.stringify(mapping) };
+  const revision = index + 1;
+  const facts = { version: { N: '1' }, revision: { N: String(revision) }, action: { S: 'create' } };
+  const bucket = String(Math.floor(index / 1000)).padStart(15, '0');
+  return [
+    { pk: { S: `MAPPING#${mapping.id}` }, sk: { S: 'CURRENT' }, ...facts, mapping: text },
+    {
+      pk: { S: `CHANGES#${bucket}` },
+      sk: { S: String(revision).padStart(15, '0') },
+      id: { S: mapping.id },
+      ...facts,
+      after: text,
+    },
+  ];
+}
 
 /** Around the transactions of an edit, which would take an hour for so many rows. */
 async function put(items) {

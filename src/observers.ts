@@ -131,9 +131,15 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
     },
     onAlarm(kind) {
       metrics.policyAlarms.inc({ kind });
+      metrics.policyAlarmActive.set({ kind }, 1);
       logger.error({ kind }, 'policy alarm');
     },
+    onUnexplained(ids) {
+      const rows = ids.slice(0, 20);
+      logger.error({ rows, count: ids.length }, 'rows of the table that no change explains');
+    },
     onAlarmOver(kind) {
+      metrics.policyAlarmActive.set({ kind }, 0);
       logger.info({ kind }, 'policy alarm is over');
     },
   };

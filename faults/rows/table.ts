@@ -60,9 +60,19 @@ export const tableRows: readonly Row[] = [
     run: shrunk,
   },
   {
-    id: 'table-poison',
+    id: 'table-written-around',
     fault:
-      'rows that cannot be read: not JSON, not a mapping, 300 KB, nested a thousand deep, of another type',
+      'somebody with write access adds a row that grants, and deletes a freeze, while the revision stays',
+    promise: 'What the change log does not explain changes nothing, and an alarm is raised.',
+    demanded:
+      '0 grants by the ghost row, 0 to the frozen caller, 0 errors; alarm `unexplained_rows`',
+    operators:
+      '`tokenbroker_policy_alarm_active{kind="unexplained_rows"}` is 1 and the log names the rows. Callers notice nothing; see [operations.md](operations.md#tokenbrokertabletampered).',
+    run: writtenAround,
+  },
+  {
+    id: 'table-poison',
+    fault: 'rows that cannot be read: not JSON, not a mapping, 300 KB, nested a thousand deep',
     promise: 'Each is put aside; all others serve.',
     demanded: 'every bad row in quarantine, 0 errors for the others, /readyz 200',
     operators:
@@ -180,9 +190,44 @@ function list(values: readonly number[]): string {
   return values.map((value) => value.toFixed(2)).join(' ');
 }
 
-/** Makes brokers read everything: the head has moved, and the change log does not say how. */
+/** Makes brokers read everything: there is an edit that does not follow on from the one before. */
 async function bump(lab: Lab, mappings: number): Promise<void> {
+  const { table } = lab.world;
+  // The row itself where it is still there: a fault may be on for queries.
+  const latest =
+    (await table.get('other-11')) ?? (await table.versions('other-11', { limit: 1 }))[0];
+  const version = 10 * ((await table.head()) + 1);
+  await editRow(lab, { id: 'other-11', text: JSON.stringify(latest?.document), version, mappings });
+}
+
+interface RawEdit {
+  readonly id: string;
+  /** Of the mapping, whatever it says. */
+  readonly text: string;
+  readonly version: number;
+  /** Rows that there are afterwards. */
+  readonly mappings: number;
+}
+
+/** All four items of an edit, as another release might write them. */
+async function editRow(lab: Lab, { id, text, version, mappings }: RawEdit): Promise<void> {
   const revision = (await lab.world.table.head()) + 1;
+  const mapping = { S: text };
+  const facts = {
+    version: { N: String(version) },
+    revision: { N: String(revision) },
+    action: { S: version === 1 ? 'create' : 'replace' },
+  };
+  const padded = (value: number, digits: number) => String(value).padStart(digits, '0');
+  const { world } = lab;
+  await world.putRow(`MAPPING#${id}`, `V#${padded(version, 10)}`, { ...facts, mapping });
+  await world.putRow(`MAPPING#${id}`, 'CURRENT', { ...facts, mapping });
+  const change = { ...facts, id: { S: id }, after: mapping };
+  await world.putRow(`CHANGES#${padded(0, 15)}`, padded(revision, 15), change);
+  await putHead(lab, revision, mappings);
+}
+
+async function putHead(lab: Lab, revision: number, mappings: number): Promise<void> {
   await lab.world.putRow('HEAD', 'HEAD', {
     revision: { N: String(revision) },
     mappings: { N: String(mappings) },
@@ -276,6 +321,42 @@ async function shrunk({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   return { seen: `${seen.join('; ')}; back after ${seconds(recoveryMs)}`, met };
 }
 
+async function writtenAround({ lab: newLab, pick }: RowContext): Promise<Outcome> {
+  const lab = await newLab({});
+  const { world } = lab;
+  const freeze = { ...mappingOf('freeze-reports', 'reports'), effect: 'deny' as const, role: '*' };
+  const frozen = { ...world.service('reports'), role: roleNamed('reports') };
+  const ghost = { ...world.service('stranger'), role: roleNamed('ghost') };
+  const { session: _none, ...deny } = freeze;
+  await writeMapping(world.table, deny);
+  await soon(async () => (await lab.ask({ caller: frozen })).status === 403);
+
+  await world.removeRow('MAPPING#freeze-reports', 'CURRENT');
+  await world.putRow('MAPPING#ghost', 'CURRENT', {
+    version: { N: '1' },
+    mapping: { S: JSON.stringify(mappingOf('ghost', 'stranger')) },
+  });
+  await bump(lab, labMappings.length + 1);
+  const active = 'tokenbroker_policy_alarm_active{kind="unexplained_rows"}';
+  const raised = await soon(async () => (await lab.broker.metric(active)) === 1);
+  let granted = 0;
+  for (let tries = 0; tries < pick(10, 200); tries += 1) {
+    for (const caller of [frozen, ghost]) {
+      granted += (await lab.ask({ caller })).status === 200 ? 1 : 0;
+    }
+  }
+  const answers = await lab.load({
+    connections: 5,
+    limit: pick(20, 500),
+    make: () => ({ caller: { ...world.service('orders'), role: roleNamed('orders') } }),
+  }).ended;
+  const errors = failures(answers).length;
+  return {
+    seen: `${raised ? 'alarm raised' : 'NO ALARM'}; ${granted} grants by the ghost row or to the frozen caller; ${errors} errors of ${answers.length}`,
+    met: raised && granted === 0 && errors === 0,
+  };
+}
+
 async function poison({ lab: newLab }: RowContext): Promise<Outcome> {
   const lab = await newLab({});
   const texts = [
@@ -291,17 +372,12 @@ async function poison({ lab: newLab }: RowContext): Promise<Outcome> {
     `${'['.repeat(1_000)}${']'.repeat(1_000)}`,
     JSON.stringify({ ...mappingOf('poison-7', 'stranger'), __proto__: null, effect: 'perhaps' }),
   ];
-  for (const [index, text] of texts.entries()) {
-    const mapping = { mapping: { S: text }, version: { N: '1' } };
-    await lab.world.putRow(`MAPPING#poison-${index}`, 'CURRENT', mapping);
-  }
-  await lab.world.putRow('MAPPING#poison-8', 'CURRENT', {
-    mapping: { N: '8' },
-    version: { S: 'x' },
-  });
-  const bad = texts.length + 1;
-  await bump(lab, labMappings.length + bad);
+  const bad = texts.length;
   const load = lab.load({ connections: 5, perSecond: 300, make: (index) => lab.warm(index) });
+  for (const [index, text] of texts.entries()) {
+    const mappings = labMappings.length + index + 1;
+    await editRow(lab, { id: `poison-${index}`, text, version: 1, mappings });
+  }
   const inQuarantine = () => lab.broker.metric('tokenbroker_policy_quarantined_mappings');
   await soon(async () => (await inQuarantine()) >= bad);
   const quarantined = await inQuarantine();

@@ -338,7 +338,9 @@ export const configSchema = z.strictObject({
     acceptShrink: z
       .boolean()
       .default(false)
-      .describe('Accept a reload that drops more than a fifth of the mappings.'),
+      .describe(
+        'Take the table once as the first load finds it: shrunken, put back, or written around the API.',
+      ),
   }),
   sts: z.strictObject({
     endpoints: z

@@ -1,6 +1,7 @@
 /** From the policy in force to the next one: what the table offers is checked here, nothing is put in force. */
 
 import { isIncompleteRead } from './change-log.ts';
+import { isSameRow } from './logged-rows.ts';
 import type { LoadedMappings } from './mapping-loader.ts';
 import { changedRows, changedState, type PolicyState, policyState } from './policy-state.ts';
 import type { PolicyAlarm } from './policy-sync-observer.ts';
@@ -9,7 +10,10 @@ import type { LoggedChange } from './role-mapping-item.ts';
 import type { RoleMappingTable } from './role-mapping-table.ts';
 import { losesTooMuch } from './shrink-guard.ts';
 
-export type PolicyTable = Pick<RoleMappingTable, 'head' | 'loadAll' | 'changesSince'>;
+export type PolicyTable = Pick<
+  RoleMappingTable,
+  'head' | 'loadAll' | 'changesSince' | 'loggedRows'
+>;
 
 export type NextPolicy =
   | { readonly kind: 'unchanged' }
@@ -18,6 +22,8 @@ export type NextPolicy =
       readonly state: PolicyState;
       /** Epoch milliseconds of the latest edit in it, where the change log brought it. */
       readonly editedAt?: number | undefined;
+      /** Rows of the table that the change log does not account for: what it says is in the state instead. */
+      readonly unexplained?: readonly string[];
     }
   /** The change log cannot lead there: everything must be read. */
   | { readonly kind: 'behind'; readonly alarm: PolicyAlarm | undefined }
@@ -53,24 +59,80 @@ export interface Reload {
   readonly revisionBefore: number;
 }
 
-/** From a complete read. @throws BrokerError `table_unavailable` */
+/**
+ * From a complete read. The change log is the truth: rows that somebody wrote, changed or removed around it do
+ * not count, and with a gap in it nothing does. Only the first policy of all is held against the whole log.
+ *
+ * @throws BrokerError `table_unavailable`
+ */
 export async function judgeReload(
   table: PolicyTable,
   { loaded, base, revisionBefore }: Reload,
 ): Promise<NextPolicy> {
-  if (base === undefined) return { kind: 'next', state: takeAsFound(loaded, base) };
   if (loaded.revision < revisionBefore) return { kind: 'refused', alarm: 'rolled_back' };
-  const revision = Math.max(loaded.revision, base.revision);
+  const since = base?.revision ?? 0;
+  const revision = Math.max(loaded.revision, since);
   const rows = await broughtUpTo(table, base, loaded);
   if (rows === undefined) return { kind: 'behind', alarm: 'change_log_gap' };
-  const tooMuch = await losesTooMuch({
-    held: base.rows,
-    candidate: rows,
-    changes: async () => (await changesBetween(table, base.revision, revision)) ?? [],
-  });
-  return tooMuch
-    ? { kind: 'refused', alarm: 'shrunk' }
-    : { kind: 'next', state: policyState(revision, rows, base) };
+  if (base !== undefined) {
+    const changes = async () => (await changesBetween(table, since, revision)) ?? [];
+    const tooMuch = await losesTooMuch({ held: base.rows, candidate: rows, changes });
+    if (tooMuch) return { kind: 'refused', alarm: 'shrunk' };
+  }
+  const expected = await expectedRows(table, { rows, base, through: loaded.revision });
+  if (expected === undefined) return { kind: 'refused', alarm: 'change_log_gap' };
+  const unexplained = putRight(rows, expected);
+  return { kind: 'next', state: policyState(revision, rows, base), unexplained };
+}
+
+interface Expectation {
+  readonly ids: Iterable<string>;
+  readonly of: (id: string) => PolicyRow | undefined;
+}
+
+interface Found {
+  readonly rows: ReadonlyMap<string, PolicyRow>;
+  readonly base: PolicyState | undefined;
+  readonly through: number;
+}
+
+/** The policy in force with the changes in the log since; undefined if that has a gap. */
+async function expectedRows(
+  table: PolicyTable,
+  { rows, base, through }: Found,
+): Promise<Expectation | undefined> {
+  const known = (id: string) => {
+    const row = rows.get(id);
+    return row?.kind === 'valid' ? row : undefined;
+  };
+  try {
+    const logged = await table.loggedRows({ since: base?.revision ?? 0, through, known });
+    return {
+      ids: [...(base?.rows.keys() ?? []), ...logged.keys()],
+      of(id) {
+        const before = base?.rows.get(id);
+        const row = logged.get(id);
+        if (row !== undefined) return toPolicyRow(row, before);
+        return logged.has(id) ? undefined : before;
+      },
+    };
+  } catch (error) {
+    if (isIncompleteRead(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Makes the rows what is expected; which ones were not. */
+function putRight(rows: Map<string, PolicyRow>, expected: Expectation): readonly string[] {
+  const unexplained: string[] = [];
+  for (const id of new Set([...rows.keys(), ...expected.ids])) {
+    const row = expected.of(id);
+    if (isSameRow(rows.get(id), row)) continue;
+    unexplained.push(id);
+    if (row === undefined) rows.delete(id);
+    else rows.set(id, row);
+  }
+  return unexplained;
 }
 
 export function takeAsFound(loaded: LoadedMappings, base: PolicyState | undefined): PolicyState {
@@ -80,11 +142,11 @@ export function takeAsFound(loaded: LoadedMappings, base: PolicyState | undefine
 /** Polls went on while everything was read: what they brought must not be undone. */
 async function broughtUpTo(
   table: PolicyTable,
-  base: PolicyState,
+  base: PolicyState | undefined,
   loaded: LoadedMappings,
-): Promise<ReadonlyMap<string, PolicyRow> | undefined> {
+): Promise<Map<string, PolicyRow> | undefined> {
   const rows = policyRows(loaded, base);
-  if (loaded.revision >= base.revision) return rows;
+  if (base === undefined || loaded.revision >= base.revision) return rows;
   const changes = await changesBetween(table, loaded.revision, base.revision);
   const changed = changes && changedRows(rows, changes);
   for (const [id, row] of changed ?? []) {

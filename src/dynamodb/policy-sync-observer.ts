@@ -15,6 +15,8 @@ export const pollResults = [
 export type PollResult = (typeof pollResults)[number];
 
 export const policyAlarms = [
+  /** Rows of the table are not what the change log says of them: somebody wrote around the API (T49). */
+  'unexplained_rows',
   /** A reload would have dropped too many rows that no entry of the change log accounts for. */
   'shrunk',
   /** The revision of the table fell (T50). */
@@ -52,6 +54,8 @@ export interface PolicySyncObserver {
   }): void;
   /** When the alarm begins, not each time that its cause is seen again. */
   onAlarm?(alarm: PolicyAlarm): void;
+  /** Ids of rows that are not what the change log says, each time that everything was read. */
+  onUnexplained?(ids: readonly string[]): void;
   onAlarmOver?(alarm: PolicyAlarm): void;
 }
 

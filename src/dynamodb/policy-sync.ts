@@ -217,12 +217,15 @@ export class PolicySync implements PolicySource {
       acceptMissingRows: this.#acceptAsFound,
       signal: this.#stopping.signal,
     });
+    let unexplained: readonly string[] = [];
     const adopt = async (): Promise<NextPolicy> => {
       const loaded = await loading;
       const base = this.#state ?? this.#remembered;
       if (this.#acceptAsFound) return { kind: 'next', state: takeAsFound(loaded, base) };
       const revisionBefore = known?.revision ?? 0;
-      return await judgeReload(this.#options.table, { loaded, base, revisionBefore });
+      const next = await judgeReload(this.#options.table, { loaded, base, revisionBefore });
+      if (next.kind === 'next') unexplained = next.unexplained ?? [];
+      return next;
     };
     // Only the last part must not run beside a poll.
     await loading.catch(() => {});
@@ -232,6 +235,8 @@ export class PolicySync implements PolicySource {
       this.#reloads.succeeded(this.#clock.monotonic());
       this.#acceptAsFound = false;
       for (const alarm of endedByReload) this.#alarms.set(alarm, false);
+      this.#alarms.set('unexplained_rows', unexplained.length > 0);
+      if (unexplained.length > 0) this.#options.observer.onUnexplained?.(unexplained);
     } else if (result === 'refused') this.#reloads.refused(this.#clock.monotonic());
     return result;
   }

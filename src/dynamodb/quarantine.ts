@@ -16,6 +16,8 @@ export interface QuarantinedRow {
   readonly kind: 'quarantined';
   readonly id: string;
   readonly version: number;
+  /** Of the text in the table; undefined where that is not known. */
+  readonly digest: string | undefined;
   readonly faults: readonly Fault[];
   readonly lastGood: StoredRoleMapping | undefined;
   readonly inForce: readonly StoredRoleMapping[];
@@ -45,7 +47,7 @@ export function mappingsOf(row: PolicyRow): readonly StoredRoleMapping[] {
 }
 
 function quarantine(row: UnreadableRow, known: PolicyRow | undefined): QuarantinedRow {
-  const { id, version, faults, document } = row;
+  const { id, version, digest, faults, document } = row;
   const lastGood = known?.kind === 'valid' ? known.stored : known?.lastGood;
   const fields = isObject(document) ? document : {};
   const disabled = fields['enabled'] === false;
@@ -54,7 +56,15 @@ function quarantine(row: UnreadableRow, known: PolicyRow | undefined): Quarantin
   const standIns = denied.map((principal) => ({ mapping: deny(id, principal, role), version }));
   const stillHolds = lastGood?.mapping.effect === 'deny' || (!disabled && standIns.length === 0);
   const kept = lastGood !== undefined && stillHolds ? [lastGood] : [];
-  return { kind: 'quarantined', id, version, faults, lastGood, inForce: [...kept, ...standIns] };
+  return {
+    kind: 'quarantined',
+    id,
+    version,
+    digest,
+    faults,
+    lastGood,
+    inForce: [...kept, ...standIns],
+  };
 }
 
 /** Everybody whom the row denies something, as far as that can be told. */

@@ -33,6 +33,8 @@ export interface UnreadableRow {
   readonly id: string;
   /** 0 if that cannot be read either. */
   readonly version: number;
+  /** Of the text in the table. */
+  readonly digest: string;
   readonly faults: readonly Fault[];
   /** Whatever JSON the row holds; undefined if none. */
   readonly document: unknown;
@@ -119,8 +121,10 @@ export function readCurrent(
     const faults = [
       { pointer: '', detail: 'The key of the row does not hold a legal mapping id.' },
     ];
-    const document = parseJson(readText(item, 'mapping') ?? '');
-    return { kind: 'unreadable', id: madeUpId(key), version: 0, faults, document };
+    const text = readText(item, 'mapping') ?? '';
+    const document = parseJson(text);
+    const digest = textDigest(text);
+    return { kind: 'unreadable', id: madeUpId(key), version: 0, digest, faults, document };
   }
   const version = readInteger(item, 'version') ?? 0;
   return readMapping({ id, version, text: readText(item, 'mapping') ?? '' }, rules, known(id));
@@ -144,6 +148,7 @@ export function readMapping(
     kind: 'unreadable',
     id,
     version,
+    digest,
     faults: faults.slice(0, maxFaults),
     document,
   });

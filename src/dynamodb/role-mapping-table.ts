@@ -7,6 +7,7 @@ import type { MappingRules } from '../core/mapping-check.ts';
 import type { MappingEdit, MappingVersion, MappingWritten } from '../core/mapping-history.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';
+import { type LoggedRange, type LoggedRows, readLoggedRows } from './logged-rows.ts';
 import { type LoadedMappings, type LoadOptions, loadMappings } from './mapping-loader.ts';
 import { MappingWriter } from './mapping-writer.ts';
 import {
@@ -111,6 +112,11 @@ export class RoleMappingTable {
     const last = through ?? (await this.head());
     const range = { since: revision, through: Math.min(last, revision + limit) };
     return await readChanges(this.#calls, range, this.#rules);
+  }
+
+  /** What the change log says of the rows that it changed in this range; a gap is `table_unavailable`. */
+  loggedRows(range: LoggedRange): Promise<LoggedRows> {
+    return readLoggedRows(this.#calls, range, this.#rules);
   }
 
   /** The current version, readable or not; undefined if there is none. */

@@ -84,6 +84,7 @@ interface RowLine {
   readonly version: number;
   readonly mapping?: unknown;
   readonly quarantined?: {
+    readonly digest?: string;
     readonly faults: QuarantinedRow['faults'];
     readonly lastGood: StoredRoleMapping | null;
     readonly inForce: readonly StoredRoleMapping[];
@@ -93,8 +94,9 @@ interface RowLine {
 function toLine(row: PolicyRow): RowLine {
   const { id, version } = row;
   if (row.kind === 'valid') return { id, version, mapping: row.stored.mapping };
-  const { faults, lastGood = null, inForce } = row;
-  return { id, version, quarantined: { faults, lastGood, inForce } };
+  const { digest, faults, lastGood = null, inForce } = row;
+  const known = digest === undefined ? {} : { digest };
+  return { id, version, quarantined: { ...known, faults, lastGood, inForce } };
 }
 
 function checkedLines(bytes: Buffer): Buffer {
@@ -134,7 +136,11 @@ function* linesOf(content: Buffer): Generator<unknown> {
 function fromLine({ id, version, mapping, quarantined }: RowLine, rules: MappingRules): PolicyRow {
   const check = (document: unknown, at: number) =>
     readMapping({ id, version: at, text: JSON.stringify(document ?? null) }, rules);
-  if (quarantined === undefined) return toPolicyRow(check(mapping, version), undefined);
+  if (quarantined === undefined) {
+    const row = toPolicyRow(check(mapping, version), undefined);
+    // The text that was parsed here is not that of the table.
+    return row.kind === 'valid' ? row : { ...row, digest: undefined };
+  }
   const stillValid = (stored: StoredRoleMapping | null) => {
     const row = stored === null ? undefined : check(stored.mapping, Math.max(1, stored.version));
     return row?.kind === 'valid' ? [row.stored] : [];
@@ -143,6 +149,7 @@ function fromLine({ id, version, mapping, quarantined }: RowLine, rules: Mapping
     kind: 'quarantined',
     id,
     version,
+    digest: quarantined.digest,
     faults: quarantined.faults,
     lastGood: stillValid(quarantined.lastGood)[0],
     inForce: quarantined.inForce.flatMap(stillValid),

@@ -178,6 +178,12 @@ export function createMetrics(build: BuildInfo) {
       labelNames: ['kind'],
       registers,
     }),
+    policyAlarmActive: new Gauge({
+      name: 'tokenbroker_policy_alarm_active',
+      help: 'Whether an alarm of the role-mapping table is on.',
+      labelNames: ['kind'],
+      registers,
+    }),
     keyFetches: new Counter({
       name: 'tokenbroker_jwks_fetches_total',
       help: 'Fetches of key sets by pool and result.',

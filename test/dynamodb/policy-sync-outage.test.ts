@@ -311,14 +311,9 @@ describe('the snapshot file', () => {
     await t.create(mapping('orders'));
     await t.create(frozen);
     const probe = await started();
-    await t.putRaw({ pk: 'MAPPING#orders', sk: 'CURRENT', version: 2, mapping: 'no JSON' });
+    await t.editRaw('orders', 'no JSON', 2);
     const freeze = { ...frozen, id: 'freeze', effect: 'deny', role: 'not an arn' };
-    await t.putRaw({
-      pk: 'MAPPING#freeze',
-      sk: 'CURRENT',
-      version: 1,
-      mapping: JSON.stringify(freeze),
-    });
+    await t.editRaw('freeze', JSON.stringify(freeze), 1);
     await probe.tickToReload();
     await probe.until(() => probe.sync.quarantined().length === 2);
     await probe.sync.stop();

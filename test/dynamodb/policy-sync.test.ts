@@ -5,6 +5,7 @@ import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {
   ids,
   mapping,
+  pool,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -67,10 +68,12 @@ const putCurrent = (id: string, document: unknown, version = 1) =>
     mapping: typeof document === 'string' ? document : JSON.stringify(document),
   });
 
-/** Makes the next poll read everything: there is a revision that the change log knows nothing of. */
-async function forceReload(mappings: number) {
-  await setHead((await t.table.head()) + 1, mappings);
-}
+/** An edit that another release made, of whatever text. */
+const edit = (id: string, document: unknown, version = 1) =>
+  t.editRaw(id, typeof document === 'string' ? document : JSON.stringify(document), version);
+
+/** Makes the next poll read everything: there is an edit that does not follow on from the policy in force. */
+const forceReload = () => edit('row-0', mapping('row-0'), 10);
 
 describe('an edit', () => {
   it('is in force on every replica after one poll', async () => {
@@ -136,57 +139,23 @@ describe('an edit', () => {
     await probe.tick();
     expect(probe.sync.current().byId.get('orders')).toBe(before);
 
-    await forceReload(2);
+    await forceReload();
     expect(await probe.tick()).toBe('reloaded');
     expect(probe.sync.current().byId.get('orders')).toBe(before);
   });
 });
 
 describe('a complete read', () => {
-  it('finds, now and then, what was written around the API', async () => {
-    await t.create(mapping('orders'));
-    const probe = await started();
-    await putCurrent('by-hand', mapping('by-hand'));
-
-    expect(await probe.tick()).toBe('unchanged');
-    await probe.tickToReload();
-    await probe.until(() => probe.sync.current().byId.has('by-hand'));
-
-    expect(allows(probe, 'client-by-hand', 'by-hand')).toBe(true);
-  });
-
-  it('replaces the change log where that has a gap', async () => {
+  it('is held against the change log, and ends with the policy that this leads to', async () => {
     await t.create(mapping('orders'));
     const probe = await started();
     await t.create(mapping('invoices'));
     await remove('orders');
-    await t.deleteRaw('CHANGES#000000000000000', '000000000000002');
-
-    expect(await probe.tick()).toBe('reloaded');
-
-    expect(probe.alarms).toEqual(['change_log_gap']);
-    expect(probe.sync.alarms).toEqual([]);
-    expect(probe.sync.revision).toBe(3);
+    await probe.tickToReload();
+    await probe.until(() => probe.sync.revision === 3);
+    expect(probe.alarms).toEqual([]);
     expect(allows(probe, 'client-orders', 'orders')).toBe(false);
     expect(allows(probe, 'client-invoices', 'invoices')).toBe(true);
-  });
-
-  it('replaces a change log that tells another history, as after a restore', async () => {
-    await t.create(mapping('orders'));
-    await t.create(mapping('secret'));
-    const probe = await started();
-    // Back to before "secret", then on with other edits.
-    await deleteCurrent('secret');
-    await t.deleteRaw('MAPPING#secret', 'V#0000000001');
-    await t.deleteRaw('CHANGES#000000000000000', '000000000000002');
-    await setHead(1, 1);
-    await t.create(mapping('other'));
-    await replace(1, mapping('other', { description: 'again' }));
-
-    expect(await probe.tick()).toBe('reloaded');
-
-    expect(allows(probe, 'client-secret', 'secret')).toBe(false);
-    expect(allows(probe, 'client-other', 'other')).toBe(true);
   });
 
   it.each([
@@ -196,7 +165,7 @@ describe('a complete read', () => {
   ])('is never applied when it %s, and is repeated until it is complete', async (_, fault) => {
     for (const id of ids(6)) await t.create(mapping(id));
     const probe = await started();
-    await forceReload(6);
+    await forceReload();
     fixture.server.setFault({ ...fault, operations: ['Scan'] });
 
     expect(await probe.tick()).toMatch(/^(refused|failed)$/);
@@ -222,6 +191,170 @@ describe('a complete read', () => {
   });
 });
 
+type Attack = (table: TestTable) => Promise<void>;
+const ghost = mapping('ghost', { principal: { pool, client: 'client-mallory' } });
+const hollow = mapping('freeze', {
+  principal: { pool, client: 'client-nobody' },
+  role: '*',
+  effect: 'deny',
+});
+
+/** What somebody with the writer's key can do without the four items of an edit. */
+const attacks: readonly (readonly [string, Attack])[] = [
+  ['a ghost', () => putCurrent('ghost', ghost)],
+  [
+    'a ghost that HEAD counts',
+    async () => {
+      await putCurrent('ghost', ghost);
+      await setHead(await t.table.head(), 4);
+    },
+  ],
+  [
+    'a ghost with a version of its own',
+    async () => {
+      await putCurrent('ghost', ghost);
+      await t.putRaw({
+        pk: 'MAPPING#ghost',
+        sk: 'V#0000000001',
+        version: 1,
+        mapping: JSON.stringify(ghost),
+      });
+    },
+  ],
+  ['a wider mapping of the same version', () => putCurrent('orders', { ...ghost, id: 'orders' })],
+  ['a mapping that can no longer be read', () => putCurrent('orders', 'no JSON')],
+  ['a mapping of a version that never was', () => putCurrent('orders', mapping('orders'), 7)],
+  ['a freeze that freezes nobody', () => putCurrent('freeze', hollow)],
+  [
+    'a deleted freeze that HEAD no longer counts',
+    async () => {
+      await deleteCurrent('freeze');
+      await setHead(await t.table.head(), 2);
+    },
+  ],
+];
+
+describe('rows written around the API (T49)', () => {
+  beforeEach(async () => {
+    await t.create(mapping('orders'));
+    await t.create(mapping('frozen'));
+    const principal = { pool, client: 'client-frozen' };
+    await t.create(mapping('freeze', { principal, effect: 'deny', role: '*' }));
+  });
+
+  function expectOldPolicy(probe: SyncProbe) {
+    expect(allows(probe, 'client-orders', 'orders')).toBe(true);
+    expect(allows(probe, 'client-frozen', 'frozen')).toBe(false);
+    for (const role of ['ghost', 'orders'])
+      expect(allows(probe, 'client-mallory', role)).toBe(false);
+  }
+
+  it.each(attacks)(
+    'change nothing while a broker runs, and raise an alarm: %s',
+    async (_, attack) => {
+      const probe = await started();
+      await attack(t);
+
+      await probe.tickToReload();
+      await probe.until(() => probe.alarms.includes('unexplained_rows'));
+
+      expectOldPolicy(probe);
+      expect(probe.sync.alarms).toEqual(['unexplained_rows']);
+      expect(probe.unexplained).toHaveLength(1);
+      expect(await probe.tick()).toBe('unchanged');
+      // Edits go on as before.
+      await t.another().write({
+        id: 'late',
+        expectedVersion: 'absent',
+        mapping: mapping('late'),
+        actor: 'alice',
+        reason: 'test',
+      });
+      await probe.tick();
+      expect(allows(probe, 'client-late', 'late')).toBe(true);
+      expectOldPolicy(probe);
+    },
+  );
+
+  it.each(attacks)(
+    'change nothing for a broker that starts without a snapshot file: %s',
+    async (_, attack) => {
+      await attack(t);
+      const probe = await started();
+
+      expectOldPolicy(probe);
+      expect(probe.sync.alarms).toEqual(['unexplained_rows']);
+    },
+  );
+
+  it.each(attacks)(
+    'do not come in with a head that moved and no entry that says why: %s',
+    async (_, attack) => {
+      const probe = await started();
+      await attack(t);
+      await setHead((await t.table.head()) + 1, 2);
+
+      expect(await probe.tick()).toBe('refused');
+
+      expectOldPolicy(probe);
+      expect(probe.sync.alarms).toEqual(['change_log_gap']);
+      await probe.sync.stop();
+      const fresh = await started();
+      expect(() => fresh.sync.current()).toThrow(
+        expect.objectContaining({ code: 'policy_unavailable' }),
+      );
+    },
+  );
+
+  it('end their alarm with an edit of that row by the API, in whose words it then is', async () => {
+    const probe = await started();
+    await putCurrent('orders', { ...ghost, id: 'orders' });
+    await probe.tickToReload();
+    await probe.until(() => probe.alarms.includes('unexplained_rows'));
+
+    await replace(1, mapping('orders', { description: 'looked at' }));
+    await probe.tickToReload();
+    await probe.until(() => probe.sync.alarms.length === 0);
+    expectOldPolicy(probe);
+  });
+
+  it('end their alarm when the row is created again that was deleted', async () => {
+    const probe = await started();
+    await deleteCurrent('freeze');
+    await setHead(3, 2);
+    await probe.tickToReload();
+    await probe.until(() => probe.alarms.includes('unexplained_rows'));
+
+    const principal = { pool, client: 'client-frozen' };
+    await t.create(mapping('freeze', { principal, effect: 'deny', role: '*' }));
+    await probe.tick();
+    await probe.until(() => probe.sync.alarms.length === 0);
+    expectOldPolicy(probe);
+  });
+
+  it('are taken by a restart with acceptShrink, and by nothing else', async () => {
+    await putCurrent('ghost', ghost);
+    const probe = await started({ acceptShrink: true });
+    expect(probe.sync.alarms).toEqual([]);
+    expect(allows(probe, 'client-mallory', 'ghost')).toBe(true);
+  });
+
+  it('include a table that was put back and went on from there, until somebody accepts it', async () => {
+    const probe = await started();
+    await deleteCurrent('orders');
+    await t.deleteRaw('CHANGES#000000000000000', '000000000000003');
+    await t.deleteRaw('MAPPING#freeze', 'V#0000000001');
+    await deleteCurrent('freeze');
+    await setHead(2, 1);
+    await t.create(mapping('other'));
+    await replace(1, mapping('other', { description: 'again' }));
+
+    await probe.tick();
+    await probe.until(() => probe.alarms.includes('unexplained_rows'));
+    expectOldPolicy(probe);
+  });
+});
+
 describe('a table that shrinks (T27)', () => {
   it('is held back when more than a fifth of the rows vanished without a trace', async () => {
     for (const id of ids(10)) await t.create(mapping(id));
@@ -237,16 +370,16 @@ describe('a table that shrinks (T27)', () => {
     expect(probe.sync.alarms).toEqual(['shrunk']);
   });
 
-  it('is accepted when no more than a fifth went', async () => {
+  it('is put right when no more than a fifth went', async () => {
     for (const id of ids(10)) await t.create(mapping(id));
     const probe = await started();
     for (const id of ids(2)) await deleteCurrent(id);
     await setHead(10, 8);
 
     await probe.tickToReload();
-    await probe.until(() => probe.sync.current().byId.size === 8);
+    await probe.until(() => probe.alarms.includes('unexplained_rows'));
 
-    expect(probe.alarms).toEqual([]);
+    expect(probe.sync.current().byId.size).toBe(10);
   });
 
   it('is accepted however much it shrinks by deletions in the change log', async () => {
@@ -317,7 +450,7 @@ describe('a row that does not parse (T52)', () => {
     await t.create(mapping('orders'));
     await t.create(mapping('invoices'));
     const probe = await started();
-    await putCurrent('orders', broken, 2);
+    await edit('orders', broken, 2);
 
     await probe.tickToReload();
     await probe.until(() => probe.sync.quarantined().length > 0);
@@ -341,7 +474,7 @@ describe('a row that does not parse (T52)', () => {
 
   it('grants nothing when no good version is known, and the others are loaded', async () => {
     await t.create(mapping('invoices'));
-    await putCurrent('orders', broken);
+    await edit('orders', broken);
 
     const probe = await started();
 
@@ -399,7 +532,7 @@ describe('a row that does not parse (T52)', () => {
     ],
   ])('denies its principal every role when it %s', async (_, document) => {
     await t.create(mapping('orders'));
-    await putCurrent('freeze', document);
+    await edit('freeze', document);
 
     const probe = await started();
 
@@ -414,7 +547,7 @@ describe('a row that does not parse (T52)', () => {
     await t.create(mapping('orders'));
     await t.create(mapping('refunds'));
     const { role } = mapping('orders');
-    await putCurrent('freeze', freeze({ effect: 'deny', role, conditions }));
+    await edit('freeze', freeze({ effect: 'deny', role, conditions }));
 
     const probe = await started();
 
@@ -433,7 +566,7 @@ describe('a row that does not parse (T52)', () => {
     ['is no JSON, so that its principal cannot be read', '{"effect":"deny"'],
   ])('denies nobody when it %s', async (_, document) => {
     await t.create(mapping('orders'));
-    await putCurrent('freeze', document);
+    await edit('freeze', document);
 
     const probe = await started();
 
@@ -444,7 +577,7 @@ describe('a row that does not parse (T52)', () => {
   it('no longer grants what it granted once it says deny', async () => {
     await t.create(mapping('orders'));
     const probe = await started();
-    await putCurrent('orders', { ...mapping('orders'), effect: 'deny', principal: 'lost' }, 2);
+    await edit('orders', { ...mapping('orders'), effect: 'deny', principal: 'lost' }, 2);
 
     await probe.tickToReload();
     await probe.until(() => probe.sync.quarantined().length > 0);
@@ -457,7 +590,7 @@ describe('a row that does not parse (T52)', () => {
     const principal = { pool: 'us-east-1_AbCdEf123', client: 'client-orders' };
     await t.create(mapping('freeze', { effect: 'deny', role: '*', principal }));
     const probe = await started();
-    await putCurrent('freeze', 'no longer JSON', 2);
+    await edit('freeze', 'no longer JSON', 2);
 
     await probe.tickToReload();
     await probe.until(() => probe.sync.quarantined().length > 0);

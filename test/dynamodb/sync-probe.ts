@@ -11,6 +11,8 @@ export interface SyncProbe {
   /** Alarms that began, in order. */
   readonly alarms: readonly string[];
   readonly failures: readonly unknown[];
+  /** Ids of the rows that the change log does not explain, of the last complete read. */
+  readonly unexplained: readonly string[];
   /** Of the snapshot file. */
   readonly fileFailures: readonly unknown[];
   /** Lets two seconds pass; what the poll then due came to. */
@@ -27,6 +29,7 @@ export function probeSync(
 ): SyncProbe {
   const alarms: string[] = [];
   const failures: unknown[] = [];
+  let unexplained: readonly string[] = [];
   const fileFailures: unknown[] = [];
   const polls: PollResult[] = [];
   const waiting = new Set<() => void>();
@@ -58,6 +61,9 @@ export function probeSync(
         look();
       },
       onAlarmOver: look,
+      onUnexplained(ids) {
+        unexplained = ids;
+      },
       onFailure: (error) => void failures.push(error),
       onSnapshotFileFailed: (failure) => void fileFailures.push(failure),
     },
@@ -74,6 +80,9 @@ export function probeSync(
     clock,
     alarms,
     failures,
+    get unexplained() {
+      return unexplained;
+    },
     fileFailures,
     tick: () => pass(2_000),
     async tickToReload() {

@@ -41,6 +41,8 @@ export interface TestTable {
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
   putRaw(item: Readonly<Record<string, string | number>>): Promise<void>;
+  /** An edit with all that belongs to it, of whatever text, as another release might make it. */
+  editRaw(id: string, text: string, version: number): Promise<void>;
   deleteRaw(pk: string, sk: string): Promise<void>;
   getRaw(pk: string, sk: string): Promise<Record<string, AttributeValue> | undefined>;
 }
@@ -84,6 +86,14 @@ export async function startTableFixture(): Promise<TableFixture> {
 
 function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMappingTable) {
   const keyOf = (pk: string, sk: string) => ({ pk: { S: pk }, sk: { S: sk } });
+  const putRaw = async (item: Readonly<Record<string, string | number>>) => {
+    const attributes = Object.entries(item).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? { N: String(value) } : { S: value },
+    ]);
+    const Item = Object.fromEntries(attributes) as Record<string, AttributeValue>;
+    await client.send(new PutItemCommand({ TableName: tableName, Item }));
+  };
   return {
     async create(mapping: RoleMapping) {
       await table.write({
@@ -94,13 +104,26 @@ function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMapping
         reason: 'test',
       });
     },
-    async putRaw(item: Readonly<Record<string, string | number>>) {
-      const attributes = Object.entries(item).map(([name, value]) => [
-        name,
-        typeof value === 'number' ? { N: String(value) } : { S: value },
-      ]);
-      const Item = Object.fromEntries(attributes) as Record<string, AttributeValue>;
-      await client.send(new PutItemCommand({ TableName: tableName, Item }));
+    putRaw,
+    async editRaw(id: string, text: string, version: number) {
+      const command = new GetItemCommand({ TableName: tableName, Key: keyOf('HEAD', 'HEAD') });
+      const { Item: head } = await client.send(command);
+      const revision = Number(head?.['revision']?.N ?? 0) + 1;
+      const mappings = Number(head?.['mappings']?.N ?? 0) + (version === 1 ? 1 : 0);
+      const facts = {
+        version,
+        revision,
+        action: version === 1 ? 'create' : 'replace',
+        updatedAt: '2026-01-01T00:00:00.000Z',
+        updatedBy: 'alice',
+        reason: 'test',
+      };
+      const history = `V#${String(version).padStart(10, '0')}`;
+      await putRaw({ pk: `MAPPING#${id}`, sk: history, ...facts, mapping: text });
+      const sk = String(revision).padStart(15, '0');
+      await putRaw({ pk: 'CHANGES#000000000000000', sk, id, ...facts, after: text });
+      await putRaw({ pk: `MAPPING#${id}`, sk: 'CURRENT', ...facts, mapping: text });
+      await putRaw({ pk: 'HEAD', sk: 'HEAD', revision, mappings });
     },
     async deleteRaw(pk: string, sk: string) {
       await client.send(new DeleteItemCommand({ TableName: tableName, Key: keyOf(pk, sk) }));

@@ -156,6 +156,6 @@ describe('metrics', () => {
 
     const { text } = await ops('/metrics');
     expect(text.toLowerCase()).not.toContain(canary.toLowerCase());
-    expect((await broker.metrics()).size).toBeLessThan(500);
+    expect((await broker.metrics()).size).toBeLessThan(600);
   });
 });
