@@ -12,7 +12,7 @@ let appender: string;
 beforeAll(() => {
   const built = newDirectory();
   writeFileSync(path.join(built, 'package.json'), '{"type":"module"}');
-  for (const folder of ['src/core', 'src/audit']) build(built, folder);
+  for (const folder of ['src/core', 'src/audit', 'src/kit/files']) build(built, folder);
   build(built, 'test/audit', (name) => name === 'appender.ts');
   appender = path.join(built, 'test/audit/appender.js');
 });
