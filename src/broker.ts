@@ -258,6 +258,7 @@ function createApps(options: AppsOptions): Apps {
       }),
       validator,
       limit,
+      audit: requestAudit,
       policy,
       sessions: cache,
       metrics,

@@ -1,8 +1,9 @@
 import type { AuditRecord } from '../core/audit-record.ts';
 import type { AuditLog } from '../core/ports.ts';
 import { type AuditSink, auditUnavailable } from './audit-sink.ts';
-import { type DiskSpace, purposeOf, type RecordPurpose } from './disk-room.ts';
+import { type DiskSpace, purposeOf } from './disk-room.ts';
 import { recordFields } from './record-fields.ts';
+import type { RecordPurpose } from './record-purpose.ts';
 
 export interface ChainedAuditLogOptions {
   /** A record counts once one of these has kept it. */

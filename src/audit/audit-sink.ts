@@ -1,8 +1,9 @@
 /** A place that keeps audit records, and what it reports about itself. */
 
 import { BrokerError } from '../core/errors.ts';
-import type { DiskSpace, RecordPurpose, RoomEvent } from './disk-room.ts';
+import type { DiskSpace, RoomEvent } from './disk-room.ts';
 import type { ChainBreak } from './log-event.ts';
+import type { RecordPurpose } from './record-purpose.ts';
 
 export interface AuditSink {
   readonly name: string;

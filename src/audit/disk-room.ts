@@ -3,20 +3,12 @@
 import { statfs } from 'node:fs/promises';
 import type { AuditRecord } from '../core/audit-record.ts';
 import type { Clock } from '../core/clock.ts';
+import { type RecordPurpose, recordPurposes } from './record-purpose.ts';
 import { refusalKinds } from './refusal-kinds.ts';
 
-/** What a record is for, in the order in which they go without when the disk fills. */
-export const recordPurposes = [
-  'refusals_of_strangers',
-  'refusals_of_callers',
-  'requests',
-  'administration',
-] as const;
-export type RecordPurpose = (typeof recordPurposes)[number];
-
 export function purposeOf(record: AuditRecord): RecordPurpose {
-  const by = refusalKinds(record)?.by;
-  if (by !== undefined) return `refusals_of_${by}s`;
+  const counted = refusalKinds(record);
+  if (counted !== undefined) return counted.purpose;
   return record.type === 'exchange' ? 'requests' : 'administration';
 }
 

@@ -5,13 +5,14 @@ import { BrokerError } from '../core/errors.ts';
 import { Lease } from '../kit/files/lease.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
-import { DiskRoom, type DiskSpace, type RecordPurpose } from './disk-room.ts';
+import { DiskRoom, type DiskSpace } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
 import type { LogEvent, LogRecovered } from './log-event.ts';
 import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
 import { type LogPosition, openLog } from './open-log.ts';
 import { recordFields } from './record-fields.ts';
+import type { RecordPurpose } from './record-purpose.ts';
 import { withinDeadline } from './within-deadline.ts';
 
 export interface FileSinkOptions {

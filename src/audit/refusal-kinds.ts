@@ -1,14 +1,16 @@
-/** Which refusals share an audit record: who may make records of their own, and how many. */
+/** Which refusals and looks share an audit record: who may make records of their own, and how many. */
 
 import { addressBlock } from '../core/address-block.ts';
 import type {
+  AccessRecord,
   AuditedToken,
   AuditRecord,
   ExchangeRecord,
   MappingChangeRecord,
 } from '../core/audit-record.ts';
+import type { RecordPurpose } from './record-purpose.ts';
 
-export type RefusalRecord = ExchangeRecord | MappingChangeRecord;
+export type RefusalRecord = ExchangeRecord | MappingChangeRecord | AccessRecord;
 
 export interface RefusalKind {
   /** Refusals with this key are counted together. */
@@ -19,6 +21,7 @@ export interface RefusalKind {
 
 export interface RefusalKinds {
   readonly by: 'stranger' | 'caller';
+  readonly purpose: RecordPurpose;
   /** One caller, or everybody who has proven nothing. */
   readonly group: string;
   /** Kinds that the group may have at a time. */
@@ -55,6 +58,8 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
       const wasAuthorized = record.baseVersion !== undefined || record.after !== null;
       return !wasAuthorized && (record.outcome === 'refused' || !proven);
     }
+    case 'access':
+      return true;
     case 'explain':
       return false;
   }
@@ -64,6 +69,7 @@ function strangersKinds(record: RefusalRecord): RefusalKinds {
   const block = addressBlock(record.sourceIp);
   return {
     by: 'stranger',
+    purpose: 'refusals_of_strangers',
     group: '',
     maxKinds: maxKindsOf.stranger,
     own: {
@@ -95,11 +101,17 @@ function callersKinds(record: RefusalRecord, token: AuditedToken): RefusalKinds 
   };
   return {
     by: 'caller',
+    purpose: isLook(record) ? 'administration' : 'refusals_of_callers',
     group,
     maxKinds: maxKindsOf.caller,
     own: record.code === 'rate_limited' ? overflow : own,
     overflow,
   };
+}
+
+/** What an administrator is shown. */
+function isLook(record: RefusalRecord): boolean {
+  return record.type === 'access' && record.listener === 'admin' && record.outcome === 'permitted';
 }
 
 function keyOf({ type, outcome, code }: RefusalRecord, whose: string): string {
@@ -115,17 +127,19 @@ function reduced(
 ): RefusalRecord {
   const { time, requestId, code } = first;
   const common = { time, requestId, route: several, peerIp: several, code, ...shared };
-  return first.type === 'exchange'
-    ? { type: first.type, outcome: first.outcome, ...common }
-    : {
-        type: first.type,
-        outcome: first.outcome,
-        ...common,
-        actorProven: shared.token !== undefined,
-        action: several,
-        before: null,
-        after: null,
-      };
+  switch (first.type) {
+    case 'exchange':
+      return { type: first.type, outcome: first.outcome, ...common };
+    case 'access': {
+      const { type, outcome, listener } = first;
+      return { type, outcome, listener, ...common };
+    }
+    case 'mapping_change': {
+      const { type, outcome } = first;
+      const actorProven = shared.token !== undefined;
+      return { type, outcome, ...common, actorProven, action: several, before: null, after: null };
+    }
+  }
 }
 
 const maxStrangersText = 256;
@@ -136,6 +150,7 @@ export function strangersRecord(record: RefusalRecord): RefusalRecord {
   if (record.type === 'mapping_change') {
     return { ...record, userAgent, mappingId: record.mappingId?.slice(0, maxStrangersText) };
   }
+  if (record.type === 'access') return { ...record, userAgent };
   const { role, durationSeconds } = record.request ?? {};
   const isShort = role !== undefined && role.length <= maxStrangersText;
   const request = record.request && { role: isShort ? role : undefined, durationSeconds };

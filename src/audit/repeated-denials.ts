@@ -1,7 +1,7 @@
 import type { AuditRecord } from '../core/audit-record.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { AuditLog } from '../core/ports.ts';
-import type { RecordPurpose } from './disk-room.ts';
+import type { RecordPurpose } from './record-purpose.ts';
 import {
   type RefusalKind,
   type RefusalKinds,
@@ -118,12 +118,11 @@ export class RepeatedDenials implements AuditLog {
   }
 
   #recordFirst(
-    { by, group }: RefusalKinds,
+    { by, group, purpose }: RefusalKinds,
     { key, common }: RefusalKind,
     refusal: RefusalRecord,
   ): Promise<void> {
     const first = by === 'stranger' ? strangersRecord(refusal) : refusal;
-    const purpose = `refusals_of_${by}s` as const;
     const hasRoom = this.#hasRoomFor(purpose);
     const pending = hasRoom ? this.#log.record(first) : undefined;
     if (!this.#makeRoom(key.length)) return pending ?? this.#log.record(first);

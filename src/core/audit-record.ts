@@ -157,7 +157,22 @@ export interface ExplainRecord extends RecordedRequest {
   readonly code?: BrokerErrorCode | undefined;
 }
 
-export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord;
+/**
+ * Somebody looked, or tried to: an administrator at the policy, or a caller at what it may ask for. Durable before
+ * the answer, or counted in a record that repeats one that is.
+ */
+export interface AccessRecord extends RecordedRequest {
+  readonly type: 'access';
+  readonly listener: 'admin' | 'api';
+  /** `permitted`: whoever asked may see it; the answer may still say that there is no such thing. */
+  readonly outcome: 'permitted' | 'refused' | 'failed';
+  readonly code?: BrokerErrorCode | undefined;
+  readonly token?: AuditedToken | undefined;
+  /** Path and query, of those who may look. */
+  readonly asked?: string | undefined;
+}
+
+export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord | AccessRecord;
 
 /** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
 export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) =>

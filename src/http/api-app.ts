@@ -3,7 +3,13 @@
 import type { Express } from 'express';
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { CallerLimit, HeldSessions, PolicySource, TokenValidator } from '../core/ports.ts';
+import type {
+  AuditLog,
+  CallerLimit,
+  HeldSessions,
+  PolicySource,
+  TokenValidator,
+} from '../core/ports.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Admission } from './admission.ts';
 import { sendContainerError } from './container-error.ts';
@@ -19,6 +25,7 @@ export interface ApiAppOptions {
   readonly exchange: Exchange;
   readonly validator: TokenValidator;
   readonly limit: CallerLimit;
+  readonly audit: AuditLog;
   readonly policy: PolicySource;
   readonly sessions: HeldSessions;
   readonly metrics: Metrics;
@@ -33,6 +40,7 @@ export function apiApp(options: ApiAppOptions): Express {
     exchange,
     validator,
     limit,
+    audit,
     policy,
     sessions,
     metrics,
@@ -72,7 +80,7 @@ export function apiApp(options: ApiAppOptions): Express {
   app.all(stsPaths, route(stsRoute, otherMethods(admit, 'POST'), sendStsError));
 
   const caller = '/v1/caller';
-  app.get(caller, route(caller, describeCaller({ validator, limit, policy, admit, clock })));
+  app.get(caller, route(caller, describeCaller({ validator, limit, policy, admit, audit, clock })));
   app.all(caller, route(caller, otherMethods(admit, 'GET')));
 
   unmatched(app, route, admit);

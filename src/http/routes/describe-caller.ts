@@ -8,11 +8,12 @@ import type { Caller } from '../../core/caller.ts';
 import { type Clock, toRfc3339 } from '../../core/clock.ts';
 import { decide, permittedMappings } from '../../core/decide.ts';
 import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
-import type { CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
+import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
 import type { Admission } from '../admission.ts';
 import { bearerToken } from '../bearer-token.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { readQuery } from '../query.ts';
+import { recordAccess } from '../record-access.ts';
 import { requestedRole } from '../requested-role.ts';
 import { sendJson } from '../send-json.ts';
 
@@ -21,18 +22,28 @@ export interface DescribeCallerOptions {
   readonly limit: CallerLimit;
   readonly policy: PolicySource;
   readonly admit: Admission;
+  readonly audit: AuditLog;
   readonly clock: Clock;
 }
 
 export function describeCaller(options: DescribeCallerOptions): RouteHandler {
-  const { validator, limit, policy, admit, clock } = options;
+  const { validator, limit, policy, admit, audit, clock } = options;
   return async function describe(req, res, context) {
-    admit(req);
-    const { role } = readQuery(req, callerQuery);
-    const token = bearerToken(req.headers.authorization);
-    const caller = await validator.validate(token, context.sourceIp);
-    context.client = caller.clientId;
-    limit.charge(caller);
+    const { role, caller } = await recordAccess(
+      { audit, clock },
+      'api',
+      { req, context },
+      async (looking) => {
+        admit(req);
+        const query = readQuery(req, callerQuery);
+        const token = bearerToken(req.headers.authorization);
+        const proven = await validator.validate(token, context.sourceIp);
+        looking.caller = proven;
+        context.client = proven.clientId;
+        limit.charge(proven);
+        return { role: query.role, caller: proven };
+      },
+    );
     const snapshot = policy.current();
     const now = clock.now();
     const permitted = permittedMappings(snapshot, caller, context.sourceIp, now);

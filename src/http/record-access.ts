@@ -1,0 +1,55 @@
+/** Puts on record who looked at what, and who tried to: what nothing else of a request leaves a record of. */
+
+import type { Request } from 'express';
+import { type AccessRecord, auditedToken, type RequestContext } from '../core/audit-record.ts';
+import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { AuditLog } from '../core/ports.ts';
+
+export interface AccessParts {
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+/** Filled in as soon as a token has proven it: a refusal is recorded with it. */
+export interface Looking {
+  caller?: Caller;
+}
+
+/**
+ * Nothing is shown before its record is durable, or the one that it repeats.
+ *
+ * @throws what `permit` throws, once that is on record; BrokerError `audit_unavailable`.
+ */
+export async function recordAccess<Permitted>(
+  { audit, clock }: AccessParts,
+  listener: AccessRecord['listener'],
+  { req, context }: { readonly req: Request; readonly context: RequestContext },
+  permit: (looking: Looking) => Promise<Permitted>,
+): Promise<Permitted> {
+  const looking: Looking = {};
+  const record = (outcome: AccessRecord['outcome'], more: Partial<AccessRecord>) => {
+    const { requestId, route, sourceIp, peerIp, userAgent } = context;
+    const time = new Date(clock.now()).toISOString();
+    const token = looking.caller && auditedToken(looking.caller);
+    const from = { time, requestId, route, sourceIp, peerIp, userAgent };
+    return audit.record({ type: 'access', listener, ...from, outcome, token, ...more });
+  };
+  let permitted: Permitted;
+  try {
+    permitted = await permit(looking);
+  } catch (error) {
+    const known = error instanceof BrokerError ? error : undefined;
+    const outcome = known !== undefined && known.status < 500 ? 'refused' : 'failed';
+    await record(outcome, { code: known?.code ?? 'internal_error' });
+    throw error;
+  }
+  await record('permitted', { asked: askedFor(req.url) });
+  return permitted;
+}
+
+/** What cannot be meant is not kept: a token that was put there by mistake must not get into the audit log (T33). */
+function askedFor(url: string): string {
+  return url.includes('eyJ') || url.length > 512 ? '[not kept]' : url;
+}

@@ -1,0 +1,111 @@
+/** Who looks at the policy, and who tries to, is on record before the answer leaves. */
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import { clients, pool } from '../support/outside-world.ts';
+import { createTestClock, type TestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
+
+let broker: BrokerFixture;
+let clock: TestClock;
+afterEach(() => broker.stop());
+
+async function start() {
+  clock = createTestClock(Date.now());
+  broker = await startBrokerFixture({ clock });
+}
+
+const looks = () => broker.auditRecords().filter(({ type }) => type === 'access');
+const counted = () => looks().reduce((sum, { repeats }) => sum + (repeats?.count ?? 1), 0);
+const look = (path: string, token?: string) =>
+  broker.call({
+    listener: 'admin',
+    path,
+    headers: { 'user-agent': 'one administrator' },
+    ...(token === undefined ? {} : { token }),
+  });
+
+describe('what an administrator looks at', () => {
+  it.each([
+    '/v1/role-mappings',
+    '/v1/role-mappings/orders-writer',
+    '/v1/role-mappings/orders-writer/versions',
+    '/v1/role-mappings/no-such-mapping',
+    '/v1/changes?since=1',
+    `/v1/permissions?pool=${pool}&client=${clients.orders.clientId}`,
+  ])('T73: is on record when the answer comes, with the name: %s', async (path) => {
+    await start();
+    const { requestId } = await look(path, broker.token('admin'));
+    expect(looks()).toMatchObject([
+      {
+        requestId,
+        listener: 'admin',
+        outcome: 'permitted',
+        asked: path,
+        sourceIp: '127.0.0.1',
+        token: { clientId: clients.admin.clientId },
+      },
+    ]);
+  });
+
+  it('T73: has one record and a count for equal looks of ten seconds', async () => {
+    await start();
+    const token = broker.token('admin');
+    for (let number = 0; number < 20; number += 1) await look('/v1/role-mappings', token);
+    expect(looks()).toHaveLength(1);
+    await clock.advance(10_000);
+    await until(() => looks().length === 2);
+    expect(counted()).toBe(20);
+  });
+
+  it('T73: is counted exactly beyond 64 different ones, under the name of who looked', async () => {
+    await start();
+    const token = broker.token('admin');
+    for (let number = 0; number < 80; number += 1)
+      await look(`/v1/role-mappings/m-${number}`, token);
+    await clock.advance(10_000);
+    await until(() => counted() === 80);
+    expect(looks().at(-1)).toMatchObject({
+      outcome: 'permitted',
+      token: { clientId: clients.admin.clientId, sha256: '*' },
+      repeats: { count: 15 },
+    });
+  });
+});
+
+describe('who may not look', () => {
+  it('T73: is on record with what a token has proven, or by address alone', async () => {
+    await start();
+    await look('/v1/role-mappings', broker.token('stranger'));
+    await look('/v1/role-mappings');
+    await look('/v1/changes');
+    expect(looks()).toMatchObject([
+      {
+        outcome: 'refused',
+        code: 'access_denied',
+        token: { clientId: clients.stranger.clientId },
+      },
+      { outcome: 'refused', code: 'token_missing', sourceIp: '127.0.0.1' },
+    ]);
+    await clock.advance(10_000);
+    await until(() => counted() === 3);
+  });
+});
+
+describe('what a caller asks about itself', () => {
+  it('T73: is on record, with the role that it names, and so is who is refused', async () => {
+    await start();
+    const token = broker.token('orders');
+    await broker.call({ path: '/v1/caller?role=orders-writer', token });
+    await broker.call({ path: '/v1/caller' });
+    expect(looks()).toMatchObject([
+      {
+        listener: 'api',
+        outcome: 'permitted',
+        asked: '/v1/caller?role=orders-writer',
+        token: { clientId: clients.orders.clientId },
+      },
+      { listener: 'api', outcome: 'refused', code: 'token_missing' },
+    ]);
+  });
+});
