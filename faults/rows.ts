@@ -8,6 +8,7 @@ import { processRows } from './rows/process.ts';
 import { strangerRows } from './rows/strangers.ts';
 import { stsRows } from './rows/sts.ts';
 import { tableRows } from './rows/table.ts';
+import { tlsRows } from './rows/tls.ts';
 
 /** In the order of the table. */
 export const rows: readonly Row[] = [
@@ -17,6 +18,7 @@ export const rows: readonly Row[] = [
   ...auditRows,
   ...strangerRows,
   ...processRows,
+  ...tlsRows,
   ...capacityRows,
   ...overloadRows,
   ...pipeliningRows,

@@ -154,7 +154,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? ` (${code})` : '';
 }
 
-const checkIntervalMs = 60_000;
+const checkIntervalMs = 15_000;
 /** While the files are refused: the repair must not wait. */
 const recheckIntervalMs = 5_000;
 
@@ -167,7 +167,7 @@ export interface TlsWatchOptions {
   readonly onRefused: (error: TlsFilesError) => void;
 }
 
-/** Looks once a minute, so that a renewed certificate needs no restart. Returns how to stop looking. */
+/** Looks four times a minute, so that a renewed certificate needs no restart. Returns how to stop looking. */
 export function watchTlsFiles(options: TlsWatchOptions): () => void {
   const { files, current, clock, use, onRefused } = options;
   let inUse = current;
