@@ -1,10 +1,10 @@
 /** Role mappings by the number, and the table that they are in. */
 
-import { systemClock } from '../dist/core/clock.js';
 import { defaultGuardrails } from '../dist/core/guardrails.js';
 import { roleMappingSchema } from '../dist/core/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
+import { systemClock } from '../dist/kit/timing/clock.js';
 
 export const clock = systemClock;
 export const tableName = 'bench';

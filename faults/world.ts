@@ -7,11 +7,11 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { type Clock, systemClock } from '../src/core/clock.ts';
 import { defaultGuardrails } from '../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
+import { type Clock, systemClock } from '../src/kit/timing/clock.ts';
 import { type DynamoDbServer, startDynamoDbServer } from '../src/local/dynamodb/dynamodb-server.ts';
 import { type Issuer, startIssuer } from '../src/local/issuer/issuer.ts';
 import type { IssuerClient } from '../src/local/issuer/issuer-claims.ts';

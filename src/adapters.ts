@@ -16,13 +16,13 @@ import {
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
 import { trustedPools } from './config/trusted-pools.ts';
-import type { Clock } from './core/clock.ts';
 import { mayBeKept } from './core/decide.ts';
 import type { PolicySnapshot } from './core/policy-snapshot.ts';
 import type { IssuerKeyView, PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
+import type { Clock } from './kit/timing/clock.ts';
 import { callerLimit } from './limits/caller-limit.ts';
 import { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import type { Observers } from './observers.ts';

@@ -11,7 +11,7 @@ import {
   TokenBrokerError,
 } from '../client/broker-client.ts';
 import { type TokenSource, withToken } from '../client/token-source.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { readTarget, refusals, requestGate } from './agent-request.ts';
 import { type Refusal, refusalOf, sendCredentials, sendRefusal } from './container-answer.ts';

@@ -5,7 +5,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { type BrokerCredentials, TokenBrokerError } from '../client/broker-client.ts';
-import { toRfc3339 } from '../core/clock.ts';
+import { toRfc3339 } from '../kit/timing/clock.ts';
 
 export interface Refusal {
   readonly status: number;

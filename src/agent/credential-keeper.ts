@@ -1,5 +1,5 @@
 import { type BrokerCredentials, TokenBrokerError } from '../client/broker-client.ts';
-import { type Clock, type Timer, toRfc3339 } from '../core/clock.ts';
+import { type Clock, type Timer, toRfc3339 } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 export interface CredentialKeeperOptions {

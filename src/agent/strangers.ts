@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface Strangers {
   /** This connection has shown the authorization. */

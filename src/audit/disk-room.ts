@@ -2,7 +2,7 @@
 
 import { statfs } from 'node:fs/promises';
 import type { AuditRecord } from '../core/audit-record.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { type RecordPurpose, recordPurposes } from './record-purpose.ts';
 import { refusalKinds } from './refusal-kinds.ts';
 

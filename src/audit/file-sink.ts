@@ -1,8 +1,8 @@
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock, Timer } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { Lease } from '../kit/files/lease.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
 import { DiskRoom, type DiskSpace } from './disk-room.ts';

@@ -1,8 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
 import { constants, type FileHandle, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock } from '../core/clock.ts';
 import { openLogFile } from '../kit/files/state-file.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { currentFileName, rotatedFiles } from './audit-files.ts';
 import { type ChainHead, startChain } from './hash-chain.ts';
 import type { ChainBreak, ChainBroken, LogRecovered } from './log-event.ts';

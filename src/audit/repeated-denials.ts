@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../core/audit-record.ts';
-import type { Clock, Timer } from '../core/clock.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 import {
   type RefusalKind,

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { AuditObserver, AuditSink } from './audit-sink.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords, startChain } from './hash-chain.ts';

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 
 /** What `work` resolves to, or undefined if that takes longer. The work itself goes on. */
 export async function withinDeadline<T>(

@@ -3,10 +3,10 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
-import { systemClock } from '../core/clock.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { replaceFile } from '../kit/files/replace-file.ts';
 import { ownUser, readStateFile } from '../kit/files/state-file.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { CallerRequest } from './caller-options.ts';
 import { callerToken } from './caller-token.ts';

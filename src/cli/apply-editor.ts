@@ -16,11 +16,11 @@ import { adminAccess } from '../config/admin-access.ts';
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedPools } from '../config/trusted-pools.ts';
-import { systemClock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import { type EditorIdentity, mappingEditor } from '../core/mapping-edit.ts';
 import type { MappingWritten } from '../core/mapping-history.ts';
 import type { AuditLog, RoleMappingStore } from '../core/ports.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 
 export interface ApplyEditorOptions {

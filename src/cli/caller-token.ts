@@ -2,8 +2,8 @@
 
 import { readTokenFile } from '../client/token-file.ts';
 import { TokenClient, type TokenOptions } from '../cognito/token-client.ts';
-import { systemClock } from '../core/clock.ts';
 import { identityOfToken } from '../disk-cache/cache-key.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import type { CallerIdentity } from './caller-options.ts';
 
 export interface CallerToken {

@@ -3,8 +3,8 @@
 import { ConfigError, loadConfig } from '../config/load.ts';
 import type { RuntimeFacts } from '../config/profile.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { exitCodes, type Output } from './output.ts';
 
 export interface ConfigSource {

@@ -9,9 +9,9 @@ import {
   requestCredentials,
   TokenBrokerError,
 } from '../client/broker-client.ts';
-import { type Clock, toRfc3339 } from '../core/clock.ts';
 import { cacheKey } from '../disk-cache/cache-key.ts';
 import { type CachedCredentials, CredentialFolder } from '../disk-cache/credential-folder.ts';
+import { type Clock, toRfc3339 } from '../kit/timing/clock.ts';
 import type { CallerRequest } from './caller-options.ts';
 import { callerToken, type IdentifiedCaller } from './caller-token.ts';
 import { exitCodes, type Output } from './output.ts';

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
 import type { configSchema } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
 import { defaultGuardrails } from '../core/guardrails.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { replaceFile } from '../kit/files/replace-file.ts';
 import { readStateFile } from '../kit/files/state-file.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { type LocalStack, startLocalStack } from '../local/local-stack.ts';
 import { localPool, seedMappings } from '../local/seed.ts';
 

@@ -2,10 +2,10 @@
 
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import type { TableContents } from '../mapping-files/mapping-plan.ts';
 import type { TableName } from '../mapping-files/saved-plan.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,8 +1,8 @@
 /** `mappings test`: runs the tests of a folder against its mappings, with the code that decides requests. */
 
-import { systemClock } from '../core/clock.ts';
 import type { FailedCheck, NearMiss } from '../core/explain.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
 import { hasPassed, runTest, type TestResult } from '../mapping-files/run-test.ts';
 import type { SourceFault } from '../mapping-files/source-fault.ts';

@@ -1,7 +1,7 @@
 /** `mappings validate`: says everything that is wrong with a folder of role mappings and of their tests. */
 
-import { systemClock } from '../core/clock.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { warningsFor } from '../mapping-files/read-mappings.ts';
 import { inReadingOrder } from '../mapping-files/source-fault.ts';
 import { readTests } from '../mapping-files/test-file.ts';

@@ -2,9 +2,9 @@
 
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { exitCodes, type Output } from './output.ts';
 
 export async function tableCreate(config: Config, output: Output): Promise<number> {

@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import { readBoundedBody } from '../cognito/bounded-body.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
+import { type Clock, systemClock } from '../kit/timing/clock.ts';
 
 export interface CredentialsRequest {
   /** Of the broker's api listener. https, or http to this machine. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../resilience/or-aborted.ts';
 import { RenewedValue } from '../resilience/renewed-value.ts';
 import { TokenBrokerError } from './broker-client.ts';

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../core/clock.ts';
+import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { credentialsUrl, requestCredentials, TokenBrokerError } from './broker-client.ts';
 import { type CredentialProvider, credentialProvider } from './credential-provider.ts';
 import { withRetries } from './retries.ts';

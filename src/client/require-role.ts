@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
+import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { sendRefusal } from './refusal.ts';
 import { type Middleware, provenCallerOf } from './require-caller.ts';
 import { type ServiceRoleRules, serviceRolesFromRules } from './service-role-rules.ts';

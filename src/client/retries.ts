@@ -1,5 +1,5 @@
 import { TokenRequestError } from '../cognito/token-request-error.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../resilience/or-aborted.ts';
 import { TokenBrokerError } from './broker-client.ts';
 

@@ -3,9 +3,9 @@ import { TokenClient } from '../cognito/token-client.ts';
 import { CognitoTokenValidator as Validator } from '../cognito/token-validator.ts';
 import { trustedIssuers, type UserPoolOptions } from '../cognito/trusted-issuers.ts';
 import type { Caller } from '../core/caller.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
 import { poolIdPattern } from '../core/role-mapping.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
+import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import type { TokenRequest, TokenSource } from './token-source.ts';
 
 export interface CognitoTokenValidatorOptions {

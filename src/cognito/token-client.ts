@@ -1,6 +1,6 @@
-import type { Clock } from '../core/clock.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
 import { parseStrictJson } from '../core/strict-json.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../resilience/or-aborted.ts';
 import { type Perishable, RenewedValue } from '../resilience/renewed-value.ts';
 import { readBoundedBody } from './bounded-body.ts';

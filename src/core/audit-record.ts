@@ -1,8 +1,8 @@
 /** What the audit log keeps: one record per decision and per policy change. Never a token, secret key or session token. */
 
 import { hash } from 'node:crypto';
+import { toRfc3339 } from '../kit/timing/clock.ts';
 import type { Caller } from './caller.ts';
-import { toRfc3339 } from './clock.ts';
 import type { IssueResult } from './credentials.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import type { CompiledMapping } from './policy-snapshot.ts';

@@ -5,6 +5,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../kit/timing/clock.ts';
 import {
   type AuditedToken,
   auditedCredentials,
@@ -16,7 +17,6 @@ import {
   type RequestContext,
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
-import type { Clock } from './clock.ts';
 import type { IssueResult } from './credentials.ts';
 import { type Decision, decide, type RoleRequest } from './decide.ts';
 import { BrokerError } from './errors.ts';

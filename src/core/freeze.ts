@@ -5,7 +5,7 @@
 
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { toRfc3339 } from './clock.ts';
+import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type RoleMappingInput, roleMappingSchema } from './role-mapping.ts';
 
 export const freezeBody = z.strictObject({

@@ -3,10 +3,10 @@
  * audit, write, and bring this instance up to date. In that order: no change without its record.
  */
 
+import type { Clock } from '../kit/timing/clock.ts';
 import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
 import { auditedToken, type MappingChangeRecord, type RequestContext } from './audit-record.ts';
 import type { Caller } from './caller.ts';
-import type { Clock } from './clock.ts';
 import { BrokerError } from './errors.ts';
 import { checkRoleMapping, type MappingRules } from './mapping-check.ts';
 import type { ChangeAction, MappingVersion, MappingWritten } from './mapping-history.ts';

@@ -8,12 +8,12 @@ import {
   longestSessionMs,
   sessionKeysSchema,
 } from '../client/broker-client.ts';
-import { type Clock, toRfc3339 } from '../core/clock.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { replaceFileSync } from '../kit/files/replace-file.ts';
 import { readStateFileSync } from '../kit/files/state-file.ts';
 import { requireSecretFolderSync } from '../kit/files/state-folder.ts';
+import { type Clock, toRfc3339 } from '../kit/timing/clock.ts';
 import { acquireFileLock, type ReleaseLock } from './file-lock.ts';
 
 export interface CachedCredentials {

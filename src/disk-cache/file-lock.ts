@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
 import { readStateFileSync } from '../kit/files/state-file.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface FileLockOptions {
   readonly clock: Clock;

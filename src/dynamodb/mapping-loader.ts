@@ -1,8 +1,8 @@
 /** A complete, consistent picture of all current mappings at one revision. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { incompleteRead, readChanges } from './change-log.ts';
 import {
   currentSk,

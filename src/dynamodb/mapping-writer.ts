@@ -4,11 +4,11 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { backoffMs, pause } from './backoff.ts';
 import {
   currentKey,

@@ -3,11 +3,11 @@
  * everything again now and then. Whatever goes wrong, the last good policy stays in force until it is too old.
  */
 
-import type { Clock, Timer } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
 import type { PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { PolicySource } from '../core/ports.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { pause } from './backoff.ts';
 import { isIncompleteRead } from './change-log.ts';
 import { type PolicyState, policyState } from './policy-state.ts';

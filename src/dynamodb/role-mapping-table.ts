@@ -1,10 +1,10 @@
 /** The role-mapping table in DynamoDB: the source of truth for the policy. docs/table.md has its layout. */
 
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
 import type { MappingEdit, MappingVersion, MappingWritten } from '../core/mapping-history.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';
 import { type LoggedRange, type LoggedRows, readLoggedRows } from './logged-rows.ts';

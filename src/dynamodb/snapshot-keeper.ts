@@ -1,7 +1,7 @@
 /** Decides when the policy goes to disk: at once after a change, now and then after a mere contact. */
 
-import type { Clock, Timer } from '../core/clock.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 import {
   readSnapshotFile,
   type SavedPolicy,

@@ -2,10 +2,10 @@
 
 import type { Express } from 'express';
 import type { AdminAccess } from '../core/admin-access.ts';
-import type { Clock } from '../core/clock.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
 import { mappingEditor } from '../core/mapping-edit.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../core/ports.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { Admission } from './admission.ts';
 import { authorizeReader } from './authorize-admin.ts';
 import { answerEdit } from './edit-answer.ts';

@@ -1,7 +1,6 @@
 /** The api listener: what services call. */
 
 import type { Express } from 'express';
-import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type {
   AuditLog,
@@ -10,6 +9,7 @@ import type {
   PolicySource,
   TokenValidator,
 } from '../core/ports.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Admission } from './admission.ts';
 import { sendContainerError } from './container-error.ts';

@@ -1,8 +1,8 @@
 /** Issued credentials as documents, printed once per session and sent as bytes afterwards. */
 
-import { toRfc3339 } from '../core/clock.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { SessionPlan } from '../core/session.ts';
+import { toRfc3339 } from '../kit/timing/clock.ts';
 
 export type CredentialsDocument = (session: IssuedSession, plan: SessionPlan) => Buffer;
 

@@ -1,12 +1,12 @@
 /** What an editor is told: the difference, what to think about, and whether it is in force. */
 
 import type { Response } from 'express';
-import type { Clock } from '../core/clock.ts';
 import { documentChanges } from '../core/document-changes.ts';
 import type { EditResult } from '../core/mapping-edit.ts';
 import { mappingWarnings } from '../core/mapping-warnings.ts';
 import type { PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { LivePolicy } from '../core/ports.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { entityTag } from './preconditions.ts';
 import { sendJson } from './send-json.ts';
 

@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface HandshakeProbe {
   /** False once two handshakes in a row have failed: one alone may be a busy moment. */

@@ -8,7 +8,7 @@
 import type { EventEmitter } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 /** HTTP clients of today, AWS SDKs among them, wait for each answer before they ask again; proxies do too. */
 const maxUnanswered = 8;

@@ -3,9 +3,9 @@
 import type { Request } from 'express';
 import { type AccessRecord, auditedToken, type RequestContext } from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
-import type { Clock } from '../core/clock.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface AccessParts {
   readonly audit: AuditLog;

@@ -1,8 +1,8 @@
 /** Log lines of requests that were not answered as asked: bounded, however many there are. */
 
 import type { RequestContext } from '../core/audit-record.ts';
-import type { Clock, Timer } from '../core/clock.ts';
 import type { BrokerError } from '../core/errors.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 export interface RefusalLogOptions {

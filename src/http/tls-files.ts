@@ -2,9 +2,9 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface TlsFiles {
   readonly certFile: string;

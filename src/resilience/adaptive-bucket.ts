@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { type Rate, TokenBucket } from './token-bucket.ts';
 
 const floorPerSecond = 1;

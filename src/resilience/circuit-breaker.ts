@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 
 export interface CircuitBreakerOptions {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { type Rate, TokenBucket } from './token-bucket.ts';
 
 export interface KeyedBucketsOptions {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 
 export interface LoadShedderOptions {
   readonly clock: Clock;

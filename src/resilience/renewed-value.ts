@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock, Timer } from '../kit/timing/clock.ts';
 
 /** Something that is good until a certain instant. */
 export interface Perishable<Value> {

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { principalKey } from '../core/caller.ts';
-import type { Clock } from '../core/clock.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
 import type { SessionPlan } from '../core/session.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { AdaptiveBucket } from '../resilience/adaptive-bucket.ts';
 import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
 import type { Rate } from '../resilience/token-bucket.ts';

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { principalKey } from '../core/caller.ts';
-import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { SingleFlight } from '../resilience/single-flight.ts';
 import { componentsLength, sameSession, sessionKey } from './session-key.ts';
 import { leastRemainingMs, minRemainingMs, renewalRemainingMs } from './session-lifetime.ts';

@@ -1,8 +1,8 @@
 import { AssumeRoleWithWebIdentityCommand, type STSClient } from '@aws-sdk/client-sts';
-import type { Clock } from '../core/clock.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, IssuerKeyView } from '../core/ports.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import { RetryBudget } from '../resilience/retry-budget.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';

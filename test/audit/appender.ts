@@ -6,7 +6,7 @@
 import { writeSync } from 'node:fs';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { FileSink } from '../../src/audit/file-sink.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 
 const [, , directory = '', round = '', rotateBytes = ''] = process.argv;
 const sink = new FileSink({

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { FileSink } from '../../src/audit/file-sink.ts';
 import { StdoutSink } from '../../src/audit/stdout-sink.ts';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {

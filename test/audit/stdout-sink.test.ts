@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { StdoutSink } from '../../src/audit/stdout-sink.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {

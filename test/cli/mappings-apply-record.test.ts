@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { Lease } from '../../src/kit/files/lease.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type AccessTokenOptions,
   type Issuer,

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { fileLog, newDirectory, removeDirectories, writtenLog } from '../audit/audit-fixture.ts';
 import { brokerConfig, type ConfigInput, seededTable } from '../support/broker-fixture.ts';
 import { startBrokerProcess } from '../support/broker-process.ts';

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { brokerConfig, seededTable } from '../support/broker-fixture.ts';
 import { startBrokerProcess } from '../support/broker-process.ts';
 import { main } from '../support/command.ts';

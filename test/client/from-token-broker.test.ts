@@ -8,7 +8,7 @@ import {
   type FromTokenBrokerOptions,
   fromTokenBroker,
 } from '../../src/client/from-token-broker.ts';
-import { toRfc3339 } from '../../src/core/clock.ts';
+import { toRfc3339 } from '../../src/kit/timing/clock.ts';
 import {
   type ScriptedReply,
   type ScriptedServer,

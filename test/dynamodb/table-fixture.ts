@@ -5,12 +5,12 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type DynamoDbServer,
   startDynamoDbServer,

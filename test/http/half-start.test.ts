@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Broker, createBroker } from '../../src/broker.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import type { Clock } from '../../src/core/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { fileLog } from '../audit/audit-fixture.ts';
 import { brokerConfig, type ConfigInput, seededTable } from '../support/broker-fixture.ts';

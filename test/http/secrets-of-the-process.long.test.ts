@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { brokerConfig, seededTable } from '../support/broker-fixture.ts';
 import { type BrokerProcess, startBrokerProcess } from '../support/broker-process.ts';
 import { type Answer, type Call, send } from '../support/http-call.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { brokerConfig, linesIn, seededTable } from '../support/broker-fixture.ts';
 import { type BrokerProcess, startBrokerProcess } from '../support/broker-process.ts';
 import {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { classifyStsError } from '../../src/sts/sts-errors.ts';
 import {
   failure,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { type StsCall, StsWebIdentityAdapter } from '../../src/sts/web-identity-adapter.ts';
 import { failure, honestly, requestId } from '../support/scripted-sts.ts';
 import { planned } from '../support/session-plans.ts';

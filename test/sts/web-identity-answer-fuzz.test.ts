@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '../../src/core/clock.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { honestFields, secretCanary, successXml } from '../support/scripted-sts.ts';
 import { secretsIn } from '../support/secrets-in.ts';

@@ -10,7 +10,6 @@ import { JwksSource } from '../../src/cognito/jwks-source.ts';
 import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
 import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
 import type { AdminAccess } from '../../src/core/admin-access.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails, type Guardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
@@ -22,6 +21,7 @@ import { clientIp } from '../../src/http/client-ip.ts';
 import { instrument } from '../../src/http/instrument.ts';
 import { RefusalLog } from '../../src/http/refusal-log.ts';
 import { startListener } from '../../src/http/server.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type DynamoDbServer,
   startDynamoDbServer,

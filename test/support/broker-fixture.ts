@@ -12,11 +12,11 @@ import {
 } from '../../src/broker.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import type { AuditedRepeats } from '../../src/core/audit-record.ts';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import type { AccessTokenOptions } from '../../src/local/issuer/issuer.ts';
 import type { IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';

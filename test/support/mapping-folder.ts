@@ -9,12 +9,12 @@ import { mappingsPlan } from '../../src/cli/mappings-plan.ts';
 import type { Output } from '../../src/cli/output.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import type { RoleMapping } from '../../src/core/role-mapping.ts';
 import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const pool = 'us-east-1_Local0001';

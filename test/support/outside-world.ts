@@ -1,7 +1,7 @@
 /** What surrounds a broker, on loopback: an issuer, an STS and a DynamoDB that speak the real wire protocols. */
 
-import type { Clock } from '../../src/core/clock.ts';
 import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import {
   type DynamoDbServer,
   startDynamoDbServer,

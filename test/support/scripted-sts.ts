@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../src/core/clock.ts';
-import { toRfc3339 } from '../../src/core/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
+import { toRfc3339 } from '../../src/kit/timing/clock.ts';
 
 /** What one AssumeRoleWithWebIdentity request asked for. */
 export interface ScriptedCall {

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 
 const program = (name: string) =>
   fileURLToPath(new URL(`../../conformance/sdks/javascript/${name}`, import.meta.url));

@@ -1,6 +1,6 @@
 import { STS } from '@aws-sdk/client-sts';
 import { describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { secretCanary, startScriptedSts, success } from './scripted-sts.ts';
 import { secretsIn } from './secrets-in.ts';
 import { planned } from './session-plans.ts';

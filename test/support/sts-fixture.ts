@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { IssueResult } from '../../src/core/credentials.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import {
   StsWebIdentityAdapter,
   type StsWebIdentityAdapterOptions,

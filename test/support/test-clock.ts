@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/core/clock.ts';
+import type { Clock, Timer } from '../../src/kit/timing/clock.ts';
 
 export interface TestClock extends Clock {
   /**

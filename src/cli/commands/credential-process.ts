@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { callerVariables } from '../../config/caller-variables.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../kit/timing/clock.ts';
 import { addCallerOptions, type CallerArguments, readCallerArguments } from '../caller-options.ts';
 import { credentialProcess } from '../credential-process.ts';
 import type { ProcessEdge } from './edge.ts';

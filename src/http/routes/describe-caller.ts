@@ -5,10 +5,10 @@
 
 import { z } from 'zod';
 import type { Caller } from '../../core/caller.ts';
-import { type Clock, toRfc3339 } from '../../core/clock.ts';
 import { decide, permittedMappings } from '../../core/decide.ts';
 import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
 import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
+import { type Clock, toRfc3339 } from '../../kit/timing/clock.ts';
 import type { Admission } from '../admission.ts';
 import { bearerToken } from '../bearer-token.ts';
 import type { RouteHandler } from '../instrument.ts';

@@ -8,7 +8,6 @@ import {
   type RequestContext,
 } from '../../core/audit-record.ts';
 import type { Caller } from '../../core/caller.ts';
-import type { Clock } from '../../core/clock.ts';
 import type { RoleRequest } from '../../core/decide.ts';
 import {
   callerDescription,
@@ -20,6 +19,7 @@ import { explain } from '../../core/explain.ts';
 import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
 import type { AuditLog, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { tokenDigest } from '../../core/token-digest.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import { explanationDocument } from '../explanation-document.ts';
 import type { RouteHandler } from '../instrument.ts';

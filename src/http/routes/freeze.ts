@@ -2,7 +2,6 @@
 
 import type { Request } from 'express';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { BrokerError } from '../../core/errors.ts';
 import {
   type Freeze,
@@ -14,6 +13,7 @@ import {
 } from '../../core/freeze.ts';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
 import type { RoleMappingStore } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
 import type { Admission } from '../admission.ts';
 import { bearerToken } from '../bearer-token.ts';
 import { changeReason } from '../change-reason.ts';

@@ -4,7 +4,6 @@
  */
 
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { BrokerError } from '../../core/errors.ts';
 import {
   type DescribedPrincipal,
@@ -13,6 +12,7 @@ import {
 } from '../../core/permissions.ts';
 import type { CompiledMapping } from '../../core/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { cursorParameter, limitParameter, nextLink } from '../paging.ts';

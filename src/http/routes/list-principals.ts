@@ -4,12 +4,12 @@
  */
 
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { mappingStatus } from '../../core/permissions.ts';
 import type { CompiledMapping } from '../../core/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import { roleKey } from '../../core/role-key.ts';
 import { roleArnPattern } from '../../core/role-mapping.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { cursorParameter, limitParameter, nextLink } from '../paging.ts';

@@ -1,10 +1,10 @@
 /** The answers of the STS query protocol, API version 2011-06-15, as XML. */
 
 import type { Response } from 'express';
-import { toRfc3339 } from '../../core/clock.ts';
 import type { IssuedSession } from '../../core/credentials.ts';
 import { remember } from '../../core/remember.ts';
 import { type XmlElement, xmlElements } from '../../core/xml.ts';
+import { toRfc3339 } from '../../kit/timing/clock.ts';
 import { responseHeaders } from '../response-headers.ts';
 import { callerIdentityAction, webIdentityAction } from './operation.ts';
 

@@ -4,7 +4,7 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { toRfc3339 } from '../../../src/core/clock.ts';
+import { toRfc3339 } from '../../../src/kit/timing/clock.ts';
 import { type BrokerFixture, startBrokerFixture } from '../../support/broker-fixture.ts';
 import { allow, clients } from '../../support/outside-world.ts';
 import { sendRaw } from '../../support/raw-http.ts';

@@ -1,4 +1,4 @@
-import { toRfc3339 } from '../../clock.ts';
+import { toRfc3339 } from '../../../kit/timing/clock.ts';
 import { timeCondition } from './condition.ts';
 import { instant } from './instant.ts';
 
