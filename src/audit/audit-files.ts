@@ -12,6 +12,12 @@ export function rotatedFileName(firstSeq: number): string {
   return `audit-${String(firstSeq).padStart(12, '0')}.jsonl`;
 }
 
+/** Number of the first record of a closed file, as its name says; undefined for any other name. */
+export function firstSeqOf(name: string): number | undefined {
+  const [, firstSeq] = rotatedName.exec(name) ?? [];
+  return firstSeq === undefined ? undefined : Number(firstSeq);
+}
+
 export interface RotatedFile {
   readonly name: string;
   readonly firstSeq: number;
@@ -21,8 +27,8 @@ export interface RotatedFile {
 export async function rotatedFiles(directory: string): Promise<readonly RotatedFile[]> {
   const found: RotatedFile[] = [];
   for (const name of await readdir(directory)) {
-    const [, firstSeq] = rotatedName.exec(name) ?? [];
-    if (firstSeq !== undefined) found.push({ name, firstSeq: Number(firstSeq) });
+    const firstSeq = firstSeqOf(name);
+    if (firstSeq !== undefined) found.push({ name, firstSeq });
   }
   return found.sort((a, b) => a.firstSeq - b.firstSeq);
 }

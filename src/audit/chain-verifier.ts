@@ -1,3 +1,5 @@
+import { firstSeqOf } from './audit-files.ts';
+import { type FoundRecord, parseRecord } from './find.ts';
 import {
   type ChainHead,
   genesisHash,
@@ -5,9 +7,24 @@ import {
   readLine,
   type SealedRecord,
 } from './hash-chain.ts';
+import type { LogEvent } from './log-event.ts';
 import type { FileLine } from './read-lines.ts';
 
-export type ProblemKind = 'altered' | 'missing' | 'reordered' | 'duplicated' | 'truncated';
+/**
+ * `incomplete`: the log ends in the middle of a line. `new_chain`: a chain begins where none may. `broken_off`: one
+ * begins with the record that names the chain before it as broken. `renamed`: a closed file does not begin with
+ * the record that its name says. The other ones are what they are called.
+ */
+export type ProblemKind =
+  | 'altered'
+  | 'missing'
+  | 'reordered'
+  | 'duplicated'
+  | 'truncated'
+  | 'incomplete'
+  | 'new_chain'
+  | 'broken_off'
+  | 'renamed';
 
 export interface Problem {
   readonly kind: ProblemKind;
@@ -18,7 +35,7 @@ export interface Problem {
   readonly detail: string;
 }
 
-/** One chain as found: a new one begins where a process could not, or by its kind of sink does not, go on. */
+/** One chain as found. */
 export interface ChainExtent {
   readonly chain: string;
   readonly file: string;
@@ -28,21 +45,34 @@ export interface ChainExtent {
   records: number;
 }
 
-/** Bytes after the last line feed that a crash, or a write still under way, left of a record. */
-export interface IncompleteLine {
+/** Bytes at the end of a file that a process had found incomplete, and cut off: it says so in a record. */
+export interface CutOff {
   readonly file: string;
   readonly line: number;
   readonly bytes: number;
+  /** File in the directory of the log that keeps them. */
+  readonly keptIn: string;
 }
 
 export interface ChainFindings {
+  /** Lines of any kind. */
+  readonly lines: number;
+  /** Those of them that are records in their place. */
   readonly records: number;
   readonly chains: readonly ChainExtent[];
   readonly head: ChainHead | undefined;
   /** The first ones; `problemCount` counts all. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
-  readonly incomplete: IncompleteLine | undefined;
+  /** The last ones. A crash leaves them; that somebody did not, nobody can tell from the log. */
+  readonly cutOff: readonly CutOff[];
+}
+
+export interface ChainExpectations {
+  /** Number of the record that the log is expected to begin with, if earlier files were archived. Default 1. */
+  readonly firstSeq?: number | undefined;
+  /** What a collector kept of standard output, where each process, and each failed write, begins a chain. */
+  readonly separateChains?: boolean | undefined;
 }
 
 interface Place {
@@ -57,29 +87,35 @@ interface Gap {
 }
 
 const maxProblems = 100;
+const maxCutOff = 20;
 
 /** Follows a log line by line. What it keeps does not grow with the log, only with what is wrong in it. */
 export class ChainVerifier {
   readonly #firstSeq: number | undefined;
+  readonly #separateChains: boolean;
   readonly #problems: Problem[] = [];
   readonly #gaps: Gap[] = [];
-  readonly #ended = new Set<string>();
-  readonly #chains: ChainExtent[] = [];
+  readonly #cutOff: CutOff[] = [];
+  /** Where the chains that another one has followed had got to. */
+  readonly #ended = new Map<string, ChainHead>();
+  readonly #chains = new Map<string, ChainExtent>();
   #problemCount = 0;
+  #lines = 0;
   #records = 0;
   #head: ChainHead | undefined;
-  /** After an altered line its successor is taken as it is: one fault, one problem. */
-  #resync: boolean = false;
-  #incomplete: IncompleteLine | undefined;
+  /** Lines since the last record that are none: each may have been one, so one fault is one problem. */
+  #unread = 0;
+  #incomplete: (Place & { readonly bytes: number }) | undefined;
 
-  /** `firstSeq`: the record that the log is expected to begin with, if earlier files were archived. */
-  constructor(firstSeq: number | undefined) {
+  constructor({ firstSeq, separateChains = false }: ChainExpectations) {
     this.#firstSeq = firstSeq;
+    this.#separateChains = separateChains;
   }
 
   take(file: string, { bytes, number: line, complete }: FileLine): SealedRecord | undefined {
     const place = { file, line };
     this.#refuseEarlierIncomplete();
+    this.#lines += 1;
     if (!complete) {
       this.#takeIncomplete(bytes, place);
       return undefined;
@@ -87,37 +123,58 @@ export class ChainVerifier {
     const reading = readLine(bytes);
     if (reading.kind === 'altered') {
       this.#problem('altered', place, reading.claimed?.seq, 'does not match its own hash');
-      this.#resync = true;
+      this.#unread += 1;
       return undefined;
     }
-    this.#takeSealed(reading.record, place);
+    this.#checkName(reading.record, place);
+    this.#takeSealed(reading.record, bytes, place);
     return reading.record;
   }
 
+  /** A file without a single byte. The current one may be: rotation has just begun it. */
+  takeEmpty(file: string): void {
+    const seq = firstSeqOf(file);
+    if (seq === undefined) return;
+    this.#problem('missing', { file, line: 1 }, seq, 'is missing: the file is empty');
+  }
+
   findings(): ChainFindings {
+    if (this.#incomplete !== undefined) {
+      const { bytes } = this.#incomplete;
+      this.#problem('incomplete', this.#incomplete, undefined, endsWithin(bytes));
+      this.#incomplete = undefined;
+    }
     return {
+      lines: this.#lines,
       records: this.#records,
-      chains: this.#chains,
+      chains: [...this.#chains.values()],
       head: this.#head,
       problems: this.#problems,
       problemCount: this.#problemCount,
-      incomplete: this.#incomplete,
+      cutOff: this.#cutOff,
     };
   }
 
-  #takeSealed(record: SealedRecord, place: Place): void {
+  #checkName({ seq }: SealedRecord, place: Place): void {
+    const named = place.line === 1 ? firstSeqOf(place.file) : undefined;
+    if (named === undefined || named === seq) return;
+    this.#problem('renamed', place, seq, `comes first, and the name of the file says ${named}`);
+  }
+
+  #takeSealed(record: SealedRecord, bytes: Buffer, place: Place): void {
     const head = this.#head;
     if (head?.chain !== record.chain) {
-      this.#enterChain(record, place);
+      this.#enterChain(record, bytes, place);
       return;
     }
     if (record.seq <= head.seq) {
       this.#takeEarlier(record, place);
       return;
     }
-    if (!this.#resync && record.seq > head.seq + 1) {
-      this.#gap(record, place, head.seq + 1);
-    } else if (!this.#resync && record.prev !== head.hash) {
+    const next = head.seq + 1;
+    if (record.seq > next + this.#unread) {
+      this.#gap(record, place, next + this.#unread);
+    } else if (record.seq === next && record.prev !== head.hash) {
       this.#problem(
         'altered',
         place,
@@ -125,35 +182,88 @@ export class ChainVerifier {
         'does not continue the record before it: one of the two was replaced',
       );
     }
+    this.#noteRecovery(bytes, place);
     this.#advance(record);
   }
 
-  #enterChain(record: SealedRecord, place: Place): void {
-    if (this.#ended.has(record.chain)) {
-      this.#problem('reordered', place, record.seq, 'belongs to a chain that ended earlier');
+  #enterChain(record: SealedRecord, bytes: Buffer, place: Place): void {
+    const ended = this.#ended.get(record.chain);
+    if (ended !== undefined) {
+      this.#takeEnded(record, ended, place);
       return;
     }
-    if (this.#head !== undefined) this.#ended.add(this.#head.chain);
     const { chain, seq: firstSeq } = record;
-    this.#chains.push({ chain, ...place, firstSeq, lastSeq: firstSeq, records: 0 });
-    if (!this.#resync && !this.#mayBegin(record)) {
-      this.#gap(record, place, this.#head === undefined ? (this.#firstSeq ?? 1) : 1);
-    }
+    this.#checkBeginning(record, bytes, place);
+    if (this.#head !== undefined) this.#ended.set(this.#head.chain, this.#head);
+    this.#chains.set(chain, { chain, ...place, firstSeq, lastSeq: firstSeq, records: 0 });
+    this.#noteRecovery(bytes, place);
     this.#advance(record);
   }
 
-  #mayBegin(record: SealedRecord): boolean {
-    if (this.#head === undefined && this.#firstSeq !== undefined) {
-      return record.seq === this.#firstSeq;
+  /** A record of a chain that another one has followed: put there, unless it is the other one that was. */
+  #takeEnded(record: SealedRecord, ended: ChainHead, place: Place): void {
+    const { seq, prev } = record;
+    if (seq !== ended.seq + 1 || prev !== ended.hash) {
+      this.#problem('reordered', place, seq, 'belongs to a chain that ended earlier');
+      return;
     }
-    return record.prev === genesisHash;
+    this.#problem('reordered', place, seq, 'goes on with a chain that another one interrupted');
+    if (this.#head !== undefined) this.#ended.set(this.#head.chain, this.#head);
+    this.#ended.delete(record.chain);
+    this.#advance(record);
+  }
+
+  /** A chain may begin where the log does, or with the record that names the broken one. */
+  #checkBeginning(record: SealedRecord, bytes: Buffer, place: Place): void {
+    if (this.#head === undefined) this.#checkFirst(record, bytes, place);
+    else if (this.#separateChains) this.#checkNumber(record, place, 1);
+    else this.#checkNamesBroken(record, bytes, place, this.#head);
+  }
+
+  #checkFirst(record: SealedRecord, bytes: Buffer, place: Place): void {
+    this.#checkNumber(record, place, this.#firstSeq ?? 1);
+    if (this.#firstSeq !== undefined || this.#unread > 0) return;
+    const broken = eventOf(bytes, 'audit_chain_broken');
+    if (broken !== undefined) this.#problem('broken_off', place, record.seq, brokenOff(broken));
+  }
+
+  #checkNumber(record: SealedRecord, place: Place, expected: number): void {
+    const { seq, prev } = record;
+    if (seq > expected + this.#unread) {
+      this.#gap(record, place, expected + this.#unread);
+    } else if (seq < expected) {
+      const detail = `comes first, although the log was to begin with record ${expected}`;
+      this.#problem('missing', place, seq, detail);
+    } else if (seq === 1 && prev !== genesisHash) {
+      this.#problem('altered', place, seq, 'is the first one, and yet continues another');
+    }
+  }
+
+  #checkNamesBroken(record: SealedRecord, bytes: Buffer, place: Place, head: ChainHead): void {
+    const { seq } = record;
+    const broken = eventOf(bytes, 'audit_chain_broken');
+    if (broken === undefined || record.prev !== genesisHash) {
+      const detail =
+        'begins a chain that names none before it as broken: what it follows on is not what was written there';
+      this.#problem('new_chain', place, seq, detail);
+      return;
+    }
+    // What it names is the line before, and that was found to be no record already.
+    if (this.#unread > 0) return;
+    const { brokenChain = head.chain, brokenSeq = head.seq } = broken;
+    if (brokenChain === head.chain && brokenSeq === head.seq) {
+      this.#problem('broken_off', place, seq, brokenOff(broken));
+    } else {
+      const detail = `names record ${brokenSeq} of chain ${brokenChain} as the broken end before it, which is not there`;
+      this.#problem('missing', place, seq, detail);
+    }
   }
 
   #advance({ chain, seq, hash }: SealedRecord): void {
     this.#head = { chain, seq, hash };
-    this.#resync = false;
+    this.#unread = 0;
     this.#records += 1;
-    const extent = this.#chains.at(-1);
+    const extent = this.#chains.get(chain);
     if (extent === undefined) return;
     extent.lastSeq = seq;
     extent.records += 1;
@@ -181,11 +291,21 @@ export class ChainVerifier {
     this.#problem('missing', place, record.seq, `${missing} missing before this one`);
   }
 
+  #noteRecovery(bytes: Buffer, place: Place): void {
+    const recovered = eventOf(bytes, 'audit_recovered');
+    if (recovered === undefined) return;
+    const { cutBytes, keptIn } = recovered;
+    if (typeof cutBytes !== 'number' || typeof keptIn !== 'string') return;
+    this.#cutOff.push({ ...place, bytes: cutBytes, keptIn });
+    if (this.#cutOff.length > maxCutOff) this.#cutOff.shift();
+  }
+
   #takeIncomplete(bytes: Buffer, place: Place): void {
     if (isTornRecord(bytes)) {
       this.#incomplete = { ...place, bytes: bytes.length };
     } else {
       this.#problem('altered', place, undefined, 'is neither a record nor the start of one');
+      this.#unread += 1;
     }
   }
 
@@ -195,11 +315,31 @@ export class ChainVerifier {
     const { file, line } = this.#incomplete;
     this.#incomplete = undefined;
     this.#problem('altered', { file, line }, undefined, 'breaks off in the middle of the log');
-    this.#resync = true;
+    this.#unread += 1;
   }
 
   #problem(kind: ProblemKind, { file, line }: Place, seq: number | undefined, detail: string) {
     this.#problemCount += 1;
     if (this.#problems.length < maxProblems) this.#problems.push({ kind, file, line, seq, detail });
   }
+}
+
+/** The record, if it is an event of that type. Whoever seals lines decides what is in them: nothing else is known. */
+function eventOf(bytes: Buffer, type: LogEvent['type']): FoundRecord | undefined {
+  if (!bytes.subarray(0, typeWithinBytes).includes(`"type":"${type}"`)) return undefined;
+  const record = parseRecord(bytes.toString('latin1'));
+  return record?.['type'] === type ? record : undefined;
+}
+
+/** The type is the first field that is not the seal's. */
+const typeWithinBytes = 128;
+
+function brokenOff(broken: FoundRecord): string {
+  return broken['reason'] === 'tail_unexpected'
+    ? 'names the chain before it as broken: it had not ended as the process had written it'
+    : 'names the chain before it as broken: its last line was not a record as it was written';
+}
+
+function endsWithin(bytes: number): string {
+  return `breaks off after ${bytes} byte${bytes === 1 ? '' : 's'}: a crash left it so, or somebody cut it. Whether the record had been acknowledged cannot be told from the log`;
 }

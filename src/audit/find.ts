@@ -46,7 +46,7 @@ export async function* findRecords(
       // Most lines lack the value altogether: no need to parse those.
       if (!needles.every((needle) => bytes.includes(needle))) continue;
       const text = bytes.toString('utf8');
-      const record = parse(text);
+      const record = parseRecord(text);
       if (record !== undefined && matches(record, filter)) yield { file, line, text, record };
     }
   }
@@ -64,7 +64,8 @@ export function valueAt(record: FoundRecord, ...path: readonly string[]): unknow
   return value;
 }
 
-function parse(text: string): FoundRecord | undefined {
+/** A line as data; undefined if it is no JSON object. */
+export function parseRecord(text: string): FoundRecord | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;

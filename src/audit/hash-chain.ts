@@ -77,8 +77,8 @@ const recordStart = '{"seq":';
 
 /**
  * Whether bytes at the end of a file, after the last line feed, can be what a crash left of a record being
- * written. Such a record was never acknowledged. Anything else is damage: above all a whole record with
- * something other than a line feed after it.
+ * written. What a crash leaves was never acknowledged; whoever shortens the file leaves the same. Anything else is
+ * damage: above all a whole record with something other than a line feed after it.
  */
 export function isTornRecord(bytes: Buffer): boolean {
   const text = bytes.toString('latin1');

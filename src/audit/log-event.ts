@@ -11,7 +11,10 @@ export interface LogOpened {
   readonly previousSeq: number;
 }
 
-/** A record that a crash left incomplete was cut off; it was never acknowledged. */
+/**
+ * The log ended in the middle of a line, as a crash leaves it, and that part was cut off. What a crash interrupts
+ * was not acknowledged; that it was one, and nobody who shortened the file, the log cannot tell.
+ */
 export interface LogRecovered {
   readonly type: 'audit_recovered';
   readonly time: string;

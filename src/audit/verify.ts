@@ -1,13 +1,17 @@
-import { type ChainFindings, ChainVerifier, type Problem } from './chain-verifier.ts';
+import {
+  type ChainExpectations,
+  type ChainFindings,
+  ChainVerifier,
+  type Problem,
+} from './chain-verifier.ts';
+import type { SealedRecord } from './hash-chain.ts';
 import { readAuditLines } from './read-lines.ts';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends ChainExpectations {
   /** An audit directory, or one file: what a collector kept of standard output. */
   readonly location: string;
   /** Hash of a record known to have been written: finds an end that was cut off. */
   readonly expectHead?: string | undefined;
-  /** Number of the record that the log is expected to begin with, if earlier files were archived. */
-  readonly firstSeq?: number | undefined;
 }
 
 export interface Verification extends ChainFindings {
@@ -16,41 +20,54 @@ export interface Verification extends ChainFindings {
 }
 
 /**
- * Checks the hash chain from the first record to the last. Without `expectHead` nobody can tell whether
- * records were cut off at the end: a chain does not know how long it was.
+ * Checks the hash chain from the first record to the last. Two things nobody can tell from a log alone: whether
+ * whole records were cut off at its end, because a chain does not know how long it was, and whether it was sealed
+ * anew from some record to its end, because sealing takes no secret. Both show against `expectHead`.
  *
  * @throws the system's error if a file cannot be read.
  */
 export async function verifyAuditLog(options: VerifyOptions): Promise<Verification> {
-  const { location, expectHead, firstSeq } = options;
-  const verifier = new ChainVerifier(firstSeq);
-  const files = new Set<string>();
+  const { location, expectHead } = options;
+  const verifier = new ChainVerifier(options);
   let headSeen = expectHead === undefined;
-  for await (const { file, lines } of readAuditLines(location)) {
-    files.add(file);
-    for (const line of lines) {
-      const record = verifier.take(file, line);
-      if (record !== undefined && record.hash === expectHead) headSeen = true;
-    }
-  }
+  const linesIn = await follow(location, verifier, ({ hash }) => {
+    headSeen ||= hash === expectHead;
+  });
+  const files = [...linesIn.keys()];
   const findings = verifier.findings();
-  const names = [...files];
-  if (headSeen) return { ...findings, intact: findings.problemCount === 0, files: names };
+  if (headSeen) return { ...findings, intact: findings.problemCount === 0, files };
+  const file = files.at(-1) ?? '';
+  const missed: Problem = {
+    kind: 'truncated',
+    file,
+    line: linesIn.get(file) ?? 0,
+    seq: findings.head?.seq,
+    detail:
+      'is where the log ends, without the expected head: records were removed, or sealed anew',
+  };
   return {
     ...findings,
     intact: false,
-    files: names,
-    problems: [...findings.problems, truncation(findings, names.at(-1) ?? '')],
+    files,
+    problems: [...findings.problems, missed],
     problemCount: findings.problemCount + 1,
   };
 }
 
-function truncation({ head, incomplete }: ChainFindings, lastFile: string): Problem {
-  return {
-    kind: 'truncated',
-    file: incomplete?.file ?? lastFile,
-    line: incomplete?.line ?? 0,
-    seq: head?.seq,
-    detail: 'is where the log ends, without the expected head: later records were removed',
-  };
+/** How many lines there are, by file. */
+async function follow(
+  location: string,
+  verifier: ChainVerifier,
+  onRecord: (record: SealedRecord) => void,
+): Promise<ReadonlyMap<string, number>> {
+  const linesIn = new Map<string, number>();
+  for await (const { file, lines } of readAuditLines(location)) {
+    linesIn.set(file, (linesIn.get(file) ?? 0) + lines.length);
+    for (const line of lines) {
+      const record = verifier.take(file, line);
+      if (record !== undefined) onRecord(record);
+    }
+  }
+  for (const [file, lines] of linesIn) if (lines === 0) verifier.takeEmpty(file);
+  return linesIn;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type AuditFindOptions, auditFind } from '../../src/cli/audit-find.ts';
@@ -69,18 +69,48 @@ describe('audit verify', () => {
     });
   });
 
-  it('finds an end that was cut off when told the head, and mentions a line that is incomplete', async () => {
+  it('names a line that is cut in half, and the records behind it when told the head (T100)', async () => {
     const directory = await writtenLog(5);
     const file = path.join(directory, 'audit.jsonl');
     const expectHead = String(linesOf(directory).at(-1)?.['hash']);
     const bytes = readFileSync(file);
     writeFileSync(file, bytes.subarray(0, bytes.length - 20));
     const without = await runVerify({ directory });
-    expect(without.code).toBe(0);
-    expect(without.text).toContain('last line incomplete: not acknowledged');
+    expect(without.code).toBe(1);
+    expect(without.text).toContain(
+      'BROKEN: 1 problem; 6 lines in 1 file, 5 of them records in their place',
+    );
+    expect(without.text).toContain('incomplete: audit.jsonl line 6: the line breaks off after');
+    expect(without.text).toContain('cannot be told from the log');
+    expect(without.text).not.toContain('not acknowledged');
     const informed = await runVerify({ directory, expectHead });
     expect(informed.code).toBe(1);
     expect(informed.text).toContain('truncated: audit.jsonl line 6');
+  });
+
+  it('T100: says of bytes that a start has cut off where they are, and no more than is known', async () => {
+    const directory = await writtenLog(2);
+    appendFileSync(path.join(directory, 'audit.jsonl'), '{"seq":4,"chain":"0123');
+    const { log } = fileLog(directory);
+    await log.start();
+    await log.stop();
+    const { code, text } = await runVerify({ directory });
+    expect(code).toBe(0);
+    expect(text).toMatch(/^note: audit\.jsonl line 4: .*22 bytes, kept in torn-.*\.bin/m);
+    expect(text).toContain('or somebody who shortened the file');
+  });
+
+  it('asks for --collected before it takes several chains for a log', async () => {
+    const [one, two] = [await writtenLog(1), await writtenLog(1)];
+    const file = path.join(newDirectory(), 'collected.log');
+    for (const part of [one, two]) {
+      appendFileSync(file, readFileSync(path.join(part, 'audit.jsonl')));
+    }
+    const strict = await runVerify({ directory: file });
+    expect(strict.code).toBe(1);
+    expect(strict.text).toContain('new_chain: collected.log line 3: record 1 begins a chain');
+    expect(strict.text).toContain('--collected');
+    expect((await runVerify({ directory: file, collected: true })).code).toBe(0);
   });
 
   it.each([false, true])(

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { StdoutSink } from '../../src/audit/stdout-sink.ts';
+import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
@@ -48,7 +49,7 @@ describe('records on standard output', () => {
       await log.stop();
       closeSync(fd);
     }
-    const result = await verify(file);
+    const result = await verifyAuditLog({ location: file, separateChains: true });
     expect(result).toMatchObject({ intact: true, records: 1_002 });
     expect(result.chains).toMatchObject([
       { firstSeq: 1, lastSeq: 501 },

@@ -17,7 +17,12 @@ export const addAuditCommands: AddCommand = (program, { output: { out }, finish 
       'number of the first record, if earlier files were archived',
       parseSeq,
     )
+    .option(
+      '--collected',
+      'it is what a collector kept of standard output: each process begins a chain of its own',
+    )
     .option('--json', 'print the result as JSON')
+    .addHelpText('after', verifyHelp)
     .action(async (options: AuditVerifyArguments) => {
       finish(await auditVerify({ ...options, json: options.json ?? false, out }));
     });
@@ -42,8 +47,18 @@ interface AuditVerifyArguments {
   readonly directory: string;
   readonly expectHead?: string;
   readonly firstSeq?: number;
+  readonly collected?: boolean;
   readonly json?: boolean;
 }
+
+const verifyHelp = `
+Examples:
+  token-broker audit verify --directory /var/log/token-broker
+  token-broker audit verify --directory /var/log/token-broker --expect-head 9f86d081…
+  token-broker audit verify --directory archive/ --first-seq 41022
+  token-broker audit verify --directory collected.log --collected
+
+Exit codes: 0 intact, 1 broken, 2 unreadable or wrong usage.`;
 
 function parseSeq(text: string): number {
   const seq = Number(text);
