@@ -262,16 +262,22 @@ describe('the form of a token', () => {
   });
 
   it.each([
-    ['exp', ['1.5', '"1768482000"', '-1', '0', '1e400', 'null', 'true', '[1]', '{}', '1e17']],
-    ['iat', ['1.5', '"1768482000"', '-1', '0', '-0', '1e400', 'null', 'false', '[]', '1e17']],
-    ['nbf', ['1.5', '"1768482000"', '-1', '0', '1e400', 'null']],
-    ['auth_time', ['1.5', '"1768482000"', '-1', '0', '1e400', 'null']],
+    ['exp', ['1.5', '"1768482000"', '-1', '0', 'null', 'true', '[1]', '{}', '1e17']],
+    ['iat', ['1.5', '"1768482000"', '-1', '0', '-0', 'null', 'false', '[]', '1e17']],
+    ['nbf', ['1.5', '"1768482000"', '-1', '0', 'null']],
+    ['auth_time', ['1.5', '"1768482000"', '-1', '0', 'null']],
   ])('T9: refuses %s that is not a whole, positive number: %j', async (name, values) => {
     for (const value of values) {
       expect(await verdictOn(signRaw(key, header, withRawMember(name, value)))).toBe(
         'token_claims_invalid',
       );
     }
+  });
+
+  it.each(['exp', 'iat', 'nbf', 'auth_time'])('T9: reads no %s beyond numbers', async (name) => {
+    expect(await verdictOn(signRaw(key, header, withRawMember(name, '1e400')))).toBe(
+      'token_malformed',
+    );
   });
 
   it.each(['exp', 'iat', 'sub', 'token_use'])('T9: refuses a token without %s', async (name) => {

@@ -484,7 +484,7 @@ describe('key set', () => {
     });
 
     it('is refused, not replaced, when damaged', async () => {
-      await writeFile(keyFile, '{"current":{}}');
+      await writeFile(keyFile, '{"current":{}}', { mode: 0o600 });
       await expect(start({ keyFile })).rejects.toThrow('does not hold issuer keys');
       expect(await readFile(keyFile, 'utf8')).toBe('{"current":{}}');
     });
