@@ -72,7 +72,8 @@ describe('serve', () => {
     const readyFile = join(directory, 'ready.json');
     writeFileSync(victim, 'precious', { mode: 0o666 });
     for (const planted of [readyFile, `${readyFile}.tmp`]) symlinkSync(victim, planted);
-    const broker = await startBrokerProcess(directory, config, { readyFile });
+    const quick = { ...config, http: { drainSeconds: 0 } };
+    const broker = await startBrokerProcess(directory, quick, { readyFile });
     broker.signal('SIGTERM');
     expect(await broker.exit).toBe(0);
     expect(broker.urls.api).toMatch(/^http:/);
