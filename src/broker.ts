@@ -3,7 +3,7 @@
 import type { Express } from 'express';
 import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
 import { adminAccess } from './config/admin-access.ts';
-import { mappingRules } from './config/mapping-rules.ts';
+import { writingRules } from './config/mapping-rules.ts';
 import type { Config, ListenerConfig } from './config/schema.ts';
 import type { RequestContext } from './core/audit-record.ts';
 import type { BrokerError } from './core/errors.ts';
@@ -285,7 +285,7 @@ function createApps(options: AppsOptions): Apps {
         store: table,
         policy,
         audit: requestAudit,
-        rules: mappingRules(config),
+        rules: writingRules(config),
         issuers: issuersByPool(issuers),
         route: instrument({ ...watching, onRefused: countedBy(adminValidator) }),
         admit: anyHost,

@@ -13,7 +13,7 @@ import { JwksSource } from '../cognito/jwks-source.ts';
 import { CognitoTokenValidator } from '../cognito/token-validator.ts';
 import { trustedIssuers } from '../cognito/trusted-issuers.ts';
 import { adminAccess } from '../config/admin-access.ts';
-import { mappingRules } from '../config/mapping-rules.ts';
+import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedPools } from '../config/trusted-pools.ts';
 import { BrokerError } from '../core/errors.ts';
@@ -127,7 +127,7 @@ function applyChange(
   { config, store, reason }: ApplyEditorOptions,
   { identity, token, audit }: Opened,
 ): ApplyChange {
-  const rules = mappingRules(config);
+  const rules = writingRules(config);
   const clock = systemClock;
   const parts = { identity, store, audit, rules, clock, policy: undefined, side: 'git' } as const;
   const edit = mappingEditor(parts);

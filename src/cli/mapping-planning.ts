@@ -1,9 +1,12 @@
 /** From a folder and a table to a plan, or to what must be put right first: for `plan` and `apply` alike. */
 
-import { mappingRules } from '../config/mapping-rules.ts';
+import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
+import { warnOfNobody } from '../core/mapping-warnings.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
+import { type FileMapping, faultIn } from '../mapping-files/read-mappings.ts';
 import type { SavedPlan } from '../mapping-files/saved-plan.ts';
 import type { SourceFault } from '../mapping-files/source-fault.ts';
 import { readMappingFolder } from './mapping-sources.ts';
@@ -30,11 +33,24 @@ export type PlanningResult =
 export async function makePlan(options: PlanningOptions): Promise<PlanningResult> {
   const { directory, config, scope, table, terminal } = options;
   terminal.showProgress('Reading the files …');
-  const { mappings, faults } = readMappingFolder(directory, mappingRules(config));
+  const rules = writingRules(config);
+  const { mappings, faults } = readMappingFolder(directory, rules);
   terminal.showProgress('');
   if (faults.length > 0) return { kind: 'refused', faults };
   const contents = contentsOf(await loadMappings(table, terminal));
   const { plan, conflicts, warnings } = planMappings(mappings, contents, scope);
   if (conflicts.length > 0) return { kind: 'refused', faults: conflicts };
-  return { kind: 'planned', plan: { table: tableNameOf(config), ...plan }, warnings };
+  return {
+    kind: 'planned',
+    plan: { table: tableNameOf(config), ...plan },
+    warnings: [...warnings, ...unmatched(mappings, rules)],
+  };
+}
+
+/** Validate has more to say; this depends on the configuration that is applied with. */
+function unmatched(mappings: readonly FileMapping[], { pools }: WritingRules): SourceFault[] {
+  if (pools === undefined) return [];
+  return mappings.flatMap(({ mapping, document }) =>
+    warnOfNobody(mapping, pools).map((warning) => faultIn(document, warning)),
+  );
 }

@@ -1,6 +1,6 @@
 /** Role mappings of a folder for a command: read whole, or refused with every fault. */
 
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
 import { type FolderContents, readFolder } from '../mapping-files/folder.ts';
 import { type FileMapping, readMappings } from '../mapping-files/read-mappings.ts';
 import type { SourceFault } from '../mapping-files/source-fault.ts';
@@ -11,7 +11,7 @@ export interface MappingFolder {
   readonly faults: readonly SourceFault[];
 }
 
-export function readMappingFolder(directory: string, rules: MappingRules): MappingFolder {
+export function readMappingFolder(directory: string, rules: WritingRules): MappingFolder {
   const folder = readFolder(directory);
   const { mappings, faults } = readMappings(folder.mappingFiles, rules);
   const all = [...folder.faults, ...faults];

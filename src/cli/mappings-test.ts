@@ -1,7 +1,7 @@
 /** `mappings test`: runs the tests of a folder against its mappings, with the code that decides requests. */
 
 import type { FailedCheck, NearMiss } from '../core/explain.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
 import { hasPassed, runTest, type TestResult } from '../mapping-files/run-test.ts';
@@ -14,7 +14,7 @@ import { printable, printableJson } from './printable.ts';
 
 export interface MappingsTestOptions {
   readonly directory: string;
-  readonly rules: MappingRules;
+  readonly rules: WritingRules;
   readonly json: boolean;
   readonly output: Output;
 }

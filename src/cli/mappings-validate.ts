@@ -1,6 +1,6 @@
 /** `mappings validate`: says everything that is wrong with a folder of role mappings and of their tests. */
 
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { warningsFor } from '../mapping-files/read-mappings.ts';
 import { inReadingOrder } from '../mapping-files/source-fault.ts';
@@ -11,7 +11,7 @@ import { exitCodes, type Output } from './output.ts';
 
 export interface MappingsValidateOptions {
   readonly directory: string;
-  readonly rules: MappingRules;
+  readonly rules: WritingRules;
   readonly json: boolean;
   readonly output: Output;
 }
@@ -26,7 +26,7 @@ export function mappingsValidate({
   const { folder, mappings, faults: mappingFaults } = readMappingFolder(directory, rules);
   const { tests, faults: testFaults } = readTests(folder.testFiles);
   const faults = inReadingOrder([...mappingFaults, ...testFaults]);
-  const warnings = inReadingOrder(warningsFor(mappings, systemClock.now()));
+  const warnings = inReadingOrder(warningsFor(mappings, rules.pools, systemClock.now()));
   const valid = faults.length === 0;
   const counts = { mappings: mappings.length, tests: tests.length };
   if (json) {

@@ -80,6 +80,7 @@ export const errorCodes = {
   // Role mappings.
   mapping_not_found: { status: 404, title: 'There is no role mapping with this id' },
   mapping_invalid: { status: 422, title: 'The role mapping cannot work' },
+  mapping_is_freeze: { status: 409, title: 'A freeze is lifted, and not deleted' },
   mapping_managed_by_git: { status: 409, title: 'The role mapping is managed from Git' },
   change_reason_required: { status: 400, title: 'The change needs a reason' },
   precondition_required: {

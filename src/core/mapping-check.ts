@@ -8,6 +8,7 @@ import type { Fault } from './errors.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { escapePointer, jsonPointer } from './json-pointer.ts';
+import { type KnownPools, unreachable } from './mapping-reach.ts';
 import { refusedConditions } from './policy/conditions/conditions.ts';
 import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { checkSessionNameTemplate } from './session-name.ts';
@@ -22,6 +23,12 @@ export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
   readonly matchableClaims: ReadonlySet<string>;
   readonly guardrails: Guardrails;
+}
+
+/** Of those who write: what is in the table already goes on as it is, denies above all. */
+export interface WritingRules extends MappingRules {
+  /** Undefined where no configuration says which there are. */
+  readonly pools: KnownPools | undefined;
 }
 
 export type MappingCheck =
@@ -46,6 +53,14 @@ export function checkRoleMapping(document: unknown, rules: MappingRules): Mappin
     ...checkSession(mapping),
   ];
   return faults.length === 0 ? { kind: 'valid', mapping } : { kind: 'invalid', faults };
+}
+
+/** What may be written: beyond what can work, it matches somebody, and under the id of a freeze it is one. */
+export function checkNewMapping(document: unknown, rules: WritingRules): MappingCheck {
+  const check = checkRoleMapping(document, rules);
+  if (check.kind === 'invalid') return check;
+  const faults = [...checkFreeze(check.mapping), ...checkReach(check.mapping, rules)];
+  return faults.length === 0 ? check : { kind: 'invalid', faults };
 }
 
 const maxDepth = 16;
@@ -84,6 +99,25 @@ export function faultsOf(issue: z.core.$ZodIssue): Fault[] {
 function checkId({ id, effect, principal, role }: RoleMapping): Fault[] {
   if (!isFreezeId(id) || (effect === 'deny' && id === freezeId({ principal, role }))) return [];
   return [{ pointer: '/id', detail: 'is kept for the freeze of another principal or role' }];
+}
+
+/** Under its id nothing weaker than the freeze is written (T95). */
+function checkFreeze({ id, enabled, conditions }: RoleMapping): Fault[] {
+  if (!isFreezeId(id)) return [];
+  const lifting = 'lift it with DELETE /v1/freezes/{id} if it is over';
+  const faults: Fault[] = Object.keys(conditions).map((name) => ({
+    pointer: `/conditions/${name}`,
+    detail: `would weaken a freeze, which has no conditions: ${lifting}`,
+  }));
+  if (!enabled) faults.push({ pointer: '/enabled', detail: `a freeze is in force: ${lifting}` });
+  return faults;
+}
+
+function checkReach(mapping: RoleMapping, { pools }: WritingRules): Fault[] {
+  if (pools === undefined) return [];
+  return unreachable(mapping, pools)
+    .filter(({ mendedBy }) => mapping.effect === 'deny' || mendedBy === 'mapping')
+    .map(({ pointer, detail }) => ({ pointer, detail }));
 }
 
 function checkEffect(mapping: RoleMapping): Fault[] {

@@ -8,7 +8,8 @@ import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-ac
 import { auditedToken, type MappingChangeRecord, type RequestContext } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import { BrokerError } from './errors.ts';
-import { checkRoleMapping, type MappingRules } from './mapping-check.ts';
+import { isFreezeId } from './freeze.ts';
+import { checkNewMapping, type WritingRules } from './mapping-check.ts';
 import type { ChangeAction, MappingVersion, MappingWritten } from './mapping-history.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from './ports.ts';
 import type { RoleMapping } from './role-mapping.ts';
@@ -18,7 +19,9 @@ export interface EditRequest {
   readonly id: string;
   readonly change:
     | { readonly kind: 'put'; readonly document: unknown }
-    | { readonly kind: 'delete' };
+    | { readonly kind: 'delete' }
+    /** Deletes a freeze: it goes in no other way. */
+    | { readonly kind: 'lift' };
   /** The version that the editor has seen; `absent` if there must be none. */
   readonly expectedVersion: number | 'absent';
   readonly reason: string;
@@ -83,7 +86,7 @@ export interface MappingEditorParts {
   /** Of this instance; a command has none. */
   readonly policy: LivePolicy | undefined;
   readonly audit: AuditLog;
-  readonly rules: MappingRules;
+  readonly rules: WritingRules;
   readonly clock: Clock;
 }
 
@@ -192,17 +195,18 @@ async function checkEdit(
   { store, rules, side }: Pick<MappingEditorParts, 'store' | 'rules' | 'side'>,
 ): Promise<SoundEdit> {
   const { id, change, expectedVersion, override } = request;
+  if (change.kind === 'delete') requireNoFreeze(id);
   const after = change.kind === 'put' ? requireSound(id, change.document, rules) : undefined;
   const current = await store.get(id);
   requireExpected(expectedVersion, current);
   if (side === 'api' && !override) requireManagedByApi(current, after);
   const created = current === undefined;
-  const action = change.kind === 'delete' ? 'delete' : created ? 'create' : 'replace';
+  const action = change.kind !== 'put' ? 'delete' : created ? 'create' : 'replace';
   return { id, action, current, after };
 }
 
-function requireSound(id: string, document: unknown, rules: MappingRules): RoleMapping {
-  const check = checkRoleMapping(document, rules);
+function requireSound(id: string, document: unknown, rules: WritingRules): RoleMapping {
+  const check = checkNewMapping(document, rules);
   const faults = [...(check.kind === 'invalid' ? check.faults : [])];
   if (check.kind === 'valid' && check.mapping.id !== id) {
     faults.push({ pointer: '/id', detail: 'must equal the id in the path' });
@@ -211,6 +215,14 @@ function requireSound(id: string, document: unknown, rules: MappingRules): RoleM
   throw new BrokerError('mapping_invalid', {
     detail: 'Correct the faults that "errors" lists and send the whole role mapping again.',
     faults,
+  });
+}
+
+/** Whoever deletes a mapping among others must not free somebody by it (T95). */
+function requireNoFreeze(id: string): void {
+  if (!isFreezeId(id)) return;
+  throw new BrokerError('mapping_is_freeze', {
+    detail: 'This mapping is a freeze. If it is over, lift it with DELETE /v1/freezes/{id}.',
   });
 }
 

@@ -1,10 +1,12 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
 import type { Fault } from './errors.ts';
+import { type KnownPools, unreachable } from './mapping-reach.ts';
 import { unseenByDeny } from './policy/conditions/conditions.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
+import { sharersOf, sharesItsName } from './shared-session-name.ts';
 
 /** AWS SDKs begin to renew credentials 15 minutes before they expire. */
 const comfortableSeconds = 1800;
@@ -12,15 +14,26 @@ const comfortableSeconds = 1800;
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (client IDs of an OIDC provider) */
 const maxProviderClients = 100;
 
+/** What a mapping is judged against, as far as it is known. */
+export interface KnownAround {
+  readonly snapshot: PolicySnapshot | undefined;
+  readonly pools: KnownPools | undefined;
+  readonly now: number;
+}
+
 export function mappingWarnings(
   mapping: RoleMapping,
-  snapshot: PolicySnapshot | undefined,
-  now: number,
+  { snapshot, pools, now }: KnownAround,
 ): readonly Fault[] {
   return [
     ...warnOfNoEffect(mapping, now),
+    ...(pools === undefined ? [] : warnOfNobody(mapping, pools)),
     ...(mapping.effect === 'allow'
-      ? [...warnOfShortSession(mapping), ...warnOfPeople(mapping)]
+      ? [
+          ...warnOfShortSession(mapping),
+          ...warnOfPeople(mapping),
+          ...warnOfSharedName(mapping, snapshot),
+        ]
       : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
     ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
@@ -32,6 +45,14 @@ function warnOfNoEffect({ enabled, conditions }: RoleMapping, now: number): Faul
     return [{ pointer: '/enabled', detail: 'the mapping is disabled: it does nothing' }];
   if (conditions.expiresAt === undefined || Date.parse(conditions.expiresAt) > now) return [];
   return [{ pointer: '/conditions/expiresAt', detail: 'has passed: the mapping does nothing' }];
+}
+
+/** Those that come through here as warnings: an allow whose app client, say, is configured later. */
+export function warnOfNobody(mapping: RoleMapping, pools: KnownPools): Fault[] {
+  return unreachable(mapping, pools).map(({ pointer, detail }) => ({
+    pointer,
+    detail: `${detail}; the mapping matches nobody`,
+  }));
 }
 
 function warnOfShortSession({ session }: RoleMapping): Fault[] {
@@ -50,6 +71,21 @@ function warnOfPeople({ principal, conditions }: RoleMapping): Fault[] {
   const detail =
     'grants the role to everybody who signs in through the app client, too: say with conditions.caller whether machine or person is meant';
   return [{ pointer: '/principal/client', detail }];
+}
+
+/** Two people under one RoleSessionName cannot be told apart by the account that they come to (T97). */
+function warnOfSharedName(mapping: RoleMapping, snapshot: PolicySnapshot | undefined): Fault[] {
+  const pointer = '/session/name';
+  if (sharesItsName(mapping)) {
+    const detail =
+      'gives everybody whom the mapping applies to one session name, so that CloudTrail cannot tell them apart: put {sub} into it';
+    return [{ pointer, detail }];
+  }
+  const others = (snapshot && sharersOf(mapping, snapshot)) ?? [];
+  if (others.length === 0) return [];
+  const shown = others.slice(0, 5).join(', ');
+  const detail = `is also that of others with this role (${shown}), so that CloudTrail cannot tell them apart: put {sub} or {mapping} into it`;
+  return [{ pointer, detail }];
 }
 
 function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {

@@ -2,7 +2,7 @@
 
 import type { Express } from 'express';
 import type { AdminAccess } from '../core/admin-access.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
 import { mappingEditor } from '../core/mapping-edit.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
@@ -13,7 +13,7 @@ import { expressApp, otherMethods, unmatched } from './express-app.ts';
 import type { Instrument, RouteHandler } from './instrument.ts';
 import { deleteRoleMapping, putRoleMapping } from './routes/edit-role-mapping.ts';
 import { explainDecision } from './routes/explain-decision.ts';
-import { freeze, unfreeze } from './routes/freeze.ts';
+import { freeze, listFreezes, unfreeze } from './routes/freeze.ts';
 import { listChanges } from './routes/list-changes.ts';
 import { listPermissions } from './routes/list-permissions.ts';
 import { listPrincipals } from './routes/list-principals.ts';
@@ -26,7 +26,7 @@ export interface AdminAppOptions {
   readonly store: RoleMappingStore;
   readonly policy: LivePolicy;
   readonly audit: AuditLog;
-  readonly rules: MappingRules;
+  readonly rules: WritingRules;
   /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
   readonly issuers: ReadonlyMap<string, string>;
   readonly route: Instrument;
@@ -68,7 +68,7 @@ export function adminApp(options: AdminAppOptions): Express {
         maxBodyBytes,
       }),
     },
-    '/v1/freezes': { POST: freeze(editing) },
+    '/v1/freezes': { GET: listFreezes(reading), POST: freeze(editing) },
     '/v1/freezes/{id}': { DELETE: unfreeze(editing) },
   };
   const app = expressApp();

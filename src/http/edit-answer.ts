@@ -2,27 +2,44 @@
 
 import type { Response } from 'express';
 import { documentChanges } from '../core/document-changes.ts';
+import type { Fault } from '../core/errors.ts';
+import type { WritingRules } from '../core/mapping-check.ts';
 import type { EditResult } from '../core/mapping-edit.ts';
 import { mappingWarnings } from '../core/mapping-warnings.ts';
 import type { PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { LivePolicy } from '../core/ports.ts';
+import type { RoleMapping } from '../core/role-mapping.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { entityTag } from './preconditions.ts';
 import { sendJson } from './send-json.ts';
 
 export interface EditAnswerOptions {
+  readonly rules: WritingRules;
   readonly policy: LivePolicy;
   readonly clock: Clock;
+}
+
+export interface EditExtra {
+  readonly warnings?: readonly Fault[];
+  readonly [member: string]: unknown;
 }
 
 export type AnswerEdit = (
   res: Response,
   result: EditResult,
   requestId: string,
-  extra?: Readonly<Record<string, unknown>>,
+  extra?: EditExtra,
 ) => void;
 
-export function answerEdit({ policy, clock }: EditAnswerOptions): AnswerEdit {
+export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerEdit {
+  const warningsOf = (after: RoleMapping | undefined) =>
+    after === undefined
+      ? []
+      : mappingWarnings(after, {
+          snapshot: snapshotOf(policy),
+          pools: rules.pools,
+          now: clock.now(),
+        });
   return (res, result, requestId, extra = {}) => {
     const { id, action, current, after } = result.edit;
     const document = {
@@ -31,8 +48,8 @@ export function answerEdit({ policy, clock }: EditAnswerOptions): AnswerEdit {
       ...outcome(result),
       mapping: after ?? null,
       changes: documentChanges(current?.document, after),
-      warnings: after === undefined ? [] : mappingWarnings(after, snapshotOf(policy), clock.now()),
       ...extra,
+      warnings: [...warningsOf(after), ...(extra.warnings ?? [])],
     };
     const created = result.kind === 'written' && action === 'create';
     sendJson(res, created ? 201 : 200, document, requestId, tagHeader(result));
@@ -52,7 +69,7 @@ function tagHeader(result: EditResult): readonly string[] {
 }
 
 /** An edit is possible while this instance has no policy yet. */
-function snapshotOf(policy: LivePolicy): PolicySnapshot | undefined {
+export function snapshotOf(policy: LivePolicy): PolicySnapshot | undefined {
   try {
     return policy.current();
   } catch {

@@ -1,6 +1,7 @@
 /** What makes the table say what the files say: the changes of rows that the files own, in a safe order. */
 
 import { type DocumentChange, documentChanges } from '../core/document-changes.ts';
+import { isFreezeId } from '../core/freeze.ts';
 import type { RoleMapping } from '../core/role-mapping.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
 import type { SourceFault } from './source-fault.ts';
@@ -83,7 +84,10 @@ export function planMappings(
   }
   const inFiles = new Set(files.map(({ mapping }) => mapping.id));
   const extra = rows.filter((row) => !inFiles.has(row.id) && isOwned(row.document, scope));
-  const deletable = scope.prune ? extra.filter(({ version }) => version > 0) : [];
+  // A freeze is lifted through the API, and never because a file is gone (T95).
+  const deletable = scope.prune
+    ? extra.filter(({ id, version }) => version > 0 && !isFreezeId(id))
+    : [];
   changes.push(...deletable.map(deletion));
   const notInFiles = extra
     .filter((row) => !deletable.includes(row))

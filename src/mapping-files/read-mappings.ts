@@ -1,7 +1,8 @@
 /** From files to role mappings that can work, or every fault in them at once. */
 
 import type { Fault } from '../core/errors.ts';
-import { checkRoleMapping, type MappingRules } from '../core/mapping-check.ts';
+import { checkNewMapping, type WritingRules } from '../core/mapping-check.ts';
+import type { KnownPools } from '../core/mapping-reach.ts';
 import { mappingWarnings } from '../core/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { RoleMapping } from '../core/role-mapping.ts';
@@ -21,14 +22,14 @@ export interface ReadMappings {
 /** What one row of the table takes, as JSON (docs/table.md). */
 export const maxMappingCharacters = 65_536;
 
-export function readMappings(files: readonly SourceFile[], rules: MappingRules): ReadMappings {
+export function readMappings(files: readonly SourceFile[], rules: WritingRules): ReadMappings {
   const byId = new Map<string, FileMapping>();
   const faults: SourceFault[] = [];
   for (const file of files) {
     const parsed = parseYaml(file);
     faults.push(...parsed.faults);
     for (const document of parsed.documents) {
-      const check = checkRoleMapping(managedFromGit(document.value), rules);
+      const check = checkNewMapping(managedFromGit(document.value), rules);
       const own = check.kind === 'valid' ? checkInFile(check.mapping, byId) : check.faults;
       faults.push(...own.map((fault) => faultIn(document, fault)));
       if (check.kind === 'valid' && own.length === 0) {
@@ -52,10 +53,14 @@ export function snapshotOfFiles(mappings: readonly FileMapping[]): PolicySnapsho
 }
 
 /** What is legal, but perhaps not meant, given all the files. */
-export function warningsFor(mappings: readonly FileMapping[], now: number): readonly SourceFault[] {
-  const snapshot = snapshotOfFiles(mappings);
+export function warningsFor(
+  mappings: readonly FileMapping[],
+  pools: KnownPools | undefined,
+  now: number,
+): readonly SourceFault[] {
+  const known = { snapshot: snapshotOfFiles(mappings), pools, now };
   return mappings.flatMap(({ mapping, document }) =>
-    mappingWarnings(mapping, snapshot, now).map((warning) => faultIn(document, warning)),
+    mappingWarnings(mapping, known).map((warning) => faultIn(document, warning)),
   );
 }
 

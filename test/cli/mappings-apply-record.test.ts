@@ -15,6 +15,7 @@ import {
 import {
   type ApplyArguments,
   type MappingStack,
+  mappedClients,
   mappingText,
   pool,
   row,
@@ -61,7 +62,7 @@ afterAll(async () => {
 /** The table's configuration, with administrators. */
 function withAdmins(config: Config, fields: object = {}): Config {
   const { url, jwksUri } = issuer;
-  const clients = [pipeline, customers];
+  const clients = [pipeline, customers, ...mappedClients];
   return configSchema.parse({
     ...config,
     identity: { ...config.identity, userPools: [{ pool, issuer: url, jwksUri, clients }] },

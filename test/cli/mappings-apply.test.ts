@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { freezeId } from '../../src/core/freeze.ts';
 import {
   type MappingStack,
   mappingText,
+  pool,
   row,
   startMappingStack,
   type TableUnderTest,
@@ -68,6 +70,34 @@ describe('mappings apply', () => {
     expect(await idsIn(table)).toEqual(['a', 'by-hand', 'gone', 'theirs']);
     expect((await table.apply(directory, { prune: true, owners: ['payments'] })).code).toBe(0);
     expect(await idsIn(table)).toEqual(['a', 'by-hand', 'theirs']);
+  });
+
+  it('T95: takes no freeze away, neither by a file nor by its absence, nor by a plan made by hand', async () => {
+    const table = await stack.newTable();
+    const frozen = { principal: { pool, client: 'client-a' }, role: '*' };
+    const id = freezeId(frozen);
+    await table.put(row(id, { ...frozen, effect: 'deny' }));
+    await table.put(row('gone'));
+    const file = folders.path('by-hand.json');
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    await table.plan(directory, { prune: true, out: file });
+    const plan = JSON.parse(readFileSync(file, 'utf8'));
+    const changes = plan.changes.filter(({ action }: { action: string }) => action === 'delete');
+    expect(changes.map((change: { id: string }) => change.id)).toEqual(['gone']);
+    writeFileSync(file, JSON.stringify({ ...plan, changes: [{ ...changes[0], id }] }));
+    const byHand = await table.apply(undefined, { plan: file, prune: true });
+    expect([byHand.code, byHand.err]).toEqual([1, expect.stringContaining('is a freeze')]);
+
+    expect((await table.apply(directory, { prune: true })).code).toBe(0);
+    expect(await idsIn(table)).toEqual(['a', id]);
+
+    const text = mappingText(id, 'enabled: false')
+      .replace('allow', 'deny')
+      .replace(`client-${id}`, 'client-a')
+      .replace(/^role: .*$/m, "role: '*'");
+    const weaker = await table.apply(folders.folder({ 'a.yaml': text }));
+    expect([weaker.code, weaker.err]).toEqual([1, expect.stringContaining('/enabled')]);
+    expect(await table.documents()).toMatchObject({ [id]: { enabled: true } });
   });
 
   it('writes nothing while any file has a fault', async () => {

@@ -141,7 +141,10 @@ describe('the admin listener answers as documented', () => {
       true,
     ]);
     expect(frozen.body.revokeSessions.role).toBe('*');
+    expect(frozen.body.takesAway).toEqual({ mappings: 1, roles: 1 });
     expect((await broker.issue('orders')).status).toBe(403);
+    const listed = await admin({ path: '/v1/freezes?limit=1' });
+    expect(listed.body.items.map((it: { version: number }) => it.version)).toEqual([1]);
 
     const path = `/v1/freezes/${frozen.body.id}`;
     expect((await admin({ method: 'DELETE', path, headers: reason })).status).toBe(200);

@@ -41,6 +41,8 @@ export const adminPool = 'us-east-1_Local0001';
 export const otherPool = 'us-east-1_Other0001';
 export const adminClient = '5admin0example0client0id00';
 export const callerClient = '1orders0example0client0id0';
+/** Of the documentation's examples; nobody has a token of theirs. */
+const documentedClients = ['2reports0example0client0id', '3stranger0example0client0i'];
 /** Its tokens have no audience, as Cognito issues them by itself. */
 export const legacyClient = '4legacy0example0client0id0';
 export const readScope = 'broker/admin.read';
@@ -147,7 +149,16 @@ export async function startAdmin({
   };
   const source = new JwksSource({ issuers: trustedIssuers(pools).values(), clock });
   const guardrails = { ...defaultGuardrails, ...ownGuardrails };
-  const rules = { matchableClaims: new Set(['custom:team']), guardrails };
+  const known = { kind: 'user_pool', accessTokens: true, guests: false } as const;
+  const accepted = {
+    ...known,
+    clients: new Set([...clients.map(({ clientId }) => clientId), ...documentedClients]),
+  };
+  const rules = {
+    matchableClaims: new Set(['custom:team']),
+    guardrails,
+    pools: new Map([adminPool, otherPool].map((pool) => [pool, accepted])),
+  };
   const { matchableClaims } = rules;
   const validator = new CognitoTokenValidator({ ...pools, matchableClaims, keys: source, clock });
   const dynamoDbClient = createDynamoDbClient({
@@ -168,7 +179,9 @@ export async function startAdmin({
   await table.create({ pointInTimeRecovery: false, deletionProtection: false });
   const policy = new PolicySync({ table, rules, clock });
   const audit = new ChainedAuditLog({
-    durable: [new FileSink({ directory, clock: systemClock, version: '0.0.0' })],
+    durable: [
+      new FileSink({ directory, clock: systemClock, version: '0.0.0', deadlineMs: 10_000 }),
+    ],
   });
   await Promise.all([source.start(), audit.start(), policy.start()]);
 

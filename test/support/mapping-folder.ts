@@ -22,7 +22,28 @@ export const matchableClaims: readonly string[] = ['custom:team'];
 export const rules = {
   matchableClaims: new Set(matchableClaims),
   guardrails: defaultGuardrails,
+  /** Without a configuration nobody knows which there are. */
+  pools: undefined,
 };
+
+const ids = [
+  'added',
+  'changed',
+  'same',
+  'a',
+  'b',
+  'c',
+  'one',
+  'two',
+  'three',
+  'new',
+  'plain',
+  'by-hand',
+];
+const denied = ['b-deny-changed', 'd-changed', 'e-denies-now', 'f-new', 'g-new-deny'];
+/** App clients of the configuration: those of the mappings about which nobody is to be warned. */
+export const mappedClients: readonly string[] = [...ids, ...denied].map((id) => `client-${id}`);
+const clients = ['some-client', ...mappedClients];
 
 /** A mapping as somebody would write it. */
 export function mappingText(id: string, more = ''): string {
@@ -160,7 +181,7 @@ export function configFor(table: string, endpoint: string, auditDirectory: strin
   return configSchema.parse({
     profile: 'development',
     identity: {
-      userPools: [{ pool, issuer: 'http://127.0.0.1:1/issuer', clients: ['some-client'] }],
+      userPools: [{ pool, issuer: 'http://127.0.0.1:1/issuer', clients }],
       matchableClaims,
     },
     policy: { table, region: 'us-east-1', endpoint },

@@ -1,10 +1,10 @@
 /** The command line of `token-broker mappings …`. */
 
 import { Argument, type Command, CommanderError } from 'commander';
-import { mappingRules } from '../../config/mapping-rules.ts';
+import { writingRules } from '../../config/mapping-rules.ts';
 import type { Config } from '../../config/schema.ts';
 import { defaultGuardrails } from '../../core/guardrails.ts';
-import type { MappingRules } from '../../core/mapping-check.ts';
+import type { WritingRules } from '../../core/mapping-check.ts';
 import { type JsonSchemaName, jsonSchemaNames } from '../../mapping-files/json-schemas.ts';
 import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
 import { readConfig } from '../config-check.ts';
@@ -211,7 +211,10 @@ interface ApplyOptions extends ScopeOptions {
 function offline(command: Command): Command {
   return command
     .argument('<dir>', 'folder with role mappings')
-    .option('--config <file>', 'configuration file (YAML) that says which claims may be used')
+    .option(
+      '--config <file>',
+      'configuration file (YAML) that says which pools, app clients and claims there are',
+    )
     .option(
       '--matchable-claim <name>',
       'without a configuration: a claim that mappings may use; may be repeated',
@@ -234,15 +237,15 @@ function scoped(command: Command): Command {
 function withRules(
   { config: file, matchableClaim }: OfflineOptions,
   edge: Edge,
-  run: (rules: MappingRules) => number,
+  run: (rules: WritingRules) => number,
 ): void {
   if (file === undefined) {
     const matchableClaims = new Set(matchableClaim);
-    edge.finish(run({ matchableClaims, guardrails: defaultGuardrails }));
+    edge.finish(run({ matchableClaims, guardrails: defaultGuardrails, pools: undefined }));
     return;
   }
   const config = configFor(file, edge);
-  if (config !== undefined) edge.finish(run(mappingRules(config)));
+  if (config !== undefined) edge.finish(run(writingRules(config)));
 }
 
 /** Undefined after its faults were printed and the exit code was set. */

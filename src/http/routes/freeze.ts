@@ -1,8 +1,8 @@
-/** `POST /v1/freezes` and `DELETE /v1/freezes/{id}`: the kill switch, in one call each. */
+/** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
 
 import type { Request } from 'express';
 import { z } from 'zod';
-import { BrokerError } from '../../core/errors.ts';
+import { BrokerError, type Fault } from '../../core/errors.ts';
 import {
   type Freeze,
   freezeBody,
@@ -12,33 +12,40 @@ import {
   revokeSessionsPolicy,
 } from '../../core/freeze.ts';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
-import type { RoleMappingStore } from '../../core/ports.ts';
+import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
+import { type TakenAway, takenAway } from '../../core/taken-away.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { Admission } from '../admission.ts';
+import type { AuthorizeReader } from '../authorize-admin.ts';
 import { bearerToken } from '../bearer-token.ts';
 import { changeReason } from '../change-reason.ts';
-import type { AnswerEdit } from '../edit-answer.ts';
+import { type AnswerEdit, snapshotOf } from '../edit-answer.ts';
 import { flagParameter } from '../flag-parameter.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
+import { cursorParameter, limitParameter, nextLink } from '../paging.ts';
 import { readQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import { snapshotPages } from '../snapshot-page.ts';
 
 export interface FreezeOptions {
   readonly edit: EditMapping;
   readonly answer: AnswerEdit;
   readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
   readonly admit: Admission;
   readonly maxBodyBytes: number;
   readonly clock: Clock;
 }
 
+const listQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
 const freezeQuery = z.strictObject({ dryRun: flagParameter });
 
 /** Each loses a race against somebody who froze the same thing at the same moment. */
 const maxAttempts = 10;
 
 export function freeze(options: FreezeOptions): RouteHandler {
-  const { edit, answer, store, admit, maxBodyBytes, clock } = options;
+  const { edit, answer, store, policy, admit, maxBodyBytes, clock } = options;
   return async function freezeNow(req, res, context) {
     let body: Promise<Freeze> | undefined;
     const steps: EditSteps = {
@@ -62,9 +69,63 @@ export function freeze(options: FreezeOptions): RouteHandler {
     const result = await untilNoRace(() =>
       edit(context, { action: 'create', id: undefined, permission: 'freeze' }, steps),
     );
+    const now = clock.now();
+    const { after } = result.edit;
+    const snapshot = snapshotOf(policy);
+    const taken = after && snapshot && takenAway(after, snapshot, now);
     answer(res, result, context.requestId, {
-      revokeSessions: { role: result.edit.after?.role, policy: revokeSessionsPolicy(clock.now()) },
+      revokeSessions: { role: after?.role, policy: revokeSessionsPolicy(now) },
+      // Null: this instance has no policy in which it could look.
+      takesAway: taken ?? null,
+      warnings: taken === undefined ? [] : warnOfNothing(taken),
     });
+  };
+}
+
+/** A slip in a name looks like success otherwise (T95). */
+function warnOfNothing({ mappings }: TakenAway): Fault[] {
+  if (mappings > 0) return [];
+  const detail =
+    'holds nothing: no role mapping in force names it for this role, so nothing but what it may hold by other mappings is taken away. Check the name';
+  return [{ pointer: '/principal', detail }];
+}
+
+export function listFreezes({
+  authorize,
+  policy,
+  clock,
+}: Pick<FreezeOptions, 'policy' | 'clock'> & {
+  readonly authorize: AuthorizeReader;
+}): RouteHandler {
+  const page = snapshotPages();
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { limit, cursor } = readQuery(req, listQuery);
+    const snapshot = policy.current();
+    const quarantined = policy.quarantined().filter(({ id }) => isFreezeId(id));
+    const unreadable = new Set(quarantined.map(({ id }) => id));
+    const now = clock.now();
+    const { items, nextCursor } = page({
+      byId: snapshot.byId,
+      limit,
+      cursor,
+      pick: ({ mapping, version }, id) =>
+        isFreezeId(id) && !unreadable.has(id)
+          ? { version, mapping, takesAway: takenAway(mapping, snapshot, now) }
+          : undefined,
+    });
+    sendJson(
+      res,
+      200,
+      {
+        revision: snapshot.revision,
+        items,
+        quarantined,
+        ...(nextCursor === undefined ? {} : { nextCursor }),
+      },
+      context.requestId,
+      nextLink(context.route, { limit }, nextCursor),
+    );
   };
 }
 
@@ -96,7 +157,7 @@ export function unfreeze(
           const current = isFreezeId(id) ? await store.get(id) : undefined;
           if (current === undefined) throw notFrozen();
           const expectedVersion = current.version;
-          return { id, change: { kind: 'delete' }, expectedVersion, reason, override: true };
+          return { id, change: { kind: 'lift' }, expectedVersion, reason, override: true };
         },
       },
     );
@@ -112,6 +173,6 @@ function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
 
 function notFrozen(): BrokerError {
   return new BrokerError('mapping_not_found', {
-    detail: 'There is no freeze with this id; GET /v1/role-mappings?owner=freeze lists them.',
+    detail: 'There is no freeze with this id; GET /v1/freezes lists them.',
   });
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type AdminAnswer,
   type AdminHarness,
+  adaSub,
   adminPool,
   callerClient,
   nextPage,
@@ -24,7 +25,7 @@ beforeAll(async () => {
       role: opsRole,
       owner: 'billing/team',
     }),
-    testMapping('user-ada', { principal: { pool: adminPool, user: 'ada-sub' }, enabled: false }),
+    testMapping('user-ada', { principal: { pool: adminPool, user: adaSub }, enabled: false }),
     testMapping('plus-role', { role: plusRole }),
     testMapping('ops-later', { role: opsRole, conditions: { notBefore: '2030-01-01T00:00:00Z' } }),
     testMapping('ops-over', { role: opsRole, conditions: { expiresAt: '2020-01-01T00:00:00Z' } }),
@@ -93,7 +94,7 @@ describe('GET /v1/role-mappings', () => {
   it.each([
     [`client=${callerClient}&pool=${otherPool}`, ['client-other']],
     ['group=billing', ['group-billing']],
-    ['user=ada-sub', ['user-ada']],
+    [`user=${adaSub}`, ['user-ada']],
     ['any=true', ['stop-everybody']],
     ['owner=billing/team', ['group-billing']],
     ['owner=billing%2Fteam', ['group-billing']],
