@@ -25,8 +25,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { DynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
-import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
+import type { DynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
+import { startDynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
 import type { TestClock } from '../support/test-clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
