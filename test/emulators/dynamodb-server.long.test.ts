@@ -576,6 +576,7 @@ describe('on disk', () => {
         { operation: 'PutItem', input: { TableName, Item: itemOf('second', 2) } },
         { operation: 'DeleteItem', input: { TableName, Key: keyOf('deleted') } },
       ]),
+      { mode: 0o600 },
     );
     await restart();
     expect(await Promise.all(['first', 'second', 'deleted'].map(read))).toEqual([
