@@ -138,7 +138,7 @@ function applyChange(
       commandContext(),
       { action, id, permission: 'write' },
       {
-        open: () => ({ token, dryRun: false }),
+        open: () => ({ token, preview: undefined }),
         read: () => ({ id, change, expectedVersion, reason, override: false }),
       },
     );

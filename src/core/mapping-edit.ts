@@ -5,7 +5,12 @@
 
 import type { Clock } from '../kit/timing/clock.ts';
 import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
-import { auditedToken, type MappingChangeRecord, type RequestContext } from './audit-record.ts';
+import {
+  type AccessRecord,
+  auditedToken,
+  type MappingChangeRecord,
+  type RequestContext,
+} from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import { BrokerError } from './errors.ts';
 import { isFreezeId } from './freeze.ts';
@@ -39,9 +44,15 @@ export interface EditAttempt {
 
 /** Takes the request off the wire; what a step throws is refused and recorded like everything else. */
 export interface EditSteps {
-  open(): { readonly token?: string | undefined; readonly dryRun: boolean };
+  open(): OpenedEdit;
   /** Called once the caller is known to be an administrator who may do this. */
   read(): EditRequest | Promise<EditRequest>;
+}
+
+export interface OpenedEdit {
+  readonly token: string | undefined;
+  /** Path and query of a preview, which changes nothing; undefined: an edit is meant. */
+  readonly preview: string | undefined;
 }
 
 /** Checked against everything but a race. */
@@ -94,19 +105,26 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
   const { store, policy, audit, clock } = parts;
 
   return async function editMapping(context, attempt, steps) {
-    const findings: Findings = { attempt, context, dryRun: false };
+    const findings: Findings = { attempt, context };
     const record = (outcome: EditOutcome, error?: unknown) =>
       audit.record(changeRecord({ context, findings, outcome, error, now: clock.now() }));
+    const recordLook = (outcome: AccessRecord['outcome'], error?: unknown) =>
+      audit.record(lookRecord({ context, findings, outcome, error, now: clock.now() }));
 
     let approved: Approved;
     try {
       approved = await approve(steps, findings, parts);
     } catch (error) {
-      if (!findings.dryRun) await record(refusalOutcome(error), error);
+      const recordRefusal = findings.preview === undefined ? record : recordLook;
+      await recordRefusal(refusalOutcome(error), error);
       throw error;
     }
     const { editor, request, edit } = approved;
-    if (findings.dryRun) return { kind: 'previewed', edit };
+    if (findings.preview !== undefined) {
+      // It changes nothing, but shows what is there (T105).
+      await recordLook('permitted');
+      return { kind: 'previewed', edit };
+    }
 
     // Audit before the effect: a change that cannot be accounted for must not be made.
     await record('authorized');
@@ -146,9 +164,9 @@ async function approve(
   findings: Findings,
   parts: MappingEditorParts,
 ): Promise<Approved> {
-  const { token, dryRun } = open();
+  const { token, preview } = open();
   findings.token = token;
-  findings.dryRun = dryRun;
+  findings.preview = preview;
   const editor = await identify(findings, parts);
   const request = await read();
   findings.request = request;
@@ -165,14 +183,15 @@ async function identify(
     findings.editor = { name: identity.name, proven: false };
     return findings.editor;
   }
-  const { attempt, context, dryRun, token } = findings;
+  const { attempt, context, preview, token } = findings;
   if (token === undefined) throw new BrokerError('token_missing');
   const caller = await identity.validator.validate(token, context.sourceIp);
   findings.caller = caller;
   context.client = caller.clientId;
   findings.editor = { name: actorOf(caller), proven: true };
   // A preview tells nothing that a reader could not work out.
-  requireAdmin(identity.access, caller, dryRun ? 'read' : attempt.permission, clock.now());
+  const permission = preview === undefined ? attempt.permission : 'read';
+  requireAdmin(identity.access, caller, permission, clock.now());
   return findings.editor;
 }
 
@@ -182,7 +201,7 @@ type EditOutcome = MappingChangeRecord['outcome'];
 interface Findings {
   readonly attempt: EditAttempt;
   readonly context: RequestContext;
-  dryRun: boolean;
+  preview?: OpenedEdit['preview'];
   token?: string | undefined;
   caller?: Caller;
   editor?: Editor;
@@ -282,7 +301,7 @@ function isInForce(policy: LivePolicy | undefined, revision: number): boolean {
   }
 }
 
-function refusalOutcome(error: unknown): EditOutcome {
+function refusalOutcome(error: unknown): 'refused' | 'failed' {
   return error instanceof BrokerError && error.status < 500 ? 'refused' : 'failed';
 }
 
@@ -291,10 +310,10 @@ function writeOutcome(error: unknown): EditOutcome {
   return known ? refusalOutcome(error) : 'unknown';
 }
 
-interface RecordFacts {
+interface RecordFacts<Outcome> {
   readonly context: RequestContext;
   readonly findings: Findings;
-  readonly outcome: EditOutcome;
+  readonly outcome: Outcome;
   readonly error: unknown;
   readonly now: number;
 }
@@ -305,7 +324,7 @@ function changeRecord({
   outcome,
   error,
   now,
-}: RecordFacts): MappingChangeRecord {
+}: RecordFacts<EditOutcome>): MappingChangeRecord {
   const { attempt, editor, request, edit } = findings;
   const { requestId, route, sourceIp, peerIp, userAgent } = context;
   const id = request?.id ?? attempt.id;
@@ -329,6 +348,26 @@ function changeRecord({
     ...(request?.override === true ? { override: true as const } : {}),
     before: edit?.current?.mapping ?? null,
     after: edit?.after ?? null,
+  };
+}
+
+/** As every other look at what the admin listener shows. */
+function lookRecord({
+  context,
+  findings: { preview, caller },
+  outcome,
+  error,
+  now,
+}: RecordFacts<AccessRecord['outcome']>): AccessRecord {
+  const { requestId, route, sourceIp, peerIp, userAgent } = context;
+  return {
+    type: 'access',
+    listener: 'admin',
+    time: new Date(now).toISOString(),
+    ...{ requestId, route, sourceIp, peerIp, userAgent },
+    outcome,
+    ...(outcome === 'permitted' ? { asked: preview } : { code: codeOf(error) }),
+    token: caller && auditedToken(caller),
   };
 }
 

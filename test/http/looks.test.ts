@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
-import { clients, pool } from '../support/outside-world.ts';
+import { allow, clients, pool } from '../support/outside-world.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 
@@ -70,6 +70,66 @@ describe('what an administrator looks at', () => {
       token: { clientId: clients.admin.clientId, sha256: '*' },
       repeats: { count: 15 },
     });
+  });
+});
+
+describe('a preview of an edit', () => {
+  const preview = (method: string, path: string, token?: string, body?: unknown) =>
+    broker.call({
+      listener: 'admin',
+      method,
+      path,
+      headers: { 'change-reason': 'to look', 'if-match': '"1"' },
+      ...(token === undefined ? {} : { token }),
+      ...(body === undefined ? {} : { body }),
+    });
+  const freezing = { principal: { pool, client: clients.orders.clientId }, role: '*' };
+
+  it.each([
+    ['DELETE', '/v1/role-mappings/orders-writer?dryRun=true', undefined],
+    [
+      'PUT',
+      '/v1/role-mappings/orders-writer?dryRun=true&override=true',
+      allow('orders-writer', 'orders'),
+    ],
+    ['POST', '/v1/freezes?dryRun=true', freezing],
+  ])(
+    'T105: shows what is there, so it is on record as a look: %s %s',
+    async (method, path, body) => {
+      await start();
+      const { status, requestId } = await preview(method, path, broker.token('admin'), body);
+      expect(status).toBe(200);
+      expect(looks()).toMatchObject([
+        {
+          requestId,
+          outcome: 'permitted',
+          asked: path,
+          token: { clientId: clients.admin.clientId },
+        },
+      ]);
+      expect(broker.auditRecords().filter(({ type }) => type === 'mapping_change')).toEqual([]);
+    },
+  );
+
+  it('T105: is on record, too, where it is refused', async () => {
+    await start();
+    const path = '/v1/role-mappings/orders-writer?dryRun=true';
+    await preview('DELETE', path, broker.token('stranger'));
+    await preview('DELETE', path, 'no.token.atall');
+    await preview('DELETE', '/v1/role-mappings/no-such-mapping?dryRun=true', broker.token('admin'));
+    expect(looks()).toMatchObject([
+      {
+        outcome: 'refused',
+        code: 'access_denied',
+        token: { clientId: clients.stranger.clientId },
+      },
+      { outcome: 'refused', code: 'token_malformed' },
+      {
+        outcome: 'refused',
+        code: 'mapping_not_found',
+        token: { clientId: clients.admin.clientId },
+      },
+    ]);
   });
 });
 

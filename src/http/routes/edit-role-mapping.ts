@@ -12,6 +12,7 @@ import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { expectedVersion, matchedVersion } from '../preconditions.ts';
 import { readQuery } from '../query.ts';
+import { askedFor } from '../record-access.ts';
 
 export interface EditRoleMappingOptions {
   readonly edit: EditMapping;
@@ -72,5 +73,8 @@ export function deleteRoleMapping(
 function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
   admit(req);
   const { dryRun } = readQuery(req, editQuery);
-  return { token: bearerToken(req.headers.authorization), dryRun };
+  return {
+    token: bearerToken(req.headers.authorization),
+    preview: dryRun ? askedFor(req.url) : undefined,
+  };
 }

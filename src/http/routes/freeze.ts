@@ -25,6 +25,7 @@ import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { cursorParameter, limitParameter, nextLink } from '../paging.ts';
 import { readQuery } from '../query.ts';
+import { askedFor } from '../record-access.ts';
 import { sendJson } from '../send-json.ts';
 import { snapshotPages } from '../snapshot-page.ts';
 
@@ -168,7 +169,10 @@ export function unfreeze(
 function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
   admit(req);
   const { dryRun } = readQuery(req, freezeQuery);
-  return { token: bearerToken(req.headers.authorization), dryRun };
+  return {
+    token: bearerToken(req.headers.authorization),
+    preview: dryRun ? askedFor(req.url) : undefined,
+  };
 }
 
 function notFrozen(): BrokerError {
