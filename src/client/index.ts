@@ -1,8 +1,8 @@
 /** What services import as `token-broker/client`: docs/client-library.md. */
 
 export { TokenRequestError, type TokenRequestErrorCode } from '../cognito/token-request-error.ts';
-export type { Caller, TokenUse } from '../core/caller.ts';
-export type { ClaimScalar, ClaimValue, IncomparableClaim } from '../core/claim-value.ts';
+export type { TokenUse } from '../core/caller.ts';
+export type { ClaimScalar, ComparableClaim } from '../core/claim-value.ts';
 export { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 export type { StsEndpoint } from '../sts/sts-client.ts';
 export { TokenBrokerError } from './broker-client.ts';
@@ -20,6 +20,7 @@ export {
   requireCaller,
 } from './require-caller.ts';
 export { type RequireRoleOptions, requireRole } from './require-role.ts';
+export type { ServiceCaller as Caller } from './service-caller.ts';
 export type { ServiceRoleRule, ServiceRoleRules } from './service-role-rules.ts';
 export type { ServiceRoles } from './service-roles.ts';
 export { serviceRolesFromFile } from './service-roles-file.ts';

@@ -4,10 +4,10 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import { bearerToken } from '../http/bearer-token.ts';
 import { sendRefusal } from './refusal.ts';
+import type { ServiceCaller } from './service-caller.ts';
 
 export type Middleware = (
   req: IncomingMessage,
@@ -17,7 +17,7 @@ export type Middleware = (
 
 /** A CognitoTokenValidator is one. */
 export interface CallerValidator {
-  validate(token: string): Promise<Caller>;
+  validate(token: string): Promise<ServiceCaller>;
   /** Claims, besides `sub` and `client_id`, that callers may have. */
   readonly matchableClaims: ReadonlySet<string>;
 }
@@ -27,7 +27,7 @@ export interface RequireCallerOptions {
 }
 
 export interface ProvenCaller {
-  readonly caller: Caller;
+  readonly caller: ServiceCaller;
   readonly matchableClaims: ReadonlySet<string>;
 }
 
@@ -51,7 +51,7 @@ export function requireCaller({ validator }: RequireCallerOptions): Middleware {
 }
 
 /** @throws TypeError where no `requireCaller` came before. */
-export function callerOf(req: IncomingMessage): Caller {
+export function callerOf(req: IncomingMessage): ServiceCaller {
   return provenCallerOf(req).caller;
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { z } from 'zod';
-import type { Caller } from '../core/caller.ts';
 import type { Fault } from '../core/errors.ts';
 import { checkTimes, faultsOf } from '../core/mapping-check.ts';
 import { failedCondition, refusedConditions } from '../core/policy/conditions/conditions.ts';
@@ -15,6 +14,7 @@ import {
   type PolicySnapshot,
 } from '../core/policy-snapshot.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/role-mapping.ts';
+import { judgedCaller, type ServiceCaller } from './service-caller.ts';
 
 /** One rule as a file has it: a role mapping whose role is one of the service's own. */
 export const serviceRoleDocument = roleMappingSchema
@@ -84,7 +84,8 @@ export class ServiceRoles {
   }
 
   /** `now` is epoch milliseconds. */
-  has(caller: Caller, role: string, now: number): boolean {
+  has(serviceCaller: ServiceCaller, role: string, now: number): boolean {
+    const caller = judgedCaller(serviceCaller);
     const concerns = ({ mapping }: CompiledMapping) =>
       mapping.role === role || mapping.role === '*';
     const facts = { caller, sourceIp: '', now };

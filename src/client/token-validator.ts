@@ -2,15 +2,18 @@ import { JwksSource } from '../cognito/jwks-source.ts';
 import { TokenClient } from '../cognito/token-client.ts';
 import { CognitoTokenValidator as Validator } from '../cognito/token-validator.ts';
 import { trustedIssuers, type UserPoolOptions } from '../cognito/trusted-issuers.ts';
-import type { Caller } from '../core/caller.ts';
 import { poolIdPattern } from '../core/role-mapping.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
+import { type ServiceCaller, serviceCaller } from './service-caller.ts';
 import type { TokenRequest, TokenSource } from './token-source.ts';
 
 export interface CognitoTokenValidatorOptions {
   readonly pools: readonly [UserPool, ...UserPool[]];
-  /** Claims, besides `sub` and `client_id`, that `caller.claims` holds and service roles may match. */
+  /**
+   * Claims, besides `sub` and `client_id`, that `caller.claims` holds and service roles may match. What cannot be compared, and
+   * an `email` or a `phone_number` that nobody verified, is in `caller.incomparableClaims` by its name alone.
+   */
   readonly matchableClaims?: readonly string[];
   /** For `token()`. */
   readonly client?: ClientCredentials;
@@ -80,10 +83,10 @@ export class CognitoTokenValidator implements TokenSource {
    * @throws BrokerError with a `token_…` code when the token is refused, `keys_unavailable` when the keys of its
    * issuer are not to be had.
    */
-  async validate(token: string): Promise<Caller> {
+  async validate(token: string): Promise<ServiceCaller> {
     this.#started ??= this.#keys.start();
     await this.#started;
-    return this.#validator.validate(token);
+    return serviceCaller(await this.#validator.validate(token));
   }
 
   /**

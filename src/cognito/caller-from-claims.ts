@@ -48,9 +48,7 @@ function matchable(
   const claims = new Map<string, ClaimValue>();
   for (const name of names) {
     if (!Object.hasOwn(all, name)) continue;
-    // Anyone may sign up with an address that is not theirs (T17).
-    const proven = name !== 'email' || emailIsVerified(all);
-    const value = proven ? claimValue(all[name]) : { incomparable: all[name] };
+    const value = isProven(name, all) ? claimValue(all[name]) : { incomparable: all[name] };
     requireNormalized(name, (comparableItems(value) ?? []).filter(isText));
     claims.set(name, value);
   }
@@ -65,8 +63,17 @@ function isText(item: unknown): item is string {
   return typeof item === 'string';
 }
 
-function emailIsVerified(all: JsonObject): boolean {
-  const verified = all['email_verified'];
+/** OpenID Connect Core 1.0 section 5.1: what anyone may sign up with, and the claim that says whether it is theirs. */
+const verifiedBy: ReadonlyMap<string, string> = new Map([
+  ['email', 'email_verified'],
+  ['phone_number', 'phone_number_verified'],
+]);
+
+/** An address or a number that nobody verified proves nothing (T17, T106). */
+function isProven(name: string, all: JsonObject): boolean {
+  const verification = verifiedBy.get(name);
+  if (verification === undefined) return true;
+  const verified = all[verification];
   return verified === true || verified === 'true';
 }
 

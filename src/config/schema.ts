@@ -110,10 +110,14 @@ function rate(perSecond: number, burst: number, of: string) {
     .prefault({});
 }
 
-/** `username` can be chosen by users, and the others are fixed by the token check itself. */
+/**
+ * User names can be chosen by users, the preferred one at any time (OpenID Connect Core 1.0 section 5.7), and the others are fixed
+ * by the token check itself.
+ */
 const neverMatchable = [
   'username',
   'cognito:username',
+  'preferred_username',
   'iss',
   'aud',
   'azp',

@@ -4,13 +4,15 @@ export type ClaimScalar = string | boolean | number;
 
 /**
  * Present, but not to be compared: null, an object, a list with such items, a number that is no safe integer, or a
- * text that proves nothing (an address that nobody verified).
+ * text that proves nothing (an address or a telephone number that nobody verified).
  */
 export interface IncomparableClaim {
   readonly incomparable: unknown;
 }
 
-export type ClaimValue = ClaimScalar | readonly ClaimScalar[] | IncomparableClaim;
+export type ComparableClaim = ClaimScalar | readonly ClaimScalar[];
+
+export type ClaimValue = ComparableClaim | IncomparableClaim;
 
 /** Of parsed JSON. */
 export function claimValue(json: unknown): ClaimValue {
@@ -20,8 +22,12 @@ export function claimValue(json: unknown): ClaimValue {
 
 /** The items of a claim that can be compared; a single value is a list of one. */
 export function comparableItems(value: ClaimValue): readonly ClaimScalar[] | undefined {
-  if (typeof value !== 'object') return [value];
-  return 'incomparable' in value ? undefined : value;
+  if (!isComparable(value)) return undefined;
+  return typeof value === 'object' ? value : [value];
+}
+
+export function isComparable(value: ClaimValue): value is ComparableClaim {
+  return typeof value !== 'object' || !('incomparable' in value);
 }
 
 /** Two numbers beyond the safe integers may be one double, and fractions have more than one spelling. */

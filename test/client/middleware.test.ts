@@ -1,11 +1,15 @@
 import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
 import { callerOf, requireCaller } from '../../src/client/require-caller.ts';
 import { requireRole } from '../../src/client/require-role.ts';
+import { serviceRolesFromFile } from '../../src/client/service-roles-file.ts';
 import { CognitoTokenValidator } from '../../src/client/token-validator.ts';
 import { clients, type OutsideWorld, pool, startOutsideWorld } from '../support/outside-world.ts';
 import { createTestClock } from '../support/test-clock.ts';
@@ -193,6 +197,62 @@ describe('requireCaller', () => {
     };
     app.use(requireCaller({ validator: broken }), (_req, res) => void res.json({}));
     expect((await call('/me', bearer(token('orders')), await serve(app))).status).toBe(500);
+  });
+});
+
+describe('claims that prove nothing', () => {
+  const names = ['email', 'phone_number', 'custom:level', 'custom:odd'];
+  const { clientId } = clients.orders;
+
+  /** What a service sees of a caller with these claims, and its answer where rules deny by an address. */
+  async function seen(claims: Readonly<Record<string, unknown>>) {
+    const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
+    const file = join(directory, 'roles.yaml');
+    writeFileSync(
+      file,
+      `{ id: all, principal: { pool: ${pool}, client: ${clientId} }, effect: allow, role: reader, owner: a }
+---
+{ id: eve, principal: { pool: ${pool}, any: true }, effect: deny, role: reader, owner: a,
+  conditions: { claims: { email: [eve@example.com] } } }
+`,
+    );
+    const pools = [{ userPoolId: pool, issuer: outside.issuer.url, clients: [clientId] }] as const;
+    const reading = new CognitoTokenValidator({ pools, matchableClaims: names }, clock);
+    const app = express();
+    app.use(requireCaller({ validator: reading }));
+    app.get('/me', (req, res) => {
+      const { claims: known, incomparableClaims } = callerOf(req);
+      const there = names.filter((name) => known.has(name) || known.get(name));
+      res.json({ there, incomparable: [...incomparableClaims] });
+    });
+    const reader = requireRole('reader', { roles: serviceRolesFromFile(file) }, clock);
+    app.get('/team', reader, (_req, res) => res.json({}));
+    const base = await serve(app);
+    const own = bearer(token('orders', { user: 'ada', claims }));
+    const { body } = await call('/me', own, base);
+    const { status } = await call('/team', own, base);
+    await reading.close();
+    rmSync(directory, { recursive: true });
+    return { ...body, status };
+  }
+
+  it('T107: are not among the claims of the caller, and yet match a deny', async () => {
+    const unverified = {
+      ...{ email: 'ada@example.com', email_verified: false, phone_number: '+15550100' },
+      'custom:level': 1.5,
+      'custom:odd': { a: 1 },
+    };
+    expect(await seen(unverified)).toEqual({ there: [], incomparable: names, status: 403 });
+  });
+
+  it('T107: are there once they prove something', async () => {
+    const verified = {
+      ...{ email: 'ada@example.com', email_verified: true },
+      ...{ phone_number: '+15550100', phone_number_verified: true },
+      'custom:level': 2,
+    };
+    const there = ['email', 'phone_number', 'custom:level'];
+    expect(await seen(verified)).toEqual({ there, incomparable: [], status: 200 });
   });
 });
 

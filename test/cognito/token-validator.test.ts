@@ -181,6 +181,20 @@ describe('the caller that a user-pool token proves', () => {
     expect(caller.claims.get('email')).toEqual(email);
   });
 
+  it.each([
+    [true, '+15550100'],
+    ['true', '+15550100'],
+    [false, { incomparable: '+15550100' }],
+    [undefined, { incomparable: '+15550100' }],
+  ])('T106: with phone_number_verified %j has the number %j', async (verified, number) => {
+    const validation = await start({
+      validator: { matchableClaims: new Set(['phone_number', 'phone_number_verified']) },
+    });
+    const changes = { phone_number: '+15550100', phone_number_verified: verified };
+    const caller = await callerOf(validation, idToken(validation, changes));
+    expect(caller.claims.get('phone_number')).toEqual(number);
+  });
+
   it('T17: has no user name and no attribute that was not listed', async () => {
     const validation = await start();
     const caller = await callerOf(validation, idToken(validation, { 'custom:admin': 'true' }));

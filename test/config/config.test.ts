@@ -394,6 +394,11 @@ describe('values', () => {
       'identity.matchableClaims.0',
     ],
     [
+      'a user name that users can change at any time (T106)',
+      set('identity.matchableClaims', ['preferred_username']),
+      'identity.matchableClaims.0',
+    ],
+    [
       'a claim that the token check fixes',
       set('identity.matchableClaims', ['custom:team', 'iss']),
       'identity.matchableClaims.1',
