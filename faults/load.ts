@@ -2,16 +2,25 @@
 
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { forms, type Told, type WireForm } from './wire-forms.ts';
 import type { Caller } from './world.ts';
 
 export interface Ask {
   readonly caller: Caller;
+  /** Default: REST. */
+  readonly form?: WireForm | undefined;
+  /** Id of a mapping or ARN of a role. Default: none, and that of the caller in the STS form. */
+  readonly role?: string | undefined;
   /** A duration nobody has asked for before needs an exchange; without one the caller's session is warm. */
   readonly durationSeconds?: number | undefined;
+  /** In the STS form alone, as is the policy. */
+  readonly sessionName?: string | undefined;
+  readonly policy?: string | undefined;
   readonly userAgent?: string | undefined;
 }
 
 export interface Answer {
+  readonly ask: Ask;
   readonly caller: Caller;
   /** 0: the connection broke, or could not be had, before the answer was complete. */
   readonly status: number;
@@ -21,6 +30,7 @@ export interface Answer {
   readonly role: string | undefined;
   readonly expiresAt: number | undefined;
   readonly retryAfter: string | undefined;
+  /** Whether it has the content type of an error in the form in which it was asked. */
   readonly problem: boolean;
   /** Monotonic milliseconds. */
   readonly sentAt: number;
@@ -39,15 +49,11 @@ export class Connection {
     this.#patienceMs = patienceMs;
   }
 
-  async ask({ caller, durationSeconds, userAgent }: Ask): Promise<Answer> {
+  async ask(ask: Ask): Promise<Answer> {
     const sentAt = performance.now();
-    const body = durationSeconds === undefined ? '' : JSON.stringify({ durationSeconds });
-    const head = `POST /v1/credentials HTTP/1.1\r\nHost: ${this.#url.host}\r\nAuthorization: Bearer ${caller.token}\r\n`;
-    const agent = userAgent === undefined ? '' : `User-Agent: ${userAgent}\r\n`;
-    const type = body === '' ? '' : 'Content-Type: application/json\r\n';
-    const text = `${head}${agent}${type}Content-Length: ${body.length}\r\n\r\n${body}`;
+    const text = forms[ask.form ?? 'rest'].request(this.#url.host, ask);
     const message = await this.#exchange(text);
-    return readAnswer(caller, message, sentAt);
+    return readAnswer(ask, message, sentAt);
   }
 
   close(): void {
@@ -180,35 +186,31 @@ export class Turnstile {
   }
 }
 
-function readAnswer(caller: Caller, message: Buffer | undefined, sentAt: number): Answer {
+function readAnswer(ask: Ask, message: Buffer | undefined, sentAt: number): Answer {
+  const { caller, form = 'rest' } = ask;
   const ms = performance.now() - sentAt;
   const head = message === undefined ? '' : headOf(message);
-  const body = message === undefined ? {} : bodyOf(message, head.length);
-  const { credentials, code, role } = body;
+  const told = message === undefined ? {} : toldBy(form, message, head.length);
+  const { code, accessKeyId, role, expiration } = told;
   return {
+    ask,
     caller,
     status: message === undefined ? 0 : Number(head.slice(9, 12)),
     code,
     requestId: /\r\nx-request-id: ([^\r]+)/i.exec(head)?.[1],
-    accessKeyId: credentials?.accessKeyId,
+    accessKeyId,
     role,
-    expiresAt: credentials === undefined ? undefined : Date.parse(credentials.expiration),
+    expiresAt: expiration === undefined ? undefined : Date.parse(expiration),
     retryAfter: /\r\nretry-after: ([^\r]+)/i.exec(head)?.[1],
-    problem: /\r\ncontent-type: application\/problem\+json/i.test(head),
+    problem: forms[form].contentType.test(head),
     sentAt,
     ms,
   };
 }
 
-interface AnswerBody {
-  readonly code?: string;
-  readonly role?: string;
-  readonly credentials?: { readonly accessKeyId: string; readonly expiration: string };
-}
-
-function bodyOf(message: Buffer, headLength: number): AnswerBody {
+function toldBy(form: WireForm, message: Buffer, headLength: number): Told {
   try {
-    return JSON.parse(message.toString('utf8', headLength)) as AnswerBody;
+    return forms[form].read(message.toString('utf8', headLength));
   } catch {
     return {};
   }

@@ -1,10 +1,12 @@
 import type { Row } from './row.ts';
 import { auditRows } from './rows/audit.ts';
 import { capacityRows } from './rows/capacity.ts';
+import { changingPolicyRows } from './rows/changing-policy.ts';
 import { keyRows } from './rows/keys.ts';
 import { overloadRows } from './rows/overload.ts';
 import { pipeliningRows } from './rows/pipelining.ts';
 import { processRows } from './rows/process.ts';
+import { sessionRows } from './rows/sessions.ts';
 import { strangerRows } from './rows/strangers.ts';
 import { stsRows } from './rows/sts.ts';
 import { tableRows } from './rows/table.ts';
@@ -17,6 +19,8 @@ export const rows: readonly Row[] = [
   ...keyRows,
   ...auditRows,
   ...strangerRows,
+  ...sessionRows,
+  ...changingPolicyRows,
   ...processRows,
   ...tlsRows,
   ...capacityRows,

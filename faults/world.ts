@@ -7,17 +7,18 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { type DynamoDbServer, startDynamoDbServer } from '../emulators/dynamodb/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../emulators/issuer/issuer.ts';
-import type { IssuerClient } from '../emulators/issuer/issuer-claims.ts';
-import { createIssuerKeys, type IssuerKeys } from '../emulators/issuer/issuer-keys.ts';
-import type { StsFault } from '../emulators/sts/sts-fault.ts';
-import { type StsServer, startStsServer } from '../emulators/sts/sts-server.ts';
 import { defaultGuardrails } from '../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../src/kit/timing/clock.ts';
+import { type DynamoDbServer, startDynamoDbServer } from '../src/local/dynamodb/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../src/local/issuer/issuer.ts';
+import type { IssuerClient } from '../src/local/issuer/issuer-claims.ts';
+import { createIssuerKeys, type IssuerKeys } from '../src/local/issuer/issuer-keys.ts';
+import { signJwt } from '../src/local/issuer/jwt-signer.ts';
+import type { StsFault } from '../src/local/sts/sts-fault.ts';
+import { type StsServer, startStsServer } from '../src/local/sts/sts-server.ts';
 import { type Front, startFront } from './front.ts';
 
 export const pool = 'us-east-1_Fault0001';
@@ -40,6 +41,10 @@ export interface Issued {
   readonly subject: string;
   readonly role: string;
   readonly sessionName: string;
+  readonly durationSeconds: number;
+  readonly policy: string | undefined;
+  /** Of the token that it was made with. */
+  readonly claims: Readonly<Record<string, unknown>>;
   readonly at: number;
 }
 
@@ -68,10 +73,18 @@ export interface World {
   clockOffsetMs: number;
   readonly clientIds: readonly string[];
   readonly users: number;
+  /** Those that the table has in the beginning. */
+  readonly mappings: readonly RoleMappingInput[];
   /** App client with a mapping; new token each time it is made anew. */
   service(name: ServiceName): Caller;
   /** User number `index` of app client `crowd`. */
   user(index: number): Caller;
+  /** A new token of the client, or of a user of it, that says this as well or instead. */
+  tokenOf(
+    name: ClientName,
+    user: number | undefined,
+    claims: Readonly<Record<string, unknown>>,
+  ): { readonly token: string; readonly subject: string; readonly clientId: string };
   /** STS misbehaves; without an argument, no longer. */
   setStsFault(fault?: StsFault): void;
   /** Writes a row as it stands, past every check. */
@@ -112,12 +125,13 @@ const clients = {
   reports: client('reports'),
   stranger: client('stranger'),
   crowd: client('crowd'),
-  /** An administrator who may freeze. */
-  operator: { ...client('operator'), scopes: ['broker/admin.freeze'] },
+  /** An administrator who may freeze, and edit. */
+  operator: { ...client('operator'), scopes: ['broker/admin.freeze', 'broker/admin.write'] },
 } as const;
+export type ClientName = keyof typeof clients;
 const clientIds = Object.values(clients).map(({ clientId }) => clientId);
 
-export function mappingOf(id: string, clientName: keyof typeof clients): RoleMappingInput {
+export function mappingOf(id: string, clientName: ClientName): RoleMappingInput {
   return {
     id,
     principal: { pool, client: clients[clientName].clientId },
@@ -151,6 +165,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     started.push(await part);
     return await part;
   };
+  const keys = await signingKeys();
+  const key = keys.current.access;
   const usernames = Array.from({ length: users }, (_, index) => `user-${index}`);
   const issuer = await begin(
     startIssuer({
@@ -163,7 +179,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         password: 'not-a-secret',
         groups: [],
       })),
-      keys: await signingKeys(),
+      keys,
     }),
   );
   const all = mappings(extraMappings);
@@ -175,7 +191,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       roles: ['orders', 'reports', 'crowd', 'late'].map((name) => ({
         arn: roleNamed(name),
         maxSessionDurationSeconds: 43_200,
-        trustPolicy: trustPolicy(issuer.url),
+        trustPolicy: trustPolicy(issuer.url, clientIds),
       })),
     }),
   );
@@ -185,10 +201,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const form = new URLSearchParams(body.toString());
     const accessKeyId = /<AccessKeyId>([^<]+)</.exec(answer?.toString() ?? '')?.[1];
     if (accessKeyId === undefined) return;
+    const claims = claimsIn(form.get('WebIdentityToken') ?? '');
     issued.set(accessKeyId, {
-      subject: subjectIn(form.get('WebIdentityToken') ?? ''),
+      subject: String(claims['sub']),
       role: form.get('RoleArn') ?? '',
       sessionName: form.get('RoleSessionName') ?? '',
+      durationSeconds: Number(form.get('DurationSeconds')),
+      policy: form.get('Policy') ?? undefined,
+      claims,
       at: performance.now(),
     });
   };
@@ -215,6 +235,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     issued,
     clientIds,
     users,
+    mappings: all,
     get clockOffsetMs() {
       return offset.ms;
     },
@@ -246,6 +267,18 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       };
       people.set(number, { caller, madeAt: clock.now() });
       return caller;
+    },
+    tokenOf(name, user, claims) {
+      const { clientId } = clients[name];
+      const usual = issuer.issueAccessToken({
+        clientId,
+        expiresInSeconds: tokenSeconds,
+        ...(user === undefined ? {} : { user: `user-${user}` }),
+      });
+      const all = { ...claimsIn(usual), ...claims };
+      const header = { kid: key.kid, alg: 'RS256' } as const;
+      const token = signJwt({ key, header, claims: all });
+      return { token, subject: String(all['sub']), clientId };
     },
     setStsFault: (fault) => sts.setFault(fault),
     async putRow(pk, sk, fields) {
@@ -279,16 +312,22 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-function subjectOf(index: number): string {
+export function clientIdOf(name: ClientName): string {
+  return clients[name].clientId;
+}
+
+export function subjectOf(index: number): string {
   return `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 }
 
-function subjectIn(token: string): string {
+/** Without a look at the signature. */
+export function claimsIn(token: string): Readonly<Record<string, unknown>> {
   const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
-  return (JSON.parse(payload) as { sub: string }).sub;
+  return JSON.parse(payload) as Readonly<Record<string, unknown>>;
 }
 
-function trustPolicy(issuerUrl: string): object {
+/** For tokens of one of these audiences; with `amr`, only for those that have it. */
+export function trustPolicy(issuerUrl: string, audiences: readonly string[], amr?: string) {
   const provider = issuerUrl.replace(/^https?:\/\//, '');
   return {
     Version: '2012-10-17',
@@ -297,7 +336,12 @@ function trustPolicy(issuerUrl: string): object {
         Effect: 'Allow',
         Principal: { Federated: `arn:aws:iam::${account}:oidc-provider/${provider}` },
         Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: { StringEquals: { [`${provider}:aud`]: clientIds } },
+        Condition: {
+          StringEquals: { [`${provider}:aud`]: audiences },
+          ...(amr === undefined
+            ? {}
+            : { 'ForAnyValue:StringEquals': { [`${provider}:amr`]: amr } }),
+        },
       },
     ],
   };
@@ -331,12 +375,12 @@ export async function writeMapping(
   });
 }
 
-let keys: Promise<IssuerKeys> | undefined;
+let made: Promise<IssuerKeys> | undefined;
 
 /** Made once: it takes long. */
 function signingKeys(): Promise<IssuerKeys> {
   const given = process.env['TEST_SIGNING_KEYS'];
-  keys ??=
+  made ??=
     given === undefined ? createIssuerKeys() : Promise.resolve(JSON.parse(given) as IssuerKeys);
-  return keys;
+  return made;
 }

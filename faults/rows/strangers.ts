@@ -2,6 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { readAuditLines } from '../../src/audit/read-lines.ts';
+import { Administrator, adminSection } from '../administrator.ts';
 import type { Lab } from '../lab.ts';
 import { type Answer, pause } from '../load.ts';
 import { failures, percentile, seconds, tally } from '../measures.ts';
@@ -29,7 +30,7 @@ async function filled({ lab: newLab, long, pick, atMost }: RowContext): Promise<
   const lab = await newLab({
     auditDisk: { kind: 'tmpfs', kib: diskKib },
     config: (world) => ({
-      admin: { pool, clients: [world.service('operator').subject], machines: true },
+      admin: adminSection(world),
       // The default: the laboratory has none.
       limits: { failedTokensPerAddress: {} },
     }),
@@ -102,18 +103,9 @@ function stranger(index: number) {
 
 /** Milliseconds from the order to the first refusal. */
 async function freezeInForce(lab: Lab, target: Caller): Promise<number> {
-  const { token } = lab.world.service('operator');
+  const administrator = new Administrator(lab.world, () => lab.broker.urls.admin);
   const startedAt = performance.now();
-  const answer = await fetch(`${lab.broker.urls.admin}/v1/freezes`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'change-reason': 'a flood is under way',
-    },
-    body: JSON.stringify({ principal: { pool, client: target.subject }, role: '*' }),
-  });
-  if (answer.status !== 201) throw new Error(`the freeze was answered with ${answer.status}`);
+  await administrator.freeze({ principal: { pool, client: target.subject }, role: '*' });
   let last: Answer;
   do {
     last = await lab.ask({ caller: target });
