@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import type { Lab } from '../lab.ts';
-import { type Answer, type Ask, pause } from '../load.ts';
+import { type Answer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -78,21 +78,15 @@ function listenersFor(maxConnections: number) {
 async function renewal({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const many = pick(200, 10_000);
   const lab = await newLab({
-    users: pick(20, 500),
-    config: () => ({
-      cache: { maxEntries: 20_000, maxEntriesPerCaller: 20, maxBytes: 134_217_728 },
-    }),
-  });
-  // Of nearly one duration, so that they would end together.
-  const asks = Array.from({ length: many }, (_, index): Ask => {
-    const { users } = lab.world;
-    return { caller: lab.world.user(index), durationSeconds: 3_599 - Math.floor(index / users) };
+    // One session each.
+    users: many,
+    config: () => ({ cache: { maxEntries: 20_000, maxBytes: 134_217_728 } }),
   });
   const askAll = () =>
     lab.load({
       connections: 20,
       limit: many,
-      make: (index) => ({ ...(asks[index] as Ask), caller: lab.world.user(index) }),
+      make: (index) => ({ caller: lab.world.user(index) }),
     }).ended;
   const made = await askAll();
   // With the cache full and everybody known, as it will be in the end.

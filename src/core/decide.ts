@@ -10,7 +10,7 @@ import type { Caller } from './caller.ts';
 import { conditions, failedCondition } from './policy/conditions/conditions.ts';
 import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
-import { minDurationSeconds } from './role-mapping.ts';
+import { durationStepSeconds, minDurationSeconds } from './role-mapping.ts';
 import { planSession, type SessionPlan } from './session.ts';
 
 export interface RoleRequest {
@@ -192,8 +192,14 @@ function grant(compiled: CompiledMapping, caller: Caller, requested: number | un
   if (!allowed) {
     return { kind: 'duration_not_allowed', mapping: compiled };
   }
-  const planning = planSession(compiled, caller, duration);
+  const granted = requested === undefined ? duration : inSteps(duration);
+  const planning = planSession(compiled, caller, granted);
   return planning.kind === 'planned'
     ? { kind: 'allow', mapping: compiled, session: planning.session }
     : { kind: 'deny', reason: 'claim_unsafe', mapping: compiled };
+}
+
+/** Down, so that nobody holds a session for longer than they asked or may: 900, the least, is a multiple itself. */
+function inSteps(seconds: number): number {
+  return seconds - (seconds % durationStepSeconds);
 }

@@ -39,6 +39,8 @@ const policyArn = z
 /** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
 export const minDurationSeconds = 900;
 export const maxDurationSeconds = 43_200;
+/** Durations that callers ask for are rounded down to a multiple of it: each is a session of its own (T67). */
+export const durationStepSeconds = 60;
 const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);
 
 const principal = z.union(

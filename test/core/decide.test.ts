@@ -442,16 +442,17 @@ describe('conditions', () => {
 });
 
 describe('the duration', () => {
-  const policy = [mapping('a', { session: { durationSeconds: 1200, maxDurationSeconds: 7200 } })];
+  const policy = [mapping('a', { session: { durationSeconds: 1210, maxDurationSeconds: 7210 } })];
   const durationOf = (decision: Decision) =>
     decision.kind === 'allow' ? decision.session.durationSeconds : decision.kind;
 
   it.each([
-    [undefined, 1200],
+    [undefined, 1210],
     [900, 900],
     [7200, 7200],
+    [7210, 7200],
     [899, 'duration_not_allowed'],
-    [7201, 'duration_not_allowed'],
+    [7211, 'duration_not_allowed'],
     [0, 'duration_not_allowed'],
     [-3600, 'duration_not_allowed'],
     [1000.5, 'duration_not_allowed'],
@@ -459,6 +460,17 @@ describe('the duration', () => {
     [Number.POSITIVE_INFINITY, 'duration_not_allowed'],
   ])('asked for as %p gives %p', (durationSeconds, expected) => {
     expect(durationOf(ask({ policy, durationSeconds }))).toBe(expected);
+  });
+
+  it('T67: comes in steps of a minute, so that few sessions can be told apart by it', () => {
+    const granted = new Set<unknown>();
+    for (let asked = 900; asked <= 7210; asked += 1) {
+      const duration = Number(durationOf(ask({ policy, durationSeconds: asked })));
+      expect(duration).toBeLessThanOrEqual(asked);
+      expect(duration).toBeGreaterThan(Math.max(899, asked - 60));
+      granted.add(duration);
+    }
+    expect(granted.size).toBe(106);
   });
 
   it('tells nobody but a caller who has the role what its limits are', () => {

@@ -5,16 +5,16 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import {
-  type DynamoDbServer,
-  startDynamoDbServer,
-} from '../../emulators/dynamodb/dynamodb-server.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const rules: MappingRules = {
   matchableClaims: new Set(['custom:team']),

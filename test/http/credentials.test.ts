@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
+import type { IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import type { Answer, Call } from '../support/http-call.ts';
 import { allow, clients, defaultMappings, pool, roleNamed } from '../support/outside-world.ts';
@@ -116,7 +116,7 @@ describe('POST /v1/credentials answers 200', () => {
     });
   });
 
-  it.each([900, 5000, 7200])('with a session of the %i seconds asked for', async (seconds) => {
+  it.each([900, 5040, 7200])('with a session of the %i seconds asked for', async (seconds) => {
     const askedAt = Date.now();
     const role = 'reports-publisher';
     const { body } = await broker.issue('reports', { role, durationSeconds: seconds });
@@ -124,6 +124,18 @@ describe('POST /v1/credentials answers 200', () => {
     expect(lasts).toBeGreaterThan(seconds - 2);
     expect(lasts).toBeLessThan(seconds + 10);
     expect(broker.sts.requests.at(-1)?.durationSeconds).toBe(seconds);
+  });
+
+  it('T67: with a session of whole minutes, and what was asked for and granted on record', async () => {
+    const role = 'reports-publisher';
+    const answer = await broker.issue('reports', { role, durationSeconds: 1999 });
+    expect(broker.sts.requests.at(-1)?.durationSeconds).toBe(1980);
+    expect(broker.auditRecordOf(answer)).toMatchObject({
+      request: { durationSeconds: 1999 },
+      session: { durationSeconds: 1980 },
+    });
+    const again = await broker.issue('reports', { role, durationSeconds: 1981 });
+    expect(again.body).toEqual(answer.body);
   });
 
   it.each([
@@ -208,7 +220,7 @@ describe('POST /v1/credentials answers 200', () => {
 
 describe('a thousand equal requests that find nothing cached', () => {
   it('cause one call of STS, and all get its credentials', async () => {
-    const request = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${broker.token('reports')}\r\nContent-Type: application/json\r\nContent-Length: 51\r\n\r\n{"role":"reports-publisher","durationSeconds":1234}`;
+    const request = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${broker.token('reports')}\r\nContent-Type: application/json\r\nContent-Length: 51\r\n\r\n{"role":"reports-publisher","durationSeconds":1260}`;
     const before = broker.sts.requests.length;
     const results = await Promise.all(
       Array.from({ length: 1000 }, () => sendRaw(broker.urls.api, request, { answers: 1 })),

@@ -43,7 +43,7 @@ it('T66: nothing is answered after it was acknowledged, and the records say so',
   const late: Answer[] = [];
   const asking = [0, 1, 2].flatMap((round) =>
     forms.map(async (form) => {
-      const answer = await broker.call(form(token, 901 + round));
+      const answer = await broker.call(form(token, 900 + 60 * round));
       if (freeze.acknowledged) late.push(answer);
       return answer;
     }),

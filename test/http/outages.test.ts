@@ -2,7 +2,7 @@
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { StsFault } from '../../emulators/sts/sts-fault.ts';
+import type { StsFault } from '../../src/local/sts/sts-fault.ts';
 import {
   type BrokerFixture,
   type BrokerFixtureOptions,

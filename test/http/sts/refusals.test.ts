@@ -4,7 +4,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { StsFault } from '../../../emulators/sts/sts-fault.ts';
+import type { StsFault } from '../../../src/local/sts/sts-fault.ts';
 import { type BrokerFixture, startBrokerFixture } from '../../support/broker-fixture.ts';
 import { runs } from '../../support/fuzz-budget.ts';
 import type { Call } from '../../support/http-call.ts';
@@ -429,7 +429,7 @@ describe('an outage', () => {
       writeFileSync(unaudited.auditDirectory, 'not a directory');
       // Where the file is gets looked at once a second.
       await clock.advance(1_000);
-      for (const parameters of [{}, { DurationSeconds: '901' }]) {
+      for (const parameters of [{}, { DurationSeconds: '960' }]) {
         const { said, text } = await assume(unaudited, 'orders', parameters);
         expect(said).toBe('503 ServiceUnavailable');
         expect(text).not.toContain('ASIA');

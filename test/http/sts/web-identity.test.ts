@@ -1,7 +1,7 @@
 /** AssumeRoleWithWebIdentity: what SDKs send, and what they get. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IssuerUser } from '../../../emulators/issuer/issuer-claims.ts';
+import type { IssuerUser } from '../../../src/local/issuer/issuer-claims.ts';
 import { type BrokerFixture, startBrokerFixture } from '../../support/broker-fixture.ts';
 import {
   account,
@@ -109,10 +109,10 @@ describe('AssumeRoleWithWebIdentity answers', () => {
 
   it('with a session of the seconds asked for', async () => {
     const role = { RoleArn: roleNamed('reports-publisher') };
-    expect((await assume(broker, 'reports', { ...role, DurationSeconds: '5000' })).status).toBe(
+    expect((await assume(broker, 'reports', { ...role, DurationSeconds: '5040' })).status).toBe(
       200,
     );
-    expect(broker.sts.requests.at(-1)?.durationSeconds).toBe(5000);
+    expect(broker.sts.requests.at(-1)?.durationSeconds).toBe(5040);
   });
 
   it('from the cache, under a new request id, with what POST /v1/credentials gives', async () => {
@@ -137,7 +137,7 @@ describe('AssumeRoleWithWebIdentity answers', () => {
   it('with every character that XML gives a meaning written as text', async () => {
     const provider = `a<b>&"c'd]]>`;
     broker.sts.setFault({ kind: 'answer', times: 1, rewrite: (it) => ({ ...it, provider }) });
-    const { text, xml } = await assume(broker, 'orders', { DurationSeconds: '901' });
+    const { text, xml } = await assume(broker, 'orders', { DurationSeconds: '960' });
     expect(text).toContain('<Provider>a&lt;b&gt;&amp;&quot;c&apos;d]]&gt;</Provider>');
     expect(xml.AssumeRoleWithWebIdentityResult.Provider).toBe(provider);
   });
@@ -232,7 +232,7 @@ describe('a session policy', () => {
     ['PackedPolicyTooLarge', '400 PackedPolicyTooLarge'],
   ])('that STS refuses with %s is refused with the same', async (code, expected) => {
     broker.sts.setFault({ kind: 'error', status: 400, code, message: 'CANARY', times: 1 });
-    const parameters = { RoleArn: 'narrowed', Policy, DurationSeconds: '902' };
+    const parameters = { RoleArn: 'narrowed', Policy, DurationSeconds: '1020' };
     const { said, text } = await assume(broker, 'orders', parameters);
     expect(said).toBe(expected);
     expect(text).not.toContain('CANARY');

@@ -1,0 +1,248 @@
+/** `demo`: the main job from end to end on a local stack of its own. Ends with 1 as soon as a step goes wrong. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { hermeticSettings } from '../aws/hermetic-settings.ts';
+import { auditVerify } from './audit-verify.ts';
+import {
+  type LocalClient,
+  type LocalEnvironment,
+  startLocalEnvironment,
+} from './local-environment.ts';
+import { exitCodes, type Output } from './output.ts';
+
+export interface DemoOptions {
+  readonly main: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly output: Output;
+}
+
+const requestTimeoutMs = 10_000;
+
+export async function demo({ main, env, output }: DemoOptions): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'token-broker-demo-'));
+  output.out('token-broker demo: emulators on loopback, the real broker in front of them.\n');
+  let environment: LocalEnvironment | undefined;
+  try {
+    environment = await startLocalEnvironment({ directory, fresh: true, port: 0, main, env });
+    await tellStory(new Story(environment, output));
+    output.out('\nEverything did what it should.\n');
+    return exitCodes.ok;
+  } catch (error) {
+    output.err(`\nThe demo failed: ${error instanceof Error ? error.message : 'unknown'}\n`);
+    return exitCodes.failed;
+  } finally {
+    await environment?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function tellStory(story: Story): Promise<void> {
+  const token = await story.getToken('orders');
+  const credentials = await story.exchange(token);
+  await story.useCredentials(credentials);
+  await story.exchangeAgain(token);
+  await story.refusal({
+    title: 'A caller without a role mapping is refused',
+    client: 'stranger',
+    status: 403,
+    code: 'access_denied',
+  });
+  await story.refusal({
+    title: 'A token without "aud" is refused, with the advice what to configure',
+    client: 'legacy',
+    status: 422,
+    code: 'token_audience_missing',
+  });
+  await story.auditTrail();
+  await story.metrics();
+}
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: string;
+}
+
+interface Refusal {
+  readonly title: string;
+  readonly client: string;
+  readonly status: number;
+  readonly code: string;
+}
+
+class Story {
+  readonly #environment: LocalEnvironment;
+  readonly #output: Output;
+  readonly #requestIds: string[] = [];
+  #step = 0;
+
+  constructor(environment: LocalEnvironment, output: Output) {
+    this.#environment = environment;
+    this.#output = output;
+  }
+
+  async getToken(name: string): Promise<string> {
+    const client = this.#client(name);
+    this.#title(`A token for "${name}" from the issuer, by client credentials`);
+    this.#say(`POST ${this.#environment.ready.tokenEndpoint}`);
+    const token = await this.#fetchToken(client);
+    const claims = JSON.parse(
+      Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
+    ) as Record<string, unknown>;
+    for (const name of ['iss', 'client_id', 'aud', 'scope', 'token_use']) {
+      this.#say(`  ${name.padEnd(9)} ${String(claims[name])}`);
+    }
+    return token;
+  }
+
+  async exchange(token: string): Promise<Credentials> {
+    this.#title('The exchange: token in, credentials out');
+    const { status, body } = await this.#post(token);
+    expect(status === 200, `the broker answered ${status}`);
+    const credentials = body['credentials'] as Credentials;
+    this.#say(`  role         ${String(body['role'])}`);
+    this.#say(`  accessKeyId  ${credentials.accessKeyId}`);
+    this.#say(`  expiration   ${credentials.expiration}`);
+    this.#say('  secretAccessKey and sessionToken are there too, and stay out of this transcript');
+    return credentials;
+  }
+
+  async useCredentials({ expiration, ...keys }: Credentials): Promise<void> {
+    this.#title('The credentials, used: the AWS SDK calls GetCallerIdentity, signed with SigV4');
+    const { sts } = this.#environment.ready;
+    const credentials = { ...keys, expiration: new Date(expiration) };
+    const client = new STSClient({
+      ...hermeticSettings({ region: 'us-east-1', endpoint: sts }),
+      credentials,
+    });
+    try {
+      const identity = await client.send(new GetCallerIdentityCommand({}), {
+        abortSignal: AbortSignal.timeout(requestTimeoutMs),
+      });
+      expect(
+        identity.Arn?.includes(':assumed-role/orders-writer/') === true,
+        `STS sees ${identity.Arn}`,
+      );
+      this.#say(`  Arn      ${identity.Arn}`);
+      this.#say(`  Account  ${identity.Account}`);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  async exchangeAgain(token: string): Promise<void> {
+    this.#title('The same request again: decided and recorded anew, answered from the cache');
+    const { status, milliseconds } = await this.#post(token);
+    expect(status === 200, `the broker answered ${status}`);
+    this.#say(`  ${milliseconds.toFixed(1)} ms`);
+  }
+
+  async refusal({ title, client, status, code }: Refusal): Promise<void> {
+    this.#title(title);
+    const answer = await this.#post(await this.#fetchToken(this.#client(client)));
+    expect(answer.status === status, `the broker answered ${answer.status}, not ${status}`);
+    expect(answer.body['code'] === code, `the code is ${String(answer.body['code'])}, not ${code}`);
+    this.#say(`  ${answer.status} ${code}`);
+    this.#say(wrap(String(answer.body['detail']), '  '));
+  }
+
+  async auditTrail(): Promise<void> {
+    this.#title('What the audit log says of these requests');
+    const { ready, auditDirectory } = this.#environment;
+    const records = readFileSync(ready.auditLog, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ type }) => type === 'exchange');
+    for (const id of this.#requestIds) {
+      const record = records.find(({ requestId }) => requestId === id);
+      expect(record !== undefined, `there is no record of request ${id}`);
+      this.#say(`  ${describeRecord(record ?? {})}`);
+    }
+    const lines: string[] = [];
+    const code = await auditVerify({
+      directory: auditDirectory,
+      json: false,
+      out: (text) => void lines.push(text),
+    });
+    this.#say(`\n  audit verify: ${lines.join('').trim().replaceAll('\n', '\n  ')}`);
+    expect(code === 0, 'the hash chain of the audit log is broken');
+  }
+
+  async metrics(): Promise<void> {
+    this.#title('A few metrics');
+    const response = await fetch(`${this.#environment.ready.ops}/metrics`, {
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    });
+    expect(response.ok, `the metrics page answered ${response.status}`);
+    const wanted =
+      /^tokenbroker_(?:credential_requests_total|credential_cache_events_total|policy_revision|audit_records_total)/;
+    const lines = (await response.text()).split('\n').filter((line) => wanted.test(line));
+    expect(lines.length > 3, 'the metrics page lacks the counters');
+    for (const line of lines) this.#say(`  ${line}`);
+  }
+
+  #client(name: string): LocalClient {
+    const client = this.#environment.ready.clients.find((candidate) => candidate.name === name);
+    if (client === undefined) throw new Error(`there is no app client ${name}`);
+    return client;
+  }
+
+  async #fetchToken({ clientId, clientSecret, scope }: LocalClient): Promise<string> {
+    const response = await fetch(this.#environment.ready.tokenEndpoint, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+      },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    });
+    expect(response.ok, `the issuer answered ${response.status}`);
+    return ((await response.json()) as { access_token: string }).access_token;
+  }
+
+  async #post(token: string) {
+    const startedAt = performance.now();
+    const response = await fetch(`${this.#environment.ready.broker}/v1/credentials`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    });
+    const body = (await response.json()) as Record<string, unknown>;
+    const milliseconds = performance.now() - startedAt;
+    this.#requestIds.push(response.headers.get('x-request-id') ?? '');
+    return { status: response.status, body, milliseconds };
+  }
+
+  #title(text: string): void {
+    this.#step += 1;
+    this.#output.out(`\n${this.#step}. ${text}\n`);
+  }
+
+  #say(text: string): void {
+    this.#output.out(`   ${text}\n`);
+  }
+}
+
+function describeRecord(record: Record<string, unknown>): string {
+  const token = record['token'] as { clientId?: string } | undefined;
+  const issued = record['credentials'] as { cached: boolean; accessKeyId: string } | undefined;
+  const what =
+    issued === undefined
+      ? [record['code'], record['reason']].filter((part) => part !== undefined).join(': ')
+      : `${issued.accessKeyId} (${issued.cached ? 'from the cache' : 'from STS'})`;
+  return `#${record['seq']} ${record['outcome']}  ${token?.clientId ?? '-'}  ${what}`;
+}
+
+function wrap(text: string, indent: string): string {
+  const lines = text.match(/.{1,88}(?:\s|$)/g) ?? [text];
+  return lines.map((line) => indent + line.trimEnd()).join('\n   ');
+}
+
+function expect(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise);
+}

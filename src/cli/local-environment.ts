@@ -1,0 +1,249 @@
+/** Local servers, a seeded table, and the real broker in a process of its own in front of them. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import type { configSchema } from '../config/schema.ts';
+import { defaultGuardrails } from '../core/guardrails.ts';
+import { roleMappingSchema } from '../core/role-mapping.ts';
+import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { replaceFile } from '../kit/files/replace-file.ts';
+import { readStateFile } from '../kit/files/state-file.ts';
+import { systemClock } from '../kit/timing/clock.ts';
+import { type LocalStack, startLocalStack } from '../local/local-stack.ts';
+import { localPool, seedMappings } from '../local/seed.ts';
+
+export interface LocalEnvironmentOptions {
+  /** State of the stack and of the broker. */
+  readonly directory: string;
+  /** Empty it first. */
+  readonly fresh: boolean;
+  /** The broker's first port; the others follow. 0 takes free ports. */
+  readonly port: number;
+  /** The compiled command, run again as `serve`. */
+  readonly main: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface LocalClient {
+  readonly name: string;
+  readonly about: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly scope: string;
+  /** The role to ask for; null if none is allowed. */
+  readonly role: string | null;
+  readonly roles: readonly string[];
+}
+
+export interface LocalEnvironment {
+  readonly ready: {
+    readonly broker: string;
+    readonly admin: string;
+    readonly ops: string;
+    readonly issuer: string;
+    readonly tokenEndpoint: string;
+    readonly sts: string;
+    readonly dynamodb: string;
+    readonly table: string;
+    readonly auditLog: string;
+    readonly clients: readonly LocalClient[];
+  };
+  readonly auditDirectory: string;
+  /** Rejects when the broker ends by itself. */
+  readonly brokerExit: Promise<never>;
+  stop(): Promise<void>;
+}
+
+const table = 'token-broker-local';
+const region = 'us-east-1';
+/** The local DynamoDB does not look at them, but an SDK signs nothing without any. */
+const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+const startTimeoutMs = 20_000;
+const stopTimeoutMs = 10_000;
+
+export async function startLocalEnvironment(
+  options: LocalEnvironmentOptions,
+): Promise<LocalEnvironment> {
+  const { directory, fresh, port } = options;
+  const offset = (step: number) => (port === 0 ? 0 : port + step);
+  const stack = await startLocalStack({
+    clock: systemClock,
+    directory,
+    fresh,
+    ports: { issuer: offset(3), sts: offset(4), dynamodb: offset(5) },
+  });
+  let broker: Broker | undefined;
+  try {
+    await seedTable(stack.dynamodb.url);
+    broker = await startBroker(options, brokerConfig(stack, directory, offset));
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+  const auditDirectory = join(directory, 'audit');
+  return {
+    ready: {
+      broker: broker.urls.api,
+      admin: broker.urls.admin,
+      ops: broker.urls.ops,
+      issuer: stack.issuer.url,
+      tokenEndpoint: stack.issuer.tokenEndpoint,
+      sts: stack.sts.url,
+      dynamodb: stack.dynamodb.url,
+      table,
+      auditLog: join(auditDirectory, 'audit.jsonl'),
+      clients: stack.clients.map(({ name, about, clientId, clientSecret, scopes, roles }) => ({
+        name,
+        about,
+        clientId,
+        clientSecret,
+        scope: scopes.join(' '),
+        role: roles[0] ?? null,
+        roles,
+      })),
+    },
+    auditDirectory,
+    brokerExit: broker.exit,
+    async stop() {
+      await broker.stop();
+      await stack.stop();
+    },
+  };
+}
+
+async function seedTable(endpoint: string): Promise<void> {
+  const client = createDynamoDbClient({ region, endpoint, credentials });
+  try {
+    const mappings = new RoleMappingTable({
+      client,
+      tableName: table,
+      rules: { matchableClaims: new Set(), guardrails: defaultGuardrails },
+      clock: systemClock,
+    });
+    await mappings.create();
+    if ((await mappings.head()) > 0) return;
+    for (const input of seedMappings()) {
+      const mapping = roleMappingSchema.parse(input);
+      await mappings.write({
+        id: mapping.id,
+        expectedVersion: 'absent',
+        mapping,
+        actor: 'local stack',
+        reason: 'first mappings of a new local stack',
+      });
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+function brokerConfig(
+  { issuer, sts, dynamodb, clients }: LocalStack,
+  directory: string,
+  offset: (step: number) => number,
+): z.input<typeof configSchema> {
+  const admin = clients.find(({ name }) => name === 'admin');
+  return {
+    profile: 'development',
+    listeners: {
+      api: { port: offset(0) },
+      admin: { port: offset(1) },
+      ops: { port: offset(2) },
+    },
+    http: { drainSeconds: 0 },
+    identity: {
+      userPools: [
+        {
+          pool: localPool,
+          issuer: issuer.url,
+          jwksUri: issuer.jwksUri,
+          clients: clients.map(({ clientId }) => clientId),
+        },
+      ],
+    },
+    keys: { directory: join(directory, 'keys') },
+    policy: {
+      table,
+      region,
+      endpoint: dynamodb.url,
+      snapshotFile: join(directory, 'policy-snapshot.json'),
+    },
+    sts: { endpoints: [{ region, endpoint: sts.url }] },
+    audit: { directory: join(directory, 'audit') },
+    admin: {
+      pool: localPool,
+      clients: admin === undefined ? [] : [admin.clientId],
+      // The local issuer signs nobody in: who has the secret of the client is the administrator.
+      machines: true,
+    },
+  };
+}
+
+interface Broker {
+  readonly urls: { readonly api: string; readonly admin: string; readonly ops: string };
+  readonly exit: Promise<never>;
+  stop(): Promise<void>;
+}
+
+async function startBroker(
+  { directory, main, env }: LocalEnvironmentOptions,
+  config: z.input<typeof configSchema>,
+): Promise<Broker> {
+  const configFile = join(directory, 'config.yaml');
+  const readyFile = join(directory, 'broker-ready.json');
+  const logFile = join(directory, 'broker.log');
+  await replaceFile(configFile, stringify(config));
+  rmSync(readyFile, { force: true });
+  const log = openSync(logFile, 'a', 0o600);
+  const child = spawn(
+    process.execPath,
+    [main, 'serve', '--config', configFile, '--ready-file', readyFile],
+    {
+      stdio: ['ignore', log, log],
+      env: {
+        ...env,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        AWS_SESSION_TOKEN: undefined,
+      },
+    },
+  );
+  const exit = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      reject(new Error(`the broker ended (${signal ?? `exit code ${code}`}); see ${logFile}`));
+    });
+  });
+  // Whoever starts an environment may look at its end or not.
+  exit.catch(() => undefined);
+  try {
+    const urls = await Promise.race([readWhenThere(readyFile), exit]);
+    return { urls, exit, stop: () => stopChild(child) };
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
+}
+
+async function readWhenThere(file: string): Promise<Broker['urls']> {
+  const deadline = systemClock.monotonic() + startTimeoutMs;
+  while (systemClock.monotonic() < deadline) {
+    const text = await readStateFile(file, { maxBytes: 64 * 1024 });
+    if (text !== undefined) return JSON.parse(text.toString()) as Broker['urls'];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`the broker was not ready after ${startTimeoutMs / 1000} s`);
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const kill = systemClock.after(stopTimeoutMs, () => child.kill('SIGKILL'));
+  child.kill('SIGTERM');
+  await ended;
+  kill.cancel();
+}

@@ -1,0 +1,74 @@
+/** `local`: the whole thing on this machine, kept running for people to play with. */
+
+import { type LocalEnvironment, startLocalEnvironment } from './local-environment.ts';
+import { exitCodes, type Output } from './output.ts';
+import { writeReadyFile } from './serve.ts';
+
+export interface LocalOptions {
+  readonly directory: string;
+  readonly port: number;
+  readonly fresh: boolean;
+  readonly readyFile: string | undefined;
+  readonly main: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stopRequested: Promise<string>;
+  readonly output: Output;
+}
+
+export async function local(options: LocalOptions): Promise<number> {
+  const { directory, readyFile, stopRequested, output } = options;
+  output.err('Starting an issuer, an STS, a DynamoDB and the broker on loopback …\n');
+  const environment = await startLocalEnvironment(options);
+  let code: number = exitCodes.ok;
+  try {
+    output.out(describe(environment, directory));
+    if (readyFile !== undefined) await writeReadyFile(readyFile, environment.ready);
+    await Promise.race([stopRequested, environment.brokerExit]);
+  } catch (error) {
+    output.err(`${(error as Error).message}\n`);
+    code = exitCodes.failed;
+  }
+  output.err('\nStopping …\n');
+  await environment.stop();
+  return code;
+}
+
+function describe({ ready }: LocalEnvironment, directory: string): string {
+  const [orders] = ready.clients;
+  const admin = ready.clients.find(({ name }) => name === 'admin');
+  const clients = ready.clients
+    .map(({ name, about, clientId }) => `  ${name.padEnd(9)} ${clientId}  ${about}`)
+    .join('\n');
+  return `
+LOCAL STACK: emulators on loopback. Nothing here is AWS, and no credentials of it work anywhere else.
+
+  broker    ${ready.broker}      (admin ${ready.admin}, ops ${ready.ops})
+  issuer    ${ready.issuer}
+  sts       ${ready.sts}
+  dynamodb  ${ready.dynamodb}   (table ${ready.table})
+  audit     ${ready.auditLog}
+  state     ${directory}   (--fresh empties it)
+
+App clients:
+${clients}
+
+Get a token, then exchange it:
+
+  TOKEN=$(curl -s -u '${orders?.clientId}:${orders?.clientSecret}' \\
+    -d grant_type=client_credentials '${ready.tokenEndpoint}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+
+  curl -s -X POST '${ready.broker}/v1/credentials' -H "Authorization: Bearer $TOKEN"
+  curl -s '${ready.broker}/v1/caller' -H "Authorization: Bearer $TOKEN"
+  curl -s '${ready.ops}/readyz'
+  curl -s '${ready.ops}/metrics' | grep ^tokenbroker_
+
+As an administrator:
+
+  ADMIN=$(curl -s -u '${admin?.clientId}:${admin?.clientSecret}' \\
+    -d grant_type=client_credentials '${ready.tokenEndpoint}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+
+  curl -s '${ready.admin}/v1/role-mappings' -H "Authorization: Bearer $ADMIN"
+
+Ctrl-C stops everything.
+`;
+}

@@ -1,0 +1,114 @@
+/**
+ * Time to live and point-in-time recovery of tables, as settings that can be made and read. Neither does
+ * anything: no item expires and nothing can be restored.
+ */
+
+import type { Clock } from '../../kit/timing/clock.ts';
+import { readStateText, writeStateText } from '../state-file.ts';
+import type { Answer, Item } from './dynamodb-wire.ts';
+import { isObject, validationError } from './dynamodb-wire.ts';
+
+interface Settings {
+  readonly ttlAttribute?: string | undefined;
+  readonly recovery?: { readonly sinceMs: number; readonly days: number } | undefined;
+}
+
+export interface TableSettingsOptions {
+  readonly clock: Clock;
+  /** Absent: in memory. */
+  readonly file?: string | undefined;
+}
+
+const defaultRecoveryDays = 35;
+/** The latest point to which a table can be restored is about five minutes ago. */
+const recoveryLagMs = 5 * 60_000;
+
+export class TableSettings {
+  readonly #clock: Clock;
+  readonly #file: string | undefined;
+  readonly #byTable: Map<string, Settings>;
+
+  constructor({ clock, file }: TableSettingsOptions) {
+    this.#clock = clock;
+    this.#file = file;
+    const text = file === undefined ? undefined : readStateText(file);
+    const kept = text === undefined ? {} : (JSON.parse(text) as Record<string, Settings>);
+    this.#byTable = new Map(Object.entries(kept));
+  }
+
+  describeTimeToLive(table: string): Answer {
+    const attribute = this.#of(table).ttlAttribute;
+    const description =
+      attribute === undefined
+        ? { TimeToLiveStatus: 'DISABLED' }
+        : { TimeToLiveStatus: 'ENABLED', AttributeName: attribute };
+    return { status: 200, body: { TimeToLiveDescription: description } };
+  }
+
+  updateTimeToLive(table: string, input: Item): Answer {
+    const specification = input['TimeToLiveSpecification'];
+    const { AttributeName: attribute, Enabled: enabled } = isObject(specification)
+      ? specification
+      : {};
+    if (typeof attribute !== 'string' || typeof enabled !== 'boolean') {
+      throw validationError('TimeToLiveSpecification needs AttributeName and Enabled');
+    }
+    if (enabled === (this.#of(table).ttlAttribute !== undefined)) {
+      throw validationError(`TimeToLive is already ${enabled ? 'enabled' : 'disabled'}`);
+    }
+    this.#set(table, { ttlAttribute: enabled ? attribute : undefined });
+    return { status: 200, body: { TimeToLiveSpecification: specification } };
+  }
+
+  describeContinuousBackups(table: string): Answer {
+    return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
+  }
+
+  updateContinuousBackups(table: string, input: Item): Answer {
+    const specification = input['PointInTimeRecoverySpecification'];
+    const { PointInTimeRecoveryEnabled: enabled, RecoveryPeriodInDays: days } = isObject(
+      specification,
+    )
+      ? specification
+      : {};
+    if (typeof enabled !== 'boolean') {
+      throw validationError('PointInTimeRecoverySpecification needs PointInTimeRecoveryEnabled');
+    }
+    const sinceMs = this.#of(table).recovery?.sinceMs ?? this.#clock.now();
+    const period = typeof days === 'number' ? days : defaultRecoveryDays;
+    this.#set(table, { recovery: enabled ? { sinceMs, days: period } : undefined });
+    return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
+  }
+
+  forget(table: string): void {
+    if (this.#byTable.delete(table)) this.#save();
+  }
+
+  #of(table: string): Settings {
+    return this.#byTable.get(table) ?? {};
+  }
+
+  #set(table: string, change: Settings): void {
+    this.#byTable.set(table, { ...this.#of(table), ...change });
+    this.#save();
+  }
+
+  #save(): void {
+    if (this.#file === undefined) return;
+    writeStateText(this.#file, `${JSON.stringify(Object.fromEntries(this.#byTable))}\n`);
+  }
+
+  #backups(table: string): Item {
+    const { recovery } = this.#of(table);
+    const latestMs = Math.max(recovery?.sinceMs ?? 0, this.#clock.now() - recoveryLagMs);
+    const description = recovery
+      ? {
+          PointInTimeRecoveryStatus: 'ENABLED',
+          RecoveryPeriodInDays: recovery.days,
+          EarliestRestorableDateTime: recovery.sinceMs / 1000,
+          LatestRestorableDateTime: latestMs / 1000,
+        }
+      : { PointInTimeRecoveryStatus: 'DISABLED' };
+    return { ContinuousBackupsStatus: 'ENABLED', PointInTimeRecoveryDescription: description };
+  }
+}

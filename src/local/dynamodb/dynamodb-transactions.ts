@@ -1,0 +1,260 @@
+/**
+ * TransactWriteItems and TransactGetItems over a store that has neither
+ * (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html). The caller holds
+ * all other work off while one runs, so there are no conflicts to report.
+ *
+ * Limits: capacity and item collection metrics are not reported; a cancelled transaction does not use up
+ * its client request token; tokens are forgotten on restart.
+ */
+
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+
+import type { Clock } from '../../kit/timing/clock.ts';
+import { readStateText, writeStateText } from '../state-file.ts';
+import type { ParsedWrite, Staged, WriteStager } from './dynamodb-staging.ts';
+import { isWriteKind } from './dynamodb-staging.ts';
+import type { Store } from './dynamodb-store.ts';
+import type { Answer, Item } from './dynamodb-wire.ts';
+import { isObject, modelledError, validationError } from './dynamodb-wire.ts';
+
+export interface TransactionsOptions {
+  readonly store: Store;
+  readonly stager: WriteStager;
+  readonly clock: Clock;
+  /** Where a decided transaction is noted until all its writes are done. Absent: the store is in memory. */
+  readonly journalFile?: string | undefined;
+}
+
+/** A write whose outcome is settled: applying it twice does no harm. */
+interface SettledWrite {
+  readonly operation: 'PutItem' | 'DeleteItem';
+  readonly input: object;
+}
+
+/** One entry of a transaction with all that its decision needs. */
+interface Candidate {
+  readonly write: ParsedWrite;
+  readonly existing: Item | undefined;
+  readonly staged: Staged;
+}
+
+const maxItems = 100;
+const maxBytes = 4 * 1024 * 1024;
+const maxTokenLength = 36;
+const tokenLifeMs = 10 * 60_000;
+const itemLimitMessage =
+  "1 validation error detected: Value at 'transactItems' failed to satisfy constraint: " +
+  `Member must have length less than or equal to ${maxItems}, and greater than or equal to 1`;
+
+export class Transactions {
+  readonly #store: Store;
+  readonly #stager: WriteStager;
+  readonly #clock: Clock;
+  readonly #journalFile: string | undefined;
+  /** Client request token → what it stood for; in order of time. */
+  readonly #tokens = new Map<string, { readonly digest: string; readonly committedMs: number }>();
+  /** A commit broke off half-way: nothing may be read or written until the journal has been replayed. */
+  #inDoubt = false;
+
+  constructor({ store, stager, clock, journalFile }: TransactionsOptions) {
+    this.#store = store;
+    this.#stager = stager;
+    this.#clock = clock;
+    this.#journalFile = journalFile;
+  }
+
+  get inDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** Finishes the transaction that an earlier process had decided but not written whole. */
+  async recover(): Promise<void> {
+    const text = this.#journalFile === undefined ? undefined : readStateText(this.#journalFile);
+    if (text !== undefined) await this.#apply(JSON.parse(text) as readonly SettledWrite[]);
+  }
+
+  /** Throws a DynamoDbError for every refusal. */
+  async write(input: Item): Promise<Answer> {
+    const entries = transactItems(input);
+    const token = tokenOf(input);
+    const digest = digestOf(input);
+    if (token !== undefined && this.#isRepeat(token, digest)) return { status: 200, body: {} };
+
+    const writes = entries.map((entry) => this.#parse(entry));
+    const candidates = await this.#decide(writes);
+    if (candidates.some(({ staged }) => staged.kind === 'refused')) throw cancelled(candidates);
+    this.#checkSize(candidates);
+    await this.#commit(candidates.flatMap(settle));
+    if (token !== undefined) {
+      this.#tokens.set(token, { digest, committedMs: this.#clock.now() });
+    }
+    return { status: 200, body: {} };
+  }
+
+  /** Throws a DynamoDbError for every refusal. */
+  async get(input: Item): Promise<Answer> {
+    const gets = transactItems(input).map((entry) => {
+      const get = entry['Get'];
+      if (!isObject(get)) throw validationError('TransactItems can only contain Get');
+      return { ...get, ConsistentRead: true };
+    });
+    const found = await Promise.all(gets.map((get) => this.#store.call('GetItem', get)));
+    return { status: 200, body: { Responses: found.map(({ Item: item }) => ({ Item: item })) } };
+  }
+
+  #parse(entry: Item): ParsedWrite {
+    const [name, ...others] = Object.keys(entry);
+    const write = name === undefined ? undefined : entry[name];
+    if (name === undefined || !isWriteKind(name) || others.length > 0 || !isObject(write)) {
+      throw validationError(
+        'TransactItems can only contain one of ConditionCheck, Put, Update or Delete',
+      );
+    }
+    const required = { ConditionCheck: 'ConditionExpression', Update: 'UpdateExpression' };
+    const member = name === 'Put' || name === 'Delete' ? undefined : required[name];
+    if (member !== undefined && typeof write[member] !== 'string') {
+      throw validationError(`${name} of a transaction needs ${member}`);
+    }
+    return this.#stager.parse(name, write);
+  }
+
+  async #decide(writes: readonly ParsedWrite[]): Promise<readonly Candidate[]> {
+    const tables = await this.#describe(new Set(writes.map(({ tableName }) => tableName)));
+    const targets = writes.map((write) => {
+      const table = tables.get(write.tableName) as Table;
+      return { write, table, key: this.#stager.keyIn(table, write) };
+    });
+    refuseDuplicates(targets);
+    return Promise.all(
+      targets.map(async ({ write, table, key }): Promise<Candidate> => {
+        if (typeof key !== 'string') return { write, existing: undefined, staged: key };
+        const existing = await this.#read(write, table);
+        return { write, existing, staged: await this.#stager.stage(table, write, existing) };
+      }),
+    );
+  }
+
+  async #describe(names: ReadonlySet<string>): Promise<ReadonlyMap<string, Table>> {
+    const described = [...names].map(async (name): Promise<[string, Table]> => {
+      const { Table: table } = await this.#store.call('DescribeTable', { TableName: name });
+      return [name, table as Table];
+    });
+    return new Map(await Promise.all(described));
+  }
+
+  async #read({ tableName, keyOrItem }: ParsedWrite, table: Table): Promise<Item | undefined> {
+    const names = table.KeySchema.map(({ AttributeName }) => AttributeName);
+    const { Item: item } = await this.#store.call('GetItem', {
+      TableName: tableName,
+      Key: Object.fromEntries(names.map((name) => [name, keyOrItem[name]])),
+      ConsistentRead: true,
+    });
+    return item as Item | undefined;
+  }
+
+  #checkSize(candidates: readonly Candidate[]): void {
+    const sizes = candidates.map(({ existing, staged }) => {
+      const item = (staged.kind === 'possible' ? staged.image : undefined) ?? existing;
+      return item ? this.#stager.sizeBytes(item) : 0;
+    });
+    if (sizes.reduce((sum, size) => sum + size, 0) > maxBytes) {
+      throw validationError('The items of a transaction together must not exceed 4 MB');
+    }
+  }
+
+  async #commit(writes: readonly SettledWrite[]): Promise<void> {
+    // Noted before the first write: a process that dies between two of them finishes the rest on restart.
+    if (this.#journalFile !== undefined) writeStateText(this.#journalFile, JSON.stringify(writes));
+    try {
+      await this.#apply(writes);
+    } catch (cause) {
+      this.#inDoubt = true;
+      throw new Error('a transaction broke off half-way', { cause });
+    }
+  }
+
+  async #apply(writes: readonly SettledWrite[]): Promise<void> {
+    for (const { operation, input } of writes) await this.#store.call(operation, input);
+    if (this.#journalFile !== undefined) rmSync(this.#journalFile, { force: true });
+  }
+
+  #isRepeat(token: string, digest: string): boolean {
+    const oldestMs = this.#clock.now() - tokenLifeMs;
+    for (const [name, { committedMs }] of this.#tokens) {
+      if (committedMs > oldestMs) break;
+      this.#tokens.delete(name);
+    }
+    const earlier = this.#tokens.get(token);
+    if (earlier && earlier.digest !== digest) {
+      throw modelledError('IdempotentParameterMismatchException', {
+        Message: 'The client request token was used before with other parameters',
+      });
+    }
+    return earlier !== undefined;
+  }
+}
+
+interface Table {
+  readonly KeySchema: readonly { readonly AttributeName: string }[];
+}
+
+function transactItems(input: Item): readonly Item[] {
+  const items = input['TransactItems'];
+  if (!Array.isArray(items) || items.length === 0 || items.length > maxItems) {
+    throw validationError(itemLimitMessage);
+  }
+  return items.map((entry: unknown) => (isObject(entry) ? entry : {}));
+}
+
+function tokenOf(input: Item): string | undefined {
+  const token = input['ClientRequestToken'];
+  if (token === undefined) return undefined;
+  if (typeof token === 'string' && token.length >= 1 && token.length <= maxTokenLength)
+    return token;
+  throw validationError(`ClientRequestToken must have 1 to ${maxTokenLength} characters`);
+}
+
+function digestOf({ ClientRequestToken: _token, ...parameters }: Item): string {
+  return createHash('sha256').update(JSON.stringify(parameters, sortMembers)).digest('hex');
+}
+
+function sortMembers(_name: string, value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function refuseDuplicates(
+  targets: readonly { readonly write: ParsedWrite; readonly key: unknown }[],
+): void {
+  const seen = new Set<string>();
+  for (const { write, key } of targets) {
+    if (typeof key !== 'string') continue;
+    const name = `${write.tableName}/${key}`;
+    if (seen.has(name)) {
+      throw validationError('Transaction request cannot include multiple operations on one item');
+    }
+    seen.add(name);
+  }
+}
+
+function settle({ write, staged }: Candidate): readonly SettledWrite[] {
+  if (write.kind === 'ConditionCheck' || staged.kind === 'refused') return [];
+  const { tableName, keyOrItem } = write;
+  return staged.image
+    ? [{ operation: 'PutItem', input: { TableName: tableName, Item: staged.image } }]
+    : [{ operation: 'DeleteItem', input: { TableName: tableName, Key: keyOrItem } }];
+}
+
+function cancelled(candidates: readonly Candidate[]): Error {
+  const reasons = candidates.map(({ write, existing, staged }) => {
+    if (staged.kind === 'possible') return { Code: 'None' };
+    const shown = staged.code === 'ConditionalCheckFailed' && write.wantsOldItem;
+    return { Code: staged.code, Message: staged.message, ...(shown ? { Item: existing } : {}) };
+  });
+  const codes = reasons.map(({ Code }) => Code).join(', ');
+  return modelledError('TransactionCanceledException', {
+    Message: `Transaction cancelled, please refer cancellation reasons for specific reasons [${codes}]`,
+    CancellationReasons: reasons,
+  });
+}

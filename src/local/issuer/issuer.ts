@@ -1,0 +1,274 @@
+/**
+ * A Cognito user pool's issuer on loopback HTTP: key set, discovery, the client-credentials grant, and
+ * tokens with the claims Cognito documents. For development and tests; it has never met the real service.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+
+import type { Clock } from '../../kit/timing/clock.ts';
+import {
+  closeServer,
+  comesFromBrowser,
+  listenOnLoopback,
+  readBody,
+  sendJson,
+} from '../loopback-http.ts';
+import type { ExtraClaims, IssuerClient, IssuerUser } from './issuer-claims.ts';
+import { accessTokenClaims, idTokenClaims } from './issuer-claims.ts';
+import type { IssuerFault } from './issuer-faults.ts';
+import { answerWithFault } from './issuer-faults.ts';
+import { KeyRing } from './issuer-key-ring.ts';
+import type { IssuerKeys, SigningKey } from './issuer-keys.ts';
+import { grantToken } from './issuer-token-endpoint.ts';
+import { grantUserToken } from './issuer-user-token.ts';
+import { signJwt } from './jwt-signer.ts';
+
+export interface IssuerOptions {
+  readonly clock: Clock;
+  /** Loopback address. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** For example us-east-1_Local0001. */
+  readonly poolId: string;
+  /** `iss` of the tokens. Default `http://<host>:<port>/<poolId>`. */
+  readonly issuer?: string;
+  readonly clients: readonly IssuerClient[];
+  readonly users?: readonly IssuerUser[];
+  /** Keys to start with, unless `keyFile` holds some. Default: new ones. */
+  readonly keys?: IssuerKeys;
+  /** Where the keys are kept (mode 0600), so that tokens outlive a restart. */
+  readonly keyFile?: string;
+}
+
+export interface AccessTokenOptions {
+  readonly clientId: string;
+  /** Username. Absent: a machine token, as of the client-credentials grant. */
+  readonly user?: string;
+  /** Exactly these. Default: all of the client's for a machine, what InitiateAuth gives for a user. */
+  readonly scopes?: readonly string[];
+  readonly expiresInSeconds?: number;
+  readonly claims?: ExtraClaims;
+  /** Of a user, epoch milliseconds: earlier than now for a refreshed token. Default: now. */
+  readonly signedInAt?: number;
+  /** Of a user. Default: none, as in most pools. */
+  readonly amr?: readonly string[];
+}
+
+export interface IdTokenOptions {
+  readonly clientId: string;
+  readonly user: string;
+  readonly expiresInSeconds?: number;
+  readonly claims?: ExtraClaims;
+}
+
+export interface Issuer {
+  /** `iss` of the tokens. */
+  readonly url: string;
+  readonly origin: string;
+  readonly jwksUri: string;
+  readonly tokenEndpoint: string;
+  /** Requests for the key set so far, answered or not. */
+  readonly jwksRequests: number;
+  /** Signs new tokens with new keys; the old ones stay published. */
+  rotateKeys(): Promise<void>;
+  /** Publishes the current keys alone. */
+  withdrawOldKeys(): void;
+  /** From now on; without an argument, no longer. */
+  setFault(fault?: IssuerFault): void;
+  /** Throws for an unknown client or user. */
+  issueAccessToken(options: AccessTokenOptions): string;
+  /** Throws for an unknown client or user. */
+  issueIdToken(options: IdTokenOptions): string;
+  stop(): Promise<void>;
+}
+
+const maxBodyBytes = 16 * 1024;
+/** The only scope of tokens that Cognito issues through InitiateAuth. */
+const signInScopes = ['aws.cognito.signin.user.admin'];
+const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
+
+type Handler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly handle: Handler;
+  readonly fault?: NonNullable<IssuerFault['on']>;
+}
+
+export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
+  const { clock, poolId } = options;
+  const clients = new Map(options.clients.map((client) => [client.clientId, client]));
+  const users = new Map((options.users ?? []).map((user) => [user.username, user]));
+  const keys = await KeyRing.open(options);
+  let fault: IssuerFault | undefined;
+  let jwksRequests = 0;
+
+  const wellKnown = `/${poolId}/.well-known`;
+  const routes = new Map<string, Route>([
+    [`${wellKnown}/jwks.json`, { method: 'GET', fault: 'jwks', handle: answerJwks }],
+    [
+      `${wellKnown}/openid-configuration`,
+      { method: 'GET', fault: 'discovery', handle: answerDiscovery },
+    ],
+    ['/oauth2/token', { method: 'POST', fault: 'token', handle: answerToken }],
+    ['/local/user-token', { method: 'POST', handle: answerUserToken }],
+    ['/local/rotate-keys', { method: 'POST', handle: answerRotation }],
+  ]);
+
+  const server = createServer((req, res) => {
+    void answer(req, res).catch(() => res.destroy());
+  });
+  const origin = await listenOnLoopback(server, options);
+  const url = options.issuer ?? `${origin}/${poolId}`;
+  const jwksUri = `${origin}${wellKnown}/jwks.json`;
+  const tokenEndpoint = `${origin}/oauth2/token`;
+
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (comesFromBrowser(req)) return sendJson(res, 403, { error: 'browsers_are_refused' });
+    const route = routes.get(pathOf(req));
+    if (!route) return sendJson(res, 404, { error: 'not_found' });
+    if (route.fault === 'jwks') jwksRequests += 1;
+    if (fault && hits(fault, route)) return answerWithFault(res, fault);
+    if (req.method === route.method) return route.handle(req, res);
+    sendJson(res, 405, { error: 'method_not_allowed' }, { allow: route.method });
+  }
+
+  function answerJwks(_req: IncomingMessage, res: ServerResponse): void {
+    sendJson(res, 200, { keys: keys.published });
+  }
+
+  function answerDiscovery(_req: IncomingMessage, res: ServerResponse): void {
+    sendJson(res, 200, {
+      id_token_signing_alg_values_supported: ['RS256'],
+      issuer: url,
+      jwks_uri: jwksUri,
+      response_types_supported: ['code', 'token', 'id_token'],
+      scopes_supported: ['openid', 'email', 'phone', 'profile'],
+      subject_types_supported: ['public'],
+      token_endpoint: tokenEndpoint,
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      claims_supported: ['aud', 'iat', 'iss', 'sub'],
+    });
+  }
+
+  async function answerToken(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = await bodyText(req, res);
+    if (body === undefined) return;
+    const headers = { ...noStore, 'x-amz-cognito-request-id': randomUUID() };
+    const { 'content-type': contentType, authorization } = req.headers;
+    const grant = grantToken({ contentType, authorization, body }, clients);
+    if (grant.kind === 'refused') return sendJson(res, 400, { error: grant.error }, headers);
+    const { client, scopes } = grant;
+    const token = {
+      access_token: issueAccessToken({ clientId: client.clientId, scopes }),
+      expires_in: lifetimeSeconds(client),
+      token_type: 'Bearer',
+    };
+    sendJson(res, 200, token, headers);
+  }
+
+  /** Not a Cognito route: lets people try user tokens without a sign-in page. */
+  async function answerUserToken(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = await bodyText(req, res);
+    if (body === undefined) return;
+    const grant = grantUserToken(body, { clients, users });
+    if (grant.kind === 'refused') return sendJson(res, 400, { error: grant.error }, noStore);
+    const { client, user, use } = grant;
+    const who = { clientId: client.clientId, user: user.username };
+    const token = use === 'access' ? issueAccessToken(who) : issueIdToken(who);
+    sendJson(res, 200, { token, token_use: use, expires_in: lifetimeSeconds(client) }, noStore);
+  }
+
+  /** Not a Cognito route: Cognito rotates when it likes. */
+  async function answerRotation(_req: IncomingMessage, res: ServerResponse): Promise<void> {
+    await keys.rotate();
+    sendJson(res, 200, { current: [keys.current.id.kid, keys.current.access.kid] });
+  }
+
+  function issueAccessToken(asked: AccessTokenOptions): string {
+    const client = known(clients, asked.clientId, 'client');
+    const user = asked.user === undefined ? undefined : known(users, asked.user, 'user');
+    const claims = accessTokenClaims({
+      issuer: url,
+      nowMs: clock.now(),
+      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds(client),
+      client,
+      user,
+      scopes: asked.scopes ?? (user ? signInScopes : client.scopes),
+      claims: asked.claims,
+      signedInAt: asked.signedInAt,
+      amr: asked.amr,
+    });
+    return signed(keys.current.access, claims);
+  }
+
+  function issueIdToken(asked: IdTokenOptions): string {
+    const client = known(clients, asked.clientId, 'client');
+    const claims = idTokenClaims({
+      issuer: url,
+      nowMs: clock.now(),
+      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds(client),
+      client,
+      user: known(users, asked.user, 'user'),
+      claims: asked.claims,
+    });
+    return signed(keys.current.id, claims);
+  }
+
+  return {
+    url,
+    origin,
+    jwksUri,
+    tokenEndpoint,
+    get jwksRequests() {
+      return jwksRequests;
+    },
+    rotateKeys: () => keys.rotate(),
+    withdrawOldKeys: () => keys.withdrawOld(),
+    setFault(next) {
+      fault = next;
+    },
+    issueAccessToken,
+    issueIdToken,
+    stop: () => closeServer(server),
+  };
+}
+
+function pathOf(req: IncomingMessage): string {
+  return (req.url ?? '').split('?', 1)[0] ?? '';
+}
+
+function hits(fault: IssuerFault, route: Route): boolean {
+  return route.fault === (fault.on ?? 'jwks');
+}
+
+function lifetimeSeconds(client: IssuerClient): number {
+  return client.accessTokenSeconds ?? 3600;
+}
+
+function signed(key: SigningKey, claims: Readonly<Record<string, unknown>>): string {
+  return signJwt({ key, header: { kid: key.kid, alg: 'RS256' }, claims });
+}
+
+function known<T>(entries: ReadonlyMap<string, T>, name: string, what: string): T {
+  const entry = entries.get(name);
+  if (!entry) throw new Error(`the local issuer has no ${what} ${name}`);
+  return entry;
+}
+
+/** The body, or undefined where there is none to go on with; then the request has had its answer. */
+async function bodyText(req: IncomingMessage, res: ServerResponse): Promise<string | undefined> {
+  const body = await readBody(req, maxBodyBytes);
+  switch (body.kind) {
+    case 'complete':
+      return body.bytes.toString('utf8');
+    case 'too_large':
+      sendJson(res, 413, { error: 'invalid_request' }, { ...noStore, connection: 'close' });
+      return undefined;
+    case 'disconnected':
+      return undefined;
+  }
+}

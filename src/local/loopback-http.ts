@@ -1,0 +1,94 @@
+/** What the servers of the local stack share: loopback only, bounded bodies, a prompt end. */
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BlockList, isIP } from 'node:net';
+
+export interface ListenOptions {
+  readonly host?: string | undefined;
+  /** 0, the default, takes any free port. */
+  readonly port?: number | undefined;
+}
+
+/**
+ * Listens and returns the origin (`http://127.0.0.1:49152`). Any address but loopback is an error: these
+ * servers hand out tokens and take any credentials, so nothing outside this machine may reach them.
+ */
+export async function listenOnLoopback(
+  server: Server,
+  { host = '127.0.0.1', port = 0 }: ListenOptions,
+): Promise<string> {
+  if (!isLoopback(host)) throw new Error(`local servers listen on loopback only, not on ${host}`);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, family, port: taken } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+}
+
+/** Stops listening and cuts every connection, also those that a fault left hanging. */
+export async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}
+
+export type Body =
+  | { readonly kind: 'complete'; readonly bytes: Buffer }
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'disconnected' };
+
+/** Reads a whole request body; never throws, never holds more than `maxBytes` and one chunk. */
+export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Body> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    // The socket has to outlive an early return: a 413 still goes out on it.
+    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+      size += (chunk as Buffer).length;
+      if (size > maxBytes) return { kind: 'too_large' };
+      chunks.push(chunk as Buffer);
+    }
+  } catch {
+    return { kind: 'disconnected' };
+  }
+  return { kind: 'complete', bytes: Buffer.concat(chunks, size) };
+}
+
+/**
+ * True for requests that a web page made. None of these servers has a web client, so such a request can
+ * only be some page trying to reach into the developer's machine (cross-site forms, DNS rebinding).
+ */
+export function comesFromBrowser(req: IncomingMessage): boolean {
+  return req.headers.origin !== undefined;
+}
+
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const text = Buffer.from(JSON.stringify(body));
+  res.writeHead(status, {
+    'content-type': 'application/json;charset=UTF-8',
+    'content-length': text.length,
+    ...headers,
+  });
+  res.end(text);
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  if (version === 0) return host === 'localhost';
+  return loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
+}

@@ -1,0 +1,174 @@
+/** What the local stack holds when it is new: app clients, IAM roles and role mappings to play with. */
+
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { RoleMappingInput } from '../core/role-mapping.ts';
+import type { IssuerClient } from './issuer/issuer-claims.ts';
+import { readStateText, writeStateText } from './state-file.ts';
+import type { IamRole } from './sts/sts-server.ts';
+
+export const localPool = 'us-east-1_Local0001';
+export const localAccount = '123456789012';
+
+export interface SeededClient extends IssuerClient {
+  /** Roles that a mapping allows this client; the first is the one to try. */
+  readonly roles: readonly string[];
+  /** What this client is there to show. */
+  readonly about: string;
+}
+
+const roleArn = (name: string) => `arn:aws:iam::${localAccount}:role/broker/${name}`;
+
+interface ClientSeed {
+  readonly name: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  readonly aud: 'none' | 'client_id';
+  readonly roles: readonly string[];
+  readonly about: string;
+}
+
+const clientSeeds: readonly ClientSeed[] = [
+  {
+    name: 'orders',
+    clientId: '1orders0example0client0id0',
+    scopes: ['orders/write'],
+    aud: 'client_id',
+    roles: [roleArn('orders-writer')],
+    about: 'allowed one role',
+  },
+  {
+    name: 'reports',
+    clientId: '2reports0example0client0id',
+    scopes: ['reports/read', 'reports/publish'],
+    aud: 'client_id',
+    roles: [roleArn('reports-reader'), roleArn('reports-publisher')],
+    about: 'allowed two roles, so it must name one',
+  },
+  {
+    name: 'stranger',
+    clientId: '3stranger0example0client0i',
+    scopes: ['orders/write'],
+    aud: 'client_id',
+    roles: [],
+    about: 'no role mapping',
+  },
+  {
+    name: 'legacy',
+    clientId: '4legacy0example0client0id0',
+    scopes: ['orders/read'],
+    aud: 'none',
+    roles: [roleArn('legacy-reader')],
+    about: 'its tokens carry no aud, as Cognito issues them by itself',
+  },
+  {
+    name: 'admin',
+    clientId: '5admin0example0client0id00',
+    scopes: ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'],
+    aud: 'client_id',
+    roles: [],
+    about: 'may use the admin listener',
+  },
+];
+
+/** The clients, with secrets that are made once and kept in `directory`. */
+export function seedClients(directory: string): readonly SeededClient[] {
+  const file = join(directory, 'client-secrets.json');
+  const known = JSON.parse(readStateText(file) ?? '{}') as Record<string, string>;
+  const clients = clientSeeds.map((seed) => ({
+    ...seed,
+    clientSecret: known[seed.clientId] ?? randomBytes(24).toString('base64url'),
+  }));
+  const secrets = Object.fromEntries(
+    clients.map((client) => [client.clientId, client.clientSecret]),
+  );
+  writeStateText(file, `${JSON.stringify(secrets, null, 2)}\n`);
+  return clients;
+}
+
+/** IAM roles whose trust policies pin the audience and the subject, as they should in a real account. */
+export function seedRoles(issuer: string): readonly IamRole[] {
+  const provider = issuer.replace(/^https?:\/\//, '');
+  return clientSeeds.flatMap(({ clientId, roles }) =>
+    roles.map((arn) => ({
+      arn,
+      maxSessionDurationSeconds: 3600,
+      trustPolicy: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { Federated: `arn:aws:iam::${localAccount}:oidc-provider/${provider}` },
+            Action: 'sts:AssumeRoleWithWebIdentity',
+            Condition: {
+              StringEquals: { [`${provider}:aud`]: clientId, [`${provider}:sub`]: clientId },
+            },
+          },
+        ],
+      },
+    })),
+  );
+}
+
+export function seedMappings(): readonly RoleMappingInput[] {
+  const client = (name: string) => {
+    const seed = clientSeeds.find((candidate) => candidate.name === name) as ClientSeed;
+    return { pool: localPool, client: seed.clientId };
+  };
+  return [
+    {
+      id: 'orders-writer',
+      description: 'The orders service writes its own table.',
+      principal: client('orders'),
+      effect: 'allow',
+      role: roleArn('orders-writer'),
+      conditions: { caller: 'machine', scopes: ['orders/write'] },
+      session: {
+        policy: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Effect: 'Allow',
+              Action: ['dynamodb:PutItem', 'dynamodb:UpdateItem'],
+              Resource: `arn:aws:dynamodb:us-east-1:${localAccount}:table/orders`,
+              Condition: {
+                'ForAllValues:StringEquals': {
+                  // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference of a session policy
+                  'dynamodb:LeadingKeys': '${claim:client_id}',
+                },
+              },
+            },
+          ],
+        },
+      },
+      owner: 'orders-team',
+    },
+    {
+      id: 'reports-reader',
+      description: 'Reports are read from the warehouse.',
+      principal: client('reports'),
+      effect: 'allow',
+      role: roleArn('reports-reader'),
+      conditions: { caller: 'machine', scopes: ['reports/read'] },
+      owner: 'reports-team',
+    },
+    {
+      id: 'reports-publisher',
+      description: 'Finished reports are published.',
+      principal: client('reports'),
+      effect: 'allow',
+      role: roleArn('reports-publisher'),
+      conditions: { caller: 'machine', scopes: ['reports/publish'] },
+      owner: 'reports-team',
+    },
+    {
+      id: 'legacy-reader',
+      description: 'Allowed, but its tokens cannot be exchanged until they carry aud.',
+      principal: client('legacy'),
+      effect: 'allow',
+      role: roleArn('legacy-reader'),
+      conditions: { caller: 'machine' },
+      owner: 'orders-team',
+    },
+  ];
+}

@@ -1,0 +1,166 @@
+import type { JsonWebKey } from 'node:crypto';
+import type { Clock } from '../../kit/timing/clock.ts';
+import { StsError } from './sts-error.ts';
+
+/** An IAM OpenID Connect provider: says which issuer an account trusts, and for which client ids. */
+export interface OpenIdConnectProvider {
+  readonly accountId: string;
+  /** Exactly the `iss` of its tokens: `https://…`, or `http://` on loopback. */
+  readonly issuer: string;
+  readonly jwksUri: string;
+  /** IAM allows 100 per provider. */
+  readonly clientIds: readonly string[];
+}
+
+const cacheMs = 60_000;
+/** STS gives an identity provider 5 seconds. */
+const fetchTimeoutMs = 5_000;
+const maxJwksBytes = 256 * 1024;
+/** STS accepts up to 100 RSA and 100 EC keys. */
+const maxKeysOfAType = 100;
+const maxClientIds = 100;
+
+/**
+ * The providers of all accounts and their verification keys. Keys are fetched once a minute, and once more for a
+ * key id that is not among them; concurrent calls share one fetch.
+ */
+export class OidcProviders {
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+  readonly #entries = new Map<string, Entry>();
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.#clock = clock;
+  }
+
+  /** Adds a provider, or replaces the one for the same issuer in the same account. */
+  put(provider: OpenIdConnectProvider): void {
+    checkProvider(provider);
+    const id = entryId(provider.accountId, provider.issuer);
+    this.#entries.set(id, { provider, keys: undefined });
+  }
+
+  /** Throws `InvalidIdentityToken` if the account does not have this issuer, character for character. */
+  find(accountId: string, issuer: string): OpenIdConnectProvider {
+    const entry = this.#entries.get(entryId(accountId, issuer));
+    if (entry) return entry.provider;
+    const message = `No OpenIDConnect provider found in your account for ${issuer}`;
+    throw new StsError('InvalidIdentityToken', message);
+  }
+
+  /** The key with this id. Throws `InvalidIdentityToken` when it cannot be had, for whatever reason. */
+  async verificationKey(
+    provider: OpenIdConnectProvider,
+    keyId: string | undefined,
+  ): Promise<JsonWebKey> {
+    const entry = this.#entries.get(entryId(provider.accountId, provider.issuer));
+    if (!entry || keyId === undefined) throw keyNotRetrieved();
+    const known = this.#cached(entry);
+    const key = known && keyWithId(await known, keyId);
+    if (key) return key;
+    const fetched = keyWithId(await this.#fetch(entry, known), keyId);
+    if (!fetched) throw keyNotRetrieved();
+    return fetched;
+  }
+
+  /** Ends fetches that are under way. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  #cached(entry: Entry): Promise<readonly JsonWebKey[]> | undefined {
+    const { keys } = entry;
+    if (!keys || this.#clock.monotonic() - keys.fetchedAt >= cacheMs) return undefined;
+    return keys.promise;
+  }
+
+  /** Fetches, unless another call has replaced `seen`, the keys that did not do, in the meantime. */
+  #fetch(entry: Entry, seen: Keys['promise'] | undefined): Keys['promise'] {
+    const current = this.#cached(entry);
+    if (current && current !== seen) return current;
+    const deadline = AbortSignal.timeout(fetchTimeoutMs);
+    const promise = fetchKeys(
+      entry.provider.jwksUri,
+      AbortSignal.any([deadline, this.#stopping.signal]),
+    ).catch(() => {
+      if (entry.keys?.promise === promise) entry.keys = undefined;
+      throw keyNotRetrieved();
+    });
+    entry.keys = { promise, fetchedAt: this.#clock.monotonic() };
+    return promise;
+  }
+}
+
+/** `https://host/path` → `host/path`: how IAM names a provider in ARNs and condition keys. */
+export function providerName(issuer: string): string {
+  return issuer.replace(/^https?:\/\//, '');
+}
+
+interface Keys {
+  readonly promise: Promise<readonly JsonWebKey[]>;
+  /** Monotonic milliseconds. */
+  readonly fetchedAt: number;
+}
+
+interface Entry {
+  readonly provider: OpenIdConnectProvider;
+  keys: Keys | undefined;
+}
+
+function entryId(accountId: string, issuer: string): string {
+  return `${accountId} ${issuer}`;
+}
+
+function checkProvider({ accountId, issuer, jwksUri, clientIds }: OpenIdConnectProvider): void {
+  if (!/^\d{12}$/.test(accountId)) throw new Error('"accountId" must be 12 digits');
+  for (const [name, text] of Object.entries({ issuer, jwksUri })) {
+    const url = new URL(text);
+    const plain =
+      url.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+    if (url.protocol !== 'https:' && !plain) {
+      throw new Error(`"${name}" must be an https URL, or http on loopback`);
+    }
+  }
+  if (clientIds.length > maxClientIds) {
+    throw new Error(`"clientIds" must have at most ${maxClientIds} entries, as in IAM`);
+  }
+}
+
+function keyWithId(keys: readonly JsonWebKey[], keyId: string): JsonWebKey | undefined {
+  return keys.find((key) => key['kid'] === keyId);
+}
+
+async function fetchKeys(jwksUri: string, signal: AbortSignal): Promise<readonly JsonWebKey[]> {
+  const response = await fetch(jwksUri, { redirect: 'error', signal });
+  if (response.status !== 200 || !response.body) throw new Error('no JWKS');
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > maxJwksBytes) throw new Error('the JWKS is too large');
+    chunks.push(chunk);
+  }
+  return parseKeys(Buffer.concat(chunks).toString());
+}
+
+function parseKeys(text: string): readonly JsonWebKey[] {
+  const { keys } = JSON.parse(text) as { readonly keys?: unknown };
+  if (!Array.isArray(keys) || !keys.every(isObject)) throw new Error('not a JWKS');
+  for (const kty of ['RSA', 'EC']) {
+    const count = keys.filter((key: JsonWebKey) => key.kty === kty).length;
+    if (count > maxKeysOfAType) throw new Error('the JWKS has too many keys');
+  }
+  return keys;
+}
+
+function isObject(value: unknown): value is JsonWebKey {
+  return typeof value === 'object' && value !== null;
+}
+
+function keyNotRetrieved(): StsError {
+  return new StsError(
+    'InvalidIdentityToken',
+    // Two spaces after "provider,", as AWS writes it.
+    "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+  );
+}
