@@ -8,7 +8,7 @@ import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { PlannedChange, PlanScope } from '../mapping-files/mapping-plan.ts';
-import { parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
+import { misrepresented, parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
 import {
   type ApplyChange,
   type ApplyEditorOptions,
@@ -17,7 +17,7 @@ import {
 } from './apply-editor.ts';
 import { makePlan } from './mapping-planning.ts';
 import { changeCounts, faultReport, planReport, tableTitle } from './mapping-report.ts';
-import { tableNameOf, withMappingTable } from './mapping-table.ts';
+import { contentsOf, loadMappings, tableNameOf, withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -112,8 +112,8 @@ async function obtainPlan(
   options: MappingsApplyOptions,
   table: RoleMappingTable,
 ): Promise<SavedPlan | string> {
-  const { from, config, scope, output } = options;
-  if (from.kind === 'plan') return readPlan(from.file, config, scope);
+  const { from, output } = options;
+  if (from.kind === 'plan') return await readSoundPlan(from.file, options, table);
   const result = await makePlan({ ...options, directory: from.directory, table });
   if (result.kind === 'refused') {
     output.err(faultReport(result.faults));
@@ -121,6 +121,21 @@ async function obtainPlan(
   }
   output.err(faultReport(result.warnings, 'warning'));
   return result.plan;
+}
+
+/** A plan that was altered on its way could show one thing and do another (T108). */
+async function readSoundPlan(
+  file: string,
+  { config, scope, terminal }: MappingsApplyOptions,
+  table: RoleMappingTable,
+): Promise<SavedPlan | string> {
+  const plan = readPlan(file, config, scope);
+  if (typeof plan === 'string') return plan;
+  const contents = contentsOf(await loadMappings(table, terminal));
+  // Of a table that has moved more is said later.
+  const wrong = contents.revision === plan.revision ? misrepresented(plan, contents) : [];
+  if (wrong.length === 0) return plan;
+  return `What the plan starts from is not what the table has: ${wrong.slice(0, 5).join(', ')}. It was altered, or the table was written around the broker: nothing was written. Plan again.`;
 }
 
 const maxPlanBytes = 512 * 1024 * 1024;

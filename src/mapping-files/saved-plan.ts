@@ -1,8 +1,10 @@
 /** A plan as a file: what was reviewed is what gets applied. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { documentChanges } from '../core/document-changes.ts';
 import { roleMappingSchema } from '../core/role-mapping.ts';
-import type { MappingPlan } from './mapping-plan.ts';
+import type { MappingPlan, TableContents } from './mapping-plan.ts';
 
 export interface TableName {
   readonly name: string;
@@ -35,7 +37,9 @@ const change = z
     after: roleMappingSchema.nullable(),
     differences: z.array(documentChange),
   })
-  .refine(isConsistent, { error: 'contradicts itself' });
+  .refine((change) => isConsistent(change) && saysWhatItDoes(change), {
+    error: 'contradicts itself',
+  });
 
 const savedPlan = z.strictObject({
   format: z.literal(format),
@@ -67,6 +71,27 @@ export function parsePlan(text: string): SavedPlan | undefined {
   if (!parsed.success) return undefined;
   const { format: _format, ...plan } = parsed.data;
   return plan as SavedPlan;
+}
+
+/** Ids of the changes that start from something else than the table has: what they show is not what would happen. */
+export function misrepresented({ changes }: MappingPlan, { rows }: TableContents): string[] {
+  const documents = new Map(rows.map(({ id, document }) => [id, document]));
+  return changes
+    .filter(({ id, before }) => documentChanges(before ?? {}, documents.get(id) ?? {}).length > 0)
+    .map(({ id }) => id);
+}
+
+/** Whoever confirms a plan reads the differences, and what is written is the whole document (T108). */
+function saysWhatItDoes({
+  before,
+  after,
+  differences,
+}: Pick<MappingPlan['changes'][number], 'before' | 'after' | 'differences'>): boolean {
+  return isDeepStrictEqual(asJson(differences), asJson(documentChanges(before ?? {}, after ?? {})));
+}
+
+function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
 }
 
 interface ChangeFacts {

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { documentChanges } from '../../src/core/document-changes.ts';
 import { freezeId } from '../../src/core/freeze.ts';
 import {
   type MappingStack,
@@ -84,7 +85,10 @@ describe('mappings apply', () => {
     const plan = JSON.parse(readFileSync(file, 'utf8'));
     const changes = plan.changes.filter(({ action }: { action: string }) => action === 'delete');
     expect(changes.map((change: { id: string }) => change.id)).toEqual(['gone']);
-    writeFileSync(file, JSON.stringify({ ...plan, changes: [{ ...changes[0], id }] }));
+    const before = (await table.documents())[id];
+    const differences = documentChanges(before, {});
+    const forged = { ...changes[0], id, before, differences };
+    writeFileSync(file, JSON.stringify({ ...plan, changes: [forged] }));
     const byHand = await table.apply(undefined, { plan: file, prune: true });
     expect([byHand.code, byHand.err]).toEqual([1, expect.stringContaining('is a freeze')]);
 
@@ -241,6 +245,39 @@ describe('a saved plan', () => {
     const { code, err } = await table.apply(undefined, { plan: folders.path('absent.json') });
     expect([code, err]).toEqual([1, expect.stringContaining('ENOENT')]);
     expect(await table.table.head()).toBe(1);
+  });
+
+  it('T108: shows what it changes and nothing else: one that was altered to look harmless is refused', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a', { effect: 'deny', description: 'before' }));
+    const plan = folders.path('to-alter.json');
+    await table.plan(folders.folder({ 'a.yaml': mappingText('a', 'description: after') }), {
+      out: plan,
+    });
+    const honest = JSON.parse(readFileSync(plan, 'utf8'));
+    const [change] = honest.changes;
+    const onlyDescription = change.differences.filter(
+      ({ pointer }: { pointer: string }) => pointer === '/description',
+    );
+    expect(change.differences.length).toBeGreaterThan(onlyDescription.length);
+    const saidToBe = { ...change.before, effect: 'allow', principal: change.after.principal };
+    for (const [altered, says] of [
+      [{ differences: onlyDescription }, 'is not a plan'],
+      [{ differences: [] }, 'is not a plan'],
+      [{ before: change.after, differences: [] }, 'is not what the table has'],
+      [
+        { before: saidToBe, differences: documentChanges(saidToBe, change.after) },
+        'is not what the table has',
+      ],
+    ] as const) {
+      const file = folders.path('looks-harmless.json');
+      writeFileSync(file, JSON.stringify({ ...honest, changes: [{ ...change, ...altered }] }));
+      const { code, err } = await table.apply(undefined, { plan: file });
+      expect([code, err]).toEqual([1, expect.stringContaining(says)]);
+    }
+    expect((await table.documents())['a']).toMatchObject({ effect: 'deny' });
+    expect((await table.apply(undefined, { plan })).code).toBe(0);
+    expect((await table.documents())['a']).toMatchObject({ effect: 'allow' });
   });
 
   it('cannot write a mapping that cannot work', async () => {
