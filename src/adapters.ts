@@ -3,6 +3,7 @@
 import { createWriteStream } from 'node:fs';
 import { ChainedAuditLog } from './audit/audit-log.ts';
 import type { AuditSink } from './audit/audit-sink.ts';
+import { EmergencyRecords } from './audit/emergency-records.ts';
 import { FileSink } from './audit/file-sink.ts';
 import { RepeatedDenials } from './audit/repeated-denials.ts';
 import { StdoutSink } from './audit/stdout-sink.ts';
@@ -17,14 +18,16 @@ import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
 import { trustedPools } from './config/trusted-pools.ts';
 import { mayBeKept } from './core/decide.ts';
+import { noDenies, policyWithDenies, refusingDenied } from './core/emergency-denies.ts';
 import type { PolicySnapshot } from './core/policy-snapshot.ts';
-import type { IssuerKeyView, PolicySource } from './core/ports.ts';
+import type { AuditLog, IssuerKeyView, PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
 import type { Clock } from './kit/timing/clock.ts';
 import { callerLimit } from './limits/caller-limit.ts';
 import { FailedTokenLimit } from './limits/failed-token-limit.ts';
+import { EmergencyFile } from './mapping-files/emergency-file.ts';
 import type { Observers } from './observers.ts';
 import { AccountLimit } from './sts/account-limit.ts';
 import { CredentialCache } from './sts/credential-cache.ts';
@@ -66,8 +69,17 @@ export function createAdapters(options: AdapterOptions) {
     maxRenewals: config.cache.maxBackgroundRefreshes,
     observer: observe.cache,
   });
-  const policy = policySync(options, table, () => purgeRevoked(cache, policy));
+  const purge = () => purgeRevoked(cache, inForce);
+  const policy = policySync(options, table, purge);
   const audit = auditLog(options);
+  const emergency = emergencyFile(options, audit, purge);
+  const denies = () => emergency?.file.denies() ?? noDenies;
+  const inForce = policyWithDenies(policy, denies);
+  const failedTokens = {
+    api: failedTokenLimit(options, tokens),
+    // Counts for itself: who floods the api listener must not keep administrators from freezing something.
+    admin: failedTokenLimit(options, tokens),
+  };
   return {
     audit,
     /** The same log, for what requests leave: refusals that are alike are counted. */
@@ -81,9 +93,9 @@ export function createAdapters(options: AdapterOptions) {
     issuers,
     keys,
     tokens,
-    validator: failedTokenLimit(options, tokens),
-    /** Counts for itself: who floods the api listener must not keep administrators from freezing something. */
-    adminValidator: failedTokenLimit(options, tokens),
+    failedTokens,
+    validator: refusingDenied(failedTokens.api, denies),
+    adminValidator: refusingDenied(failedTokens.admin, denies),
     limit: callerLimit({
       rate: config.limits.perCaller,
       clock,
@@ -91,7 +103,11 @@ export function createAdapters(options: AdapterOptions) {
     }),
     table,
     dynamodb: client,
+    /** Follows the table. */
     policy,
+    /** The same, with what the emergency file denies: what is decided by. */
+    inForce,
+    emergency,
     sts,
     cache,
   };
@@ -163,6 +179,29 @@ export function issuersByPool(
     for (const pool of pools) byPool.set(pool, issuer);
   }
   return byPool;
+}
+
+/** Undefined where the configuration has none. Its denies are in force before they are on record. */
+function emergencyFile(
+  { config, clock, observe }: AdapterOptions,
+  audit: AuditLog,
+  onChange: () => void,
+) {
+  const { emergencyFile: path } = config.policy;
+  if (path === undefined) return undefined;
+  const records = new EmergencyRecords({ audit, clock });
+  const file = new EmergencyFile({
+    path,
+    clock,
+    onUnknown: observe.emergency.onUnknown,
+    onChange(change) {
+      onChange();
+      observe.emergency.onChange(change);
+      const { state: outcome, denies, sha256: fileSha256, detail } = change;
+      records.add({ outcome, ...denies, tokens: [...denies.tokens], fileSha256, detail });
+    },
+  });
+  return { file, records };
 }
 
 /** Nobody is served from the cache without a decision; what is revoked need not lie in memory either (T31). */

@@ -107,7 +107,7 @@ export function createBroker(options: BrokerOptions): Broker {
     clientIp: clientIp(config.http.trustedProxies),
     onRefused: observe.refusedBy,
   });
-  const { audit, requestAudit, keys, policy, sts, table, dynamodb } = adapters;
+  const { audit, requestAudit, keys, policy, emergency, sts, table, dynamodb } = adapters;
   const listeners: Listener[] = [];
 
   const ending = new AbortController();
@@ -154,6 +154,9 @@ export function createBroker(options: BrokerOptions): Broker {
       audit.start(),
       directory,
     );
+    if (emergency !== undefined) {
+      await step('policy.emergencyFile', emergency.file.start(), config.policy.emergencyFile);
+    }
     await Promise.all([step('keys', keys.start()), step('policy', policy.start())]);
     // All of them: one that opened after another has failed would never be closed.
     const [api, ops, admin] = await allOrFirstFailure([
@@ -185,6 +188,8 @@ export function createBroker(options: BrokerOptions): Broker {
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
     shedder.stop();
     refusals.stop();
+    emergency?.file.stop();
+    emergency?.records.stop();
     await Promise.all([policy.stop(), keys.stop()]);
     sts.stop();
     table.giveUp();
@@ -236,8 +241,9 @@ interface Apps {
 
 function createApps(options: AppsOptions): Apps {
   const { config, clock, refusals, metrics, adapters, lifecycle } = options;
-  const { validator, adminValidator, limit, policy, cache, requestAudit, table, issuers } =
+  const { validator, adminValidator, failedTokens, limit, cache, requestAudit, table, issuers } =
     adapters;
+  const policy = adapters.inForce;
   const watching = { metrics, refusals, clientIp: clientIp(config.http.trustedProxies) };
   const countedBy = (failed: FailedTokenLimit) => (error: BrokerError, context: RequestContext) =>
     failed.noteRefusal(error, context.sourceIp);
@@ -265,7 +271,7 @@ function createApps(options: AppsOptions): Apps {
       route: instrument({
         ...watching,
         inFlight: metrics.inFlight.api,
-        onRefused: countedBy(validator),
+        onRefused: countedBy(failedTokens.api),
       }),
       admit: admission({ allowedHosts }),
       maxBodyBytes: config.http.maxBodyBytes,
@@ -287,7 +293,7 @@ function createApps(options: AppsOptions): Apps {
         audit: requestAudit,
         rules: writingRules(config),
         issuers: issuersByPool(issuers),
-        route: instrument({ ...watching, onRefused: countedBy(adminValidator) }),
+        route: instrument({ ...watching, onRefused: countedBy(failedTokens.admin) }),
         admit: anyHost,
         clock,
       }),
@@ -320,9 +326,11 @@ function isInForce(policy: PolicySource): boolean {
   }
 }
 
-function readings({ policy, cache, keys, issuers, audit }: Adapters): Readings {
+function readings({ policy, emergency, cache, keys, issuers, audit }: Adapters): Readings {
   return {
     policy: () => ({ revision: policy.revision, ageSeconds: policy.ageSeconds() }),
+    emergency: () =>
+      emergency && { denies: emergency.file.count(), ageSeconds: emergency.file.ageSeconds() },
     cache: () => ({ entries: cache.size, bytes: cache.bytes }),
     auditDisk: () => audit.room(),
     *keyAges() {

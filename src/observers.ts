@@ -7,6 +7,7 @@ import type { Config } from './config/schema.ts';
 import type { PolicySyncObserver } from './dynamodb/policy-sync-observer.ts';
 import type { TlsObserver } from './http/tls-observer.ts';
 import type { Clock } from './kit/timing/clock.ts';
+import type { EmergencyChange } from './mapping-files/emergency-file.ts';
 import type { CacheEvent } from './sts/credential-cache.ts';
 import type { StsCall } from './sts/web-identity-adapter.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -24,6 +25,10 @@ export interface Observers {
   readonly denials: RepeatedDenialsObserver;
   readonly keys: JwksObserver;
   readonly policy: PolicySyncObserver;
+  readonly emergency: {
+    readonly onChange: (change: EmergencyChange) => void;
+    readonly onUnknown: (detail: string) => void;
+  };
   readonly sts: (call: StsCall) => void;
   readonly cache: (event: CacheEvent) => void;
   readonly refusedBy: (limit: Limit) => void;
@@ -42,6 +47,7 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
     },
     keys: keysObserver(metrics, logger, poolNames(identity)),
     policy: policyObserver(metrics, logger),
+    emergency: emergencyObserver(logger, clock),
     sts({ region, outcome, durationMs }) {
       metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);
       if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
@@ -141,6 +147,23 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
     onAlarmOver(kind) {
       metrics.policyAlarmActive.set({ kind }, 0);
       logger.info({ kind }, 'policy alarm is over');
+    },
+  };
+}
+
+function emergencyObserver(logger: Logger, clock: Clock): Observers['emergency'] {
+  const mayLog = atMostEvery(logIntervalMs, clock);
+  return {
+    onChange({ state, denies: { denies, tokens }, detail }) {
+      const event = { state, denies: denies.length, tokens: tokens.size };
+      if (state === 'absent')
+        logger.warn(event, 'the emergency file is gone: its denies are lifted');
+      else if (state === 'in_force') logger.error(event, 'the emergency file denies');
+      else logger.error({ ...event, detail }, 'the emergency file cannot be used: all is denied');
+    },
+    onUnknown(detail) {
+      if (mayLog(detail))
+        logger.error({ detail }, 'the emergency file was not read: nothing changes');
     },
   };
 }

@@ -49,7 +49,7 @@ function isProven(token: AuditedToken | undefined): token is AuditedToken {
 }
 
 function isRefusal(record: AuditRecord): record is RefusalRecord {
-  const proven = isProven(record.token);
+  const proven = record.type !== 'emergency_file' && isProven(record.token);
   switch (record.type) {
     case 'exchange':
       return record.outcome === 'denied' || (record.outcome === 'failed' && !proven);
@@ -61,6 +61,7 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
     case 'access':
       return true;
     case 'explain':
+    case 'emergency_file':
       return false;
   }
 }

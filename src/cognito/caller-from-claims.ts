@@ -18,7 +18,7 @@ export interface CallerOptions {
  */
 export function callerFromClaims(checked: CheckedClaims, options: CallerOptions): Caller {
   const { all, subject, clientId, tokenUse } = checked;
-  const { scope, azp, aud, jti } = all;
+  const { scope, azp, aud, jti, origin_jti: origin } = all;
   return {
     issuer: options.issuer,
     pool: checked.pool,
@@ -33,6 +33,7 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     sessionClaims: sessionClaims(all),
     boundRoles: boundRoles(all['https://aws.amazon.com/roles']),
     tokenId: typeof jti === 'string' ? jti : undefined,
+    originTokenId: typeof origin === 'string' ? origin : undefined,
     tokenSha256: options.tokenSha256,
     issuedAt: checked.issuedAt,
     signedInAt: checked.signedInAt,

@@ -336,6 +336,11 @@ export const configSchema = z.strictObject({
       .max(86_400)
       .default(14_400)
       .describe('How long the last good policy serves while the table cannot be reached.'),
+    emergencyFile: path
+      .optional()
+      .describe(
+        'File on this instance whose denies count whatever else is down; its folder must be there.',
+      ),
     snapshotFile: path
       .optional()
       .describe('Where the last good policy is kept for the next start.'),

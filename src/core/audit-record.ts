@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
+import type { EmergencyDeny } from './emergency-denies.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import type { CompiledMapping } from './policy-snapshot.ts';
 import { remember } from './remember.ts';
@@ -172,7 +173,30 @@ export interface AccessRecord extends RecordedRequest {
   readonly asked?: string | undefined;
 }
 
-export type AuditRecord = ExchangeRecord | MappingChangeRecord | ExplainRecord | AccessRecord;
+/** The denies of the emergency file of this instance changed. They were in force before this was written. */
+export interface EmergencyFileRecord {
+  readonly type: 'emergency_file';
+  /** RFC 3339 with milliseconds. */
+  readonly time: string;
+  /** `unusable`: the file is there and cannot be used, so everything is denied. */
+  readonly outcome: 'in_force' | 'absent' | 'unusable';
+  /** The first fifty. */
+  readonly denies: readonly EmergencyDeny[];
+  /** The first fifty: each a `jti` or an `origin_jti`. */
+  readonly tokens: readonly string[];
+  /** How many there are of both. */
+  readonly count: number;
+  /** Lower-case hex SHA-256 of the file, where it could be read. */
+  readonly fileSha256?: string | undefined;
+  readonly detail?: string | undefined;
+}
+
+export type AuditRecord =
+  | ExchangeRecord
+  | MappingChangeRecord
+  | ExplainRecord
+  | AccessRecord
+  | EmergencyFileRecord;
 
 /** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
 export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) =>

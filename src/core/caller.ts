@@ -42,6 +42,8 @@ export interface Caller {
   readonly boundRoles?: readonly string[] | undefined;
   /** `jti`, where the token has one. */
   readonly tokenId: string | undefined;
+  /** `origin_jti`, where the token has one: the same for all tokens of one sign-in. */
+  readonly originTokenId: string | undefined;
   /** Lower-case hex SHA-256 of the token's bytes: names the token where the token itself must not appear. */
   readonly tokenSha256: string;
   /** Epoch milliseconds. */

@@ -77,6 +77,7 @@ export function describedCaller(
     ]),
     sessionClaims: '',
     tokenId: undefined,
+    originTokenId: undefined,
     tokenSha256: '',
     issuedAt: now,
     signedInAt: undefined,

@@ -44,6 +44,7 @@ export const errorCodes = {
   token_expired: { status: 401, title: 'The token has expired' },
   token_not_yet_valid: { status: 401, title: 'The token is not valid yet' },
   token_use_refused: { status: 401, title: 'This kind of token is not accepted here' },
+  token_revoked: { status: 401, title: 'The token is denied here' },
   token_client_refused: { status: 401, title: 'The app client of the token is not trusted here' },
   sign_in_insufficient: {
     status: 401,

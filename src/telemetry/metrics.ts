@@ -41,6 +41,10 @@ export interface Readings {
     readonly revision: number | undefined;
     readonly ageSeconds: number | undefined;
   };
+  /** Undefined where there is no emergency file in the configuration. */
+  readonly emergency: () =>
+    | { readonly denies: number; readonly ageSeconds: number | undefined }
+    | undefined;
   readonly cache: () => { readonly entries: number; readonly bytes: number };
   /** Undefined where records are on no disk. */
   readonly auditDisk: () =>
@@ -214,7 +218,7 @@ export function createMetrics(build: BuildInfo) {
 /** Registers the gauges that ask their owners; called once everything exists. */
 export function registerReadings(
   registry: Registry,
-  { policy, cache, auditDisk, keyAges }: Readings,
+  { policy, emergency, cache, auditDisk, keyAges }: Readings,
 ): void {
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
@@ -232,6 +236,16 @@ export function registerReadings(
     'tokenbroker_policy_age_seconds',
     'Time since the table last answered.',
     () => policy().ageSeconds,
+  );
+  gauge(
+    'tokenbroker_emergency_denies',
+    'Denies of the emergency file that are in force.',
+    () => emergency()?.denies,
+  );
+  gauge(
+    'tokenbroker_emergency_file_age_seconds',
+    'Time since the emergency file was last absent, or such that it can be used.',
+    () => emergency()?.ageSeconds,
   );
   gauge('tokenbroker_credential_cache_entries', 'Sessions in the cache.', () => cache().entries);
   gauge('tokenbroker_credential_cache_bytes', 'Estimated size of the cache.', () => cache().bytes);

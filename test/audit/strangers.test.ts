@@ -68,7 +68,7 @@ function collecting() {
   return { clock, kept, denials: new RepeatedDenials({ log, clock }) };
 }
 
-const countsOf = (records: readonly AuditRecord[]) =>
+const countsOf = (records: readonly (ExchangeRecord | MappingChangeRecord)[]) =>
   records.reduce((sum, { repeats }) => sum + (repeats?.count ?? 1), 0);
 
 const text = fc.string({ maxLength: 2_000 });

@@ -38,6 +38,7 @@ function caller(changes: Partial<Caller> = {}): Caller {
     audience: undefined,
     sessionClaims: '',
     tokenId: undefined,
+    originTokenId: undefined,
     tokenSha256: '0'.repeat(64),
     issuedAt: now,
     signedInAt: undefined,

@@ -76,6 +76,7 @@ describe('the caller that a user-pool token proves', () => {
       ]),
       sessionClaims: expect.stringMatching(/^[0-9a-f]{64}$/),
       tokenId: 'b1b2b3b4-0000-4000-8000-000000000003',
+      originTokenId: 'b1b2b3b4-0000-4000-8000-000000000001',
       tokenSha256: createHash('sha256').update(token).digest('hex'),
       issuedAt: now,
       signedInAt: now,

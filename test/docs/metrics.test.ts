@@ -42,7 +42,11 @@ beforeAll(async () => {
       return {
         ...config,
         listeners: { ...config.listeners, admin: { port: 0, tls } },
-        policy: { ...config.policy, snapshotFile: `${blocked}/policy.json` },
+        policy: {
+          ...config.policy,
+          snapshotFile: `${blocked}/policy.json`,
+          emergencyFile: `${blocked}.denies`,
+        },
       };
     },
   });

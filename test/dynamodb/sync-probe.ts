@@ -119,6 +119,7 @@ function callerOf(clientId: string): Caller {
     claims: new Map(),
     sessionClaims: '',
     tokenId: undefined,
+    originTokenId: undefined,
     tokenSha256: 'a'.repeat(64),
     issuedAt: 0,
     signedInAt: undefined,

@@ -38,6 +38,7 @@ export function caller({ claims, ...parts }: CallerParts = {}): Caller {
     audience: clientId,
     sessionClaims: '',
     tokenId: undefined,
+    originTokenId: undefined,
     tokenSha256: tokenDigest(`${subject} ${clientId}`),
     issuedAt: domainNow,
     signedInAt: undefined,

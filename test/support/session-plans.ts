@@ -35,6 +35,7 @@ export function planned(
     claims: new Map(),
     sessionClaims: '',
     tokenId: undefined,
+    originTokenId: undefined,
     tokenSha256: tokenDigest(token),
     issuedAt: 0,
     signedInAt: undefined,

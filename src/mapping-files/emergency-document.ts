@@ -1,0 +1,69 @@
+/** What may stand in the emergency file: it is read strictly, for half of a deny would be none. */
+
+import { z } from 'zod';
+import { type EmergencyDenies, everything } from '../core/emergency-denies.ts';
+import { jsonPointer } from '../core/json-pointer.ts';
+import { roleMappingSchema } from '../core/role-mapping.ts';
+import { faultLine } from './source-fault.ts';
+import { parseYaml } from './yaml-documents.ts';
+
+export type EmergencyDocument =
+  | { readonly kind: 'denies'; readonly denies: EmergencyDenies }
+  | { readonly kind: 'faulty'; readonly detail: string };
+
+const { principal, role } = roleMappingSchema.shape;
+const reason = z.string().max(512).default('');
+
+const deny = z.union(
+  [
+    z.strictObject({ everything: z.literal(true), reason }),
+    z.strictObject({ principal, role: role.default('*'), reason }),
+    z.strictObject({ token: z.string().regex(/^[\x21-\x7e]{1,128}$/), reason }),
+  ],
+  {
+    error:
+      'must have everything: true, or a principal (and perhaps a role), or a token (its jti or origin_jti); and perhaps a reason',
+  },
+);
+const document = z.strictObject({ denies: z.array(deny).max(1000) });
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** YAML or JSON; exactly one document. */
+export function readEmergencyDocument(path: string, bytes: Uint8Array): EmergencyDocument {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    return { kind: 'faulty', detail: `${path}: is not valid UTF-8` };
+  }
+  const { documents, faults } = parseYaml({ path, text });
+  const [fault] = faults;
+  if (fault !== undefined) return { kind: 'faulty', detail: faultLine(fault) };
+  const [only, another] = documents;
+  if (only === undefined || another !== undefined) {
+    return { kind: 'faulty', detail: `${path}: must be one document` };
+  }
+  const parsed = document.safeParse(only.value);
+  if (parsed.success) return { kind: 'denies', denies: deniesOf(parsed.data.denies) };
+  const [issue] = parsed.error.issues;
+  const pointer = jsonPointer(issue?.path ?? []);
+  const place = { file: path, ...only.positionOf(pointer), pointer };
+  return {
+    kind: 'faulty',
+    detail: faultLine({ ...place, detail: issue?.message ?? 'cannot be read' }),
+  };
+}
+
+function deniesOf(listed: readonly z.output<typeof deny>[]): EmergencyDenies {
+  return {
+    denies: listed.flatMap((one) => {
+      if ('token' in one) return [];
+      const { reason } = one;
+      return 'everything' in one
+        ? [{ principal: everything, role: '*', reason }]
+        : [{ principal: one.principal, role: one.role, reason }];
+    }),
+    tokens: new Set(listed.flatMap((one) => ('token' in one ? [one.token] : []))),
+  };
+}

@@ -1,0 +1,138 @@
+/** The emergency file of a whole broker: what it denies, wherever it is asked, whatever else is down. */
+
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import type { Answer, Call } from '../support/http-call.ts';
+import { clients, pool } from '../support/outside-world.ts';
+import { createTestClock } from '../support/test-clock.ts';
+
+const clock = createTestClock();
+let broker: BrokerFixture;
+let path = '';
+beforeAll(async () => {
+  broker = await startBrokerFixture({
+    clock,
+    configure(config) {
+      path = join(dirname(String(config.audit.directory)), 'emergency.yaml');
+      // Time is moved on while the disk is at work.
+      const audit = { ...config.audit, deadlineMs: 10_000 };
+      return { ...config, audit, policy: { ...config.policy, emergencyFile: path } };
+    },
+  });
+}, 30_000);
+afterAll(() => broker.stop());
+afterEach(() => rmSync(path, { force: true }));
+
+const write = (...denies: readonly object[]) => writeFileSync(path, JSON.stringify({ denies }));
+const orders = { principal: { pool, client: clients.orders.clientId }, reason: 'INC-9' };
+
+async function denies(): Promise<number | undefined> {
+  return (await broker.metrics()).get('tokenbroker_emergency_denies');
+}
+
+async function untilDenies(count: number): Promise<void> {
+  while ((await denies()) !== count) await clock.advance(1_000);
+}
+
+const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+
+it('T98: takes roles away within seconds, out of the cache, too, and gives them back when it is gone', async () => {
+  expect((await broker.issue('orders')).status).toBe(200);
+  write(orders);
+  await untilDenies(1);
+  const answer = await broker.issue('orders');
+  expect([answer.status, answer.body.code]).toEqual([403, 'access_denied']);
+  expect(broker.auditRecordOf(answer)).toMatchObject({
+    reason: 'explicit_deny',
+    mapping: { id: 'emergency-file-1' },
+  });
+  const caller = await broker.call({ path: '/v1/caller', token: broker.token('orders') });
+  expect(caller.body.roles).toEqual([]);
+  const explained = await broker.call({
+    listener: 'admin',
+    method: 'POST',
+    path: '/v1/explain',
+    token: broker.token('admin'),
+    body: { token: broker.token('orders') },
+  });
+  expect(explained.body.decision).toMatchObject({
+    outcome: 'deny',
+    reason: 'explicit_deny',
+    mapping: { id: 'emergency-file-1', effect: 'deny' },
+  });
+  expect((await broker.metrics()).get('tokenbroker_credential_cache_entries')).toBe(0);
+
+  rmSync(path);
+  await untilDenies(0);
+  expect((await broker.issue('orders')).status).toBe(200);
+  const changes = broker.auditRecords().filter(({ type }) => type === 'emergency_file');
+  expect(changes).toMatchObject([
+    { outcome: 'in_force', count: 1, denies: [{ ...orders, role: '*' }], tokens: [] },
+    { outcome: 'absent', count: 0 },
+  ]);
+  expect(broker.logText).toContain('the emergency file denies');
+}, 20_000);
+
+const shown: readonly (readonly [string, (token: string) => Call, 'orders' | 'admin'])[] = [
+  [
+    'credentials',
+    (token) => ({ method: 'POST', path: '/v1/credentials', token, body: {} }),
+    'orders',
+  ],
+  ['container credentials', (token) => ({ path: '/v1/credentials', token }), 'orders'],
+  ['who am I', (token) => ({ path: '/v1/caller', token }), 'orders'],
+  [
+    'an administrator who reads',
+    (token) => ({ listener: 'admin', path: '/v1/changes', token }),
+    'admin',
+  ],
+  [
+    'an administrator who edits',
+    (token) => ({
+      listener: 'admin',
+      method: 'POST',
+      path: '/v1/freezes?dryRun=true',
+      token,
+      headers: { 'change-reason': 'x' },
+      body: { principal: orders.principal, role: '*' },
+    }),
+    'admin',
+  ],
+];
+
+it('T98: refuses a denied token wherever it is shown, and no other of the same caller', async () => {
+  const stolen = { orders: broker.token('orders'), admin: broker.token('admin') };
+  const ask = async (call: (token: string) => Call, token: string): Promise<Answer> =>
+    await broker.call(call(token));
+  for (const [, call, name] of shown) expect((await ask(call, stolen[name])).status).toBe(200);
+  const { jti } = claimsOf(stolen.orders);
+  write({ token: jti, reason: 'stolen' }, { token: claimsOf(stolen.admin).jti });
+  await untilDenies(2);
+  for (const [what, call, name] of shown) {
+    const refused = await ask(call, stolen[name]);
+    expect([what, refused.status, JSON.stringify(refused.body)]).toEqual([
+      what,
+      401,
+      expect.stringContaining('token_revoked'),
+    ]);
+    expect([what, (await ask(call, broker.token(name))).status]).toEqual([what, 200]);
+  }
+  rmSync(path);
+  await untilDenies(0);
+}, 20_000);
+
+it('T98, T99: counts while the table is away, and denies everything while it cannot be used', async () => {
+  await broker.dynamodb.stop();
+  expect((await broker.issue('orders')).status).toBe(200);
+  write(orders);
+  await untilDenies(1);
+  expect((await broker.issue('orders')).status).toBe(403);
+  writeFileSync(path, 'denies: [{ everything: ture }]');
+  await untilDenies(2);
+  const reports = await broker.issue('reports', { role: 'reports-reader' });
+  expect([reports.status, reports.body.code]).toEqual([403, 'access_denied']);
+  expect(broker.logText).toContain('cannot be used');
+}, 20_000);

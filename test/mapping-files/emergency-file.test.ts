@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { type EmergencyChange, EmergencyFile } from '../../src/mapping-files/emergency-file.ts';
+import { createTestClock } from '../support/test-clock.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'token-broker-emergency-'));
+const started: EmergencyFile[] = [];
+afterEach(() => {
+  for (const file of started.splice(0)) file.stop();
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let folders = 0;
+function emergency() {
+  folders += 1;
+  const folder = join(root, `folder-${folders}`);
+  mkdirSync(folder);
+  const path = join(folder, 'denies.yaml');
+  const clock = createTestClock();
+  const changes: EmergencyChange[] = [];
+  const unknown: string[] = [];
+  const file = new EmergencyFile({
+    path,
+    clock,
+    onChange: (change) => void changes.push(change),
+    onUnknown: (detail) => void unknown.push(detail),
+  });
+  started.push(file);
+  const untilChange = async (count: number) => {
+    while (changes.length < count) await clock.advance(1_000);
+    return changes.at(-1);
+  };
+  const untilUnknown = async (count: number) => {
+    while (unknown.length < count) await clock.advance(1_000);
+  };
+  return { folder, path, file, clock, changes, unknown, untilChange, untilUnknown };
+}
+
+const pool = 'us-east-1_AbCdEf123';
+const client = `denies: [{ principal: { pool: ${pool}, client: c }, reason: INC-9 }, { token: jti-1 }]`;
+const deniesClient = { principal: { pool, client: 'c' }, role: '*', reason: 'INC-9' };
+const deniesAll = { principal: { pool: '*', any: true }, role: '*', reason: expect.any(String) };
+
+describe('the emergency file', () => {
+  it('denies what it lists from the start, as YAML or JSON, and lifts it when it is taken away', async () => {
+    const { path, file, changes, untilChange } = emergency();
+    writeFileSync(path, client);
+    await file.start();
+    expect(file.denies()).toEqual({ denies: [deniesClient], tokens: new Set(['jti-1']) });
+    expect(file.count()).toBe(2);
+
+    const role = 'arn:aws:iam::123456789012:role/x';
+    const principal = { pool, any: true };
+    writeFileSync(path, JSON.stringify({ denies: [{ principal, role }, { everything: true }] }));
+    await untilChange(2);
+    expect(file.denies().denies).toEqual([
+      { principal, role, reason: '' },
+      { ...deniesAll, reason: '' },
+    ]);
+    rmSync(path);
+    expect(await untilChange(3)).toMatchObject({ state: 'absent' });
+    expect(file.count()).toBe(0);
+    expect(changes.map(({ state }) => state)).toEqual(['in_force', 'in_force', 'absent']);
+  });
+
+  it.each<[string, string | ((path: string) => void)]>([
+    ['nothing', ''],
+    ['a comment alone', '# - everything: true'],
+    ['half of a document', 'denies: [{ principal: { pool: '],
+    ['another name', 'deny: []'],
+    ['a list without a name', '- everything: true'],
+    ['a principal without a pool', 'denies: [{ principal: { client: c } }]'],
+    ['a principal of two kinds', `denies: [{ principal: { pool: ${pool}, client: c, user: u } }]`],
+    ['a pool that is none', 'denies: [{ principal: { pool: mine, any: true } }]'],
+    ['a role that is none', `denies: [{ principal: { pool: ${pool}, any: true }, role: admin }]`],
+    ['something besides', 'denies: [{ everything: true, until: 2030-01-01 }]'],
+    ['everything: false', 'denies: [{ everything: false }]'],
+    ['a token that is a number', 'denies: [{ token: 12 }]'],
+    ['names twice', 'denies: []\ndenies: []'],
+    ['two documents', 'denies: []\n---\ndenies: []'],
+    ['bytes that are no text', (path) => writeFileSync(path, Buffer.from([0xff, 0xfe]))],
+    ['more than it may', (path) => writeFileSync(path, `#${'x'.repeat(300_000)}`)],
+    ['a folder in its place', (path) => mkdirSync(path)],
+    ['a pipe in its place', (path) => execFileSync('mkfifo', [path])],
+    ['a link that leads nowhere', (path) => symlinkSync('nowhere', path)],
+  ])(
+    'T99: denies everything while it holds %s, and goes on with what it said before',
+    async (_what, content) => {
+      const { path, file, clock, changes, untilChange } = emergency();
+      writeFileSync(path, client);
+      await file.start();
+      rmSync(path);
+      if (typeof content === 'string') writeFileSync(path, content);
+      else content(path);
+      expect(await untilChange(2)).toMatchObject({ state: 'unusable', detail: expect.any(String) });
+      expect(changes).toHaveLength(2);
+      expect(file.denies()).toEqual({
+        denies: [deniesClient, deniesAll],
+        tokens: new Set(['jti-1']),
+      });
+      await clock.advance(10_000);
+      expect(file.ageSeconds()).toBeGreaterThanOrEqual(10);
+
+      rmSync(path, { recursive: true });
+      writeFileSync(path, client);
+      await untilChange(3);
+      expect(file.denies().denies).toEqual([deniesClient]);
+      expect(file.ageSeconds()).toBeLessThan(2);
+    },
+  );
+
+  it('T99: denies everything from the start where it cannot be used then', async () => {
+    const { path, file } = emergency();
+    writeFileSync(path, 'denies: [');
+    await file.start();
+    expect(file.denies().denies).toEqual([deniesAll]);
+  });
+
+  it('T99: keeps what it said while its folder is gone: a lost volume lifts nothing', async () => {
+    const { folder, path, file, unknown, changes, untilChange, untilUnknown } = emergency();
+    writeFileSync(path, client);
+    await file.start();
+    renameSync(folder, `${folder}-away`);
+    await untilUnknown(3);
+    expect(unknown[0]).toContain('is gone');
+    expect(file.denies().denies).toEqual([deniesClient]);
+    expect(changes).toHaveLength(1);
+    renameSync(`${folder}-away`, folder);
+    rmSync(path);
+    expect(await untilChange(2)).toMatchObject({ state: 'absent' });
+  });
+
+  it('T99: does not start where nobody could ever put it', async () => {
+    const { folder, file } = emergency();
+    rmSync(folder, { recursive: true });
+    await expect(file.start()).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
