@@ -24,6 +24,6 @@ export default {
     // These start processes, kill them, or send herds: `npm run test:all`.
     '\\.long\\.test\\.ts$',
   ],
-  collectCoverageFrom: ['src/**/*.ts'],
+  collectCoverageFrom: ['src/**/*.ts', 'emulators/**/*.ts'],
   coverageProvider: 'v8',
 };

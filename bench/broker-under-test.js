@@ -3,14 +3,14 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { startDynamoDbServer } from '../build/emulators/dynamodb/dynamodb-server.js';
+import { startIssuer } from '../build/emulators/issuer/issuer.js';
+import { startStsServer } from '../build/emulators/sts/sts-server.js';
 import { defaultGuardrails } from '../dist/core/guardrails.js';
 import { roleMappingSchema } from '../dist/core/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
 import { systemClock } from '../dist/kit/timing/clock.js';
-import { startDynamoDbServer } from '../dist/local/dynamodb/dynamodb-server.js';
-import { startIssuer } from '../dist/local/issuer/issuer.js';
-import { startStsServer } from '../dist/local/sts/sts-server.js';
 import { startNode, stopProcess } from './processes.js';
 
 const pool = 'us-east-1_Bench0001';

@@ -1,7 +1,7 @@
 /** A local DynamoDB in a process of its own that holds many role mappings; prints its URL once it does. */
 
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
-import { startDynamoDbServer } from '../dist/local/dynamodb/dynamodb-server.js';
+import { startDynamoDbServer } from '../build/emulators/dynamodb/dynamodb-server.js';
 import { clock, openTable, roleMappingOf, tableName } from './policy-under-test.js';
 
 const rows = Number(process.argv[2]);

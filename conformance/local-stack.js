@@ -1,4 +1,4 @@
-/** `token-broker local` in a process of its own, on free ports and in an empty directory. */
+/** `npm run local` in a process of its own, on free ports and in an empty directory. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../build/emulators/main.js', import.meta.url));
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const requestTimeoutMs = 10_000;

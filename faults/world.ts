@@ -7,18 +7,18 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { type DynamoDbServer, startDynamoDbServer } from '../emulators/dynamodb/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../emulators/issuer/issuer.ts';
+import type { IssuerClient } from '../emulators/issuer/issuer-claims.ts';
+import { createIssuerKeys, type IssuerKeys } from '../emulators/issuer/issuer-keys.ts';
+import { signJwt } from '../emulators/issuer/jwt-signer.ts';
+import type { StsFault } from '../emulators/sts/sts-fault.ts';
+import { type StsServer, startStsServer } from '../emulators/sts/sts-server.ts';
 import { defaultGuardrails } from '../src/core/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../src/kit/timing/clock.ts';
-import { type DynamoDbServer, startDynamoDbServer } from '../src/local/dynamodb/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../src/local/issuer/issuer.ts';
-import type { IssuerClient } from '../src/local/issuer/issuer-claims.ts';
-import { createIssuerKeys, type IssuerKeys } from '../src/local/issuer/issuer-keys.ts';
-import { signJwt } from '../src/local/issuer/jwt-signer.ts';
-import type { StsFault } from '../src/local/sts/sts-fault.ts';
-import { type StsServer, startStsServer } from '../src/local/sts/sts-server.ts';
 import { type Front, startFront } from './front.ts';
 
 export const pool = 'us-east-1_Fault0001';

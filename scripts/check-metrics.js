@@ -8,14 +8,19 @@ import { fileURLToPath } from 'node:url';
 
 const startTimeoutMs = 30_000;
 const maxSeries = 2_000;
-const main = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist', 'main.js');
+const main = join(
+  dirname(dirname(fileURLToPath(import.meta.url))),
+  'build',
+  'emulators',
+  'main.js',
+);
 
 if (spawnSync('promtool', ['--version']).error !== undefined) {
   console.error('promtool is not installed; Debian has it in the package "prometheus".');
   process.exit(1);
 }
 if (!existsSync(main)) {
-  console.error('dist/ is not there; run "npm run build" first.');
+  console.error('build/ is not there; run "node scripts/prepare.js --build" first.');
   process.exit(1);
 }
 

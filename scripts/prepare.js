@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,14 +27,19 @@ if (read(installedMark) !== locked) {
 }
 
 if (process.argv.includes('--build')) {
-  const sources = digestOf(join(root, 'src')) + digestOf(join(root, 'tsconfig.build.json'));
-  const builtMark = join(root, 'dist', '.built-sources');
-  if (read(builtMark) !== sources) {
-    console.error('Compiling …');
-    run('npm', ['run', '--silent', 'build']);
-    mkdirSync(dirname(builtMark), { recursive: true });
-    writeFileSync(builtMark, sources);
-  }
+  build('dist', 'build', ['src', 'tsconfig.json', 'tsconfig.build.json']);
+  build('build', 'build:dev', ['src', 'emulators', 'faults', 'tsconfig.json', 'tsconfig.dev.json']);
+}
+
+/** Runs `script` into an empty folder if a source is newer: what left the sources must not live on in there. */
+function build(folder, script, sources) {
+  const builtMark = join(root, folder, '.built-sources');
+  const digest = sources.map((source) => digestOf(join(root, source))).join('');
+  if (read(builtMark) === digest) return;
+  console.error(`Compiling ${folder}/ …`);
+  rmSync(join(root, folder), { recursive: true, force: true });
+  run('npm', ['run', '--silent', script]);
+  writeFileSync(builtMark, digest);
 }
 
 function run(command, args) {

@@ -41,8 +41,6 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,
   agent: async () => (await import('./cli/commands/agent.ts')).addAgentCommand,
   audit: async () => (await import('./cli/commands/audit.ts')).addAuditCommands,
-  local: async () => (await import('./cli/commands/local.ts')).addLocalCommand,
-  demo: async () => (await import('./cli/commands/local.ts')).addDemoCommand,
 };
 
 async function program(): Promise<Command> {
@@ -58,7 +56,6 @@ Examples:
   token-broker config check --config config.yaml
   token-broker mappings plan mappings/ --config config.yaml
   token-broker audit verify --directory /var/log/token-broker
-  token-broker local
 
 Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 invalid configuration.`,
     )
@@ -141,7 +138,6 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has printed its own complaints.
-    if (error.code === commandErrors.notInThisBuild) output.err(`${error.message}\n`);
     const refused = error.code === commandErrors.planUsage ? exitCodes.failed : exitCodes.usage;
     finish(error.exitCode === 0 ? exitCodes.ok : refused);
   } else {

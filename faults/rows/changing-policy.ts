@@ -1,8 +1,8 @@
 /** Everything changes all the time: mappings, freezes, and what tokens say. Two judges look at every answer. */
 
 import { performance } from 'node:perf_hooks';
+import { type IdentityPool, startIdentityPool } from '../../emulators/issuer/identity-pool.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import { type IdentityPool, startIdentityPool } from '../../src/local/issuer/identity-pool.ts';
 import { Administrator, adminSection, EditRefused } from '../administrator.ts';
 import { auditViolations } from '../invariants.ts';
 import type { Lab } from '../lab.ts';

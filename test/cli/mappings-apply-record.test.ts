@@ -3,15 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { verifyAuditLog } from '../../src/audit/verify.ts';
-import { type Config, configSchema } from '../../src/config/schema.ts';
-import { Lease } from '../../src/kit/files/lease.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type AccessTokenOptions,
   type Issuer,
   startIssuer,
-} from '../../src/local/issuer/issuer.ts';
+} from '../../emulators/issuer/issuer.ts';
+import { verifyAuditLog } from '../../src/audit/verify.ts';
+import { type Config, configSchema } from '../../src/config/schema.ts';
+import { Lease } from '../../src/kit/files/lease.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type ApplyArguments,
   type MappingStack,

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express from 'express';
+import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
 import { callerOf, requireCaller } from '../../src/client/require-caller.ts';
 import { requireRole } from '../../src/client/require-role.ts';
 import { serviceRolesFromFile } from '../../src/client/service-roles-file.ts';
 import { CognitoTokenValidator } from '../../src/client/token-validator.ts';
-import type { AccessTokenOptions } from '../../src/local/issuer/issuer.ts';
 import { clients, type OutsideWorld, pool, startOutsideWorld } from '../support/outside-world.ts';
 import { createTestClock } from '../support/test-clock.ts';
 

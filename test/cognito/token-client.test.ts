@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
 import { TokenClient, type TokenClientOptions } from '../../src/cognito/token-client.ts';
 import { TokenRequestError } from '../../src/cognito/token-request-error.ts';
-import { type Issuer, startIssuer } from '../../src/local/issuer/issuer.ts';
 import {
   type ScriptedReply,
   type ScriptedServer,

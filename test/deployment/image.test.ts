@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { posix } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const stages = parseDockerfile(read('Dockerfile'));
@@ -37,15 +38,28 @@ describe('image', () => {
     expect(stage?.steps.map(({ text }) => text).join('\n')).toContain('npm ci --omit=dev');
   });
 
-  it('cannot start the local issuer: it is removed before anything is copied (T47)', () => {
-    const removal = build?.steps.find(({ text }) => text.includes('npm run build'))?.text ?? '';
-    const [, removed] = /rm -rf ([^&]+)&&/.exec(removal) ?? [];
-    expect(removed?.trim().split(/\s+/)).toEqual([
-      'dist/local',
-      'dist/cli/local*',
-      'dist/cli/demo*',
-    ]);
-    expect(removal).toMatch(/&& node dist\/main\.js --help/);
+  it('cannot start the local issuer: of the repository it gets src, and the program runs without the rest (T47)', () => {
+    const folders = copiedFromRepository().filter((path) =>
+      statSync(repository(path)).isDirectory(),
+    );
+    expect(folders).toEqual(['src']);
+    const compiled = build?.steps.find(({ text }) => text.includes('npm run build'))?.text;
+    expect(compiled).toMatch(/&& node dist\/main\.js --help/);
+  });
+
+  it('compiles nothing that stands outside of src, and nothing in src asks for it (T47)', () => {
+    const { compilerOptions, include } = JSON.parse(read('tsconfig.build.json'));
+    expect([include, compilerOptions.rootDir]).toEqual([['src'], 'src']);
+    const files = readdirSync(repository('src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => `src/${file}`);
+    const imported = files.flatMap((file) =>
+      [...read(file).matchAll(/(?:from |import\()'(\.[^']*)'/g)].map(([, path = '']) =>
+        posix.join(posix.dirname(file), path),
+      ),
+    );
+    expect(imported.length).toBeGreaterThan(files.length);
+    expect(imported.filter((path) => !path.startsWith('src/'))).toEqual([]);
   });
 
   it('runs as user 65532, which owns nothing but the two state folders (T45)', () => {
@@ -91,10 +105,7 @@ describe('image', () => {
       .filter((line) => line !== '' && !line.startsWith('#'));
     const [first, ...exceptions] = lines;
     expect(first).toBe('*');
-    const copied = stages
-      .flatMap(({ steps }) => steps)
-      .filter(({ keyword, text }) => keyword === 'COPY' && !text.startsWith('--from'))
-      .flatMap(({ text }) => text.split(' ').slice(0, -1));
+    const copied = copiedFromRepository();
     expect(new Set(exceptions)).toEqual(new Set(copied.map((file) => `!${file}`)));
   });
 });
@@ -137,6 +148,18 @@ function only(keyword: string): string {
   return step.text;
 }
 
+/** Files and folders, by their paths in it. */
+function copiedFromRepository(): readonly string[] {
+  return stages
+    .flatMap(({ steps }) => steps)
+    .filter(({ keyword, text }) => keyword === 'COPY' && !text.startsWith('--from'))
+    .flatMap(({ text }) => text.split(' ').slice(0, -1));
+}
+
 function read(file: string): string {
-  return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  return readFileSync(repository(file), 'utf8');
+}
+
+function repository(path: string): URL {
+  return new URL(`../../${path}`, import.meta.url);
 }

@@ -1,6 +1,6 @@
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
-import { parseTrustPolicy, trustPolicyAllows } from '../../src/local/sts/trust-policy.ts';
+import { parseTrustPolicy, trustPolicyAllows } from '../../emulators/sts/trust-policy.ts';
 import { type Attributes, readTemplate, resolveProperties } from './stack-template.ts';
 
 const template = readTemplate();

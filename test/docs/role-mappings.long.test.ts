@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { seedMappings } from '../../emulators/seed.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping } from '../../src/core/mapping-check.ts';
 import { roleMappingSchema } from '../../src/core/role-mapping.ts';
-import { seedMappings } from '../../src/local/seed.ts';
 import { type AdminHarness, startAdmin } from '../support/admin-harness.ts';
 import { runBash } from '../support/shell.ts';
 

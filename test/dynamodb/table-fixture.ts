@@ -5,16 +5,16 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../emulators/dynamodb/dynamodb-server.ts';
 import { defaultGuardrails } from '../../src/core/guardrails.ts';
 import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import {
-  type DynamoDbServer,
-  startDynamoDbServer,
-} from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const rules: MappingRules = {
   matchableClaims: new Set(['custom:team']),
@@ -25,8 +25,6 @@ export const pool = 'us-east-1_AbCdEf123';
 const hastyTimeoutMs = 300;
 /** No guarantee depends on it: the machine may be busy. */
 const patientTimeoutMs = 15_000;
-/** Among many editors each has to try again and again. */
-const stormTimeoutMs = 120_000;
 
 export interface TableFixture {
   readonly server: DynamoDbServer;
@@ -36,11 +34,9 @@ export interface TableFixture {
 }
 
 export interface TestTable {
-  /** Patient, because the machine may be busy. */
+  /** Gives up soon: for outages. */
   readonly table: RoleMappingTable;
-  /** The same one, which gives up soon: for servers that never answer. */
-  readonly hasty: RoleMappingTable;
-  /** As another process sees the same table. */
+  /** As another process sees the same table; and patient: for everything that is not about outages. */
   another(): RoleMappingTable;
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
@@ -71,23 +67,13 @@ export async function startTableFixture(): Promise<TableFixture> {
     async table() {
       tables += 1;
       const tableName = `role-mappings-${tables}`;
-      const client = connect(patientTimeoutMs);
+      const client = connect(hastyTimeoutMs);
       const shared = { tableName, rules, clock: systemClock };
-      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: patientTimeoutMs });
+      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: 2_000 });
       await table.create();
       return {
         table,
-        hasty: new RoleMappingTable({
-          ...shared,
-          client: connect(hastyTimeoutMs),
-          writeTimeoutMs: 2_000,
-        }),
-        another: () =>
-          new RoleMappingTable({
-            ...shared,
-            client: connect(patientTimeoutMs),
-            writeTimeoutMs: stormTimeoutMs,
-          }),
+        another: () => new RoleMappingTable({ ...shared, client: connect(patientTimeoutMs) }),
         ...rawAccess(client, tableName, table),
       };
     },

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
+import type { IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import type { Answer, Call } from '../support/http-call.ts';
 import { allow, clients, defaultMappings, pool, roleNamed } from '../support/outside-world.ts';

@@ -1,8 +1,8 @@
 /** Social identities: the OpenID tokens of an identity pool, from the wire to STS and back. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type IdentityPool, startIdentityPool } from '../../emulators/issuer/identity-pool.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import { type IdentityPool, startIdentityPool } from '../../src/local/issuer/identity-pool.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { account, defaultMappings, roleNamed, trustPolicy } from '../support/outside-world.ts';
 

@@ -2,7 +2,7 @@
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { StsFault } from '../../src/local/sts/sts-fault.ts';
+import type { StsFault } from '../../emulators/sts/sts-fault.ts';
 import {
   type BrokerFixture,
   type BrokerFixtureOptions,
@@ -192,7 +192,7 @@ describe('the audit log', () => {
     const starting = startBrokerFixture({
       configure: (config) => ({ ...config, audit: { directory: `${file}/audit` } }),
     });
-    await expect(starting).rejects.toThrow('audit.directory');
+    await expect(starting).rejects.toMatchObject({ code: 'audit_unavailable' });
   });
 });
 

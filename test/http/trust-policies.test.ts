@@ -1,9 +1,9 @@
 /** What a role's trust policy asks of a token counts for every token, whatever the cache holds. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type IdentityPool, startIdentityPool } from '../../emulators/issuer/identity-pool.ts';
+import { signJwt } from '../../emulators/issuer/jwt-signer.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import { type IdentityPool, startIdentityPool } from '../../src/local/issuer/identity-pool.ts';
-import { signJwt } from '../../src/local/issuer/jwt-signer.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import {
   account,

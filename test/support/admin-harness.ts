@@ -4,6 +4,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Express } from 'express';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../emulators/dynamodb/dynamodb-server.ts';
+import {
+  type AccessTokenOptions,
+  type Issuer,
+  startIssuer,
+} from '../../emulators/issuer/issuer.ts';
+import { createIssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
+import { signJwt } from '../../emulators/issuer/jwt-signer.ts';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { FileSink } from '../../src/audit/file-sink.ts';
 import { JwksSource } from '../../src/cognito/jwks-source.ts';
@@ -22,17 +33,6 @@ import { instrument } from '../../src/http/instrument.ts';
 import { RefusalLog } from '../../src/http/refusal-log.ts';
 import { startListener } from '../../src/http/server.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import {
-  type DynamoDbServer,
-  startDynamoDbServer,
-} from '../../src/local/dynamodb/dynamodb-server.ts';
-import {
-  type AccessTokenOptions,
-  type Issuer,
-  startIssuer,
-} from '../../src/local/issuer/issuer.ts';
-import { createIssuerKeys } from '../../src/local/issuer/issuer-keys.ts';
-import { signJwt } from '../../src/local/issuer/jwt-signer.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';

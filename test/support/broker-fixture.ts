@@ -4,6 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
+import type { IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import {
   type Broker,
   type BrokerOptions,
@@ -17,8 +19,6 @@ import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-ma
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
-import type { AccessTokenOptions } from '../../src/local/issuer/issuer.ts';
-import type { IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { ListenerName } from './contract.ts';
 import { type Answer, type Call, send } from './http-call.ts';

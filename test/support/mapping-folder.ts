@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { startDynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
 import { type MappingsApplyOptions, mappingsApply } from '../../src/cli/mappings-apply.ts';
 import { mappingsExport } from '../../src/cli/mappings-export.ts';
 import { mappingsPlan } from '../../src/cli/mappings-plan.ts';
@@ -15,7 +16,6 @@ import { roleMappingSchema } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
 
 export const pool = 'us-east-1_Local0001';
 export const matchableClaims: readonly string[] = ['custom:team'];

@@ -1,15 +1,15 @@
 /** What surrounds a broker, on loopback: an issuer, an STS and a DynamoDB that speak the real wire protocols. */
 
-import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
-import type { Clock } from '../../src/kit/timing/clock.ts';
 import {
   type DynamoDbServer,
   startDynamoDbServer,
-} from '../../src/local/dynamodb/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../../src/local/issuer/issuer.ts';
-import type { IssuerClient, IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
-import type { IssuerKeys } from '../../src/local/issuer/issuer-keys.ts';
-import { type StsServer, startStsServer } from '../../src/local/sts/sts-server.ts';
+} from '../../emulators/dynamodb/dynamodb-server.ts';
+import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
+import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
+import type { IssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
+import { type StsServer, startStsServer } from '../../emulators/sts/sts-server.ts';
+import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 
 export const pool = 'us-east-1_Test00001';
 export const account = '123456789012';

@@ -12,7 +12,7 @@ import {
   type StsServer,
   type StsServerOptions,
   startStsServer,
-} from '../../src/local/sts/sts-server.ts';
+} from '../../emulators/sts/sts-server.ts';
 import { rsaKeyPair } from './rsa-keys.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 

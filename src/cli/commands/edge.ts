@@ -36,6 +36,4 @@ export type AddCommand = (program: Command, edge: ProcessEdge) => void;
 export const commandErrors = {
   /** `plan` says drift with the code that wrong usage has elsewhere. */
   planUsage: 'token-broker.planUsage',
-  /** Its message was not printed by commander. */
-  notInThisBuild: 'token-broker.notInThisBuild',
 } as const;

@@ -1,8 +1,8 @@
 /** Who is an administrator: a person or a machine, never whoever comes by an app client that has the scopes. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AccessTokenOptions } from '../../../emulators/issuer/issuer.ts';
 import type { AdminAccess } from '../../../src/core/admin-access.ts';
-import type { AccessTokenOptions } from '../../../src/local/issuer/issuer.ts';
 import {
   type AdminHarness,
   adaSub,

@@ -4,7 +4,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { StsFault } from '../../../src/local/sts/sts-fault.ts';
+import type { StsFault } from '../../../emulators/sts/sts-fault.ts';
 import { type BrokerFixture, startBrokerFixture } from '../../support/broker-fixture.ts';
 import { runs } from '../../support/fuzz-budget.ts';
 import type { Call } from '../../support/http-call.ts';

@@ -1,7 +1,7 @@
 /** AssumeRoleWithWebIdentity: what SDKs send, and what they get. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { IssuerUser } from '../../../src/local/issuer/issuer-claims.ts';
+import type { IssuerUser } from '../../../emulators/issuer/issuer-claims.ts';
 import { type BrokerFixture, startBrokerFixture } from '../../support/broker-fixture.ts';
 import {
   account,

@@ -5,12 +5,12 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import type { JSONWebKeySet } from 'jose';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 
-import { startIdentityPool } from '../../src/local/issuer/identity-pool.ts';
-import type { Issuer, IssuerOptions } from '../../src/local/issuer/issuer.ts';
-import { startIssuer } from '../../src/local/issuer/issuer.ts';
-import type { IssuerClient, IssuerUser } from '../../src/local/issuer/issuer-claims.ts';
-import type { IssuerKeys, SigningKey } from '../../src/local/issuer/issuer-keys.ts';
-import { createIssuerKeys, createSigningKey } from '../../src/local/issuer/issuer-keys.ts';
+import { startIdentityPool } from '../../emulators/issuer/identity-pool.ts';
+import type { Issuer, IssuerOptions } from '../../emulators/issuer/issuer.ts';
+import { startIssuer } from '../../emulators/issuer/issuer.ts';
+import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
+import type { IssuerKeys, SigningKey } from '../../emulators/issuer/issuer-keys.ts';
+import { createIssuerKeys, createSigningKey } from '../../emulators/issuer/issuer-keys.ts';
 import type { TestClock } from '../support/test-clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 

@@ -5,16 +5,16 @@ import { openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
-import type { configSchema } from '../config/schema.ts';
-import { defaultGuardrails } from '../core/guardrails.ts';
-import { roleMappingSchema } from '../core/role-mapping.ts';
-import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
-import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
-import { replaceFile } from '../kit/files/replace-file.ts';
-import { readStateFile } from '../kit/files/state-file.ts';
-import { systemClock } from '../kit/timing/clock.ts';
-import { type LocalStack, startLocalStack } from '../local/local-stack.ts';
-import { localPool, seedMappings } from '../local/seed.ts';
+import type { configSchema } from '../src/config/schema.ts';
+import { defaultGuardrails } from '../src/core/guardrails.ts';
+import { roleMappingSchema } from '../src/core/role-mapping.ts';
+import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
+import { replaceFile } from '../src/kit/files/replace-file.ts';
+import { readStateFile } from '../src/kit/files/state-file.ts';
+import { systemClock } from '../src/kit/timing/clock.ts';
+import { type LocalStack, startLocalStack } from './local-stack.ts';
+import { localPool, seedMappings } from './seed.ts';
 
 export interface LocalEnvironmentOptions {
   /** State of the stack and of the broker. */

@@ -1,6 +1,6 @@
 /** The answers of the STS query protocol (API version 2011-06-15), as XML. */
 
-import { type XmlElement, xmlElements } from '../../core/xml.ts';
+import { type XmlElement, xmlElements } from '../../src/core/xml.ts';
 
 export interface WebIdentityAnswer {
   readonly subjectFromWebIdentityToken: string | undefined;

@@ -5,7 +5,7 @@
 
 import { createServer } from 'node:http';
 
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { closeServer, comesFromBrowser, listenOnLoopback, sendJson } from '../loopback-http.ts';
 import type { SigningKey } from './issuer-keys.ts';
 import { createSigningKey, publishedKey } from './issuer-keys.ts';

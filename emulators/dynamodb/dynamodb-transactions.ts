@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
 import type { ParsedWrite, Staged, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { matchesGlob } from '../../src/local/sts/glob.ts';
+import { matchesGlob } from '../../emulators/sts/glob.ts';
 import {
   accountId,
   type Claims,

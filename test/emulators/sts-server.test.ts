@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startStsServer } from '../../src/local/sts/sts-server.ts';
+import { startStsServer } from '../../emulators/sts/sts-server.ts';
 import {
   accountId,
   clientId,

@@ -2,7 +2,7 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { IssuedKeys } from '../../src/local/sts/issued-keys.ts';
+import { IssuedKeys } from '../../emulators/sts/issued-keys.ts';
 import { accountId, failureOf, type StsHarness, startStsHarness } from '../support/sts-harness.ts';
 
 let sts: StsHarness;

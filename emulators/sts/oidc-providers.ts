@@ -1,5 +1,5 @@
 import type { JsonWebKey } from 'node:crypto';
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { StsError } from './sts-error.ts';
 
 /** An IAM OpenID Connect provider: says which issuer an account trusts, and for which client ids. */

@@ -1,8 +1,9 @@
 /** `local`: the whole thing on this machine, kept running for people to play with. */
 
+import { resolve } from 'node:path';
+import { exitCodes, type Output } from '../src/cli/output.ts';
+import { replaceFile } from '../src/kit/files/replace-file.ts';
 import { type LocalEnvironment, startLocalEnvironment } from './local-environment.ts';
-import { exitCodes, type Output } from './output.ts';
-import { writeReadyFile } from './serve.ts';
 
 export interface LocalOptions {
   readonly directory: string;
@@ -22,7 +23,9 @@ export async function local(options: LocalOptions): Promise<number> {
   let code: number = exitCodes.ok;
   try {
     output.out(describe(environment, directory));
-    if (readyFile !== undefined) await writeReadyFile(readyFile, environment.ready);
+    if (readyFile !== undefined) {
+      await replaceFile(resolve(readyFile), `${JSON.stringify(environment.ready)}\n`);
+    }
     await Promise.race([stopRequested, environment.brokerExit]);
   } catch (error) {
     output.err(`${(error as Error).message}\n`);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../build/emulators/main.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'token-broker-local-test-'));
 const state = join(directory, 'state');
 
@@ -109,7 +109,7 @@ async function disableOrdersWriter(ready: Ready): Promise<void> {
   expect(answer.status).toBe(200);
 }
 
-describe('token-broker local', () => {
+describe('npm run local', () => {
   let first: Awaited<ReturnType<typeof startLocal>>;
 
   beforeAll(async () => {

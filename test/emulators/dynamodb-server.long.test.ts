@@ -25,8 +25,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { DynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
-import { startDynamoDbServer } from '../../src/local/dynamodb/dynamodb-server.ts';
+import type { DynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
+import { startDynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
 import type { TestClock } from '../support/test-clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
@@ -576,6 +576,7 @@ describe('on disk', () => {
         { operation: 'PutItem', input: { TableName, Item: itemOf('second', 2) } },
         { operation: 'DeleteItem', input: { TableName, Key: keyOf('deleted') } },
       ]),
+      { mode: 0o600 },
     );
     await restart();
     expect(await Promise.all(['first', 'second', 'deleted'].map(read))).toEqual([

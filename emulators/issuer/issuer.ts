@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import {
   closeServer,
   comesFromBrowser,

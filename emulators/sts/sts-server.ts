@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { checkSignatureV4, SignatureError } from '../../core/signature-v4.ts';
-import type { Clock } from '../../kit/timing/clock.ts';
+import { checkSignatureV4, SignatureError } from '../../src/core/signature-v4.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';

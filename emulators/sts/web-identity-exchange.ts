@@ -1,4 +1,4 @@
-import { type Clock, toRfc3339 } from '../../kit/timing/clock.ts';
+import { type Clock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import { type IssuedKeys, roleId } from './issued-keys.ts';
 import { type OidcProviders, type OpenIdConnectProvider, providerName } from './oidc-providers.ts';
 import { parseSessionClaims, type SessionClaims } from './session-claims.ts';

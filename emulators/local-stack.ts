@@ -2,7 +2,7 @@
 
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../kit/timing/clock.ts';
+import type { Clock } from '../src/kit/timing/clock.ts';
 import { type DynamoDbServer, startDynamoDbServer } from './dynamodb/dynamodb-server.ts';
 import { lockFileName, lockFolder } from './dynamodb/folder-lock.ts';
 import { type Issuer, startIssuer } from './issuer/issuer.ts';

@@ -4,14 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { hermeticSettings } from '../aws/hermetic-settings.ts';
-import { auditVerify } from './audit-verify.ts';
+import { hermeticSettings } from '../src/aws/hermetic-settings.ts';
+import { auditVerify } from '../src/cli/audit-verify.ts';
+import { exitCodes, type Output } from '../src/cli/output.ts';
 import {
   type LocalClient,
   type LocalEnvironment,
   startLocalEnvironment,
 } from './local-environment.ts';
-import { exitCodes, type Output } from './output.ts';
 
 export interface DemoOptions {
   readonly main: string;

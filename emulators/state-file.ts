@@ -2,8 +2,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { replaceFileSync } from '../kit/files/replace-file.ts';
-import { readStateFileSync } from '../kit/files/state-file.ts';
+import { replaceFileSync } from '../src/kit/files/replace-file.ts';
+import { readStateFileSync } from '../src/kit/files/state-file.ts';
 
 /** Replaces `path` whole, readable by its owner only. */
 export function writeStateText(path: string, text: string): void {

@@ -11,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { AccessLock } from './access-lock.ts';
 import type { DynamoDbFault } from './dynamodb-faults.ts';

@@ -3,7 +3,7 @@
  * anything: no item expires and nothing can be restored.
  */
 
-import type { Clock } from '../../kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
 import { isObject, validationError } from './dynamodb-wire.ts';
