@@ -1,4 +1,4 @@
-import type { QueryParameters } from './sts-query.ts';
+import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { parseRoleArn } from './web-identity-request.ts';
 
 /** One request, as far as it could be understood. Never holds a token or a secret. */

@@ -1,4 +1,4 @@
-import type { WebIdentityAnswer } from './sts-xml.ts';
+import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 
 /** A way for the local STS to fail. Without `times` it lasts until another fault, or none, is set. */
 export type StsFault = { readonly times?: number } & (

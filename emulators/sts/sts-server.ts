@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { checkSignatureV4, SignatureError } from '../../src/core/signature-v4.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
+import { callerIdentityXml, errorXml, webIdentityXml } from '../../src/sts-protocol/answers.ts';
+import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
+import { checkSignatureV4, SignatureError } from '../../src/sts-protocol/signature-v4.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
 import { type CallDraft, describeCall, type StsCall, StsCallLog } from './sts-call-log.ts';
 import { StsError } from './sts-error.ts';
 import { FaultSwitch, type RequestFault, type StsFault } from './sts-fault.ts';
-import { operationOf, parseQueryForm, type QueryParameters } from './sts-query.ts';
-import { callerIdentityXml, errorXml, webIdentityXml } from './sts-xml.ts';
+import { operationOf, parseStsQuery } from './sts-query.ts';
 import { parseTrustPolicy } from './trust-policy.ts';
 import { exchangeWebIdentity, type TrustingRole } from './web-identity-exchange.ts';
 import { parseRoleArn, parseWebIdentityRequest } from './web-identity-request.ts';
@@ -147,7 +148,7 @@ class LocalSts {
   }
 
   async #answer({ req, body, call, requestId }: Exchange): Promise<string> {
-    const parameters = parseQueryForm(req.headers['content-type'], body);
+    const parameters = parseStsQuery(req.headers['content-type'], body);
     describeCall(call, parameters);
     const operation = operationOf(parameters);
     switch (operation) {
@@ -257,7 +258,7 @@ async function requestBody(req: IncomingMessage): Promise<Buffer> {
 
 function parametersOrNone(req: IncomingMessage, body: Buffer): QueryParameters {
   try {
-    return parseQueryForm(req.headers['content-type'], body);
+    return parseStsQuery(req.headers['content-type'], body);
   } catch {
     return new Map();
   }

@@ -1,10 +1,10 @@
 import { type Clock, toRfc3339 } from '../../src/kit/timing/clock.ts';
+import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 import { type IssuedKeys, roleId } from './issued-keys.ts';
 import { type OidcProviders, type OpenIdConnectProvider, providerName } from './oidc-providers.ts';
 import { parseSessionClaims, type SessionClaims } from './session-claims.ts';
 import { checkSessionPolicy } from './session-policy-grammar.ts';
 import { StsError } from './sts-error.ts';
-import type { WebIdentityAnswer } from './sts-xml.ts';
 import { type TrustPolicy, trustPolicyAllows } from './trust-policy.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
 import {

@@ -1,5 +1,5 @@
+import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { StsError } from './sts-error.ts';
-import type { QueryParameters } from './sts-query.ts';
 
 /** A well-formed AssumeRoleWithWebIdentity request; nothing in it has been verified yet. */
 export interface WebIdentityRequest {

@@ -1,7 +1,7 @@
 /** Sixteen ways to answer 200 without having given the session that was asked for. */
 
 import type { StsFault } from '../../emulators/sts/sts-fault.ts';
-import type { WebIdentityAnswer } from '../../emulators/sts/sts-xml.ts';
+import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 
 export function lies(otherAccount: string): readonly (readonly [name: string, fault: StsFault])[] {
   const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();

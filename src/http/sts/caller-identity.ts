@@ -7,9 +7,14 @@ import type { Request } from 'express';
 import type { IssuedSession } from '../../core/credentials.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type { HeldSessions } from '../../core/ports.ts';
-import { checkSignatureV4, SignatureError, type SignatureFault } from '../../core/signature-v4.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import { callerIdentityAction, howToReachAws, requireOperation } from './operation.ts';
+import { callerIdentityAction } from '../../sts-protocol/answers.ts';
+import {
+  checkSignatureV4,
+  SignatureError,
+  type SignatureFault,
+} from '../../sts-protocol/signature-v4.ts';
+import { howToReachAws, requireOperation } from './operation.ts';
 import type { QueryForm } from './query-form.ts';
 
 export interface CallerIdentityOptions {

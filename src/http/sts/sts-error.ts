@@ -2,17 +2,19 @@
 
 import type { Response } from 'express';
 import type { BrokerError } from '../../core/errors.ts';
+import { errorXml } from '../../sts-protocol/answers.ts';
 import { awsErrorCode, awsErrorMessage } from '../aws-error.ts';
 import { noteAnswer } from '../broken-connections.ts';
-import { sendXml, stsErrorDocument } from './sts-answer.ts';
+import { sendXml } from './sts-answer.ts';
 
 export function sendStsError(res: Response, error: BrokerError, requestId: string): void {
   // Where one message ends and the next begins is in doubt: do not read on.
   if (error.code === 'request_malformed') res.shouldKeepAlive = false;
   noteAnswer(res.req);
+  const { status, code } = stsError(error);
   const message = awsErrorMessage(error, requestId);
-  const document = stsErrorDocument({ ...stsError(error), message }, requestId);
-  sendXml(res, stsError(error).status, document, requestId, extraHeaders(error));
+  const document = Buffer.from(errorXml({ status, code, message }, requestId));
+  sendXml(res, status, document, requestId, extraHeaders(error));
 }
 
 /** A role mapping that cannot work is reported with 400: asked again, it would fail again. */

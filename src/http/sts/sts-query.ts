@@ -6,13 +6,13 @@
 import type { Request } from 'express';
 import { BrokerError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { webIdentityAction } from '../../sts-protocol/answers.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Admission } from '../admission.ts';
 import { exchangeCounters } from '../exchange-counters.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { requireNoQuery } from '../query.ts';
 import { type CallerIdentityOptions, signedSession } from './caller-identity.ts';
-import { webIdentityAction } from './operation.ts';
 import { type QueryForm, readQueryForm } from './query-form.ts';
 import { sendCallerIdentity, sendWebIdentity } from './sts-answer.ts';
 import { webIdentityRequest } from './web-identity-request.ts';

@@ -7,12 +7,14 @@ import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
 import type { ExchangeRequest } from '../../core/exchange.ts';
 import { maxDurationSeconds, minDurationSeconds } from '../../core/role-mapping.ts';
+import { webIdentityAction } from '../../sts-protocol/answers.ts';
+import type { QueryParameters } from '../../sts-protocol/query-form.ts';
 import { requestedRole } from '../requested-role.ts';
 import { isMadeUpSessionName } from './made-up-session-name.ts';
-import { requireOperation, webIdentityAction } from './operation.ts';
+import { requireOperation } from './operation.ts';
 
 /** @throws BrokerError `action_unknown` or `body_invalid`. */
-export function webIdentityRequest(parameters: ReadonlyMap<string, string>): ExchangeRequest {
+export function webIdentityRequest(parameters: QueryParameters): ExchangeRequest {
   requireOperation(parameters, webIdentityAction);
   const { policyArns, others } = withoutPolicyArns(parameters);
   const parsed = webIdentityForm.safeParse(Object.fromEntries(others));
@@ -63,7 +65,7 @@ const webIdentityForm = z.strictObject({
 
 const policyArnName = /^PolicyArns\.member\.([1-9]\d{0,2})\.arn$/;
 
-function withoutPolicyArns(parameters: ReadonlyMap<string, string>) {
+function withoutPolicyArns(parameters: QueryParameters) {
   const policyArns: [position: number, arn: string][] = [];
   const others = new Map(parameters);
   for (const [name, value] of parameters) {
