@@ -161,6 +161,8 @@ export function anyMapping(id: string, edit: number, random: Random) {
   const Resource = `arn:aws:s3:::edit/${edit}/*`;
   const Statement = [{ Effect: 'Allow', Action: 's3:GetObject', Resource }];
   const callerPolicy = random([true, false, false]);
+  // What can never hold is refused.
+  const machines = principal.pool === pool && !('user' in principal);
   const maxDurationSeconds = random([1800, 3600]);
   const mapping: RoleMappingInput = {
     id,
@@ -168,8 +170,8 @@ export function anyMapping(id: string, edit: number, random: Random) {
     effect,
     role: random(principal.pool === identityPool ? crowdRoles : [...plainRoles, mfaRole, mfaRole]),
     conditions: {
-      ...random([{}, {}, {}, {}, { caller: 'machine' as const }, { caller: 'person' as const }]),
-      ...(allows ? random([{}, {}, { scopes: ['faults/use'] }]) : {}),
+      ...random([{}, {}, {}, {}, { caller: 'person' as const }, machines ? machine : {}]),
+      ...(allows && principal.pool === pool ? random([{}, {}, { scopes: ['faults/use'] }]) : {}),
       ...random([{}, {}, {}, { claims: { 'custom:team': ['orders'] } }]),
       ...random([{}, {}, {}, { sourceCidrs: ['127.0.0.0/8'] }, { sourceCidrs: ['10.0.0.0/8'] }]),
     },
@@ -187,6 +189,8 @@ export function anyMapping(id: string, edit: number, random: Random) {
   };
   return mapping;
 }
+
+const machine = { caller: 'machine' } as const;
 
 function anyPrincipal(random: Random): RoleMappingInput['principal'] {
   return random([
