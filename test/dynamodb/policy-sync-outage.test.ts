@@ -69,7 +69,7 @@ describe('while it runs, a table that is away', () => {
     'changes nothing for 4 h, then the policy is stale: it %s (T27)',
     async (_, fault) => {
       await t.create(mapping('orders'));
-      const probe = await started();
+      const probe = await started({ table: t.hasty });
       fixture.server.setFault(fault);
 
       expect(await probe.tick()).toBe('failed');
@@ -130,7 +130,7 @@ describe('when it starts, a table that is away', () => {
     await clock.advance(hourMs);
     fixture.server.setFault(fault);
 
-    const probe = await started();
+    const probe = await started({ table: t.hasty });
 
     expect(allows(probe, 'client-orders', 'orders')).toBe(true);
     expect(probe.sync.ageSeconds()).toBeGreaterThanOrEqual(3600);

@@ -25,6 +25,8 @@ export const pool = 'us-east-1_AbCdEf123';
 const hastyTimeoutMs = 300;
 /** No guarantee depends on it: the machine may be busy. */
 const patientTimeoutMs = 15_000;
+/** Among many editors each has to try again and again. */
+const stormTimeoutMs = 120_000;
 
 export interface TableFixture {
   readonly server: DynamoDbServer;
@@ -34,9 +36,11 @@ export interface TableFixture {
 }
 
 export interface TestTable {
-  /** Gives up soon: for outages. */
+  /** Patient, because the machine may be busy. */
   readonly table: RoleMappingTable;
-  /** As another process sees the same table; and patient: for everything that is not about outages. */
+  /** The same one, which gives up soon: for servers that never answer. */
+  readonly hasty: RoleMappingTable;
+  /** As another process sees the same table. */
   another(): RoleMappingTable;
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
@@ -67,13 +71,23 @@ export async function startTableFixture(): Promise<TableFixture> {
     async table() {
       tables += 1;
       const tableName = `role-mappings-${tables}`;
-      const client = connect(hastyTimeoutMs);
+      const client = connect(patientTimeoutMs);
       const shared = { tableName, rules, clock: systemClock };
-      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: 2_000 });
+      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: patientTimeoutMs });
       await table.create();
       return {
         table,
-        another: () => new RoleMappingTable({ ...shared, client: connect(patientTimeoutMs) }),
+        hasty: new RoleMappingTable({
+          ...shared,
+          client: connect(hastyTimeoutMs),
+          writeTimeoutMs: 2_000,
+        }),
+        another: () =>
+          new RoleMappingTable({
+            ...shared,
+            client: connect(patientTimeoutMs),
+            writeTimeoutMs: stormTimeoutMs,
+          }),
         ...rawAccess(client, tableName, table),
       };
     },
