@@ -11,7 +11,7 @@ import { type EmergencyDenies, everything, noDenies } from '../core/emergency-de
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
-import { readEmergencyDocument } from './emergency-document.ts';
+import { type EmergencyDocument, readEmergencyDocument } from './emergency-document.ts';
 
 /** `unusable`: it is there and cannot be used, so everything is denied. */
 export type EmergencyState = 'absent' | 'in_force' | 'unusable';
@@ -121,7 +121,7 @@ export class EmergencyFile {
     if (sha256 === this.#known.sha256 && this.#known.state === 'in_force') {
       return { kind: 'read', denies: this.#known.denies, sha256 };
     }
-    const document = readEmergencyDocument(path, bytes);
+    const document = readDocument(path, bytes);
     return document.kind === 'denies'
       ? { kind: 'read', denies: document.denies, sha256 }
       : { kind: 'unusable', detail: document.detail, sha256 };
@@ -171,6 +171,15 @@ export class EmergencyFile {
     if (change.state === state && change.sha256 === sha256 && change.detail === detail) return;
     this.#known = change;
     this.#options.onChange(change);
+  }
+}
+
+/** Whatever is in it, looking goes on, and what cannot be understood is never taken for nothing. */
+function readDocument(path: string, bytes: Buffer): EmergencyDocument {
+  try {
+    return readEmergencyDocument(path, bytes);
+  } catch (error) {
+    return { kind: 'faulty', detail: `${path} cannot be understood (${(error as Error).name})` };
   }
 }
 

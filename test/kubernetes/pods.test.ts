@@ -86,6 +86,15 @@ describe.each(everyPod)('$name in $overlay.name', ({ overlay, name }) => {
     expect(secret).toBe(overlay.name === 'development' ? undefined : 'token-broker-tls');
   });
 
+  it('has a folder for the emergency file, which is there before anybody puts the file into it', () => {
+    const { container, pod } = overlay.pod(name);
+    const mount = container.volumeMounts?.find((candidate) => candidate.name === 'emergency');
+    const volume = pod.volumes?.find((candidate) => candidate.name === 'emergency');
+    expect(overlay.config(name).policy.emergencyFile).toBe(`${mount?.mountPath}/denies.yaml`);
+    // By a subPath it would never be renewed.
+    expect([mount?.subPath, volume?.configMap?.optional]).toEqual([undefined, true]);
+  });
+
   it('is given more time to end than draining and shutting down may take', () => {
     const { pod, container } = overlay.pod(name);
     const { drainSeconds, shutdownSeconds } = overlay.config(name).http;
