@@ -7,6 +7,8 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { hermeticSettings } from '../src/aws/hermetic-settings.ts';
 import { auditVerify } from '../src/cli/audit-verify.ts';
 import { exitCodes, type Output } from '../src/cli/output.ts';
+import { systemClock } from '../src/kit/timing/clock.ts';
+import { withDeadline } from '../src/kit/timing/with-deadline.ts';
 import {
   type LocalClient,
   type LocalEnvironment,
@@ -19,7 +21,7 @@ export interface DemoOptions {
   readonly output: Output;
 }
 
-const requestTimeoutMs = 10_000;
+const limits = { clock: systemClock, timeoutMs: 10_000 };
 
 export async function demo({ main, env, output }: DemoOptions): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-demo-'));
@@ -58,6 +60,13 @@ async function tellStory(story: Story): Promise<void> {
   });
   await story.auditTrail();
   await story.metrics();
+}
+
+function ask(url: string, init: RequestInit = {}) {
+  return withDeadline(limits, async (signal) => {
+    const response = await fetch(url, { ...init, signal });
+    return { response, text: await response.text() };
+  });
 }
 
 interface Credentials {
@@ -120,9 +129,9 @@ class Story {
       credentials,
     });
     try {
-      const identity = await client.send(new GetCallerIdentityCommand({}), {
-        abortSignal: AbortSignal.timeout(requestTimeoutMs),
-      });
+      const identity = await withDeadline(limits, (abortSignal) =>
+        client.send(new GetCallerIdentityCommand({}), { abortSignal }),
+      );
       expect(
         identity.Arn?.includes(':assumed-role/orders-writer/') === true,
         `STS sees ${identity.Arn}`,
@@ -175,13 +184,11 @@ class Story {
 
   async metrics(): Promise<void> {
     this.#title('A few metrics');
-    const response = await fetch(`${this.#environment.ready.ops}/metrics`, {
-      signal: AbortSignal.timeout(requestTimeoutMs),
-    });
+    const { response, text } = await ask(`${this.#environment.ready.ops}/metrics`);
     expect(response.ok, `the metrics page answered ${response.status}`);
     const wanted =
       /^tokenbroker_(?:credential_requests_total|credential_cache_events_total|policy_revision|audit_records_total)/;
-    const lines = (await response.text()).split('\n').filter((line) => wanted.test(line));
+    const lines = text.split('\n').filter((line) => wanted.test(line));
     expect(lines.length > 3, 'the metrics page lacks the counters');
     for (const line of lines) this.#say(`  ${line}`);
   }
@@ -193,27 +200,25 @@ class Story {
   }
 
   async #fetchToken({ clientId, clientSecret, scope }: LocalClient): Promise<string> {
-    const response = await fetch(this.#environment.ready.tokenEndpoint, {
+    const { response, text } = await ask(this.#environment.ready.tokenEndpoint, {
       method: 'POST',
       headers: {
         authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
       },
       body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
-      signal: AbortSignal.timeout(requestTimeoutMs),
     });
     expect(response.ok, `the issuer answered ${response.status}`);
-    return ((await response.json()) as { access_token: string }).access_token;
+    return (JSON.parse(text) as { access_token: string }).access_token;
   }
 
   async #post(token: string) {
-    const startedAt = performance.now();
-    const response = await fetch(`${this.#environment.ready.broker}/v1/credentials`, {
+    const startedAt = systemClock.monotonic();
+    const { response, text } = await ask(`${this.#environment.ready.broker}/v1/credentials`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(requestTimeoutMs),
     });
-    const body = (await response.json()) as Record<string, unknown>;
-    const milliseconds = performance.now() - startedAt;
+    const body = JSON.parse(text) as Record<string, unknown>;
+    const milliseconds = systemClock.monotonic() - startedAt;
     this.#requestIds.push(response.headers.get('x-request-id') ?? '');
     return { status: response.status, body, milliseconds };
   }

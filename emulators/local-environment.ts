@@ -13,6 +13,8 @@ import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
 import { replaceFile } from '../src/kit/files/replace-file.ts';
 import { readStateFile } from '../src/kit/files/state-file.ts';
 import { systemClock } from '../src/kit/timing/clock.ts';
+import { keepingAlive } from '../src/kit/timing/keeping-alive.ts';
+import { sleep } from '../src/kit/timing/sleep.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 import { localPool, seedMappings } from './seed.ts';
 
@@ -234,7 +236,7 @@ async function readWhenThere(file: string): Promise<Broker['urls']> {
   while (systemClock.monotonic() < deadline) {
     const text = await readStateFile(file, { maxBytes: 64 * 1024 });
     if (text !== undefined) return JSON.parse(text.toString()) as Broker['urls'];
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await keepingAlive(sleep(systemClock, 20));
   }
   throw new Error(`the broker was not ready after ${startTimeoutMs / 1000} s`);
 }

@@ -20,10 +20,11 @@ import { overloadGuard } from './http/overload-guard.ts';
 import { RefusalLog } from './http/refusal-log.ts';
 import { type Listener, type ListenerTimeouts, startListener } from './http/server.ts';
 import { type Clock, systemClock } from './kit/timing/clock.ts';
+import { orAborted } from './kit/timing/or-aborted.ts';
+import { sleep } from './kit/timing/sleep.ts';
 import type { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import { observers } from './observers.ts';
 import { LoadShedder } from './resilience/load-shedder.ts';
-import { orAborted } from './resilience/or-aborted.ts';
 import { listenerFailed, StartError } from './start-error.ts';
 import type { Logger } from './telemetry/logger.ts';
 import {
@@ -180,9 +181,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const graceful = served && drain;
     for (const listener of listeners) listener.drain();
     if (graceful) {
-      await new Promise<void>((resolve) => {
-        clock.after(config.http.drainSeconds * 1000, resolve);
-      });
+      await sleep(clock, config.http.drainSeconds * 1000);
     }
     const graceMs = graceful ? config.http.shutdownSeconds * 1000 : 0;
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
@@ -244,7 +243,7 @@ function createApps(options: AppsOptions): Apps {
   const { validator, adminValidator, failedTokens, limit, cache, requestAudit, table, issuers } =
     adapters;
   const policy = adapters.inForce;
-  const watching = { metrics, refusals, clientIp: clientIp(config.http.trustedProxies) };
+  const watching = { clock, metrics, refusals, clientIp: clientIp(config.http.trustedProxies) };
   const countedBy = (failed: FailedTokenLimit) => (error: BrokerError, context: RequestContext) =>
     failed.noteRefusal(error, context.sourceIp);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));

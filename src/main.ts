@@ -11,6 +11,7 @@ import type { ConfigSource } from './cli/config-check.ts';
 import { exitCodes, type Output } from './cli/output.ts';
 import { processTerminal } from './cli/terminal.ts';
 import type { RuntimeFacts } from './config/profile.ts';
+import { systemClock } from './kit/timing/clock.ts';
 
 // The SDK's releases are pinned, so what it says of future ones only frightens users.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -130,7 +131,7 @@ function finish(code: number): void {
  * ends before that thread does.
  */
 function endSoon(): void {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 750).unref();
+  systemClock.after(750, () => process.kill(process.pid, 'SIGKILL'));
 }
 
 try {

@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import { listenOnLoopback } from '../loopback-http.ts';
 import type { Answer, RawAnswer } from './dynamodb-wire.ts';
 import { DynamoDbError } from './dynamodb-wire.ts';
@@ -36,10 +37,11 @@ export async function startStore(path: string | undefined): Promise<Store> {
 
   function forward({ method, path: target, headers, body }: RawRequest): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
-      const signal = AbortSignal.timeout(deadlineMs);
+      const { signal, release } = systemClock.deadline(deadlineMs);
       const outgoing = { ...endToEnd(headers), 'content-length': body.length };
       const req = request(`${origin}${target}`, { method, headers: outgoing, agent, signal });
       req.on('error', reject);
+      req.on('close', release);
       req.on('response', (res) => void collect(res).then(resolve, reject));
       req.end(body);
     });

@@ -1,5 +1,6 @@
 import type { JsonWebKey } from 'node:crypto';
 import type { Clock } from '../../src/kit/timing/clock.ts';
+import { withDeadline } from '../../src/kit/timing/with-deadline.ts';
 import { StsError } from './sts-error.ts';
 
 /** An IAM OpenID Connect provider: says which issuer an account trusts, and for which client ids. */
@@ -78,10 +79,13 @@ export class OidcProviders {
   #fetch(entry: Entry, seen: Keys['promise'] | undefined): Keys['promise'] {
     const current = this.#cached(entry);
     if (current && current !== seen) return current;
-    const deadline = AbortSignal.timeout(fetchTimeoutMs);
-    const promise = fetchKeys(
-      entry.provider.jwksUri,
-      AbortSignal.any([deadline, this.#stopping.signal]),
+    const limits = {
+      clock: this.#clock,
+      timeoutMs: fetchTimeoutMs,
+      givenUp: this.#stopping.signal,
+    };
+    const promise = withDeadline(limits, (signal) =>
+      fetchKeys(entry.provider.jwksUri, signal),
     ).catch(() => {
       if (entry.keys?.promise === promise) entry.keys = undefined;
       throw keyNotRetrieved();

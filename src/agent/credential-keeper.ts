@@ -1,4 +1,5 @@
 import { type BrokerCredentials, TokenBrokerError } from '../client/broker-client.ts';
+import { atMost } from '../kit/timing/at-most.ts';
 import { type Clock, type Timer, toRfc3339 } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -51,7 +52,7 @@ export class CredentialKeeper {
     const due = this.#clock.now() >= this.#renewAt || this.#usable() === undefined;
     if (due && this.#clock.monotonic() >= this.#pausedUntil) this.#renew();
     if (this.#usable() === undefined && this.#underWay !== undefined) {
-      await this.#atMost(waitMs, this.#underWay);
+      await atMost(this.#clock, waitMs, this.#underWay);
     }
     const credentials = this.#usable();
     return credentials === undefined
@@ -139,15 +140,6 @@ export class CredentialKeeper {
   #renewIn(delayMs: number): void {
     this.#timer?.cancel();
     this.#timer = this.#clock.after(delayMs, () => this.#renew());
-  }
-
-  async #atMost(waitMs: number, work: Promise<void>): Promise<void> {
-    let timer: Timer | undefined;
-    const over = new Promise<void>((resolve) => {
-      timer = this.#clock.after(waitMs, resolve);
-    });
-    await Promise.race([work, over]);
-    timer?.cancel();
   }
 }
 

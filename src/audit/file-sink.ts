@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BrokerError } from '../core/errors.ts';
 import { Lease } from '../kit/files/lease.ts';
+import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
@@ -13,7 +14,6 @@ import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
 import { type LogPosition, openLog } from './open-log.ts';
 import { recordFields } from './record-fields.ts';
 import type { RecordPurpose } from './record-purpose.ts';
-import { withinDeadline } from './within-deadline.ts';
 
 export interface FileSinkOptions {
   /** Created with mode 0700 if it is not there. One process at a time writes to it. */
@@ -115,7 +115,7 @@ export class FileSink implements AuditSink {
    * ready, and goes on trying.
    */
   async start(): Promise<void> {
-    const error = await withinDeadline(this.#options.clock, this.#deadlineMs, this.#open());
+    const error = await atMost(this.#options.clock, this.#deadlineMs, this.#open());
     if (error === undefined || passingFaults.includes(errorCodeOf(error))) return;
     await this.stop();
     throw new BrokerError('audit_unavailable', {
@@ -152,7 +152,7 @@ export class FileSink implements AuditSink {
       .drain()
       .then(() => this.#work)
       .then(() => this.#release());
-    await withinDeadline(this.#options.clock, this.#deadlineMs, released);
+    await atMost(this.#options.clock, this.#deadlineMs, released);
   }
 
   async #release(): Promise<void> {

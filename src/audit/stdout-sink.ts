@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream';
+import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { AuditObserver, AuditSink } from './audit-sink.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords, startChain } from './hash-chain.ts';
 import type { LogOpened } from './log-event.ts';
 import { recordFields } from './record-fields.ts';
-import { withinDeadline } from './within-deadline.ts';
 
 export interface StdoutSinkOptions {
   /**
@@ -98,7 +98,7 @@ export class StdoutSink implements AuditSink {
 
   /** The stream stays open: it is not the sink's. */
   async stop(): Promise<void> {
-    await withinDeadline(this.#clock, this.#deadlineMs, this.#queue.drain());
+    await atMost(this.#clock, this.#deadlineMs, this.#queue.drain());
   }
 
   async #write(records: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@
 import { readBoundedBody } from '../cognito/bounded-body.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import { explanationReport } from './explanation-report.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
@@ -99,7 +100,7 @@ async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> 
   const failed = (detail: string): Answer => ({ kind: 'failed', detail });
   let status: number;
   let answer: Uint8Array | undefined;
-  const signal = AbortSignal.timeout(timeoutMs);
+  const { signal, release } = systemClock.deadline(timeoutMs);
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -113,6 +114,8 @@ async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> 
     answer = await readBoundedBody(response, { maxBytes: maxAnswerBytes, signal });
   } catch (error) {
     return failed(`${url.origin} does not answer (${causeOf(error)}).`);
+  } finally {
+    release();
   }
   const document =
     answer === undefined ? undefined : parseObject(Buffer.from(answer).toString('utf8'));

@@ -1,13 +1,15 @@
 /** `healthcheck`: asks a probe and says so by its exit code, for images that have no shell and no curl. */
 
+import { systemClock } from '../kit/timing/clock.ts';
 import { exitCodes, type Output } from './output.ts';
 
 const timeoutMs = 3_000;
 
 export async function healthcheck(url: string, output: Output): Promise<number> {
+  const deadline = systemClock.deadline(timeoutMs);
   try {
     const response = await fetch(url, {
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: deadline.signal,
       redirect: 'error',
     });
     await response.body?.cancel();
@@ -15,6 +17,8 @@ export async function healthcheck(url: string, output: Output): Promise<number> 
     output.err(`${url} answers ${response.status}\n`);
   } catch {
     output.err(`${url} does not answer\n`);
+  } finally {
+    deadline.release();
   }
   return exitCodes.failed;
 }

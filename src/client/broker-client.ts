@@ -41,8 +41,7 @@ export async function requestCredentials(request: CredentialsRequest): Promise<B
   if (!tokenPattern.test(token)) {
     throw new TokenBrokerError('token_unusable', 'The token is not one JWT and nothing else.');
   }
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  const deadline = clock.deadline(timeoutMs, signal);
   let answer: BrokerAnswer;
   try {
     const response = await fetch(url, {
@@ -56,13 +55,19 @@ export async function requestCredentials(request: CredentialsRequest): Promise<B
       body: JSON.stringify({ role, durationSeconds }),
       // A redirect would take the token elsewhere.
       redirect: 'error',
-      signal: either,
+      signal: deadline.signal,
     });
-    const limits = { maxBytes: maxAnswerBytes, signal: either };
+    const limits = { maxBytes: maxAnswerBytes, signal: deadline.signal };
     answer = { response, document: parseJson(await readBoundedBody(response, limits)) };
   } catch (error) {
     signal?.throwIfAborted();
-    throw transportError(error, { origin: url.origin, timeoutMs, expired: deadline.aborted });
+    throw transportError(error, {
+      origin: url.origin,
+      timeoutMs,
+      expired: deadline.signal.aborted,
+    });
+  } finally {
+    deadline.release();
   }
   if (answer.response.status !== 200) throw problemError(answer, token);
   return plausible(credentialsOf(answer), role, clock.now());

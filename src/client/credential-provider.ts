@@ -1,5 +1,6 @@
 import type { Clock } from '../kit/timing/clock.ts';
-import { orAborted } from '../resilience/or-aborted.ts';
+import { keepingAlive } from '../kit/timing/keeping-alive.ts';
+import { orAborted } from '../kit/timing/or-aborted.ts';
 import { RenewedValue } from '../resilience/renewed-value.ts';
 import { TokenBrokerError } from './broker-client.ts';
 
@@ -61,25 +62,16 @@ export function credentialProvider(parts: ProviderParts): CredentialProvider {
   };
 }
 
-/** Pauses between tries do not keep the process alive, and here someone is waiting. */
-async function keepingAlive<Value>(work: Promise<Value>): Promise<Value> {
-  const alive = setInterval(() => {}, 60_000);
+async function withinDeadline({ clock, timeoutMs, signal, obtain }: ProviderParts) {
+  const deadline = clock.deadline(timeoutMs, signal);
   try {
-    return await work;
-  } finally {
-    clearInterval(alive);
-  }
-}
-
-async function withinDeadline({ timeoutMs, signal, obtain }: ProviderParts) {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
-  try {
-    return await orAborted(obtain(either), either);
+    return await orAborted(obtain(deadline.signal), deadline.signal);
   } catch (error) {
     signal?.throwIfAborted();
-    if (!deadline.aborted) throw error;
+    if (!deadline.signal.aborted) throw error;
     const detail = `There are no credentials after ${timeoutMs / 1000} s.`;
     throw new TokenBrokerError('credentials_timeout', detail, { retryable: true });
+  } finally {
+    deadline.release();
   }
 }

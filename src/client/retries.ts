@@ -1,6 +1,7 @@
 import { TokenRequestError } from '../cognito/token-request-error.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { orAborted } from '../resilience/or-aborted.ts';
+import { orAborted } from '../kit/timing/or-aborted.ts';
+import { sleep } from '../kit/timing/sleep.ts';
 import { TokenBrokerError } from './broker-client.ts';
 
 export interface RetryOptions {
@@ -27,7 +28,7 @@ export async function withRetries<Result>(
       if (signal.aborted || tries === maxTries || !isRetryable(error)) throw error;
       const pauseMs = pauseAfter(error, tries) * (1 + Math.random() / 4);
       if (clock.monotonic() + pauseMs >= endsAt) throw error;
-      await orAborted(after(clock, pauseMs), signal);
+      await orAborted(sleep(clock, pauseMs), signal);
     }
   }
 }
@@ -43,10 +44,4 @@ function isRetryable(error: unknown): boolean {
 function pauseAfter(error: unknown, tries: number): number {
   const seconds = error instanceof TokenBrokerError ? error.retryAfterSeconds : undefined;
   return seconds === undefined ? 100 * tries : seconds * 1000;
-}
-
-function after(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(delayMs, resolve);
-  });
 }

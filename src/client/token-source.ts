@@ -1,4 +1,4 @@
-import { orAborted } from '../resilience/or-aborted.ts';
+import { orAborted } from '../kit/timing/or-aborted.ts';
 import { readTokenFile } from './token-file.ts';
 
 export interface TokenRequest {

@@ -160,6 +160,7 @@ export class IssuerKeys {
     const elapsed = () => this.#clock.monotonic() - fetched.atMonotonic;
     try {
       const limits = {
+        clock: this.#clock,
         timeoutMs: this.#options.fetchTimeoutMs ?? 2_000,
         maxBytes: this.#options.maxBytes ?? 64 * 1024,
         givenUp: this.#stopping.signal,

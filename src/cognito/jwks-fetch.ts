@@ -1,7 +1,9 @@
-import { withDeadline } from '../resilience/with-deadline.ts';
+import type { Clock } from '../kit/timing/clock.ts';
+import { withDeadline } from '../kit/timing/with-deadline.ts';
 import { readBoundedBody } from './bounded-body.ts';
 
 export interface JwksFetchLimits {
+  readonly clock: Clock;
   /** For the whole exchange, from the connection to the last byte. */
   readonly timeoutMs: number;
   /** Of the body, after decompression. */
@@ -13,9 +15,9 @@ export interface JwksFetchLimits {
 /** One try, no redirects. Rejects unless the answer is 200 and arrives whole within the limits. */
 export function fetchJwks(
   uri: string,
-  { timeoutMs, maxBytes, givenUp }: JwksFetchLimits,
+  { clock, timeoutMs, maxBytes, givenUp }: JwksFetchLimits,
 ): Promise<Uint8Array> {
-  return withDeadline({ timeoutMs, givenUp }, async (signal) => {
+  return withDeadline({ clock, timeoutMs, givenUp }, async (signal) => {
     const response = await fetch(uri, {
       redirect: 'error',
       headers: { accept: 'application/json' },

@@ -1,7 +1,7 @@
 import { isSecureUrl } from '../core/secure-url.ts';
 import { parseStrictJson } from '../core/strict-json.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { orAborted } from '../resilience/or-aborted.ts';
+import { orAborted } from '../kit/timing/or-aborted.ts';
 import { type Perishable, RenewedValue } from '../resilience/renewed-value.ts';
 import { readBoundedBody } from './bounded-body.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
@@ -73,7 +73,15 @@ export class TokenClient {
   }
 
   async #request(): Promise<Perishable<string>> {
-    const deadline = AbortSignal.timeout(this.#timeoutMs);
+    const deadline = this.#options.clock.deadline(this.#timeoutMs);
+    try {
+      return await this.#requestWithin(deadline.signal);
+    } finally {
+      deadline.release();
+    }
+  }
+
+  async #requestWithin(deadline: AbortSignal): Promise<Perishable<string>> {
     const secret = await this.#secret(deadline);
     const askedAt = this.#options.clock.now();
     const { status, headers, bytes } = await this.#post(secret, deadline);

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { readStateFileSync } from '../kit/files/state-file.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import { keepingAlive } from '../kit/timing/keeping-alive.ts';
+import { sleep } from '../kit/timing/sleep.ts';
 
 export interface FileLockOptions {
   readonly clock: Clock;
@@ -31,8 +32,8 @@ export async function acquireFileLock(
     if (attempt === 'locked') return () => release(path, own);
     if (attempt === 'impossible' || clock.monotonic() >= deadline) return undefined;
     if (!removeStale(path, { now: clock.now(), staleMs })) {
-      // A clock's timer would not keep this process alive, and nothing else does while it waits.
-      await pause(pollMs * (0.5 + Math.random()));
+      // Nothing else keeps this process alive while it waits.
+      await keepingAlive(sleep(clock, pollMs * (0.5 + Math.random())));
     }
   }
 }

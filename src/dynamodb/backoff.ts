@@ -1,5 +1,3 @@
-import type { Clock } from '../kit/timing/clock.ts';
-
 export interface BackoffLimits {
   readonly baseMs: number;
   readonly capMs: number;
@@ -12,8 +10,4 @@ export function backoffMs(
   random: () => number,
 ): number {
   return random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30));
-}
-
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, resolve));
 }

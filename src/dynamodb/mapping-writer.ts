@@ -9,7 +9,9 @@ import type { MappingRules } from '../core/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { keepingAlive } from '../kit/timing/keeping-alive.ts';
+import { sleep } from '../kit/timing/sleep.ts';
+import { backoffMs } from './backoff.ts';
 import {
   currentKey,
   type Head,
@@ -88,20 +90,14 @@ export class MappingWriter {
     });
   }
 
-  async #settle(edit: TextEdit): Promise<MappingWritten> {
-    // The clock's timers do not keep the process alive, but an edit under way must.
-    const alive = setInterval(() => {}, 60_000);
-    try {
-      return await this.#attemptUntilSettled(edit);
-    } finally {
-      clearInterval(alive);
-    }
+  #settle(edit: TextEdit): Promise<MappingWritten> {
+    return keepingAlive(this.#attemptUntilSettled(edit));
   }
 
   async #attemptUntilSettled(edit: TextEdit): Promise<MappingWritten> {
     const progress: Progress = { writeId: randomUUID(), sent: new Map() };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      if (attempt > 0) await pause(this.#clock, backoffMs(attempt, backoffLimits, this.#random));
+      if (attempt > 0) await sleep(this.#clock, backoffMs(attempt, backoffLimits, this.#random));
       if (this.#clock.monotonic() >= edit.deadline) break;
       const result = await this.#attempt(edit, progress).catch((error: unknown) => {
         // What was sent before may have been done: only a later look can tell.

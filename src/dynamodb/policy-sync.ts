@@ -8,7 +8,7 @@ import type { MappingRules } from '../core/mapping-check.ts';
 import type { PolicySnapshot } from '../core/policy-snapshot.ts';
 import type { PolicySource } from '../core/ports.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
-import { pause } from './backoff.ts';
+import { sleep } from '../kit/timing/sleep.ts';
 import { isIncompleteRead } from './change-log.ts';
 import { type PolicyState, policyState } from './policy-state.ts';
 import {
@@ -108,7 +108,7 @@ export class PolicySync implements PolicySource {
   async start(): Promise<void> {
     const saved = await this.#readSnapshotFile();
     const firstPoll = this.refresh();
-    if (saved?.fresh === true) await Promise.race([firstPoll, pause(this.#clock, startPatienceMs)]);
+    if (saved?.fresh === true) await Promise.race([firstPoll, sleep(this.#clock, startPatienceMs)]);
     else await firstPoll;
     if (saved?.fresh === true && this.#state === undefined) {
       this.#contactAt = saved.contactAt;

@@ -70,7 +70,7 @@ export class RoleMappingTable {
     loadTimeoutMs = 300_000,
   }: RoleMappingTableOptions) {
     this.#client = client;
-    this.#calls = new TableCalls({ client, tableName, callTimeoutMs });
+    this.#calls = new TableCalls({ client, tableName, clock, callTimeoutMs });
     this.#rules = rules;
     this.#clock = clock;
     this.#loadTimeoutMs = loadTimeoutMs;

@@ -10,7 +10,8 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { BrokerError } from '../core/errors.ts';
-import { withDeadline } from '../resilience/with-deadline.ts';
+import type { Clock } from '../kit/timing/clock.ts';
+import { withDeadline } from '../kit/timing/with-deadline.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -33,6 +34,7 @@ export interface KeyRange {
 export interface TableCallsOptions {
   readonly client: DynamoDBClient;
   readonly tableName: string;
+  readonly clock: Clock;
   /** For one call with all the SDK's tries and with finding credentials. */
   readonly callTimeoutMs: number;
 }
@@ -42,12 +44,14 @@ const scanPageItems = 500;
 
 export class TableCalls {
   readonly #client: DynamoDBClient;
+  readonly #clock: Clock;
   readonly #callTimeoutMs: number;
   readonly #givenUp = new AbortController();
   readonly tableName: string;
 
-  constructor({ client, tableName, callTimeoutMs }: TableCallsOptions) {
+  constructor({ client, tableName, clock, callTimeoutMs }: TableCallsOptions) {
     this.#client = client;
+    this.#clock = clock;
     this.tableName = tableName;
     this.#callTimeoutMs = callTimeoutMs;
   }
@@ -140,8 +144,10 @@ export class TableCalls {
 
   /** The SDK heeds a signal only once it sends; looking for credentials may take long before that. */
   #withDeadline<Output>(call: (signal: AbortSignal) => Promise<Output>): Promise<Output> {
-    const deadline = { timeoutMs: this.#callTimeoutMs, givenUp: this.#givenUp.signal };
-    return withDeadline(deadline, call);
+    return withDeadline(
+      { clock: this.#clock, timeoutMs: this.#callTimeoutMs, givenUp: this.#givenUp.signal },
+      call,
+    );
   }
 }
 

@@ -11,7 +11,6 @@ export interface HandshakeProbe {
 }
 
 const intervalMs = 10_000;
-/** In real time: a socket's own timer enforces it. */
 const deadlineMs = 5_000;
 const failuresInARow = 2;
 
@@ -21,7 +20,7 @@ export function probeHandshakes(address: AddressInfo, clock: Clock): HandshakePr
   let abandon = () => {};
   let timer = clock.after(0, look);
   function look(): void {
-    const probe = handshake(address, (worked) => {
+    const probe = handshake(address, clock, (worked) => {
       if (stopped) return;
       failures = worked ? 0 : failures + 1;
       timer = clock.after(intervalMs, look);
@@ -38,11 +37,12 @@ export function probeHandshakes(address: AddressInfo, clock: Clock): HandshakePr
   };
 }
 
-function handshake({ address, port }: AddressInfo, onEnd: (worked: boolean) => void) {
+function handshake({ address, port }: AddressInfo, clock: Clock, onEnd: (worked: boolean) => void) {
   // That the handshake completes is all that is asked; nothing is sent, and nobody is believed.
   const socket = connect({ host: reachable(address), port, rejectUnauthorized: false });
   let worked = false;
-  socket.setTimeout(deadlineMs, () => socket.destroy());
+  const deadline = clock.deadline(deadlineMs);
+  deadline.signal.addEventListener('abort', () => socket.destroy(), { once: true });
   socket.once('secureConnect', () => {
     worked = true;
     socket.end();
@@ -51,7 +51,10 @@ function handshake({ address, port }: AddressInfo, onEnd: (worked: boolean) => v
   socket.on('error', () => undefined);
   // Without it the end of the other side would never be seen.
   socket.resume();
-  socket.once('close', () => onEnd(worked));
+  socket.once('close', () => {
+    deadline.release();
+    onEnd(worked);
+  });
   return socket;
 }
 

@@ -3,6 +3,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { RequestContext } from '../core/audit-record.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ClientIp } from './client-ip.ts';
 import { sendProblem } from './problem.ts';
@@ -10,6 +11,7 @@ import type { RefusalLog } from './refusal-log.ts';
 import { requestContext } from './request-context.ts';
 
 export interface InstrumentOptions {
+  readonly clock: Clock;
   readonly metrics: Pick<Metrics, 'requestSeconds' | 'inFlight'>;
   /** Counted up and down; default: that of all listeners without one of their own. */
   readonly inFlight?: { requests: number };
@@ -39,6 +41,7 @@ export type Instrument = (
 ) => RequestHandler;
 
 export function instrument({
+  clock,
   metrics,
   inFlight = metrics.inFlight.others,
   refusals,
@@ -56,7 +59,7 @@ export function instrument({
       return failure;
     };
     return async function route(req, res) {
-      const startedAt = performance.now();
+      const startedAt = clock.monotonic();
       inFlight.requests += 1;
       let context: RequestContext | undefined;
       try {
@@ -69,7 +72,7 @@ export function instrument({
       } finally {
         inFlight.requests -= 1;
         durations[Math.floor(res.statusCode / 100) - 1]?.().observe(
-          (performance.now() - startedAt) / 1000,
+          (clock.monotonic() - startedAt) / 1000,
         );
       }
     };

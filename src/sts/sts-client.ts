@@ -9,12 +9,13 @@ export interface StsEndpoint {
 
 export interface StsClientOptions extends StsEndpoint {
   readonly connectTimeoutMs: number;
-  readonly requestTimeoutMs: number;
   readonly maxSockets: number;
 }
 
 /** An answer of AssumeRoleWithWebIdentity has about 2 KiB; STS promises no limit for its session token. */
 export const maxResponseBytes = 64 * 1024;
+
+const lostCallMs = 60_000;
 
 /**
  * A client of one STS endpoint that makes single, unsigned, bounded calls.
@@ -25,7 +26,6 @@ export function createStsClient({
   region,
   endpoint,
   connectTimeoutMs,
-  requestTimeoutMs,
   maxSockets,
 }: StsClientOptions): STSClient {
   // "aws-global" and other names without a region of their own would make the SDK sign, so need credentials.
@@ -42,7 +42,9 @@ export function createStsClient({
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
+      // In real time, and until the first byte only: what ends a call is the adapter's deadline. This ends one whose
+      // signal the SDK has lost.
+      requestTimeout: lostCallMs,
       // Without it the SDK only warns when the time is up.
       throwOnRequestTimeout: true,
       httpAgent: agent,

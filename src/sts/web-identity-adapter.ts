@@ -3,6 +3,7 @@ import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, IssuerKeyView } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import { sleep } from '../kit/timing/sleep.ts';
 import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import { RetryBudget } from '../resilience/retry-budget.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';
@@ -71,7 +72,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
   }: StsWebIdentityAdapterOptions) {
     this.#endpoints = endpoints.map((endpoint) => ({
       region: endpoint.region,
-      client: createStsClient({ ...endpoint, connectTimeoutMs, requestTimeoutMs, maxSockets }),
+      client: createStsClient({ ...endpoint, connectTimeoutMs, maxSockets }),
       breaker: new CircuitBreaker({ clock }),
     }));
     this.#clock = clock;
@@ -126,7 +127,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
       tries.push({ endpoint, failure: answer });
       const pauseMs = this.#pauseBeforeRetry(tries);
       if (pauseMs === undefined || this.#clock.monotonic() + pauseMs >= endsAt) throw answer.error;
-      if (pauseMs > 0) await this.#pause(pauseMs);
+      if (pauseMs > 0) await sleep(this.#clock, pauseMs);
     }
   }
 
@@ -139,13 +140,16 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     const startedAt = this.#clock.monotonic();
     const timeoutMs = Math.max(1, Math.min(this.#requestTimeoutMs, endsAt - startedAt));
     // The SDK's own timeouts end with the first byte of the answer.
-    const abortSignal = AbortSignal.timeout(Math.ceil(timeoutMs));
-    const sent = await client.send(command(plan, token), { abortSignal }).then(
-      (output) => ({ output }),
-      (error: unknown) => ({
-        failure: classifyStsError(error, () => this.#keys?.lacksKeyOf(token) ?? false),
-      }),
-    );
+    const deadline = this.#clock.deadline(timeoutMs);
+    const sent = await client
+      .send(command(plan, token), { abortSignal: deadline.signal })
+      .then(
+        (output) => ({ output }),
+        (error: unknown) => ({
+          failure: classifyStsError(error, () => this.#keys?.lacksKeyOf(token) ?? false),
+        }),
+      )
+      .finally(deadline.release);
     const down = 'failure' in sent && sent.failure.kind === 'endpoint_down';
     if (down) breaker.failed();
     else breaker.succeeded();
@@ -171,12 +175,6 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     if (!this.#retries.spend()) return undefined;
     const longestMs = (kind === 'throttled' ? 400 : 100) * 2 ** (tries.length - 1);
     return longestMs * (0.5 + this.#random() / 2);
-  }
-
-  #pause(pauseMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#clock.after(pauseMs, resolve);
-    });
   }
 }
 

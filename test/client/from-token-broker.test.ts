@@ -287,14 +287,20 @@ describe('trying again', () => {
 
 describe('deadlines and aborts', () => {
   it('a broker that never answers costs no more than the timeout', async () => {
-    const { broker, provider } = await subject({ timeoutMs: 200 });
+    const { broker, clock, provider } = await subject({ timeoutMs: 200 });
     broker.script = () => 'hang';
-    expect((await refusal(provider())).code).toBe('credentials_timeout');
+    const refused = refusal(provider());
+    await clock.expireDeadlines();
+    expect((await refused).code).toBe('credentials_timeout');
+    expect(clock.deadlines).toBe(0);
   });
 
   it('a token function that never answers costs no more than the timeout', async () => {
-    const { provider } = await subject({ timeoutMs: 200, token: () => new Promise(() => {}) });
-    expect((await refusal(provider())).code).toBe('credentials_timeout');
+    const token = () => new Promise<never>(() => {});
+    const { clock, provider } = await subject({ timeoutMs: 200, token });
+    const refused = refusal(provider());
+    await clock.expireDeadlines();
+    expect((await refused).code).toBe('credentials_timeout');
   });
 
   it('one caller may give up, and the others still get theirs', async () => {

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { fetchJwks } from '../../src/cognito/jwks-fetch.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 
 it('a body that stalls is given up at the deadline, whatever the garbage collector takes away', async () => {
   setFlagsFromString('--expose-gc');
@@ -13,7 +14,7 @@ it('a body that stalls is given up at the deadline, whatever the garbage collect
   try {
     const { port } = server.address() as AddressInfo;
     const { signal: givenUp } = new AbortController();
-    const limits = { timeoutMs: 400, maxBytes: 1024, givenUp };
+    const limits = { clock: systemClock, timeoutMs: 400, maxBytes: 1024, givenUp };
     await expect(fetchJwks(`http://127.0.0.1:${port}`, limits)).rejects.toThrow(/timeout/);
   } finally {
     clearInterval(collecting);

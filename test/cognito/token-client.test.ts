@@ -212,8 +212,11 @@ describe('a failure to get a token', () => {
   ];
 
   it.each(failures)('tells what it was: %s', async (_what, reply, code, retryable) => {
-    const { client } = subject(await endpoint(reply), { timeoutMs: 300 });
-    expect(await refusal(client.token())).toMatchObject({ code, retryable });
+    const { client, clock } = subject(await endpoint(reply));
+    const refused = refusal(client.token());
+    if (reply === 'hang') await clock.expireDeadlines();
+    expect(await refused).toMatchObject({ code, retryable });
+    expect(clock.deadlines).toBe(0);
   });
 
   it('of the secret function is told without what the function said', async () => {

@@ -182,12 +182,12 @@ describe('the life of a session (T32)', () => {
   it('is not used when it ends while STS is being asked for a new one', async () => {
     const { cache, ask, answer, hold, server, clock } = await start(withoutRenewals);
     await ask();
-    await clock.advance(58 * minute);
+    await clock.advance(59 * minute - 1);
     hold();
     const waiting = refusalOf(cache.issue(plan, token));
     await until(() => server.calls.length === 2);
 
-    await clock.advance(minute + 1);
+    await clock.advance(2);
     answer('reset');
     await server.stop();
 

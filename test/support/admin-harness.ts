@@ -208,6 +208,7 @@ export async function startAdmin({
     rules,
     issuers: new Map(pools.userPools.map(({ pool, issuer: iss }) => [pool, iss])),
     route: instrument({
+      clock: systemClock,
       metrics,
       refusals: new RefusalLog({ logger: createLogger({ level: 'silent' }), clock }),
       clientIp: clientIp([]),

@@ -37,7 +37,8 @@ export interface ScriptedServer {
 export async function startScriptedServer(initial: Script): Promise<ScriptedServer> {
   const requests: ScriptedRequest[] = [];
   let script = initial;
-  const server = createServer(async (req, res) => {
+  // Connections are not closed for being idle: that is real time, and a request on its way then fails.
+  const server = createServer({ keepAliveTimeout: 0 }, async (req, res) => {
     let body = '';
     for await (const chunk of req) body += chunk;
     const { method = '', url = '', headers } = req;

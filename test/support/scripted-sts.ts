@@ -43,6 +43,8 @@ export async function startScriptedSts(clock: Clock): Promise<ScriptedSts> {
   const calls: ScriptedCall[] = [];
   const sts = { url: '', calls, script: honestly(clock) as Script, stop };
   const server = createServer(
+    // Connections are not closed for being idle: that is real time, and a request on its way then fails.
+    { keepAliveTimeout: 0 },
     (req, res) =>
       void readCall(req).then(async (call) => {
         calls.push(call);

@@ -39,6 +39,8 @@ export async function startStsFixture({
       ...others.map((region, index) => ({ region, endpoint: servers[index + 1]?.url ?? '' })),
     ],
     clock,
+    // The one wait that is in real time: a busy machine is no endpoint that is away.
+    connectTimeoutMs: 60_000,
     // The shortest pauses that may happen in production.
     random: () => 0,
     ...options,

@@ -50,4 +50,37 @@ describe('test clock', () => {
     expect(fired).toBe(false);
     expect(() => clock.advance(-1)).toThrow(RangeError);
   });
+
+  it('passes no deadline while the work that it is for goes on, however long that takes', async () => {
+    const clock = createTestClock();
+    const deadline = clock.deadline(10);
+    let late = false;
+    clock.after(11, () => {
+      late = true;
+    });
+
+    const advanced = clock.advance(20);
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect([clock.monotonic(), late, deadline.signal.aborted]).toEqual([0, false, false]);
+    deadline.release();
+    await advanced;
+
+    expect([clock.monotonic(), late, deadline.signal.aborted]).toEqual([20, true, false]);
+  });
+
+  it('expires the deadlines that run, and waits for one if there is none yet', async () => {
+    const clock = createTestClock();
+    const expired = clock.expireDeadlines();
+    await new Promise((resolve) => setImmediate(resolve));
+    const [short, long] = [clock.deadline(10), clock.deadline(20)];
+
+    await expired;
+
+    expect([short.signal.aborted, long.signal.aborted, clock.monotonic()]).toEqual([
+      true,
+      true,
+      20,
+    ]);
+    expect(clock.deadlines).toBe(0);
+  });
 });

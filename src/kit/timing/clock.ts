@@ -1,3 +1,5 @@
+import { type Deadline, startDeadline } from './deadline.ts';
+
 /** Time as an argument: everything that waits or compares instants takes one of these. */
 
 /** A cancellable timer. Cancelling twice, or after it fired, is harmless. */
@@ -12,17 +14,22 @@ export interface Clock {
   monotonic(): number;
   /** Calls `callback` once after `delayMs`. Never keeps the process alive by itself. */
   after(delayMs: number, callback: () => void): Timer;
+  /** A signal that aborts after `timeoutMs`, or before once `givenUp` does. Whoever sets it releases it. */
+  deadline(timeoutMs: number, givenUp?: AbortSignal): Deadline;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
-    handle.unref();
-    return { cancel: () => clearTimeout(handle) };
-  },
+  after: afterRealTime,
+  deadline: (timeoutMs, givenUp) => startDeadline(afterRealTime, timeoutMs, givenUp),
 };
+
+function afterRealTime(delayMs: number, callback: () => void): Timer {
+  const handle = setTimeout(callback, delayMs);
+  handle.unref();
+  return { cancel: () => clearTimeout(handle) };
+}
 
 /** Epoch milliseconds → RFC 3339 in UTC with whole seconds and `Z`, the only form every AWS SDK accepts. */
 export function toRfc3339(epochMs: number): string {
