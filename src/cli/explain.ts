@@ -1,8 +1,10 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
 import { readBoundedBody } from '../cognito/bounded-body.ts';
+import { isSecureUrl } from '../core/secure-url.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { urlBelow } from '../kit/net/url-below.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { explanationReport } from './explanation-report.ts';
 import { exitCodes, type Output } from './output.ts';
@@ -69,11 +71,10 @@ function adminUrl(text: string): URL | string {
   if (base === undefined || !/^https?:$/.test(base.protocol) || base.username !== '') {
     return '--url must be an http or https URL without user information.';
   }
-  const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(base.hostname);
-  if (base.protocol === 'http:' && !loopback) {
+  if (!isSecureUrl(base)) {
     return '--url must be https: tokens are not sent in the clear beyond this machine.';
   }
-  return new URL(`${base.pathname.replace(/\/$/, '')}/v1/explain`, base);
+  return urlBelow(base, '/v1/explain');
 }
 
 type ReadToken = { readonly token: string } | { readonly fault: string };

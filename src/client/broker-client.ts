@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { readBoundedBody } from '../cognito/bounded-body.ts';
 import { roleArnPattern } from '../core/role-mapping.ts';
 import { isSecureUrl } from '../core/secure-url.ts';
+import { urlBelow } from '../kit/net/url-below.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 
 export interface CredentialsRequest {
@@ -127,10 +128,7 @@ export function credentialsUrl(text: string): URL {
       'The URL of the broker must be https: tokens are not sent in the clear beyond this machine.',
     );
   }
-  const url = new URL(base.origin);
-  // Not by resolving it: a path that begins with "//" would name another host.
-  url.pathname = `${base.pathname.replace(/\/+$/, '')}/v1/credentials`;
-  return url;
+  return urlBelow(base, '/v1/credentials');
 }
 
 const defaultTimeoutMs = 5_000;

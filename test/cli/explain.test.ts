@@ -193,6 +193,11 @@ describe('what answers in place of an admin listener', () => {
     expect([code, out, err]).toEqual([1, '', expect.stringContaining(expected)]);
   });
 
+  it('never gets the tokens by a path that names another host', async () => {
+    const { code, out, err } = await explain({ url: `${base}//${new URL(admin.url).host}` });
+    expect([code, out, err]).toEqual([1, '', expect.stringContaining(`${base} does not answer`)]);
+  });
+
   it('is not taken for an explanation because it is JSON', async () => {
     const { code, out } = await explain({ url: `${base}/other` });
     expect([code, out]).toEqual([1, expect.stringContaining('cannot read the explanation')]);
