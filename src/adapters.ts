@@ -30,6 +30,7 @@ import { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import { EmergencyFile } from './mapping-files/emergency-file.ts';
 import type { Observers } from './observers.ts';
 import { AccountLimit } from './sts/account-limit.ts';
+import { CallerShare } from './sts/caller-share.ts';
 import { CredentialCache } from './sts/credential-cache.ts';
 import { RememberedRefusals } from './sts/remembered-refusals.ts';
 import { StsWebIdentityAdapter } from './sts/web-identity-adapter.ts';
@@ -54,11 +55,15 @@ export function createAdapters(options: AdapterOptions) {
   const sts = stsAdapter(options, tokens);
   const cache = new CredentialCache({
     issuer: new RememberedRefusals({
-      issuer: new AccountLimit({
-        issuer: sts,
-        rate: config.sts.perAccount,
-        clock,
-        onRefused: () => observe.refusedBy('sts_account'),
+      issuer: new CallerShare({
+        issuer: new AccountLimit({
+          issuer: sts,
+          rate: config.sts.perAccount,
+          clock,
+          onRefused: () => observe.refusedBy('sts_account'),
+        }),
+        maxInFlight: config.sts.maxConcurrent,
+        onRefused: () => observe.refusedBy('sts_caller'),
       }),
       clock,
     }),

@@ -374,7 +374,12 @@ export const configSchema = z.strictObject({
       .max(30_000)
       .default(3000)
       .describe('Deadline of all tries together.'),
-    maxConcurrent: z.int().min(1).max(10_000).default(200).describe('Exchanges in flight at once.'),
+    maxConcurrent: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(200)
+      .describe('Exchanges in flight at once; half of them for one caller.'),
     perAccount: rate(50, 100, 'Exchanges for the roles of one account'),
   }),
   cache: z

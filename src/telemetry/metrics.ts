@@ -24,6 +24,7 @@ export const limits = [
   'in_flight',
   'event_loop',
   'sts_account',
+  'sts_caller',
 ] as const;
 export type Limit = (typeof limits)[number];
 

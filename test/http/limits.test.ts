@@ -10,6 +10,7 @@ import type { Answer, Call } from '../support/http-call.ts';
 import { allow, clients, defaultMappings } from '../support/outside-world.ts';
 import { sendRaw } from '../support/raw-http.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
 
 const started: BrokerFixture[] = [];
 afterEach(async () => {
@@ -489,5 +490,39 @@ describe('too many sessions in one account (T46)', () => {
 
     await waitAsTold(answer, clock);
     expect(summary(await broker.issue('reports', { role: roles[2] }))).toBe('200');
+  });
+});
+
+describe('one caller who asks for ever new sessions', () => {
+  it('T109: keeps places for others while STS is slow', async () => {
+    const maxDurationSeconds = 43_200;
+    const { broker, clock } = await start({
+      sts: { maxConcurrent: 4, requestTimeoutMs: 10_000, totalTimeoutMs: 20_000 },
+      options: {
+        stsLatencyMs: 1000,
+        mappings: [
+          allow('reports-reader', 'reports', { session: { maxDurationSeconds } }),
+          allow('orders-writer', 'orders'),
+        ],
+      },
+    });
+    const outcomes: string[] = [];
+    const noisy = [1, 2, 3, 4, 5, 6].map(async (hours) => {
+      const answer = await broker.issue('reports', { durationSeconds: 3600 * hours });
+      outcomes.push(summary(answer));
+      return answer;
+    });
+    await until(() => outcomes.length === 4);
+    expect(outcomes).toEqual(Array.from(outcomes, () => '503 overloaded'));
+    const other = broker.issue('orders');
+    await until(() => broker.sts.requests.length === 3);
+    await clock.advance(1000);
+    expect(summary(await other)).toBe('200');
+    const refused = (await Promise.all(noisy)).filter(({ status }) => status === 503);
+    for (const answer of refused) {
+      expect(broker.auditRecordOf(answer)).toMatchObject({ reason: 'share_of_caller' });
+    }
+    expect(await refusals(broker)).toEqual({ sts_caller: 4 });
+    expect(summary(await broker.issue('orders'))).toBe('200');
   });
 });
