@@ -2,32 +2,20 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BlockList, isIP } from 'node:net';
-
-export interface ListenOptions {
-  readonly host?: string | undefined;
-  /** 0, the default, takes any free port. */
-  readonly port?: number | undefined;
-}
 
 /**
- * Listens and returns the origin (`http://127.0.0.1:49152`). Any address but loopback is an error: these
- * servers hand out tokens and take any credentials, so nothing outside this machine may reach them.
+ * Listens and returns the origin (`http://127.0.0.1:49152`). There is no choice of address: these servers hand
+ * out tokens and take any credentials, so nothing outside this machine may reach them. Port 0 is any free one.
  */
-export async function listenOnLoopback(
-  server: Server,
-  { host = '127.0.0.1', port = 0 }: ListenOptions,
-): Promise<string> {
-  if (!isLoopback(host)) throw new Error(`local servers listen on loopback only, not on ${host}`);
+export async function listenOnLoopback(server: Server, port = 0): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(port, '127.0.0.1', () => {
       server.off('error', reject);
       resolve();
     });
   });
-  const { address, family, port: taken } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Stops listening and cuts every connection, also those that a fault left hanging. */
@@ -81,14 +69,4 @@ export function sendJson(
     ...headers,
   });
   res.end(text);
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  if (version === 0) return host === 'localhost';
-  return loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }

@@ -176,7 +176,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       users: usernames.map((username, index) => ({
         username,
         sub: subjectOf(index),
-        password: 'not-a-secret',
         groups: [],
       })),
       keys,

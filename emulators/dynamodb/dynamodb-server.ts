@@ -1,10 +1,10 @@
 /**
  * A DynamoDB on loopback HTTP, for development and tests: dynalite keeps the items, this front adds what
- * dynalite lacks: transactions, `ReturnValuesOnConditionCheckFailure`, and the settings for time to live
- * and point-in-time recovery. All else is handed on byte for byte. Has never met the real service.
+ * dynalite lacks: transactional writes and the settings for point-in-time recovery. All else is handed on byte
+ * for byte. Has never met the real service.
  *
- * Limits: signatures are not verified; no item expires; no streams, backups, PartiQL or global tables; on
- * disk it survives the death of the process, not a power cut.
+ * Limits: signatures are not verified; transactions put and delete, nothing else; no streams, backups, PartiQL or
+ * global tables; on disk it survives the death of the process, not a power cut.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -28,8 +28,6 @@ import { lockFolder } from './folder-lock.ts';
 
 export interface DynamoDbServerOptions {
   readonly clock: Clock;
-  /** Loopback address. Default 127.0.0.1. */
-  readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
   /** Folder that keeps the tables; one process at a time. Default: in memory. */
@@ -80,7 +78,7 @@ export async function startDynamoDbServer(options: DynamoDbServerOptions): Promi
   }
 
   try {
-    const url = await listenOnLoopback(server, options);
+    const url = await listenOnLoopback(server, options.port);
     let stopped: Promise<void> | undefined;
     return {
       url,

@@ -1,39 +1,40 @@
 /**
- * Works out what a write would do, without doing it. dynalite's own actions run against a store of one item
- * that swallows the write, so conditions and update expressions mean here exactly what they mean there.
+ * Says whether a put or a delete of a transaction could be done, without doing it. dynalite's own actions run against
+ * a store of one item that swallows the write, so conditions mean here exactly what they mean there.
  */
 
 import type { Item } from './dynamodb-wire.ts';
 import { DynamoDbError } from './dynamodb-wire.ts';
 
-const kinds = ['ConditionCheck', 'Put', 'Update', 'Delete'] as const;
+const kinds = ['Put', 'Delete'] as const;
 export type WriteKind = (typeof kinds)[number];
 
 /** One entry of TransactItems that passed every check that needs neither table nor item. */
 export interface ParsedWrite {
   readonly kind: WriteKind;
   readonly tableName: string;
-  /** The item of a Put, the key of the others. */
+  /** The item of a Put, the key of a Delete. */
   readonly keyOrItem: Item;
-  /** `ReturnValuesOnConditionCheckFailure=ALL_OLD` was asked for. */
-  readonly wantsOldItem: boolean;
   /** The input as dynalite's action takes it, expressions parsed. */
   readonly input: Item;
 }
 
-export type Staged =
-  | {
-      readonly kind: 'possible' /** Undefined: there will be none. */;
-      readonly image: Item | undefined;
-    }
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
 
 export interface WriteStager {
   /** Throws a DynamoDbError for a write that is wrong in itself. */
   parse(kind: WriteKind, entry: Item): ParsedWrite;
   /** Identifies the item within its table; or why the table cannot hold it. */
-  keyIn(table: object, write: ParsedWrite): string | Extract<Staged, { kind: 'refused' }>;
-  stage(table: object, write: ParsedWrite, existing: Item | undefined): Promise<Staged>;
+  keyIn(table: object, write: ParsedWrite): string | Refusal;
+  /** Undefined: it could be done. */
+  refusalOf(
+    table: object,
+    write: ParsedWrite,
+    existing: Item | undefined,
+  ): Promise<Refusal | undefined>;
   sizeBytes(item: Item): number;
 }
 
@@ -43,7 +44,6 @@ const members = [
   'Item',
   'Key',
   'ConditionExpression',
-  'UpdateExpression',
   'ExpressionAttributeNames',
   'ExpressionAttributeValues',
 ];
@@ -55,51 +55,32 @@ export function isWriteKind(name: string): name is WriteKind {
 export async function createWriteStager(): Promise<WriteStager> {
   const { default: db } = await import('dynalite/db/index.js');
   const { default: validations } = await import('dynalite/validations/index.js');
-  const put = {
-    rules: (await import('dynalite/validations/putItem.js')).default,
-    action: (await import('dynalite/actions/putItem.js')).default,
+  const operations = {
+    Put: {
+      rules: (await import('dynalite/validations/putItem.js')).default,
+      action: (await import('dynalite/actions/putItem.js')).default,
+    },
+    Delete: {
+      rules: (await import('dynalite/validations/deleteItem.js')).default,
+      action: (await import('dynalite/actions/deleteItem.js')).default,
+    },
   };
-  const update = {
-    rules: (await import('dynalite/validations/updateItem.js')).default,
-    action: (await import('dynalite/actions/updateItem.js')).default,
-  };
-  const remove = {
-    rules: (await import('dynalite/validations/deleteItem.js')).default,
-    action: (await import('dynalite/actions/deleteItem.js')).default,
-  };
-  // A condition check is a conditional delete whose effect nobody keeps.
-  const operations = { Put: put, Update: update, Delete: remove, ConditionCheck: remove };
   const options = { maxItemSize: db.MAX_SIZE };
-
-  function checked({ types, custom }: typeof put.rules, input: Item): Item {
-    // dynalite changes its input in place.
-    const typed = validations.checkTypes(structuredClone(input), types);
-    validations.checkValidations(typed, types, custom, { options });
-    return typed;
-  }
-
-  /** dynalite lets an update make an item that it would not take as a put, such as a number too long. */
-  function storable(table: object, image: Item | undefined): Staged {
-    if (!image) return { kind: 'possible', image };
-    try {
-      checked(put.rules, { TableName: 'any', Item: image });
-    } catch (error) {
-      return refusal(bodyOf(error));
-    }
-    const fault = db.validateItem(image, table);
-    return fault ? refusal(fault.body) : { kind: 'possible', image };
-  }
 
   return {
     parse(kind, entry) {
+      const { types, custom } = operations[kind].rules;
       const taken = members.filter((name) => name in entry).map((name) => [name, entry[name]]);
-      const wantsOldItem = entry['ReturnValuesOnConditionCheckFailure'] === 'ALL_OLD';
-      const input = translating(() => checked(operations[kind].rules, Object.fromEntries(taken)));
+      const input = translating(() => {
+        // dynalite changes its input in place.
+        const typed = validations.checkTypes(structuredClone(Object.fromEntries(taken)), types);
+        validations.checkValidations(typed, types, custom, { options });
+        return typed;
+      });
       return {
         kind,
         tableName: input['TableName'] as string,
         keyOrItem: structuredClone(input[kind === 'Put' ? 'Item' : 'Key']) as Item,
-        wantsOldItem,
         input,
       };
     },
@@ -110,12 +91,10 @@ export async function createWriteStager(): Promise<WriteStager> {
       return fault ? refusal(fault.body) : db.createKey(keyOrItem, table);
     },
 
-    stage(table, { kind, input }, existing) {
+    refusalOf(table, { kind, input }, existing) {
       return new Promise((resolve, reject) => {
-        let image = existing;
-        const store = storeOfOneItem({ options, table, existing, keep: (next) => (image = next) });
-        operations[kind].action(store, input, (error) => {
-          if (!error) resolve(storable(table, image));
+        operations[kind].action(storeOfOneItem({ options, table, existing }), input, (error) => {
+          if (!error) resolve(undefined);
           else if (error.body) resolve(refusal(error.body));
           else reject(error);
         });
@@ -130,60 +109,42 @@ interface StoreOfOneItem {
   readonly options: object;
   readonly table: object;
   readonly existing: Item | undefined;
-  keep(image: Item | undefined): void;
 }
 
 type Callback<T = unknown> = (error?: unknown, value?: T) => void;
 
 /** The members of dynalite's store that its item actions touch. */
-function storeOfOneItem({ options, table, existing, keep }: StoreOfOneItem): object {
-  const ignoreWrite = {
+function storeOfOneItem({ options, table, existing }: StoreOfOneItem): object {
+  const ignoreWrites = {
     put: (_key: string, _item: Item, done: Callback) => done(),
-    del: ignoreDelete,
+    del: (_key: string, done: Callback) => done(),
   };
   return {
     options,
     getTable: (_name: string, done: Callback<object>) => done(null, table),
-    getIndexDb: () => ignoreWrite,
+    getIndexDb: () => ignoreWrites,
     getItemDb: () => ({
+      ...ignoreWrites,
       lock: (_key: string, run: (release: (done: Callback) => Callback) => void) =>
         run((done) => done),
       get: (_key: string, done: Callback<Item>) => done(null, existing),
-      put(_key: string, item: Item, done: Callback) {
-        keep(item);
-        done();
-      },
-      del(_key: string, done: Callback) {
-        keep(undefined);
-        done();
-      },
     }),
   };
 }
 
-function ignoreDelete(_key: string, done: Callback): void {
-  done();
-}
-
 type FaultBody = { readonly __type: string; readonly message: string };
 
-function refusal(body: FaultBody): Extract<Staged, { kind: 'refused' }> {
-  const conditional = body.__type.endsWith('#ConditionalCheckFailedException');
-  const code = conditional ? 'ConditionalCheckFailed' : 'ValidationError';
-  return { kind: 'refused', code, message: body.message };
+function refusal({ __type, message }: FaultBody): Refusal {
+  const conditional = __type.endsWith('#ConditionalCheckFailedException');
+  return { code: conditional ? 'ConditionalCheckFailed' : 'ValidationError', message };
 }
 
 function translating<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new DynamoDbError({ status: 400, body: bodyOf(error) });
+    const { body } = error as { readonly body?: FaultBody };
+    if (body === undefined) throw error;
+    throw new DynamoDbError({ status: 400, body });
   }
-}
-
-/** The answer that an error of dynalite's stands for; throws any other error. */
-function bodyOf(error: unknown): FaultBody {
-  const { body } = error as { readonly body?: FaultBody };
-  if (body === undefined) throw error;
-  return body;
 }

@@ -29,10 +29,11 @@ const instantTables = { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 };
 
 /** Starts dynalite in memory, or on the LevelDB folder `path`. */
 export async function startStore(path: string | undefined): Promise<Store> {
-  const dynalite = await loadDynalite();
+  // Loaded where it is needed: it takes half a second.
+  const { default: dynalite } = await import('dynalite');
   const server = dynalite(path === undefined ? instantTables : { ...instantTables, path });
   server.prependListener('request', surviveDisconnect);
-  const origin = await listenOnLoopback(server, {});
+  const origin = await listenOnLoopback(server);
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
   function forward({ method, path: target, headers, body }: RawRequest): Promise<RawAnswer> {
@@ -69,17 +70,6 @@ export async function startStore(path: string | undefined): Promise<Store> {
       });
     },
   };
-}
-
-async function loadDynalite(): Promise<typeof import('dynalite')> {
-  try {
-    return (await import('dynalite')).default;
-  } catch (cause) {
-    // A development dependency: a production installation does not have it.
-    throw new Error('the local DynamoDB needs dynalite: npm install --no-save dynalite@4.0.0', {
-      cause,
-    });
-  }
 }
 
 /** dynalite throws from the `error` event of a request, which ends the process when a client disconnects. */

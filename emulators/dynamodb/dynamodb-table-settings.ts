@@ -1,7 +1,4 @@
-/**
- * Time to live and point-in-time recovery of tables, as settings that can be made and read. Neither does
- * anything: no item expires and nothing can be restored.
- */
+/** Point-in-time recovery of tables, as a setting that can be made and read. Nothing can be restored. */
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
@@ -9,7 +6,6 @@ import type { Answer, Item } from './dynamodb-wire.ts';
 import { isObject, validationError } from './dynamodb-wire.ts';
 
 interface Settings {
-  readonly ttlAttribute?: string | undefined;
   readonly recovery?: { readonly sinceMs: number; readonly days: number } | undefined;
 }
 
@@ -36,30 +32,6 @@ export class TableSettings {
     this.#byTable = new Map(Object.entries(kept));
   }
 
-  describeTimeToLive(table: string): Answer {
-    const attribute = this.#of(table).ttlAttribute;
-    const description =
-      attribute === undefined
-        ? { TimeToLiveStatus: 'DISABLED' }
-        : { TimeToLiveStatus: 'ENABLED', AttributeName: attribute };
-    return { status: 200, body: { TimeToLiveDescription: description } };
-  }
-
-  updateTimeToLive(table: string, input: Item): Answer {
-    const specification = input['TimeToLiveSpecification'];
-    const { AttributeName: attribute, Enabled: enabled } = isObject(specification)
-      ? specification
-      : {};
-    if (typeof attribute !== 'string' || typeof enabled !== 'boolean') {
-      throw validationError('TimeToLiveSpecification needs AttributeName and Enabled');
-    }
-    if (enabled === (this.#of(table).ttlAttribute !== undefined)) {
-      throw validationError(`TimeToLive is already ${enabled ? 'enabled' : 'disabled'}`);
-    }
-    this.#set(table, { ttlAttribute: enabled ? attribute : undefined });
-    return { status: 200, body: { TimeToLiveSpecification: specification } };
-  }
-
   describeContinuousBackups(table: string): Answer {
     return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
   }
@@ -80,16 +52,12 @@ export class TableSettings {
     return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
   }
 
-  forget(table: string): void {
-    if (this.#byTable.delete(table)) this.#save();
-  }
-
   #of(table: string): Settings {
     return this.#byTable.get(table) ?? {};
   }
 
   #set(table: string, change: Settings): void {
-    this.#byTable.set(table, { ...this.#of(table), ...change });
+    this.#byTable.set(table, change);
     this.#save();
   }
 

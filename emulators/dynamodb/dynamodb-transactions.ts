@@ -1,9 +1,9 @@
 /**
- * TransactWriteItems and TransactGetItems over a store that has neither
+ * TransactWriteItems over a store that has none
  * (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html). The caller holds
  * all other work off while one runs, so there are no conflicts to report.
  *
- * Limits: capacity and item collection metrics are not reported; a cancelled transaction does not use up
+ * Limits: puts and deletes only; old items are not returned; capacity and item collection metrics are not reported; a cancelled transaction does not use up
  * its client request token; tokens are forgotten on restart.
  */
 
@@ -12,7 +12,7 @@ import { rmSync } from 'node:fs';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
-import type { ParsedWrite, Staged, WriteStager } from './dynamodb-staging.ts';
+import type { ParsedWrite, Refusal, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';
 import type { Store } from './dynamodb-store.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
@@ -36,7 +36,7 @@ interface SettledWrite {
 interface Candidate {
   readonly write: ParsedWrite;
   readonly existing: Item | undefined;
-  readonly staged: Staged;
+  readonly refusal: Refusal | undefined;
 }
 
 const maxItems = 100;
@@ -83,38 +83,20 @@ export class Transactions {
 
     const writes = entries.map((entry) => this.#parse(entry));
     const candidates = await this.#decide(writes);
-    if (candidates.some(({ staged }) => staged.kind === 'refused')) throw cancelled(candidates);
+    if (candidates.some(({ refusal }) => refusal !== undefined)) throw cancelled(candidates);
     this.#checkSize(candidates);
-    await this.#commit(candidates.flatMap(settle));
+    await this.#commit(writes.map(settled));
     if (token !== undefined) {
       this.#tokens.set(token, { digest, committedMs: this.#clock.now() });
     }
     return { status: 200, body: {} };
   }
 
-  /** Throws a DynamoDbError for every refusal. */
-  async get(input: Item): Promise<Answer> {
-    const gets = transactItems(input).map((entry) => {
-      const get = entry['Get'];
-      if (!isObject(get)) throw validationError('TransactItems can only contain Get');
-      return { ...get, ConsistentRead: true };
-    });
-    const found = await Promise.all(gets.map((get) => this.#store.call('GetItem', get)));
-    return { status: 200, body: { Responses: found.map(({ Item: item }) => ({ Item: item })) } };
-  }
-
   #parse(entry: Item): ParsedWrite {
     const [name, ...others] = Object.keys(entry);
     const write = name === undefined ? undefined : entry[name];
     if (name === undefined || !isWriteKind(name) || others.length > 0 || !isObject(write)) {
-      throw validationError(
-        'TransactItems can only contain one of ConditionCheck, Put, Update or Delete',
-      );
-    }
-    const required = { ConditionCheck: 'ConditionExpression', Update: 'UpdateExpression' };
-    const member = name === 'Put' || name === 'Delete' ? undefined : required[name];
-    if (member !== undefined && typeof write[member] !== 'string') {
-      throw validationError(`${name} of a transaction needs ${member}`);
+      throw validationError('Here TransactItems can only contain one of Put or Delete');
     }
     return this.#stager.parse(name, write);
   }
@@ -128,9 +110,9 @@ export class Transactions {
     refuseDuplicates(targets);
     return Promise.all(
       targets.map(async ({ write, table, key }): Promise<Candidate> => {
-        if (typeof key !== 'string') return { write, existing: undefined, staged: key };
+        if (typeof key !== 'string') return { write, existing: undefined, refusal: key };
         const existing = await this.#read(write, table);
-        return { write, existing, staged: await this.#stager.stage(table, write, existing) };
+        return { write, existing, refusal: await this.#stager.refusalOf(table, write, existing) };
       }),
     );
   }
@@ -154,8 +136,8 @@ export class Transactions {
   }
 
   #checkSize(candidates: readonly Candidate[]): void {
-    const sizes = candidates.map(({ existing, staged }) => {
-      const item = (staged.kind === 'possible' ? staged.image : undefined) ?? existing;
+    const sizes = candidates.map(({ write, existing }) => {
+      const item = write.kind === 'Put' ? write.keyOrItem : existing;
       return item ? this.#stager.sizeBytes(item) : 0;
     });
     if (sizes.reduce((sum, size) => sum + size, 0) > maxBytes) {
@@ -238,20 +220,16 @@ function refuseDuplicates(
   }
 }
 
-function settle({ write, staged }: Candidate): readonly SettledWrite[] {
-  if (write.kind === 'ConditionCheck' || staged.kind === 'refused') return [];
-  const { tableName, keyOrItem } = write;
-  return staged.image
-    ? [{ operation: 'PutItem', input: { TableName: tableName, Item: staged.image } }]
-    : [{ operation: 'DeleteItem', input: { TableName: tableName, Key: keyOrItem } }];
+function settled({ kind, tableName, keyOrItem }: ParsedWrite): SettledWrite {
+  return kind === 'Put'
+    ? { operation: 'PutItem', input: { TableName: tableName, Item: keyOrItem } }
+    : { operation: 'DeleteItem', input: { TableName: tableName, Key: keyOrItem } };
 }
 
 function cancelled(candidates: readonly Candidate[]): Error {
-  const reasons = candidates.map(({ write, existing, staged }) => {
-    if (staged.kind === 'possible') return { Code: 'None' };
-    const shown = staged.code === 'ConditionalCheckFailed' && write.wantsOldItem;
-    return { Code: staged.code, Message: staged.message, ...(shown ? { Item: existing } : {}) };
-  });
+  const reasons = candidates.map(({ refusal }) =>
+    refusal === undefined ? { Code: 'None' } : { Code: refusal.code, Message: refusal.message },
+  );
   const codes = reasons.map(({ Code }) => Code).join(', ');
   return modelledError('TransactionCanceledException', {
     Message: `Transaction cancelled, please refer cancellation reasons for specific reasons [${codes}]`,

@@ -19,8 +19,6 @@ export interface IdentityPoolOptions {
   readonly issuer?: string;
   /** Default: a new one. */
   readonly key?: SigningKey;
-  /** Loopback address. Default 127.0.0.1. */
-  readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
 }
@@ -59,7 +57,7 @@ export async function startIdentityPool(options: IdentityPoolOptions): Promise<I
     const found = req.method === 'GET' && (req.url ?? '').split('?', 1)[0] === jwksPath;
     return found ? sendJson(res, 200, published) : sendJson(res, 404, { error: 'not_found' });
   });
-  const origin = await listenOnLoopback(server, options);
+  const origin = await listenOnLoopback(server, options.port);
   const url = options.issuer ?? origin;
 
   return {

@@ -16,8 +16,6 @@ export interface IssuerClient {
    * needs. `none`: they do not, as Cognito issues them by itself.
    */
   readonly aud: 'none' | 'client_id';
-  /** Lifetime of access and ID tokens. Default 3600. */
-  readonly accessTokenSeconds?: number | undefined;
   /** Claims such a trigger would add. Those that Cognito keeps for itself are ignored, as it does. */
   readonly claims?: ExtraClaims | undefined;
 }
@@ -26,7 +24,6 @@ export interface IssuerUser {
   readonly username: string;
   /** A UUID in Cognito. */
   readonly sub: string;
-  readonly password: string;
   readonly email?: string | undefined;
   readonly groups: readonly string[];
   /** `identities` of a federated user; their `primary` is a string, `"true"`. */

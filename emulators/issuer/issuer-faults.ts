@@ -1,15 +1,11 @@
 import type { ServerResponse } from 'node:http';
 
-/** How an endpoint of the local issuer misbehaves. */
-export type IssuerFault = {
-  /** Default `jwks`. */
-  readonly on?: 'jwks' | 'discovery' | 'token';
-} & (
+/** How the key set of the local issuer misbehaves. */
+export type IssuerFault =
   | { /** Never answers. */ readonly kind: 'hang' }
   | { /** Cuts the connection. */ readonly kind: 'reset' }
   | { readonly kind: 'status'; readonly status: number }
-  | { /** 200 with this body, as it stands. */ readonly kind: 'body'; readonly body: string }
-);
+  | { /** 200 with this body, as it stands. */ readonly kind: 'body'; readonly body: string };
 
 export function answerWithFault(res: ServerResponse, fault: IssuerFault): void {
   switch (fault.kind) {

@@ -46,7 +46,7 @@ export function grantToken(
   return { kind: 'granted', client, scopes: grantedScopes(form.get('scope'), client) };
 }
 
-export function secretsEqual(presented: string, expected: string): boolean {
+function secretsEqual(presented: string, expected: string): boolean {
   return expected !== '' && timingSafeEqual(sha256(presented), sha256(expected));
 }
 

@@ -22,18 +22,15 @@ import { answerWithFault } from './issuer-faults.ts';
 import { KeyRing } from './issuer-key-ring.ts';
 import type { IssuerKeys, SigningKey } from './issuer-keys.ts';
 import { grantToken } from './issuer-token-endpoint.ts';
-import { grantUserToken } from './issuer-user-token.ts';
 import { signJwt } from './jwt-signer.ts';
 
 export interface IssuerOptions {
   readonly clock: Clock;
-  /** Loopback address. Default 127.0.0.1. */
-  readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
   /** For example us-east-1_Local0001. */
   readonly poolId: string;
-  /** `iss` of the tokens. Default `http://<host>:<port>/<poolId>`. */
+  /** `iss` of the tokens. Default `http://127.0.0.1:<port>/<poolId>`. */
   readonly issuer?: string;
   readonly clients: readonly IssuerClient[];
   readonly users?: readonly IssuerUser[];
@@ -70,8 +67,6 @@ export interface Issuer {
   readonly origin: string;
   readonly jwksUri: string;
   readonly tokenEndpoint: string;
-  /** Requests for the key set so far, answered or not. */
-  readonly jwksRequests: number;
   /** Signs new tokens with new keys; the old ones stay published. */
   rotateKeys(): Promise<void>;
   /** Publishes the current keys alone. */
@@ -86,6 +81,8 @@ export interface Issuer {
 }
 
 const maxBodyBytes = 16 * 1024;
+/** Of access and ID tokens, as Cognito has it by default. */
+const lifetimeSeconds = 3600;
 /** The only scope of tokens that Cognito issues through InitiateAuth. */
 const signInScopes = ['aws.cognito.signin.user.admin'];
 const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
@@ -95,7 +92,6 @@ type Handler = (req: IncomingMessage, res: ServerResponse) => void | Promise<voi
 interface Route {
   readonly method: 'GET' | 'POST';
   readonly handle: Handler;
-  readonly fault?: NonNullable<IssuerFault['on']>;
 }
 
 export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
@@ -104,24 +100,18 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   const users = new Map((options.users ?? []).map((user) => [user.username, user]));
   const keys = await KeyRing.open(options);
   let fault: IssuerFault | undefined;
-  let jwksRequests = 0;
 
   const wellKnown = `/${poolId}/.well-known`;
   const routes = new Map<string, Route>([
-    [`${wellKnown}/jwks.json`, { method: 'GET', fault: 'jwks', handle: answerJwks }],
-    [
-      `${wellKnown}/openid-configuration`,
-      { method: 'GET', fault: 'discovery', handle: answerDiscovery },
-    ],
-    ['/oauth2/token', { method: 'POST', fault: 'token', handle: answerToken }],
-    ['/local/user-token', { method: 'POST', handle: answerUserToken }],
-    ['/local/rotate-keys', { method: 'POST', handle: answerRotation }],
+    [`${wellKnown}/jwks.json`, { method: 'GET', handle: answerJwks }],
+    [`${wellKnown}/openid-configuration`, { method: 'GET', handle: answerDiscovery }],
+    ['/oauth2/token', { method: 'POST', handle: answerToken }],
   ]);
 
   const server = createServer((req, res) => {
     void answer(req, res).catch(() => res.destroy());
   });
-  const origin = await listenOnLoopback(server, options);
+  const origin = await listenOnLoopback(server, options.port);
   const url = options.issuer ?? `${origin}/${poolId}`;
   const jwksUri = `${origin}${wellKnown}/jwks.json`;
   const tokenEndpoint = `${origin}/oauth2/token`;
@@ -130,8 +120,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     if (comesFromBrowser(req)) return sendJson(res, 403, { error: 'browsers_are_refused' });
     const route = routes.get(pathOf(req));
     if (!route) return sendJson(res, 404, { error: 'not_found' });
-    if (route.fault === 'jwks') jwksRequests += 1;
-    if (fault && hits(fault, route)) return answerWithFault(res, fault);
+    if (fault && route.handle === answerJwks) return answerWithFault(res, fault);
     if (req.method === route.method) return route.handle(req, res);
     sendJson(res, 405, { error: 'method_not_allowed' }, { allow: route.method });
   }
@@ -164,28 +153,10 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     const { client, scopes } = grant;
     const token = {
       access_token: issueAccessToken({ clientId: client.clientId, scopes }),
-      expires_in: lifetimeSeconds(client),
+      expires_in: lifetimeSeconds,
       token_type: 'Bearer',
     };
     sendJson(res, 200, token, headers);
-  }
-
-  /** Not a Cognito route: lets people try user tokens without a sign-in page. */
-  async function answerUserToken(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const body = await bodyText(req, res);
-    if (body === undefined) return;
-    const grant = grantUserToken(body, { clients, users });
-    if (grant.kind === 'refused') return sendJson(res, 400, { error: grant.error }, noStore);
-    const { client, user, use } = grant;
-    const who = { clientId: client.clientId, user: user.username };
-    const token = use === 'access' ? issueAccessToken(who) : issueIdToken(who);
-    sendJson(res, 200, { token, token_use: use, expires_in: lifetimeSeconds(client) }, noStore);
-  }
-
-  /** Not a Cognito route: Cognito rotates when it likes. */
-  async function answerRotation(_req: IncomingMessage, res: ServerResponse): Promise<void> {
-    await keys.rotate();
-    sendJson(res, 200, { current: [keys.current.id.kid, keys.current.access.kid] });
   }
 
   function issueAccessToken(asked: AccessTokenOptions): string {
@@ -194,7 +165,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     const claims = accessTokenClaims({
       issuer: url,
       nowMs: clock.now(),
-      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds(client),
+      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds,
       client,
       user,
       scopes: asked.scopes ?? (user ? signInScopes : client.scopes),
@@ -210,7 +181,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     const claims = idTokenClaims({
       issuer: url,
       nowMs: clock.now(),
-      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds(client),
+      expiresInSeconds: asked.expiresInSeconds ?? lifetimeSeconds,
       client,
       user: known(users, asked.user, 'user'),
       claims: asked.claims,
@@ -223,9 +194,6 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     origin,
     jwksUri,
     tokenEndpoint,
-    get jwksRequests() {
-      return jwksRequests;
-    },
     rotateKeys: () => keys.rotate(),
     withdrawOldKeys: () => keys.withdrawOld(),
     setFault(next) {
@@ -239,14 +207,6 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
 
 function pathOf(req: IncomingMessage): string {
   return (req.url ?? '').split('?', 1)[0] ?? '';
-}
-
-function hits(fault: IssuerFault, route: Route): boolean {
-  return route.fault === (fault.on ?? 'jwks');
-}
-
-function lifetimeSeconds(client: IssuerClient): number {
-  return client.accessTokenSeconds ?? 3600;
 }
 
 function signed(key: SigningKey, claims: Readonly<Record<string, unknown>>): string {

@@ -25,8 +25,6 @@ export interface IamRole {
 
 export interface StsServerOptions {
   readonly clock: Clock;
-  /** A loopback address; default 127.0.0.1. */
-  readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
   readonly providers: readonly OpenIdConnectProvider[];
@@ -58,7 +56,7 @@ export interface StsServer {
 export async function startStsServer(options: StsServerOptions): Promise<StsServer> {
   const sts = new LocalSts(options);
   const server = createServer((req, res) => void sts.handle(req, res));
-  const url = await listenOnLoopback(server, options);
+  const url = await listenOnLoopback(server, options.port);
   return {
     url,
     requests: sts.calls,

@@ -40,7 +40,7 @@ beforeAll(async () => {
     aud: 'none' as const,
   });
   const user = (username: string, sub: string, groups: readonly string[]) => ({
-    ...{ username, sub, password: 'pw', groups },
+    ...{ username, sub, groups },
   });
   const people = [
     user('grace', graceSub, ['platform-admins']),

@@ -22,7 +22,7 @@ const servers: Server[] = [];
 
 beforeAll(async () => {
   const sub = '7d8e2a5c-1111-4222-8333-944445555666';
-  const users = [{ username: 'ada', password: 'not-a-secret', sub, groups: ['editors'] }];
+  const users = [{ username: 'ada', sub, groups: ['editors'] }];
   outside = await startOutsideWorld({ clock, users, roles: [], stsLatencyMs: 0 });
   validator = new CognitoTokenValidator(
     {

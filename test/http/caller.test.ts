@@ -7,7 +7,6 @@ const path = '/v1/caller';
 const user = {
   username: 'ada',
   sub: '7d8e2a5c-1111-4222-8333-944445555666',
-  password: 'not-a-secret',
   groups: ['billing', 'audit'],
 };
 

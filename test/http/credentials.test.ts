@@ -12,7 +12,6 @@ const canary = 'CANARY-that-no-answer-repeats';
 const users: readonly IssuerUser[] = Array.from({ length: 100 }, (_, index) => ({
   username: `user-${index}`,
   sub: `7d8e2a5c-1111-4222-8333-${String(index).padStart(12, '0')}`,
-  password: 'not-a-secret',
   groups: ['builders'],
 }));
 

@@ -12,7 +12,7 @@ const policyFor = (resource: string) => ({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: `arn:aws:s3:::${resource}` }],
 });
-const user = { username: 'ada', sub: '7d8e2a5c-1111-4222-8333-944445555666', password: 'pw' };
+const user = { username: 'ada', sub: '7d8e2a5c-1111-4222-8333-944445555666' };
 
 let broker: BrokerFixture;
 beforeAll(async () => {

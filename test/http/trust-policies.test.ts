@@ -19,7 +19,6 @@ const ada = 'us-east-1:11111111-aaaa-4bbb-8ccc-dddddddddddd';
 const user = {
   username: 'ada',
   sub: '7d8e2a5c-1111-4222-8333-944445555666',
-  password: 'not-a-secret',
   groups: [],
 };
 

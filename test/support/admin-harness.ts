@@ -122,7 +122,6 @@ export async function startAdmin({
   const user = (username: string, sub: string, groups: readonly string[]) => ({
     username,
     sub,
-    password: 'pw',
     groups,
   });
   const users = [

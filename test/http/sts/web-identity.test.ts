@@ -16,7 +16,6 @@ import { assume, callSts, formOf, webIdentity } from '../../support/sts-call.ts'
 const users: readonly IssuerUser[] = ['ada', 'bob'].map((username, index) => ({
   username,
   sub: `7d8e2a5c-1111-4222-8333-00000000000${index}`,
-  password: 'not-a-secret',
   groups: ['builders'],
 }));
 
