@@ -48,6 +48,27 @@ describe('what an administrator looks at', () => {
     ]);
   });
 
+  it.each([
+    ['a path that looks like a token', 'eyJhbGciOiJSUzI1NiJ9'],
+    ['a path that has the form of one', 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA'],
+    ['a path without end', 'x'.repeat(900)],
+  ])('T105: is on record with the role that is asked for, behind %s', async (_what, path) => {
+    await start();
+    const asked = `/v1/principals?role=arn:aws:iam::123456789012:role/${path}/orders-writer`;
+    const { status, body } = await look(asked, broker.token('admin'));
+    expect([status, JSON.stringify(body)]).toEqual([200, expect.stringContaining('orders-writer')]);
+    const [record] = looks();
+    expect(record?.['asked']).toMatch(/^\/v1\/principals\?role=arn:.*\/orders-writer$/);
+    expect(record?.['asked']).not.toContain('eyJzdWIiOiJhIn0');
+  });
+
+  it('T105: keeps no token that was put into the path by mistake', async () => {
+    await start();
+    const token = broker.token('admin');
+    await look(`/v1/role-mappings/${token}`, token);
+    expect(looks()).toMatchObject([{ asked: '/v1/role-mappings/[not kept]' }]);
+  });
+
   it('T73: has one record and a count for equal looks of ten seconds', async () => {
     await start();
     const token = broker.token('admin');
