@@ -44,7 +44,7 @@ describe('STS', () => {
   afterAll(() => shared.stop());
 
   /** For a session that nobody has asked for before. */
-  const coldRequest = () => ({ durationSeconds: 900 + shared.auditRecords().length });
+  const coldRequest = () => ({ durationSeconds: 900 + 60 * shared.auditRecords().length });
 
   const hasty: NonNullable<BrokerFixtureOptions['configure']> = (config) => ({
     ...config,
