@@ -28,7 +28,8 @@ if (read(installedMark) !== locked) {
 
 if (process.argv.includes('--build')) {
   build('dist', 'build', ['src', 'tsconfig.json', 'tsconfig.build.json']);
-  build('build', 'build:dev', ['src', 'emulators', 'faults', 'tsconfig.json', 'tsconfig.dev.json']);
+  const beside = ['emulators', 'faults', 'test/support'];
+  build('build', 'build:dev', ['src', ...beside, 'tsconfig.json', 'tsconfig.dev.json']);
 }
 
 /** Runs `script` into an empty folder if a source is newer: what left the sources must not live on in there. */
