@@ -3,8 +3,14 @@
 import { createWriteStream } from 'node:fs';
 import { ChainedAuditLog } from './audit/audit-log.ts';
 import type { AuditSink } from './audit/audit-sink.ts';
+import type { CheckpointSigner } from './audit/checkpoints/checkpoint-signer.ts';
+import { Checkpointer } from './audit/checkpoints/checkpointer.ts';
+import { FileSigner } from './audit/checkpoints/file-signer.ts';
+import { KmsSigner } from './audit/checkpoints/kms-signer.ts';
+import { readCovered } from './audit/checkpoints/signed-state.ts';
 import { EmergencyRecords } from './audit/emergency-records.ts';
 import { FileSink } from './audit/file-sink.ts';
+import type { ChainHead } from './audit/hash-chain.ts';
 import { RepeatedDenials } from './audit/repeated-denials.ts';
 import { StdoutSink } from './audit/stdout-sink.ts';
 import { JwksSource } from './cognito/jwks-source.ts';
@@ -76,7 +82,7 @@ export function createAdapters(options: AdapterOptions) {
   });
   const purge = () => purgeRevoked(cache, inForce);
   const policy = policySync(options, table, purge);
-  const audit = auditLog(options);
+  const { audit, sequence, checkpointer } = auditLog(options);
   const emergency = emergencyFile(options, audit, purge);
   const denies = () => emergency?.file.denies() ?? noDenies;
   const inForce = policyWithDenies(policy, denies);
@@ -87,6 +93,8 @@ export function createAdapters(options: AdapterOptions) {
   };
   return {
     audit,
+    auditSequence: sequence,
+    checkpointer,
     /** The same log, for what requests leave: refusals that are alike are counted. */
     requestAudit: new RepeatedDenials({
       log: audit,
@@ -131,13 +139,30 @@ function failedTokenLimit(
   });
 }
 
-function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedAuditLog {
+interface AuditParts {
+  readonly audit: ChainedAuditLog;
+  /** Number of the last durable record; undefined where no file is written, or none is open. */
+  readonly sequence: () => number | undefined;
+  readonly checkpointer: Checkpointer | undefined;
+}
+
+function auditLog(options: AdapterOptions): AuditParts {
+  const { config, clock, observe, version } = options;
   const { directory, stdout, deadlineMs, rotateBytes, maxQueuedRecords, reserveBytes } =
     config.audit;
+  const { checkpoints } = config.audit;
   const common = { clock, version, observer: observe.audit, deadlineMs, maxQueuedRecords };
   const sinks: AuditSink[] = [];
+  let file: FileSink | undefined;
   if (directory !== undefined) {
-    sinks.push(new FileSink({ ...common, directory, rotateBytes, reserveBytes }));
+    file = new FileSink({
+      ...common,
+      directory,
+      rotateBytes,
+      reserveBytes,
+      ...(checkpoints === undefined ? {} : { covered: () => readCovered(directory) }),
+    });
+    sinks.push(file);
   }
   if (stdout) {
     // process.stdout would block the whole process when its reader stops reading.
@@ -146,12 +171,46 @@ function auditLog({ config, clock, observe, version }: AdapterOptions): ChainedA
   }
   const [durable, ...secondary] = sinks;
   if (durable === undefined) throw new TypeError('configuration must name an audit sink');
-  return new ChainedAuditLog({
+  const audit = new ChainedAuditLog({
     durable: [durable],
     secondary,
     onNoRoom: (sink) => observe.audit.onFailure?.({ sink, reason: 'no_room', records: 1 }),
   });
+  const durableHead = () => file?.durableHead();
+  return {
+    audit,
+    sequence: () => durableHead()?.seq,
+    checkpointer: checkpointerOf(options, durableHead),
+  };
 }
+
+function checkpointerOf(
+  { config, clock, observe }: AdapterOptions,
+  durableHead: () => ChainHead | undefined,
+): Checkpointer | undefined {
+  const { directory, checkpoints } = config.audit;
+  if (directory === undefined || checkpoints === undefined) return undefined;
+  const { origin, intervalSeconds, everyRecords, deadlineMs } = checkpoints;
+  return new Checkpointer({
+    directory,
+    origin,
+    signer: checkpointSigner(checkpoints),
+    durableHead,
+    intervalMs: intervalSeconds * 1000,
+    everyRecords,
+    deadlineMs,
+    clock,
+    observer: observe.checkpoints,
+  });
+}
+
+function checkpointSigner({ kms, keyFile, deadlineMs }: Checkpoints): CheckpointSigner {
+  if (kms !== undefined) return new KmsSigner({ ...kms, requestTimeoutMs: deadlineMs / 2 });
+  if (keyFile !== undefined) return new FileSigner(keyFile);
+  throw new TypeError('configuration must name a key for checkpoints');
+}
+
+type Checkpoints = NonNullable<Config['audit']['checkpoints']>;
 
 function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {
   const { refreshSeconds, maxAgeSeconds, cooldownSeconds, timeoutMs, directory } = config.keys;

@@ -158,6 +158,7 @@ export function createBroker(options: BrokerOptions): Broker {
     if (emergency !== undefined) {
       await step('policy.emergencyFile', emergency.file.start(), config.policy.emergencyFile);
     }
+    adapters.checkpointer?.start();
     await Promise.all([step('keys', keys.start()), step('policy', policy.start())]);
     // All of them: one that opened after another has failed would never be closed.
     const [api, ops, admin] = await allOrFirstFailure([
@@ -195,6 +196,7 @@ export function createBroker(options: BrokerOptions): Broker {
     dynamodb.destroy();
     // Last: everything before may still have something to record.
     await requestAudit.stop();
+    await adapters.checkpointer?.stop();
     await audit.stop();
   };
   const stopOnce = (options: StopOptions = {}) => {
@@ -325,13 +327,17 @@ function isInForce(policy: PolicySource): boolean {
   }
 }
 
-function readings({ policy, emergency, cache, keys, issuers, audit }: Adapters): Readings {
+function readings(adapters: Adapters): Readings {
+  const { policy, emergency, cache, keys, issuers, audit, auditSequence, checkpointer } = adapters;
   return {
     policy: () => ({ revision: policy.revision, ageSeconds: policy.ageSeconds() }),
     emergency: () =>
       emergency && { denies: emergency.file.count(), ageSeconds: emergency.file.ageSeconds() },
     cache: () => ({ entries: cache.size, bytes: cache.bytes }),
     auditDisk: () => audit.room(),
+    auditSequence,
+    checkpoint: () =>
+      checkpointer && { seq: checkpointer.coveredSeq, ageSeconds: checkpointer.ageSeconds() },
     *keyAges() {
       for (const [issuer, trusted] of issuers) {
         const seconds = keys.ageSeconds(issuer);

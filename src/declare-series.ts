@@ -4,6 +4,8 @@
  */
 
 import { auditFailureReasons } from './audit/audit-sink.ts';
+import { checkpointFailures } from './audit/checkpoints/checkpointer.ts';
+import { chainBreaks } from './audit/log-event.ts';
 import type { Config } from './config/schema.ts';
 import { denyReasons } from './core/decide.ts';
 import { errorCodes } from './core/errors.ts';
@@ -28,16 +30,24 @@ export function declareSeries(metrics: Metrics, config: Config): void {
   }
   for (const kind of policyAlarms) metrics.policyAlarms.inc({ kind }, 0);
   for (const event of cacheEvents) metrics.cacheEvents.child({ event });
-  for (const sink of sinksOf(config)) {
-    for (const result of ['kept', ...auditFailureReasons]) {
-      metrics.auditRecords.child({ sink, result });
-    }
-  }
+  declareAudit(metrics, config);
   for (const pool of poolsOf(config)) {
     for (const result of ['ok', 'failed']) metrics.keyFetches.inc({ pool, result }, 0);
   }
   declareRefusals(metrics);
   declareListeners(metrics, config);
+}
+
+function declareAudit(metrics: Metrics, config: Config): void {
+  for (const sink of sinksOf(config)) {
+    for (const result of ['kept', ...auditFailureReasons]) {
+      metrics.auditRecords.child({ sink, result });
+    }
+  }
+  for (const kind of chainBreaks) metrics.auditChainBreaks.inc({ kind }, 0);
+  for (const result of ['signed', ...checkpointFailures]) {
+    metrics.auditCheckpoints.inc({ result }, 0);
+  }
 }
 
 function declareRefusals({ refusals }: Metrics): void {

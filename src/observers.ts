@@ -1,6 +1,7 @@
 /** What the parts report about themselves, turned into metrics and log events. */
 
 import type { AuditObserver } from './audit/audit-sink.ts';
+import type { CheckpointObserver } from './audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from './audit/repeated-denials.ts';
 import type { JwksObserver } from './cognito/jwks-observer.ts';
 import type { Config } from './config/schema.ts';
@@ -22,6 +23,7 @@ export interface ObserversOptions {
 
 export interface Observers {
   readonly audit: AuditObserver;
+  readonly checkpoints: CheckpointObserver;
   readonly denials: RepeatedDenialsObserver;
   readonly keys: JwksObserver;
   readonly policy: PolicySyncObserver;
@@ -39,6 +41,7 @@ export interface Observers {
 export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
   return {
     audit: auditObserver(metrics, logger, clock),
+    checkpoints: checkpointObserver(metrics, logger),
     denials: {
       onRepeat: () => metrics.repeatedDenials.inc(),
       onLost(denials) {
@@ -81,12 +84,27 @@ function auditObserver(metrics: Metrics, logger: Logger, clock: Clock): AuditObs
       }
     },
     onAlarm(event) {
+      metrics.auditChainBreaks.inc({ kind: event.reason });
       logger.error(event, 'the audit log on disk is not what was written');
     },
     onRoom(event) {
       if (event.withheld.length === 0) logger.info(event, 'the audit disk has room again');
       else
         logger.error(event, 'the audit disk fills up: its end is kept for more important records');
+    },
+  };
+}
+
+/** The note goes to the log as well: where that is collected, it is out of reach for whoever has this machine. */
+function checkpointObserver(metrics: Metrics, logger: Logger): CheckpointObserver {
+  return {
+    onSigned(event) {
+      metrics.auditCheckpoints.inc({ result: 'signed' });
+      logger.info(event, 'audit checkpoint');
+    },
+    onFailure(event) {
+      metrics.auditCheckpoints.inc({ result: event.failure });
+      logger.error(event, 'no audit checkpoint; records are kept all the same');
     },
   };
 }

@@ -39,8 +39,14 @@ export interface AuditFile {
   readonly handle: FileHandle;
 }
 
+/** Whether a closed file is to be opened; `next` is the one that was closed after it. */
+export type FileChoice = (file: RotatedFile, next: RotatedFile | undefined) => boolean;
+
 /** The files at `location` in the order they were written: an audit directory, or one file. */
-export async function* openAuditFiles(location: string): AsyncGenerator<AuditFile> {
+export async function* openAuditFiles(
+  location: string,
+  wanted: FileChoice = () => true,
+): AsyncGenerator<AuditFile> {
   if (!(await stat(location)).isDirectory()) {
     yield* openFile(path.dirname(location), path.basename(location));
     return;
@@ -49,7 +55,9 @@ export async function* openAuditFiles(location: string): AsyncGenerator<AuditFil
   const current = await openIfPresent(path.join(location, currentFileName));
   try {
     const currentInode = (await current?.stat())?.ino;
-    for (const { name } of await rotatedFiles(location)) {
+    const rotated = await rotatedFiles(location);
+    const chosen = rotated.filter((file, index) => wanted(file, rotated[index + 1]));
+    for (const { name } of chosen) {
       if ((await stat(path.join(location, name))).ino === currentInode) continue;
       yield* openFile(location, name);
     }

@@ -7,7 +7,7 @@ import {
   readLine,
   type SealedRecord,
 } from './hash-chain.ts';
-import type { LogEvent } from './log-event.ts';
+import type { ChainBreak, LogEvent } from './log-event.ts';
 import type { FileLine } from './read-lines.ts';
 
 /**
@@ -335,10 +335,15 @@ function eventOf(bytes: Buffer, type: LogEvent['type']): FoundRecord | undefined
 const typeWithinBytes = 128;
 
 function brokenOff(broken: FoundRecord): string {
-  return broken['reason'] === 'tail_unexpected'
-    ? 'names the chain before it as broken: it had not ended as the process had written it'
-    : 'names the chain before it as broken: its last line was not a record as it was written';
+  const why = breakReasons[broken['reason'] as ChainBreak] ?? breakReasons.tail_altered;
+  return `names the chain before it as broken: ${why}`;
 }
+
+const breakReasons: Readonly<Record<ChainBreak, string>> = {
+  tail_altered: 'its last line was not a record as it was written',
+  tail_unexpected: 'it had not ended as the process had written it',
+  checkpoint_missing: 'it lacked a record that a checkpoint covers',
+};
 
 function endsWithin(bytes: number): string {
   return `breaks off after ${bytes} byte${bytes === 1 ? '' : 's'}: a crash left it so, or somebody cut it. Whether the record had been acknowledged cannot be told from the log`;

@@ -6,6 +6,7 @@ import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
 import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
+import type { CoveredHead } from './checkpoints/covered.ts';
 import { DiskRoom, type DiskSpace } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
@@ -34,6 +35,8 @@ export interface FileSinkOptions {
   readonly reserveBytes?: number;
   /** After which another process may take the directory from one that is not heard of. Default 10 s. */
   readonly leaseMs?: number;
+  /** The last record that a checkpoint covers, as the process before has left it. */
+  readonly covered?: () => Promise<CoveredHead | undefined>;
 }
 
 /** Faults of the moment: the sink keeps trying. Any other one at start is a mistake in the configuration. */
@@ -144,6 +147,11 @@ export class FileSink implements AuditSink {
     return this.#queue.waiting;
   }
 
+  /** The last record that is durable; undefined while the log is not open. */
+  durableHead(): ChainHead | undefined {
+    return this.#log?.head;
+  }
+
   async stop(): Promise<void> {
     this.#phase = 'stopping';
     this.#retryTimer?.cancel();
@@ -187,10 +195,12 @@ export class FileSink implements AuditSink {
   }
 
   async #tryToOpen(): Promise<void> {
-    const { directory, clock } = this.#options;
+    const { directory, clock, covered } = this.#options;
     await this.#holdDirectory();
     this.#directoryHandle ??= await open(directory, 'r');
-    const opened = await openLog({ directory, clock, last: this.#last });
+    const last = this.#last;
+    const signed = last === undefined ? await covered?.() : undefined;
+    const opened = await openLog({ directory, clock, last, covered: signed });
     this.#log = opened;
     // It may have been mounted, unmounted or replaced since the lock was looked at.
     const inPlace = await opened.file.isAt(path.join(directory, currentFileName));

@@ -42,12 +42,16 @@ export interface ChainBroken {
   /** As the last line claims, where it can still be read. */
   readonly brokenChain?: string;
   readonly brokenSeq?: number;
+  /** With `checkpoint_missing`: the record up to which the log had been signed for, where that is known. */
+  readonly signed?: { readonly chain: string; readonly seq: number; readonly hash: string };
 }
 
 /**
  * `tail_altered`: the last record does not match its own hash. `tail_unexpected`: it does, but it is not the
- * one that this process wrote last.
+ * one that this process wrote last. `checkpoint_missing`: the log lacks a record that a checkpoint covers, or nobody can
+ * read any more which one that is.
  */
-export type ChainBreak = 'tail_altered' | 'tail_unexpected';
+export const chainBreaks = ['tail_altered', 'tail_unexpected', 'checkpoint_missing'] as const;
+export type ChainBreak = (typeof chainBreaks)[number];
 
 export type LogEvent = LogOpened | LogRecovered | LogResumed | ChainBroken;

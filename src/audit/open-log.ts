@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openLogFile } from '../kit/files/state-file.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { currentFileName, rotatedFiles } from './audit-files.ts';
+import { type CoveredHead, hasRecord } from './checkpoints/covered.ts';
 import { type ChainHead, startChain } from './hash-chain.ts';
 import type { ChainBreak, ChainBroken, LogRecovered } from './log-event.ts';
 import { LogFile, openForAppend } from './log-file.ts';
@@ -19,6 +20,8 @@ export interface OpenLogOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly last: LogPosition | undefined;
+  /** The last record that a checkpoint covers: the log must have it, or it is not continued. */
+  readonly covered?: CoveredHead | undefined;
 }
 
 export interface OpenedLog {
@@ -68,7 +71,11 @@ async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise
   }
 
   const tail = await readTail(handle, size);
-  const judged = await judge(options, tail, start?.firstSeq ?? 0);
+  const judged = await requireCovered(
+    options,
+    tail,
+    await judge(options, tail, start?.firstSeq ?? 0),
+  );
   if (tail.kind === 'altered') {
     const bytes = tail.endsLine ? size : await endLine(handle, size);
     return opened(judged.head, bytes, judged);
@@ -115,6 +122,25 @@ async function judge(options: OpenLogOptions, tail: LogTail, firstSeq: number): 
   }
 }
 
+/** A log that lost what was signed for is not continued: the next checkpoint would contradict the last one. */
+async function requireCovered(
+  options: OpenLogOptions,
+  tail: LogTail,
+  judged: Judgement,
+): Promise<Judgement> {
+  const { directory, covered } = options;
+  if (covered === undefined || judged.broken !== undefined) return judged;
+  const signed = covered === 'unreadable' ? undefined : covered;
+  if (signed !== undefined && (await hasRecord(directory, judged.head, signed))) return judged;
+  return breakOff(options, {
+    reason: 'checkpoint_missing',
+    claimed: tail.kind === 'sealed' ? tail.head : signed,
+    brokenFile: currentFileName,
+    afterSeq: Math.max(judged.head.seq, signed?.seq ?? 0),
+    signed,
+  });
+}
+
 async function continueRotated(options: OpenLogOptions): Promise<Judgement> {
   const newest = (await rotatedFiles(options.directory)).at(-1);
   if (newest === undefined) return { head: startChain() };
@@ -133,6 +159,7 @@ interface Break {
   readonly claimed: ChainHead | undefined;
   readonly brokenFile: string;
   readonly afterSeq: number;
+  readonly signed?: ChainHead | undefined;
 }
 
 /** What an altered line claims beyond this would only use up the numbers. */
@@ -140,7 +167,7 @@ const maxClaimedSeq = 1e12;
 
 /** Leaves the chain as it is. Numbers go on rising in the new one: files are named by them. */
 function breakOff({ clock }: OpenLogOptions, found: Break): Judgement {
-  const { reason, claimed, brokenFile, afterSeq } = found;
+  const { reason, claimed, brokenFile, afterSeq, signed } = found;
   const claimedSeq = claimed !== undefined && claimed.seq < maxClaimedSeq ? claimed.seq : 0;
   return {
     head: startChain(Math.max(afterSeq, claimedSeq)),
@@ -150,6 +177,7 @@ function breakOff({ clock }: OpenLogOptions, found: Break): Judgement {
       reason,
       brokenFile,
       ...(claimed === undefined ? {} : { brokenChain: claimed.chain, brokenSeq: claimed.seq }),
+      ...(signed === undefined ? {} : { signed }),
     },
   };
 }

@@ -26,11 +26,15 @@ export async function* readAuditLines(location: string): AsyncGenerator<FileLine
   }
 }
 
-/** In blocks: memory does not depend on the size of the file. */
-async function* readLines(handle: FileHandle): AsyncGenerator<readonly FileLine[]> {
+/** In blocks: memory does not depend on the size of the file. `from`: where a line begins, which then has number 1. */
+export async function* readLines(
+  handle: FileHandle,
+  from = 0,
+): AsyncGenerator<readonly FileLine[]> {
   const splitter = new LineSplitter();
-  for (;;) {
-    const { bytesRead } = await handle.read(splitter.room(), { position: null });
+  for (let position = from; ; ) {
+    const { bytesRead } = await handle.read(splitter.room(), { position });
+    position += bytesRead;
     yield bytesRead === 0 ? splitter.rest() : splitter.split(bytesRead);
     if (bytesRead === 0) return;
   }

@@ -4,6 +4,8 @@ import {
   ChainVerifier,
   type Problem,
 } from './chain-verifier.ts';
+import type { Checkpoint } from './checkpoints/checkpoint.ts';
+import { CheckpointCheck } from './checkpoints/checkpoint-check.ts';
 import type { SealedRecord } from './hash-chain.ts';
 import { readAuditLines } from './read-lines.ts';
 
@@ -12,6 +14,8 @@ export interface VerifyOptions extends ChainExpectations {
   readonly location: string;
   /** Hash of a record known to have been written: finds an end that was cut off. */
   readonly expectHead?: string | undefined;
+  /** Whose signatures have been checked. */
+  readonly checkpoints?: readonly Checkpoint[] | undefined;
 }
 
 export interface Verification extends ChainFindings {
@@ -22,36 +26,35 @@ export interface Verification extends ChainFindings {
 /**
  * Checks the hash chain from the first record to the last. Two things nobody can tell from a log alone: whether
  * whole records were cut off at its end, because a chain does not know how long it was, and whether it was sealed
- * anew from some record to its end, because sealing takes no secret. Both show against `expectHead`.
+ * anew from some record to its end, because sealing takes no secret. Both show against `expectHead` or a checkpoint.
  *
  * @throws the system's error if a file cannot be read.
  */
 export async function verifyAuditLog(options: VerifyOptions): Promise<Verification> {
-  const { location, expectHead } = options;
+  const { location, expectHead, checkpoints = [] } = options;
   const verifier = new ChainVerifier(options);
+  const covered = new CheckpointCheck(checkpoints);
   let headSeen = expectHead === undefined;
-  const linesIn = await follow(location, verifier, ({ hash }) => {
-    headSeen ||= hash === expectHead;
+  const linesIn = await follow(location, verifier, (record) => {
+    headSeen ||= record.hash === expectHead;
+    covered.take(record);
   });
   const files = [...linesIn.keys()];
   const findings = verifier.findings();
-  if (headSeen) return { ...findings, intact: findings.problemCount === 0, files };
-  const file = files.at(-1) ?? '';
-  const missed: Problem = {
-    kind: 'truncated',
-    file,
-    line: linesIn.get(file) ?? 0,
-    seq: findings.head?.seq,
-    detail:
+  const details = [...covered.contradictions()];
+  if (!headSeen) {
+    details.unshift(
       'is where the log ends, without the expected head: records were removed, or sealed anew',
-  };
-  return {
-    ...findings,
-    intact: false,
-    files,
-    problems: [...findings.problems, missed],
-    problemCount: findings.problemCount + 1,
-  };
+    );
+  }
+  const file = files.at(-1) ?? '';
+  const end = { file, line: linesIn.get(file) ?? 0, seq: findings.head?.seq };
+  const problems = [
+    ...findings.problems,
+    ...details.map((detail): Problem => ({ kind: 'truncated', ...end, detail })),
+  ];
+  const problemCount = findings.problemCount + details.length;
+  return { ...findings, intact: problemCount === 0, files, problems, problemCount };
 }
 
 /** How many lines there are, by file. */

@@ -2,6 +2,11 @@
 
 import { errorCodeOf } from '../audit/audit-sink.ts';
 import type { CutOff, Problem } from '../audit/chain-verifier.ts';
+import {
+  CheckpointFileError,
+  type GivenCheckpoint,
+  readCheckpoints,
+} from '../audit/checkpoints/given-checkpoints.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { exitCodes } from './output.ts';
 import { printable } from './printable.ts';
@@ -13,6 +18,10 @@ export interface AuditVerifyOptions {
   readonly expectHead?: string;
   /** Number of the first record, if earlier files were archived. */
   readonly firstSeq?: number;
+  /** A checkpoint, or a folder with files of them (`checkpoint-….txt`). */
+  readonly checkpoint?: string;
+  /** PEM file with the public key that they are signed by. */
+  readonly key?: string;
   /** What a collector kept of standard output: each process begins a chain of its own. */
   readonly collected?: boolean;
   readonly json: boolean;
@@ -29,6 +38,8 @@ export async function auditVerify(options: AuditVerifyOptions): Promise<number> 
   if (expectHead !== undefined && !/^[0-9a-f]{64}$/.test(expectHead)) {
     return unusable('The expected head must be 64 lower-case hexadecimal digits.');
   }
+  const given = await readGivenCheckpoints(options);
+  if (typeof given === 'string') return unusable(given);
   let result: Verification;
   try {
     result = await verifyAuditLog({
@@ -36,32 +47,64 @@ export async function auditVerify(options: AuditVerifyOptions): Promise<number> 
       expectHead,
       firstSeq,
       separateChains: collected,
+      checkpoints: given.map(({ checkpoint }) => checkpoint),
     });
   } catch (error) {
     return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
   }
   if (result.files.length === 0) return unusable('There is no audit log in this directory.');
-  out(json ? `${JSON.stringify(result)}\n` : report(result, expectHead !== undefined));
+  out(
+    json
+      ? `${JSON.stringify(result)}\n`
+      : report(result, { headGiven: expectHead !== undefined, given }),
+  );
   return result.intact ? exitCodes.ok : exitCodes.failed;
 }
 
-function report(result: Verification, headGiven: boolean): string {
+/** What cannot be checked against is no evidence for anything: it is an error, not a finding. */
+async function readGivenCheckpoints({
+  checkpoint,
+  key,
+}: AuditVerifyOptions): Promise<readonly GivenCheckpoint[] | string> {
+  if (checkpoint === undefined && key === undefined) return [];
+  if (checkpoint === undefined || key === undefined) {
+    return '--checkpoint and --key belong together: a checkpoint says nothing without the key that signed it.';
+  }
+  try {
+    return await readCheckpoints(checkpoint, key);
+  } catch (error) {
+    if (error instanceof CheckpointFileError) return error.message;
+    return `The checkpoint or the key cannot be read: ${errorCodeOf(error)}`;
+  }
+}
+
+interface Evidence {
+  readonly headGiven: boolean;
+  readonly given: readonly GivenCheckpoint[];
+}
+
+function report(result: Verification, { headGiven, given }: Evidence): string {
   const { intact, chains, head, problems, problemCount, cutOff } = result;
   const lines = [summary(result)];
   for (const { chain, file, line, firstSeq, lastSeq } of chains) {
     lines.push(`chain ${chain}: records ${firstSeq} to ${lastSeq}, from ${file} line ${line}`);
   }
   if (head !== undefined) lines.push(`head  ${head.hash} (record ${head.seq})`);
+  for (const { file, checkpoint } of given) {
+    lines.push(
+      `checkpoint ${file}: the first ${count(checkpoint.size, 'record')} of chain ${checkpoint.chain}`,
+    );
+  }
   lines.push(...cutOff.map(describeCutOff), ...problems.map(describe));
   if (problemCount > problems.length) {
     lines.push(`… and ${problemCount - problems.length} more`);
   }
   lines.push(...advice(result));
-  if (intact && !headGiven) {
+  if (intact && !headGiven && given.length === 0) {
     lines.push(
-      'Whole records cut off at the end, or everything from some record on sealed anew, show only',
+      'Whole records cut off at the end, or everything from some record on sealed anew, show only against a',
+      'checkpoint (--checkpoint), or a head that was noted elsewhere (--expect-head).',
     );
-    lines.push('against a head that was noted elsewhere: --expect-head.');
   }
   return `${lines.map(printable).join('\n')}\n`;
 }

@@ -49,8 +49,22 @@ function checkRelations(config: Config): Fault[] {
       fault('audit', 'needs a directory, or stdout: true where the platform keeps the output'),
     );
   }
+  if (audit.checkpoints !== undefined) faults.push(...checkCheckpoints(audit));
   if (sts.requestTimeoutMs > sts.totalTimeoutMs) {
     faults.push(fault('sts.requestTimeoutMs', 'must not exceed totalTimeoutMs'));
+  }
+  return faults;
+}
+
+function checkCheckpoints({ directory, checkpoints }: Config['audit']): Fault[] {
+  const faults: Fault[] = [];
+  if (directory === undefined) {
+    faults.push(fault('audit.checkpoints', 'needs audit.directory: standard output has none'));
+  }
+  if ((checkpoints?.kms === undefined) === (checkpoints?.keyFile === undefined)) {
+    faults.push(
+      fault('audit.checkpoints', 'needs one key: kms, or keyFile in the development profile'),
+    );
   }
   return faults;
 }
@@ -118,6 +132,14 @@ function checkDevelopment({ listeners }: Config): Fault[] {
 
 function checkProduction(config: Config): Fault[] {
   const faults: Fault[] = [...checkIssuers(config.identity), ...checkAdminSignIn(config.admin)];
+  if (config.audit.checkpoints?.keyFile !== undefined) {
+    faults.push(
+      fault(
+        'audit.checkpoints.keyFile',
+        'must not be set in the production profile: whoever can change the log could sign for it too. Use kms',
+      ),
+    );
+  }
   for (const [path, url] of endpointsOf(config)) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
@@ -152,7 +174,9 @@ function checkAdminSignIn(admin: Config['admin']): Fault[] {
 }
 
 /** Those of issuers are compared with the forms that they can have. */
-function* endpointsOf({ policy, sts }: Config): Generator<[path: string, url: string]> {
+function* endpointsOf({ policy, sts, audit }: Config): Generator<[path: string, url: string]> {
+  const kms = audit.checkpoints?.kms?.endpoint;
+  if (kms !== undefined) yield ['audit.checkpoints.kms.endpoint', kms];
   if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
   for (const [index, { endpoint }] of sts.endpoints.entries()) {
     if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];

@@ -436,6 +436,55 @@ export const configSchema = z.strictObject({
       .max(1_000_000)
       .default(10_000)
       .describe('Records waiting for the disk; beyond that requests are refused.'),
+    checkpoints: z
+      .strictObject({
+        origin: z
+          .string()
+          .regex(
+            /^[A-Za-z0-9.-]+(?:\/[A-Za-z0-9._-]+)*$/,
+            'must be a name such as example.com/audit',
+          )
+          .max(200)
+          .describe(
+            'Name of the logs in their checkpoints, such as `example.com/audit`; each chain adds its id.',
+          ),
+        kms: z
+          .strictObject({
+            keyId: z
+              .string()
+              .min(1)
+              .describe(
+                'Id, ARN or alias of the key that signs: ECC_NIST_EDWARDS25519 or ECC_NIST_P256.',
+              ),
+            region: region.describe('Region of the key.'),
+            endpoint: plainUrl
+              .optional()
+              .describe('KMS endpoint, where it is not the regional one.'),
+          })
+          .optional(),
+        keyFile: path
+          .optional()
+          .describe('PEM file with a private key (Ed25519 or P-256), for development.'),
+        intervalSeconds: z
+          .int()
+          .min(1)
+          .max(3600)
+          .default(60)
+          .describe('How often a checkpoint is signed, while records come.'),
+        everyRecords: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(10_000)
+          .describe('Records after which one is signed before its time.'),
+        deadlineMs: z
+          .int()
+          .min(100)
+          .max(30_000)
+          .default(5000)
+          .describe('A checkpoint not signed by then is given up; no request waits for it.'),
+      })
+      .optional(),
   }),
   admin: z
     .strictObject({

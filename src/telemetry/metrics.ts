@@ -51,6 +51,12 @@ export interface Readings {
   readonly auditDisk: () =>
     | { readonly freeBytes: number; readonly reserveBytes: number }
     | undefined;
+  /** Number of the last durable record; undefined where no file is written, or none is open. */
+  readonly auditSequence: () => number | undefined;
+  /** Undefined where none are signed. */
+  readonly checkpoint: () =>
+    | { readonly seq: number | undefined; readonly ageSeconds: number }
+    | undefined;
   /** Seconds since the last successful fetch, per pool; absent before the first. */
   readonly keyAges: () => Iterable<readonly [pool: string, seconds: number]>;
 }
@@ -201,6 +207,18 @@ export function createMetrics(build: BuildInfo) {
       help: 'Audit records by sink and result.',
       labels: ['sink', 'result'],
     }),
+    auditChainBreaks: new Counter({
+      name: 'tokenbroker_audit_chain_breaks_total',
+      help: 'Chains that were begun because the one before is not what was written.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    auditCheckpoints: new Counter({
+      name: 'tokenbroker_audit_checkpoints_total',
+      help: 'Checkpoints of the audit log by result.',
+      labelNames: ['result'],
+      registers,
+    }),
     repeatedDenials: new Counter({
       name: 'tokenbroker_audit_repeated_denials_total',
       help: 'Refused requests that share an audit record with others like them.',
@@ -219,7 +237,7 @@ export function createMetrics(build: BuildInfo) {
 /** Registers the gauges that ask their owners; called once everything exists. */
 export function registerReadings(
   registry: Registry,
-  { policy, emergency, cache, auditDisk, keyAges }: Readings,
+  { policy, emergency, cache, auditDisk, auditSequence, checkpoint, keyAges }: Readings,
 ): void {
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
@@ -259,6 +277,17 @@ export function registerReadings(
     'tokenbroker_audit_disk_reserve_bytes',
     'Space that is kept for the records of administrators.',
     () => auditDisk()?.reserveBytes,
+  );
+  gauge('tokenbroker_audit_sequence', 'Number of the last durable audit record.', auditSequence);
+  gauge(
+    'tokenbroker_audit_checkpoint_sequence',
+    'Number of the last audit record that a checkpoint covers.',
+    () => checkpoint()?.seq,
+  );
+  gauge(
+    'tokenbroker_audit_checkpoint_age_seconds',
+    'Time since a checkpoint covered every audit record.',
+    () => checkpoint()?.ageSeconds,
   );
   new Gauge({
     name: 'tokenbroker_jwks_age_seconds',

@@ -8,11 +8,19 @@ import { fileLog, newDirectory, removeDirectories, requestIdsOf, verify } from '
 const root = path.resolve(import.meta.dirname, '../..');
 const children: ChildProcess[] = [];
 let appender: string;
+/** What the appender stands on. */
+const folders = [
+  'src/core',
+  'src/audit',
+  'src/audit/checkpoints',
+  'src/kit/files',
+  'src/kit/timing',
+];
 
 beforeAll(() => {
   const built = newDirectory();
   writeFileSync(path.join(built, 'package.json'), '{"type":"module"}');
-  for (const folder of ['src/core', 'src/audit', 'src/kit/files']) build(built, folder);
+  for (const folder of folders) build(built, folder);
   build(built, 'test/audit', (name) => name === 'appender.ts');
   appender = path.join(built, 'test/audit/appender.js');
 });

@@ -489,6 +489,18 @@ describe('the environment', () => {
     ),
   );
 
+  const origin = 'example.com/audit';
+  const kms = { keyId: 'alias/audit', region: 'us-east-1' };
+  /** The key is in KMS, or in a file where that may be. */
+  const sectionsWith = (path: string) =>
+    path === 'audit.checkpoints.keyFile'
+      ? all(
+          everySection,
+          set('profile', 'development'),
+          set('audit.checkpoints', { origin, keyFile: '/key.pem' }),
+        )
+      : all(everySection, set('audit.checkpoints', { origin, kms }));
+
   function valueAt(config: Config, path: string): unknown {
     return path
       .split('.')
@@ -508,11 +520,12 @@ describe('the environment', () => {
   it.each(overridable.map((setting) => [setting.env, setting] as const))(
     '%s overrides its setting, and only that',
     (env, setting) => {
-      const before = parse({ change: everySection });
+      const change = sectionsWith(setting.path);
+      const before = parse({ change });
       const current = valueAt(before, setting.path);
       const taken = candidates(setting, current).filter((value) => {
         if (value === current) return false;
-        const input = { change: everySection, env: { [env]: String(value) } };
+        const input = { change, env: { [env]: String(value) } };
         if (faultsOf(() => parse(input)).length > 0) return false;
         const expected = structuredClone(before);
         set(setting.path, value)(expected);
@@ -577,6 +590,8 @@ describe('the environment', () => {
 
 describe('the production profile', () => {
   const other = 'https://dynamodb.us-east-1.amazonaws.com';
+  const origin = 'example.com/audit';
+  const kms = { keyId: 'alias/audit', region: 'us-east-1' };
   const endpoints: readonly [string, (url: string) => Change][] = [
     ['policy.endpoint', (url) => set('policy.endpoint', url)],
     [
@@ -584,7 +599,33 @@ describe('the production profile', () => {
       (url) =>
         set('sts.endpoints', [{ region: 'us-east-1' }, { region: 'eu-west-1', endpoint: url }]),
     ],
+    [
+      'audit.checkpoints.kms.endpoint',
+      (url) => set('audit.checkpoints', { origin, kms: { ...kms, endpoint: url } }),
+    ],
   ];
+
+  it.each<[string, object, readonly string[]]>([
+    ['takes one of KMS', { kms }, []],
+    ['refuses one in a file', { keyFile: '/key.pem' }, ['audit.checkpoints.keyFile']],
+    ['asks for one', {}, ['audit.checkpoints']],
+    [
+      'refuses two',
+      { kms, keyFile: '/key.pem' },
+      ['audit.checkpoints', 'audit.checkpoints.keyFile'],
+    ],
+  ])('%s as a key for checkpoints (T101)', (_case, key, faults) => {
+    expect(pathsOf({ change: set('audit.checkpoints', { origin, ...key }) })).toEqual(faults);
+  });
+
+  it('refuses checkpoints of standard output, and an origin that notes cannot have', () => {
+    const change = set('audit', { stdout: true, checkpoints: { origin, kms } });
+    expect(pathsOf({ change })).toEqual(['audit.checkpoints']);
+    for (const name of ['two words', 'a+b', '/a', 'a//b', 'a\n']) {
+      const named = set('audit.checkpoints', { origin: name, kms });
+      expect(pathsOf({ change: named })).toEqual(['audit.checkpoints.origin']);
+    }
+  });
 
   it.each(endpoints)(
     'refuses plaintext, loopback and addresses for %s (T34, T42)',

@@ -1,6 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
+import { checkpointFailures } from '../../src/audit/checkpoints/checkpointer.ts';
+import { chainBreaks } from '../../src/audit/log-event.ts';
 import { denyReasons } from '../../src/core/decide.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
@@ -39,8 +42,12 @@ beforeAll(async () => {
       const tls = { certFile: `${blocked}.crt`, keyFile: `${blocked}.key` };
       writeFileSync(tls.certFile, cert);
       writeFileSync(tls.keyFile, key);
+      const { privateKey } = generateKeyPairSync('ed25519');
+      const keyFile = `${blocked}.pem`;
+      writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
       return {
         ...config,
+        audit: { ...config.audit, checkpoints: { origin: 'example.com/audit', keyFile } },
         listeners: { ...config.listeners, admin: { port: 0, tls } },
         policy: {
           ...config.policy,
@@ -56,7 +63,9 @@ beforeAll(async () => {
   await broker.call({ path: '/nowhere' });
   await sendRaw(broker.urls.api, 'GARBAGE\r\n\r\n');
   const { metrics } = broker;
-  while (![...(await metrics()).keys()].some((name) => name.includes('snapshot_file_unwritable')));
+  for (const name of ['snapshot_file_unwritable', 'audit_checkpoint_sequence']) {
+    while (![...(await metrics()).keys()].some((series) => series.includes(name)));
+  }
   page = (await broker.call({ listener: 'ops', path: '/metrics' })).text;
 });
 afterAll(() => broker.stop());
@@ -106,8 +115,16 @@ describe('docs/metrics.md', () => {
 
   it.each([
     ['| event | meaning |', [cacheEvents]],
-    ['| kind | meaning |', [policyAlarms]],
-    ['| result | meaning |', [stsOutcomes, pollResults, ['kept', ...auditFailureReasons]]],
+    ['| kind | meaning |', [policyAlarms, chainBreaks]],
+    [
+      '| result | meaning |',
+      [
+        stsOutcomes,
+        pollResults,
+        ['kept', ...auditFailureReasons],
+        ['signed', ...checkpointFailures],
+      ],
+    ],
   ])('explains every value of %s, and no other', (header, sets) => {
     const values = tableRows(document, header).map(([value]) => value);
     expect(values).toEqual(sets.flat().map((value) => `\`${value}\``));

@@ -17,6 +17,8 @@ export const addAuditCommands: AddCommand = (program, { output: { out }, finish 
       'number of the first record, if earlier files were archived',
       parseSeq,
     )
+    .option('--checkpoint <path>', 'checkpoint that the log must bear out, or folder of them')
+    .option('--key <file>', 'public key (PEM) that the checkpoints are signed by')
     .option(
       '--collected',
       'it is what a collector kept of standard output: each process begins a chain of its own',
@@ -47,6 +49,8 @@ interface AuditVerifyArguments {
   readonly directory: string;
   readonly expectHead?: string;
   readonly firstSeq?: number;
+  readonly checkpoint?: string;
+  readonly key?: string;
   readonly collected?: boolean;
   readonly json?: boolean;
 }
@@ -55,6 +59,7 @@ const verifyHelp = `
 Examples:
   token-broker audit verify --directory /var/log/token-broker
   token-broker audit verify --directory /var/log/token-broker --expect-head 9f86d081…
+  token-broker audit verify --directory /var/log/token-broker --checkpoint kept-elsewhere/ --key audit-key.pem
   token-broker audit verify --directory archive/ --first-seq 41022
   token-broker audit verify --directory collected.log --collected
 

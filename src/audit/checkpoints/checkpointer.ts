@@ -1,0 +1,212 @@
+import path from 'node:path';
+import { replaceFile } from '../../kit/files/replace-file.ts';
+import { atMost } from '../../kit/timing/at-most.ts';
+import type { Clock, Timer } from '../../kit/timing/clock.ts';
+import { errorCodeOf } from '../audit-sink.ts';
+import type { ChainHead } from '../hash-chain.ts';
+import { ChainTree, type GrownTree, LogDiffersError } from './chain-tree.ts';
+import { checkpointText, originOf } from './checkpoint.ts';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
+import { formatNote, isSignature, keyIdOf } from './signed-note.ts';
+import { readSignedState, removeStateDrafts, writeSignedState } from './signed-state.ts';
+
+/**
+ * `not_signed`: whoever holds the key did not sign in time, or not what was asked. `not_written`: the state or the
+ * checkpoint could not be kept. `unreadable`: the log could not be read. `log_differs`: the log on the disk is not what
+ * was written to it.
+ */
+export const checkpointFailures = [
+  'not_signed',
+  'not_written',
+  'unreadable',
+  'log_differs',
+] as const;
+export type CheckpointFailure = (typeof checkpointFailures)[number];
+
+export interface CheckpointObserver {
+  /** `note`: the signed checkpoint, for a log that is kept elsewhere. */
+  onSigned?(event: { readonly seq: number; readonly size: number; readonly note: string }): void;
+  onFailure?(event: { readonly failure: CheckpointFailure; readonly errorCode: string }): void;
+}
+
+export interface CheckpointerOptions {
+  readonly directory: string;
+  /** First part of the origin; the id of the chain follows. */
+  readonly origin: string;
+  readonly signer: CheckpointSigner;
+  /** The last record that is durable, while this process holds the directory. */
+  readonly durableHead: () => ChainHead | undefined;
+  readonly intervalMs: number;
+  readonly everyRecords: number;
+  /** For one checkpoint, all calls to the signer included. */
+  readonly deadlineMs: number;
+  readonly clock: Clock;
+  readonly observer: CheckpointObserver;
+}
+
+const tickMs = 1_000;
+
+export function checkpointFileName(chain: string): string {
+  return `checkpoint-${chain}.txt`;
+}
+
+/**
+ * Signs for the records of a log beside it, now and then. Nothing waits for it, and nothing that goes wrong here
+ * keeps a record from being written: what suffers is the age of the last checkpoint.
+ *
+ * Never two that contradict each other: only durable records are signed for, as they can be read from the disk, and what
+ * is about to be signed for is noted first; a log that lacks it at the next start is not continued.
+ */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  /** Undefined before the first one, and when it could not be grown: then it is read from the disk again. */
+  #chain: ChainTree | undefined;
+  #covered: ChainHead | undefined;
+  #coveredAtMs: number;
+  #triedAtMs: number;
+  #lastFailed: boolean = false;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+    this.#coveredAtMs = options.clock.monotonic();
+    this.#triedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.after(tickMs, () => {
+      if (this.#isDue()) void this.#once();
+      this.start();
+    });
+  }
+
+  /** Signs for what has come since, within the deadline. While the log is still open. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    const last = (this.#running ?? Promise.resolve()).then(() => this.#once());
+    await atMost(this.#options.clock, this.#options.deadlineMs, last);
+    this.#options.signer.stop();
+  }
+
+  /** Number of the last record that a checkpoint of this process covers. */
+  get coveredSeq(): number | undefined {
+    return this.#covered?.seq;
+  }
+
+  /** How long ago a checkpoint covered all that there was. */
+  ageSeconds(): number {
+    const { clock, durableHead } = this.#options;
+    if (this.#covered !== undefined && durableHead()?.hash === this.#covered.hash) return 0;
+    return (clock.monotonic() - this.#coveredAtMs) / 1000;
+  }
+
+  #isDue(): boolean {
+    const { clock, durableHead, intervalMs, everyRecords } = this.#options;
+    if (this.#running !== undefined) return false;
+    if (clock.monotonic() - this.#triedAtMs >= intervalMs) return true;
+    const uncovered = (durableHead()?.seq ?? 0) - (this.#covered?.seq ?? 0);
+    return !this.#lastFailed && uncovered >= everyRecords;
+  }
+
+  #once(): Promise<void> {
+    this.#running ??= this.#checkpoint().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { clock, durableHead } = this.#options;
+    const head = durableHead();
+    if (head === undefined) return;
+    const at = clock.monotonic();
+    this.#triedAtMs = at;
+    if (head.hash !== this.#covered?.hash && !(await this.#cover(head))) return;
+    this.#coveredAtMs = at;
+  }
+
+  async #cover(head: ChainHead): Promise<boolean> {
+    const { directory, origin } = this.#options;
+    const grown = await this.#step(unreadableOrDiffers, () => this.#grownTo(head));
+    if (grown === undefined) return false;
+    const noted = await this.#step(notWritten, () => writeSignedState(directory, grown).then(yes));
+    if (noted === undefined) return false;
+    const text = checkpointText(originOf(origin, head.chain), grown.tree);
+    const note = await this.#step(notSigned, () => this.#signed(text, head));
+    if (note === undefined) return false;
+    const file = path.join(directory, checkpointFileName(head.chain));
+    const kept = await this.#step(notWritten, () => replaceFile(file, note).then(yes));
+    if (kept === undefined) return false;
+    this.#lastFailed = false;
+    this.#covered = head;
+    this.#options.observer.onSigned?.({ seq: head.seq, size: grown.tree.size, note });
+    return true;
+  }
+
+  async #grownTo(head: ChainHead): Promise<GrownTree> {
+    const { directory } = this.#options;
+    if (this.#chain === undefined) {
+      await removeStateDrafts(directory);
+      const state = await readSignedState(directory);
+      this.#chain = new ChainTree(directory, state === 'unreadable' ? undefined : state);
+    }
+    return await this.#chain.growTo(head);
+  }
+
+  async #signed(text: string, { chain }: ChainHead): Promise<string> {
+    const { signer, origin, clock, deadlineMs } = this.#options;
+    const keyName = originOf(origin, chain);
+    const signing = (async () => {
+      const publicKey = await signer.publicKey();
+      const signature = await signer.sign(text);
+      if (!isSignature(text, signature, publicKey)) throw new SignerError('EBADSIGNATURE');
+      return formatNote(text, { keyName, keyId: keyIdOf(keyName, publicKey), signature });
+    })();
+    const note = await atMost(clock, deadlineMs, signing);
+    // What comes of it later is the same text, signed: no harm, and nobody waits for it.
+    signing.catch(() => {});
+    if (note === undefined) throw new SignerError('ETIMEDOUT');
+    return note;
+  }
+
+  /** Undefined if it failed, which has been reported by then. */
+  async #step<T>(
+    failureOf: (error: unknown) => CheckpointFailure,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      const failure = failureOf(error);
+      this.#lastFailed = true;
+      if (failure === 'unreadable' || failure === 'log_differs') this.#chain = undefined;
+      this.#options.observer.onFailure?.({ failure, errorCode: codeOrName(error) });
+      return undefined;
+    }
+  }
+}
+
+class SignerError extends Error {
+  override readonly name = 'SignerError';
+  readonly code: string;
+
+  constructor(code: string) {
+    super('the checkpoint was not signed');
+    this.code = code;
+  }
+}
+
+const yes = () => true;
+const notSigned = () => 'not_signed' as const;
+const notWritten = () => 'not_written' as const;
+
+function unreadableOrDiffers(error: unknown): CheckpointFailure {
+  return error instanceof LogDiffersError ? 'log_differs' : 'unreadable';
+}
+
+/** Errors of AWS have names alone, such as AccessDeniedException. */
+function codeOrName(error: unknown): string {
+  const code = errorCodeOf(error);
+  return code === 'unknown' && error instanceof Error ? error.name : code;
+}
