@@ -140,7 +140,7 @@ describe('credentials', () => {
     broker.script = () => 'reset';
     for (let passed = 0; passed < 59; passed += 1) {
       await clock.advance(minute);
-      expect(number(await provider())).toBe(1);
+      expect(number(await passing(clock, 100, provider()))).toBe(1);
     }
     broker.script = honest;
     await passing(clock, 5_000, refreshed(provider));
