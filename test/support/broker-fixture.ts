@@ -273,8 +273,14 @@ export function brokerConfig(
       ],
     },
     policy: { table: tableName, region, endpoint: dynamodb.url, pollSeconds: 0.1 },
-    sts: { endpoints: [{ region, endpoint: sts.url }] },
-    audit: { directory: join(directory, 'audit') },
+    // Patient, as the audit log below is, because the machine may be busy: outages are made by the tests about them.
+    sts: {
+      endpoints: [{ region, endpoint: sts.url }],
+      connectTimeoutMs: 5_000,
+      requestTimeoutMs: 10_000,
+      totalTimeoutMs: 20_000,
+    },
+    audit: { directory: join(directory, 'audit'), deadlineMs: 10_000 },
     admin: { pool, clients: [clients.admin.clientId], machines: true },
   };
 }
