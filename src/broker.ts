@@ -123,6 +123,7 @@ export function createBroker(options: BrokerOptions): Broker {
       port,
       tls,
       maxConnections,
+      successIsProof: name !== 'ops',
       clock,
       signal: ending.signal,
       timeouts,

@@ -22,6 +22,8 @@ const connectionErrors = [
   'headers_too_large',
   'request_timeout',
   'pipelining',
+  'crowded_out',
+  'answer_unread',
 ] as const;
 
 export function declareSeries(metrics: Metrics, config: Config): void {

@@ -35,6 +35,8 @@ interface Lane {
 export interface OneAtATime {
   /** Answers the requests of each connection in turn. */
   readonly answer: RequestListener;
+  /** Whether a request of this connection has not been answered to the end. */
+  isAnswering(socket: Socket): boolean;
   /** Ends the connections that were cut and are still there; those to come end at once. */
   close(): void;
 }
@@ -65,7 +67,11 @@ export function oneAtATime({ answer, clock, onCut }: OneAtATimeOptions): OneAtAT
     if (lane.unanswered === 1) begin();
     else lane.waiting.push(begin);
   };
-  return { answer: inTurn, close: () => deaf.close() };
+  return {
+    answer: inTurn,
+    isAnswering: (socket) => (lanes.get(socket)?.unanswered ?? 0) > 0,
+    close: () => deaf.close(),
+  };
 }
 
 /** They are neither read nor answered, until they end. */

@@ -8,6 +8,7 @@ import type { Express, Request, Response } from 'express';
 import { BrokerError } from '../core/errors.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { isAnswered, noteRefusal } from './broken-connections.ts';
+import { ConnectionRoom } from './connection-room.ts';
 import { probeHandshakes } from './handshake-probe.ts';
 import { oneAtATime, parseOneAtATime } from './pipelining.ts';
 import { rawProblem } from './problem.ts';
@@ -28,12 +29,17 @@ export interface ListenerOptions {
   readonly port: number;
   readonly tls: TlsFiles | undefined;
   readonly maxConnections: number;
+  /** Whether an answer of success is for those alone who have proven who they are; default: anybody may get one. */
+  readonly successIsProof?: boolean | undefined;
   readonly clock: Clock;
   /** Once it is aborted no port is opened any more. */
   readonly signal: AbortSignal;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts | undefined;
-  /** Called for each connection that broke the protocol, with the code that was answered; `pipelining`: none was. */
+  /**
+   * Called for each connection that was ended, with the code that was answered; with `pipelining`, `crowded_out` and
+   * `answer_unread` none was.
+   */
   readonly onConnectionError: (code: string) => void;
   /** Default: nobody is told. */
   readonly tlsObserver?: TlsObserver | undefined;
@@ -47,6 +53,8 @@ export interface ListenerTimeouts {
   readonly requestMs: number;
   /** How often connections are looked at: a request may take that much longer. */
   readonly checkMs: number;
+  /** How long an answer may wait for its client to read on. */
+  readonly stalledMs: number;
 }
 
 export interface Listener {
@@ -60,7 +68,13 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
-const defaultTimeouts: ListenerTimeouts = { headersMs: 5_000, requestMs: 10_000, checkMs: 1_000 };
+const defaultTimeouts: ListenerTimeouts = {
+  headersMs: 5_000,
+  requestMs: 10_000,
+  checkMs: 1_000,
+  // Longer than all deadlines of a request together can be.
+  stalledMs: 60_000,
+};
 // Above the idle timeout of 60 s that load balancers use, so that they close first.
 const keepAliveTimeoutMs = 65_000;
 const maxHeaderBytes = 16_384;
@@ -85,7 +99,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     clock,
     onCut: () => options.onConnectionError('pipelining'),
   });
-  const { answer } = inTurn;
+  const room = new ConnectionRoom({
+    maxConnections,
+    successIsProof: options.successIsProof ?? false,
+    onCrowdedOut: () => options.onConnectionError('crowded_out'),
+  });
+  const answer = room.watching(inTurn.answer);
   const serverOptions: http.ServerOptions = {
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
@@ -108,6 +127,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.maxHeadersCount = 1_000;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
   server.maxConnections = maxConnections;
+  server.on('connection', (socket: Socket) => room.came(socket));
+  // Of a connection on which nothing moves: Node begins anew with each byte, and has limits of its own between requests.
+  server.timeout = timeouts.stalledMs;
+  server.on('timeout', (socket: Socket) => {
+    if (inTurn.isAnswering(socket)) options.onConnectionError('answer_unread');
+    socket.destroy();
+  });
   parseOneAtATime(server, tls === undefined ? 'connection' : 'secureConnection');
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseConnection(error, socket, options.onConnectionError);

@@ -138,7 +138,7 @@ describe('docs/metrics.md', () => {
     const allowed: Readonly<Record<string, readonly string[]>> = {
       ...Object.fromEntries(listed),
       route: [...Object.keys(contract.paths), 'GET /v1/credentials', 'unmatched'],
-      code: [...Object.keys(errorCodes), 'pipelining'],
+      code: [...Object.keys(errorCodes), 'pipelining', 'crowded_out', 'answer_unread'],
       reason: [...denyReasons, 'none'],
       region: ['us-east-1'],
       pool: ['us-east-1_Test00001'],

@@ -15,7 +15,9 @@ const malformed = '400 request_malformed';
 let broker: BrokerFixture;
 let token: string;
 beforeAll(async () => {
-  broker = await startBrokerFixture({ timeouts: { headersMs: 150, requestMs: 250, checkMs: 20 } });
+  broker = await startBrokerFixture({
+    timeouts: { headersMs: 150, requestMs: 250, checkMs: 20, stalledMs: 5_000 },
+  });
   token = broker.token('orders');
 });
 afterAll(() => broker.stop());

@@ -22,7 +22,7 @@ let directory: string;
 afterEach(() => broker?.stop());
 
 /** For those who say nothing. */
-const impatient = { headersMs: 150, requestMs: 250, checkMs: 20 };
+const impatient = { headersMs: 150, requestMs: 250, checkMs: 20, stalledMs: 5_000 };
 
 async function start(first: SelfSigned, timeouts?: ListenerTimeouts): Promise<void> {
   broker = await startBrokerFixture({

@@ -28,7 +28,7 @@ const canary = 'CANARY-that-no-answer-repeats';
 let broker: BrokerFixture;
 beforeAll(async () => {
   broker = await startBrokerFixture({
-    timeouts: { headersMs: 150, requestMs: 250, checkMs: 20 },
+    timeouts: { headersMs: 150, requestMs: 250, checkMs: 20, stalledMs: 5_000 },
     configure: (config) => ({
       ...config,
       http: { ...config.http, allowedHosts: ['127.0.0.1'] },
