@@ -354,6 +354,9 @@ describe('an outage', () => {
     message: canary,
   });
 
+  /** Each asks for a session that nobody has asked for before: durations come in whole minutes. */
+  let asked = 0;
+
   it.each<[string, StsFault, string]>([
     ['hangs', { kind: 'hang' }, '503 ServiceUnavailable Receiver after 2'],
     ['breaks the connection', { kind: 'reset' }, '503 ServiceUnavailable Receiver after 2'],
@@ -387,7 +390,8 @@ describe('an outage', () => {
     ],
   ])('of an STS that %s', async (_what, fault, expected) => {
     broker.sts.setFault(fault);
-    const DurationSeconds = String(1000 + broker.auditRecords().length);
+    asked += 1;
+    const DurationSeconds = String(900 + 60 * asked);
     const answer = await assume(broker, 'orders', { DurationSeconds });
     const retryAfter = answer.headers['retry-after'];
     const after = retryAfter === undefined ? '' : ` after ${retryAfter}`;
