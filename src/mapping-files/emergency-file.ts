@@ -53,6 +53,8 @@ export class EmergencyFile {
     sha256: undefined,
     detail: undefined,
   };
+  /** The bytes read last and what they say: to read the same again, second after second, would hold up everybody. */
+  #lastRead: { readonly sha256: string; readonly document: EmergencyDocument } | undefined;
   /** What the file said when it could be used last. */
   #usable = noDenies;
   /** Whether the look before found what cannot be used. */
@@ -117,11 +119,10 @@ export class EmergencyFile {
       return await whyNot(path, error);
     }
     const sha256 = hash('sha256', bytes, 'hex');
-    // Read before, and not changed.
-    if (sha256 === this.#known.sha256 && this.#known.state === 'in_force') {
-      return { kind: 'read', denies: this.#known.denies, sha256 };
+    if (this.#lastRead?.sha256 !== sha256) {
+      this.#lastRead = { sha256, document: readDocument(path, bytes) };
     }
-    const document = readDocument(path, bytes);
+    const { document } = this.#lastRead;
     return document.kind === 'denies'
       ? { kind: 'read', denies: document.denies, sha256 }
       : { kind: 'unusable', detail: document.detail, sha256 };

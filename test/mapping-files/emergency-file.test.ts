@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type EmergencyChange, EmergencyFile } from '../../src/mapping-files/emergency-file.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
@@ -64,6 +64,23 @@ describe('the emergency file', () => {
     expect(await untilChange(3)).toMatchObject({ state: 'absent' });
     expect(file.count()).toBe(0);
     expect(changes.map(({ state }) => state)).toEqual(['in_force', 'in_force', 'absent']);
+  });
+
+  it.each([
+    ['cannot be used', '['.repeat(100_000)],
+    ['can be used', `${client}${'\n# who asked for it, and why'.repeat(4_000)}`],
+  ])('T115: costs nothing more while it stays as it is: one that %s', async (_what, text) => {
+    const { path, file, clock, changes, untilChange } = emergency();
+    writeFileSync(path, text);
+    const before = process.cpuUsage();
+    await file.start();
+    await untilChange(1);
+    const first = process.cpuUsage(before).user;
+    const after = process.cpuUsage();
+    const looks = jest.spyOn(clock, 'after');
+    while (looks.mock.calls.length < 20) await clock.advance(1_000);
+    expect(process.cpuUsage(after).user).toBeLessThan(5 * first);
+    expect(changes).toHaveLength(1);
   });
 
   it.each<[string, string | ((path: string) => void)]>([
