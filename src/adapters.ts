@@ -3,10 +3,7 @@
 import { createWriteStream } from 'node:fs';
 import { ChainedAuditLog } from './audit/audit-log.ts';
 import type { AuditSink } from './audit/audit-sink.ts';
-import type { CheckpointSigner } from './audit/checkpoints/checkpoint-signer.ts';
 import { Checkpointer } from './audit/checkpoints/checkpointer.ts';
-import { FileSigner } from './audit/checkpoints/file-signer.ts';
-import { KmsSigner } from './audit/checkpoints/kms-signer.ts';
 import { readCovered } from './audit/checkpoints/signed-state.ts';
 import { EmergencyRecords } from './audit/emergency-records.ts';
 import { FileSink } from './audit/file-sink.ts';
@@ -35,6 +32,7 @@ import { callerLimit } from './limits/caller-limit.ts';
 import { FailedTokenLimit } from './limits/failed-token-limit.ts';
 import { EmergencyFile } from './mapping-files/emergency-file.ts';
 import type { Observers } from './observers.ts';
+import { configuredSigner } from './signing/configured-signer.ts';
 import { AccountLimit } from './sts/account-limit.ts';
 import { CallerShare } from './sts/caller-share.ts';
 import { CredentialCache } from './sts/credential-cache.ts';
@@ -191,10 +189,12 @@ function checkpointerOf(
   const { directory, checkpoints } = config.audit;
   if (directory === undefined || checkpoints === undefined) return undefined;
   const { origin, intervalSeconds, everyRecords, deadlineMs } = checkpoints;
+  const signer = configuredSigner(checkpoints, deadlineMs);
+  if (signer === undefined) throw new TypeError('configuration must name a key for checkpoints');
   return new Checkpointer({
     directory,
     origin,
-    signer: checkpointSigner(checkpoints),
+    signer,
     durableHead,
     intervalMs: intervalSeconds * 1000,
     everyRecords,
@@ -203,14 +203,6 @@ function checkpointerOf(
     observer: observe.checkpoints,
   });
 }
-
-function checkpointSigner({ kms, keyFile, deadlineMs }: Checkpoints): CheckpointSigner {
-  if (kms !== undefined) return new KmsSigner({ ...kms, requestTimeoutMs: deadlineMs / 2 });
-  if (keyFile !== undefined) return new FileSigner(keyFile);
-  throw new TypeError('configuration must name a key for checkpoints');
-}
-
-type Checkpoints = NonNullable<Config['audit']['checkpoints']>;
 
 function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {
   const { refreshSeconds, maxAgeSeconds, cooldownSeconds, timeoutMs, directory } = config.keys;

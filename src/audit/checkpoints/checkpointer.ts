@@ -2,12 +2,13 @@ import path from 'node:path';
 import { replaceFile } from '../../kit/files/replace-file.ts';
 import { atMost } from '../../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
+import type { Signer } from '../../signing/signer.ts';
+import { isSignature } from '../../signing/signing-key.ts';
 import { errorCodeOf } from '../audit-sink.ts';
 import type { ChainHead } from '../hash-chain.ts';
 import { ChainTree, type GrownTree, LogDiffersError } from './chain-tree.ts';
 import { checkpointText, originOf } from './checkpoint.ts';
-import type { CheckpointSigner } from './checkpoint-signer.ts';
-import { formatNote, isSignature, keyIdOf } from './signed-note.ts';
+import { formatNote, keyIdOf } from './signed-note.ts';
 import { readSignedState, removeStateDrafts, writeSignedState } from './signed-state.ts';
 
 /**
@@ -33,7 +34,7 @@ export interface CheckpointerOptions {
   readonly directory: string;
   /** First part of the origin; the id of the chain follows. */
   readonly origin: string;
-  readonly signer: CheckpointSigner;
+  readonly signer: Signer;
   /** The last record that is durable, while this process holds the directory. */
   readonly durableHead: () => ChainHead | undefined;
   readonly intervalMs: number;

@@ -1,11 +1,12 @@
 /** Checkpoints as somebody kept them, read as evidence: each must be signed by the key that was given. */
 
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readGivenFile } from '../../kit/files/given-file.ts';
+import { maxKeyBytes, parsePublicKey, UnfitKeyError } from '../../signing/signing-key.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { isSignedBy, kindOf, maxNoteBytes, parseNote, UnfitKeyError } from './signed-note.ts';
+import { isSignedBy, maxNoteBytes, parseNote } from './signed-note.ts';
 
 export interface GivenCheckpoint {
   readonly file: string;
@@ -17,8 +18,6 @@ export class CheckpointFileError extends Error {
   override readonly name = 'CheckpointFileError';
 }
 
-const maxKeyBytes = 16 * 1024;
-
 /**
  * @param location a checkpoint, or a folder with any number of them (`checkpoint-….txt`)
  * @param keyFile public key in PEM form
@@ -28,7 +27,7 @@ export async function readCheckpoints(
   location: string,
   keyFile: string,
 ): Promise<readonly GivenCheckpoint[]> {
-  const publicKey = parsePublicKey(await readGivenFile(keyFile, maxKeyBytes));
+  const publicKey = publicKeyOf(await readGivenFile(keyFile, maxKeyBytes));
   const files = (await stat(location)).isDirectory() ? await notesIn(location) : [location];
   if (files.length === 0) {
     throw new CheckpointFileError('There is no checkpoint (checkpoint-….txt) in that folder.');
@@ -60,16 +59,11 @@ function parseGiven(file: string, text: string, publicKey: KeyObject): Checkpoin
   return checkpoint;
 }
 
-function parsePublicKey(pem: Buffer): KeyObject {
+function publicKeyOf(pem: Buffer): KeyObject {
   try {
-    const key = createPublicKey(pem);
-    kindOf(key);
-    return key;
+    return parsePublicKey(pem);
   } catch (error) {
-    throw new CheckpointFileError(
-      error instanceof UnfitKeyError
-        ? `${error.message}.`
-        : 'The key is no public key in PEM form.',
-    );
+    if (error instanceof UnfitKeyError) throw new CheckpointFileError(`${error.message}.`);
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Signed notes (https://c2sp.org/signed-note), as far as checkpoints need them: one signature, Ed25519 or ECDSA P-256. */
 
-import { hash, type KeyObject, verify } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
+import { isSignature, kindOf } from '../../signing/signing-key.ts';
 
 export interface SignedNote {
   /** With its final line feed. */
@@ -51,10 +52,6 @@ export function isSignedBy({ text, signatures }: SignedNote, publicKey: KeyObjec
   return its.length > 0 && its.every(({ signature }) => isSignature(text, signature, publicKey));
 }
 
-export function isSignature(text: string, signature: Buffer, publicKey: KeyObject): boolean {
-  return verify(digestOf(publicKey), Buffer.from(text), publicKey, signature);
-}
-
 /** @throws UnfitKeyError for a key of another kind */
 export function keyIdOf(keyName: string, publicKey: KeyObject): Buffer {
   const spki = publicKey.export({ type: 'spki', format: 'der' });
@@ -63,27 +60,6 @@ export function keyIdOf(keyName: string, publicKey: KeyObject): Buffer {
       ? Buffer.concat([Buffer.from(`${keyName}\n`), Buffer.from([0x01]), spki.subarray(-32)])
       : spki;
   return hash('sha256', identified, 'buffer').subarray(0, keyIdBytes);
-}
-
-export type SignatureKind = 'ed25519' | 'p256';
-
-/** @throws UnfitKeyError for a key of another kind */
-export function kindOf(key: KeyObject): SignatureKind {
-  if (key.asymmetricKeyType === 'ed25519') return 'ed25519';
-  const isP256 =
-    key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
-  if (isP256) return 'p256';
-  throw new UnfitKeyError('a key for checkpoints is an Ed25519 key, or an ECDSA key on P-256');
-}
-
-export class UnfitKeyError extends Error {
-  override readonly name = 'UnfitKeyError';
-  readonly code = 'EKEY';
-}
-
-/** What node:crypto calls the two: Ed25519 hashes by itself. */
-export function digestOf(key: KeyObject): 'sha256' | null {
-  return kindOf(key) === 'ed25519' ? null : 'sha256';
 }
 
 const keyIdBytes = 4;

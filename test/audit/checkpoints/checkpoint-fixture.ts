@@ -1,16 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { CheckpointSigner } from '../../../src/audit/checkpoints/checkpoint-signer.ts';
 import {
   Checkpointer,
   type CheckpointerOptions,
   type CheckpointFailure,
 } from '../../../src/audit/checkpoints/checkpointer.ts';
-import { FileSigner } from '../../../src/audit/checkpoints/file-signer.ts';
 import { readCovered } from '../../../src/audit/checkpoints/signed-state.ts';
 import type { FileSinkOptions } from '../../../src/audit/file-sink.ts';
 import { systemClock } from '../../../src/kit/timing/clock.ts';
+import { FileSigner } from '../../../src/signing/file-signer.ts';
+import type { Signer } from '../../../src/signing/signer.ts';
 import { exchangeRecord, fileLog, newDirectory } from '../audit-fixture.ts';
 
 export interface KeyFiles {
@@ -33,7 +33,7 @@ export function newKeyFiles(): KeyFiles {
 }
 
 export interface SignedLogOptions extends Partial<FileSinkOptions> {
-  readonly signer: CheckpointSigner;
+  readonly signer: Signer;
   readonly checkpoints?: Partial<CheckpointerOptions>;
 }
 

@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FileSigner } from '../../../src/audit/checkpoints/file-signer.ts';
 import { sealRecords } from '../../../src/audit/hash-chain.ts';
 import { auditVerify } from '../../../src/cli/audit-verify.ts';
+import { FileSigner } from '../../../src/signing/file-signer.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 import { until } from '../../support/until.ts';
 import { linesOf, newDirectory, removeDirectories, verify, writtenLog } from '../audit-fixture.ts';

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { FileSigner } from '../../../src/audit/checkpoints/file-signer.ts';
 import { auditVerify } from '../../../src/cli/audit-verify.ts';
+import { FileSigner } from '../../../src/signing/file-signer.ts';
 import { newDirectory, removeDirectories, verify } from '../audit-fixture.ts';
 import { newKeyFiles, signedLog } from './checkpoint-fixture.ts';
 

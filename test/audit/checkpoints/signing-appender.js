@@ -6,10 +6,10 @@
 import { writeSync } from 'node:fs';
 import { ChainedAuditLog } from '../../../dist/audit/audit-log.js';
 import { Checkpointer } from '../../../dist/audit/checkpoints/checkpointer.js';
-import { FileSigner } from '../../../dist/audit/checkpoints/file-signer.js';
 import { readCovered } from '../../../dist/audit/checkpoints/signed-state.js';
 import { FileSink } from '../../../dist/audit/file-sink.js';
 import { systemClock } from '../../../dist/kit/timing/clock.js';
+import { FileSigner } from '../../../dist/signing/file-signer.js';
 
 const [, , directory, keyFile, round] = process.argv;
 const tell = (event) => writeSync(1, `${JSON.stringify(event)}\n`);

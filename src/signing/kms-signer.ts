@@ -1,8 +1,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { KMSClient, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
-import type { CheckpointSigner } from './checkpoint-signer.ts';
-import { kindOf, type SignatureKind, UnfitKeyError } from './signed-note.ts';
+import { type AwsEndpoint, hermeticSettings } from '../aws/hermetic-settings.ts';
+import type { Signer } from './signer.ts';
+import { kindOf, type SignatureKind, UnfitKeyError } from './signing-key.ts';
 
 export interface KmsSignerOptions extends AwsEndpoint {
   /** Id, ARN or alias of a key for SIGN_VERIFY: ECC_NIST_EDWARDS25519 or ECC_NIST_P256. */
@@ -13,14 +13,14 @@ export interface KmsSignerOptions extends AwsEndpoint {
 
 type Kms = typeof import('@aws-sdk/client-kms');
 
-/** Both take the text itself: the other algorithm for Ed25519 (PH) makes signatures that signed notes do not know. */
+/** Both take the text itself: the other algorithm for Ed25519 (PH) makes other signatures. */
 const algorithms: Readonly<Record<SignatureKind, SigningAlgorithmSpec>> = {
   ed25519: 'ED25519_SHA_512',
   p256: 'ECDSA_SHA_256',
 };
 
 /** A key of AWS KMS. The SDK's client is loaded with the first call: nobody else pays for it. */
-export class KmsSigner implements CheckpointSigner {
+export class KmsSigner implements Signer {
   readonly #options: KmsSignerOptions;
   #loading: Promise<{ readonly kms: Kms; readonly client: KMSClient }> | undefined;
   #publicKey: KeyObject | undefined;

@@ -1,15 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
-import { readStateFile } from '../../kit/files/state-file.ts';
-import type { CheckpointSigner } from './checkpoint-signer.ts';
-import { digestOf, UnfitKeyError } from './signed-note.ts';
-
-const maxKeyBytes = 16 * 1024;
+import { readStateFile } from '../kit/files/state-file.ts';
+import type { Signer } from './signer.ts';
+import { digestOf, maxKeyBytes, UnfitKeyError } from './signing-key.ts';
 
 /**
  * For development: whoever becomes this process, or reads its files, can sign too. The file (PEM, as `openssl genpkey
  * -algorithm ed25519` writes it) must belong to this user alone.
  */
-export class FileSigner implements CheckpointSigner {
+export class FileSigner implements Signer {
   readonly #file: string;
   #key: KeyObject | undefined;
 
