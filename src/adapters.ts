@@ -20,6 +20,7 @@ import {
 import { mappingRules } from './config/mapping-rules.ts';
 import type { Config } from './config/schema.ts';
 import { trustedPools } from './config/trusted-pools.ts';
+import { configuredSeal } from './configured-seal.ts';
 import { mayBeKept } from './core/decide.ts';
 import { noDenies, policyWithDenies, refusingDenied } from './core/emergency-denies.ts';
 import type { PolicySnapshot } from './core/policy-snapshot.ts';
@@ -27,6 +28,7 @@ import type { AuditLog, IssuerKeyView, PolicySource } from './core/ports.ts';
 import { createDynamoDbClient } from './dynamodb/dynamodb-client.ts';
 import { PolicySync } from './dynamodb/policy-sync.ts';
 import { RoleMappingTable } from './dynamodb/role-mapping-table.ts';
+import type { TableSeal } from './dynamodb/table-seal.ts';
 import type { Clock } from './kit/timing/clock.ts';
 import { callerLimit } from './limits/caller-limit.ts';
 import { FailedTokenLimit } from './limits/failed-token-limit.ts';
@@ -54,7 +56,8 @@ export function createAdapters(options: AdapterOptions) {
   const pools = trustedPools(config.identity);
   const issuers = trustedIssuers(pools);
   const keys = jwksSource(options, issuers.values());
-  const { table, client } = mappingTable(options);
+  const seal = configuredSeal(config, clock);
+  const { table, client } = mappingTable(options, seal);
   const tokens = tokenValidator(options, pools, keys);
   const sts = stsAdapter(options, tokens);
   const cache = new CredentialCache({
@@ -79,7 +82,7 @@ export function createAdapters(options: AdapterOptions) {
     observer: observe.cache,
   });
   const purge = () => purgeRevoked(cache, inForce);
-  const policy = policySync(options, table, purge);
+  const policy = policySync(options, { table, seal, onChange: purge });
   const { audit, sequence, checkpointer } = auditLog(options);
   const emergency = emergencyFile(options, audit, purge);
   const denies = () => emergency?.file.denies() ?? noDenies;
@@ -113,6 +116,7 @@ export function createAdapters(options: AdapterOptions) {
       onRefused: () => observe.refusedBy('caller'),
     }),
     table,
+    seal,
     dynamodb: client,
     /** Follows the table. */
     policy,
@@ -218,11 +222,11 @@ function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterabl
   });
 }
 
-function mappingTable({ config, clock }: AdapterOptions) {
+function mappingTable({ config, clock }: AdapterOptions, seal: TableSeal | undefined) {
   const { table, region, endpoint } = config.policy;
   const client = createDynamoDbClient({ region, endpoint });
   const rules = mappingRules(config);
-  return { client, table: new RoleMappingTable({ client, tableName: table, rules, clock }) };
+  return { client, table: new RoleMappingTable({ client, tableName: table, rules, clock, seal }) };
 }
 
 /** Which issuer's tokens a pool's callers bring. */
@@ -271,10 +275,15 @@ function purgeRevoked(cache: CredentialCache, policy: PolicySource): void {
   cache.purge((plan) => snapshot === undefined || !mayBeKept(snapshot, plan));
 }
 
+interface PolicySyncParts {
+  readonly table: RoleMappingTable;
+  readonly seal: TableSeal | undefined;
+  readonly onChange: () => void;
+}
+
 function policySync(
   { config, clock, observe }: AdapterOptions,
-  table: RoleMappingTable,
-  onChange: () => void,
+  { table, seal, onChange }: PolicySyncParts,
 ): PolicySync {
   const { pollSeconds, reloadSeconds, maxAgeSeconds, snapshotFile, acceptShrink } = config.policy;
   return new PolicySync({
@@ -292,6 +301,7 @@ function policySync(
     reloadSeconds,
     maxAgeSeconds,
     acceptShrink,
+    seal,
     ...(snapshotFile === undefined ? {} : { snapshotFile }),
   });
 }

@@ -160,6 +160,9 @@ export function createBroker(options: BrokerOptions): Broker {
       await step('policy.emergencyFile', emergency.file.start(), config.policy.emergencyFile);
     }
     adapters.checkpointer?.start();
+    if (adapters.seal !== undefined) {
+      await step('policy.seal.publicKeyFiles', adapters.seal.start());
+    }
     await Promise.all([step('keys', keys.start()), step('policy', policy.start())]);
     // All of them: one that opened after another has failed would never be closed.
     const [api, ops, admin] = await allOrFirstFailure([
@@ -195,6 +198,7 @@ export function createBroker(options: BrokerOptions): Broker {
     sts.stop();
     table.giveUp();
     dynamodb.destroy();
+    adapters.seal?.stop();
     // Last: everything before may still have something to record.
     await requestAudit.stop();
     await adapters.checkpointer?.stop();

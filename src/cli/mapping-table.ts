@@ -2,6 +2,7 @@
 
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
+import { configuredSeal } from '../configured-seal.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
@@ -17,6 +18,7 @@ export async function withMappingTable<Result>(
 ): Promise<Result> {
   const { table, region, endpoint } = config.policy;
   const client = createDynamoDbClient({ region, endpoint });
+  const seal = configuredSeal(config, systemClock);
   try {
     return await use(
       new RoleMappingTable({
@@ -24,10 +26,12 @@ export async function withMappingTable<Result>(
         tableName: table,
         rules: mappingRules(config),
         clock: systemClock,
+        seal,
       }),
     );
   } finally {
     client.destroy();
+    seal?.stop();
   }
 }
 

@@ -49,6 +49,10 @@ function checkRelations(config: Config): Fault[] {
       fault('audit', 'needs a directory, or stdout: true where the platform keeps the output'),
     );
   }
+  const { seal } = config.policy;
+  if (seal?.kms !== undefined && seal.keyFile !== undefined) {
+    faults.push(fault('policy.seal', 'takes one key: kms, or keyFile in the development profile'));
+  }
   if (audit.checkpoints !== undefined) faults.push(...checkCheckpoints(audit));
   if (sts.requestTimeoutMs > sts.totalTimeoutMs) {
     faults.push(fault('sts.requestTimeoutMs', 'must not exceed totalTimeoutMs'));
@@ -140,6 +144,14 @@ function checkProduction(config: Config): Fault[] {
       ),
     );
   }
+  if (config.policy.seal?.keyFile !== undefined) {
+    faults.push(
+      fault(
+        'policy.seal.keyFile',
+        'must not be set in the production profile: whoever reads the file could seal forged changes. Use kms',
+      ),
+    );
+  }
   for (const [path, url] of endpointsOf(config)) {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:') faults.push(fault(path, 'must be https in the production profile'));
@@ -177,6 +189,8 @@ function checkAdminSignIn(admin: Config['admin']): Fault[] {
 function* endpointsOf({ policy, sts, audit }: Config): Generator<[path: string, url: string]> {
   const kms = audit.checkpoints?.kms?.endpoint;
   if (kms !== undefined) yield ['audit.checkpoints.kms.endpoint', kms];
+  const sealing = policy.seal?.kms?.endpoint;
+  if (sealing !== undefined) yield ['policy.seal.kms.endpoint', sealing];
   if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
   for (const [index, { endpoint }] of sts.endpoints.entries()) {
     if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];

@@ -127,6 +127,25 @@ const neverMatchable = [
   'jti',
 ];
 
+/** A key that signs: one of KMS, or a file in development. */
+const signingKey = {
+  kms: z
+    .strictObject({
+      keyId: z
+        .string()
+        .min(1)
+        .describe(
+          'Id, ARN or alias of the key that signs: ECC_NIST_EDWARDS25519 or ECC_NIST_P256.',
+        ),
+      region: region.describe('Region of the key.'),
+      endpoint: plainUrl.optional().describe('KMS endpoint, where it is not the regional one.'),
+    })
+    .optional(),
+  keyFile: path
+    .optional()
+    .describe('PEM file with a private key (Ed25519 or P-256), for development.'),
+};
+
 export const configSchema = z.strictObject({
   profile: z
     .enum(['production', 'development'])
@@ -341,6 +360,34 @@ export const configSchema = z.strictObject({
       .describe(
         'File on this instance whose denies count whatever else is down; its folder must be there.',
       ),
+    seal: z
+      .strictObject({
+        publicKeyFiles: z
+          .array(path)
+          .min(1)
+          .max(10)
+          .describe('PEM files; the change log must be sealed by one of these keys.'),
+        ...signingKey,
+        fromRevision: z
+          .int()
+          .min(1)
+          .default(1)
+          .describe(
+            'First revision that must be sealed: 1 for a new table, else the one after the newest.',
+          ),
+        name: z
+          .string()
+          .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')
+          .optional()
+          .describe('Name of the table in its seals, where that is not its name any more.'),
+        signTimeoutMs: z
+          .int()
+          .min(100)
+          .max(10_000)
+          .default(3000)
+          .describe('An edit whose seal is not made by then is refused.'),
+      })
+      .optional(),
     snapshotFile: path
       .optional()
       .describe('Where the last good policy is kept for the next start.'),
@@ -448,23 +495,7 @@ export const configSchema = z.strictObject({
           .describe(
             'Name of the logs in their checkpoints, such as `example.com/audit`; each chain adds its id.',
           ),
-        kms: z
-          .strictObject({
-            keyId: z
-              .string()
-              .min(1)
-              .describe(
-                'Id, ARN or alias of the key that signs: ECC_NIST_EDWARDS25519 or ECC_NIST_P256.',
-              ),
-            region: region.describe('Region of the key.'),
-            endpoint: plainUrl
-              .optional()
-              .describe('KMS endpoint, where it is not the regional one.'),
-          })
-          .optional(),
-        keyFile: path
-          .optional()
-          .describe('PEM file with a private key (Ed25519 or P-256), for development.'),
+        ...signingKey,
         intervalSeconds: z
           .int()
           .min(1)

@@ -132,6 +132,11 @@ export const errorCodes = {
     title: 'The role-mapping table cannot be reached',
     retryAfterSeconds: 5,
   },
+  change_not_sealed: {
+    status: 503,
+    title: 'The change of the role mappings cannot be sealed',
+    retryAfterSeconds: 5,
+  },
   audit_unavailable: {
     status: 503,
     title: 'The audit log does not accept records',

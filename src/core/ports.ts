@@ -107,7 +107,7 @@ export interface RoleMappingStore {
     options: { readonly through: number; readonly limit: number },
   ): Promise<readonly MappingChange[]>;
   /**
-   * @throws BrokerError `mapping_invalid`, `mapping_not_found` or `precondition_failed`: nothing was written;
+   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed` or `change_not_sealed`: nothing was written;
    * `table_unavailable`: nothing was written, unless its reason is `outcome_unknown`.
    */
   write(edit: MappingEdit): Promise<MappingWritten>;

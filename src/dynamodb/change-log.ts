@@ -2,6 +2,7 @@
 
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/mapping-check.ts';
+import { type ChainLink, linkOf } from './entry-chain.ts';
 import { changeKey, endOfBucket, type LoggedChange, readChange } from './role-mapping-item.ts';
 import type { TableCalls } from './table-calls.ts';
 
@@ -34,6 +35,22 @@ export async function readChanges(
     throw incompleteRead('The change log of the table ends too early.');
   }
   return changes;
+}
+
+/** What the entries add to the chain that seals the log. @throws as readChanges */
+export async function readLinks(
+  calls: TableCalls,
+  { since, through }: RevisionRange,
+): Promise<readonly ChainLink[]> {
+  const links: ChainLink[] = [];
+  for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
+    const first = changeKey(from);
+    const last = changeKey(Math.min(through, endOfBucket(from)));
+    const items = await calls.query({ pk: first.pk, fromSk: first.sk, toSk: last.sk });
+    links.push(...items.map(linkOf));
+  }
+  if (links.length === Math.max(0, through - since)) return links;
+  throw incompleteRead('The change log of the table has a gap.');
 }
 
 const incompleteReason = 'incomplete_read';

@@ -3,20 +3,24 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MappingRules } from '../core/mapping-check.ts';
 import { incompleteRead, type RevisionRange } from './change-log.ts';
+import { type ChainLink, linkOf } from './entry-chain.ts';
+import { readInteger, readText } from './item-attributes.ts';
 import type { PolicyRow } from './quarantine.ts';
 import {
   changeKey,
   endOfBucket,
   isMappingId,
-  readInteger,
   readMapping,
-  readText,
   type TableRow,
 } from './role-mapping-item.ts';
 import type { TableCalls } from './table-calls.ts';
 
-/** What the latest change of each mapping left behind; undefined where it was deleted. */
-export type LoggedRows = ReadonlyMap<string, TableRow | undefined>;
+export interface LoggedRows {
+  /** What the latest change of each mapping left behind; undefined where it was deleted. */
+  readonly rows: ReadonlyMap<string, TableRow | undefined>;
+  /** What each entry adds to the chain that seals the log, in order. */
+  readonly links: readonly ChainLink[];
+}
 
 export interface LoggedRange extends RevisionRange {
   /** Rows as the table has them now: those that are equal need not be parsed again. */
@@ -30,13 +34,14 @@ export async function readLoggedRows(
   rules: MappingRules,
 ): Promise<LoggedRows> {
   const rows = new Map<string, TableRow | undefined>();
-  for (const [id, { version, text }] of await latestTexts(calls, { since, through })) {
+  const { texts, links } = await latestTexts(calls, { since, through });
+  for (const [id, { version, text }] of texts) {
     if (rows.size % rowsPerTurn === 0) await nextTurn();
     const row =
       text === undefined ? undefined : readMapping({ id, version, text }, rules, known(id));
     rows.set(id, row);
   }
-  return rows;
+  return { rows, links };
 }
 
 interface LoggedText {
@@ -47,8 +52,12 @@ interface LoggedText {
 async function latestTexts(
   calls: TableCalls,
   { since, through }: RevisionRange,
-): Promise<ReadonlyMap<string, LoggedText>> {
+): Promise<{
+  readonly texts: ReadonlyMap<string, LoggedText>;
+  readonly links: readonly ChainLink[];
+}> {
   const texts = new Map<string, LoggedText>();
+  const links: ChainLink[] = [];
   let revision = since;
   for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
     const first = changeKey(from);
@@ -57,11 +66,12 @@ async function latestTexts(
       revision += 1;
       const id = readText(item, 'id') ?? '';
       if (readInteger(item, 'revision') !== revision || !isMappingId(id)) throw gap();
+      links.push(linkOf(item));
       texts.set(id, { version: readInteger(item, 'version') ?? 0, text: readText(item, 'after') });
     }
   }
   if (revision < through) throw gap();
-  return texts;
+  return { texts, links };
 }
 
 const rowsPerTurn = 100;

@@ -12,23 +12,26 @@ import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
 import { sleep } from '../kit/timing/sleep.ts';
 import { backoffMs } from './backoff.ts';
+import { incompleteRead, readLinks } from './change-log.ts';
+import type { Chain } from './entry-chain.ts';
+import { readInteger, readText } from './item-attributes.ts';
 import {
+  changeKey,
   currentKey,
   type Head,
   headKey,
   isMappingId,
   mappingTextMaxLength,
   readHead,
-  readInteger,
   readMapping,
-  readText,
   tooLong,
   versionKey,
 } from './role-mapping-item.ts';
 import { Serial } from './serial.ts';
-import { type TableCalls, tableUnavailable } from './table-calls.ts';
+import { type Item, type TableCalls, tableUnavailable } from './table-calls.ts';
+import { notSealed, type TableSeal } from './table-seal.ts';
 import { classifyFailure } from './transaction-failure.ts';
-import { changeTransaction, type PlannedChange } from './transaction-items.ts';
+import { changeEntry, changeTransaction, type PlannedChange } from './transaction-items.ts';
 
 export interface MappingWriterOptions {
   readonly calls: TableCalls;
@@ -37,6 +40,8 @@ export interface MappingWriterOptions {
   readonly random: () => number;
   /** From the call to the answer, waiting for other edits included. */
   readonly writeTimeoutMs: number;
+  /** Absent: changes are not sealed. */
+  readonly seal?: TableSeal | undefined;
 }
 
 /**
@@ -52,19 +57,21 @@ export class MappingWriter {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #writeTimeoutMs: number;
+  readonly #seal: TableSeal | undefined;
   readonly #queue = new Serial();
 
-  constructor({ calls, rules, clock, random, writeTimeoutMs }: MappingWriterOptions) {
+  constructor({ calls, rules, clock, random, writeTimeoutMs, seal }: MappingWriterOptions) {
     this.#calls = calls;
     this.#rules = rules;
     this.#clock = clock;
     this.#random = random;
     this.#writeTimeoutMs = writeTimeoutMs;
+    this.#seal = seal;
   }
 
   /**
-   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`: nothing was written;
-   * `table_unavailable`: its detail says whether the outcome is known, and its reason is `outcome_unknown`
+   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`, `change_not_sealed`: nothing
+   * was written; `table_unavailable`: its detail says whether the outcome is known, and its reason is `outcome_unknown`
    * if not
    */
   async write(edit: MappingEdit): Promise<MappingWritten> {
@@ -111,6 +118,8 @@ export class MappingWriter {
 
   /** Undefined: try again. */
   async #attempt(edit: TextEdit, progress: Progress): Promise<MappingWritten | undefined> {
+    // Before the head: the table must not have fallen behind what was known then.
+    const known = this.#seal?.newest;
     const [head, current] = await Promise.all([
       this.#calls.get(headKey).then(readHead),
       progress.current ?? this.#readCurrent(edit.id),
@@ -124,14 +133,45 @@ export class MappingWriter {
     requireExpected(edit, current);
     progress.current = current;
     const change = this.#plan(edit, head, current, progress.writeId);
+    const entry = await this.#sealed(changeEntry(change), head.revision, known);
     progress.sent.set(change.version, change);
     try {
-      await this.#calls.transact(changeTransaction(this.#calls.tableName, change));
+      await this.#calls.transact(changeTransaction(this.#calls.tableName, change, entry));
       return written(change);
     } catch (error) {
       note(error, change, progress);
       return undefined;
     }
+  }
+
+  async #sealed(entry: Item, before: number, known: Chain | undefined): Promise<Item> {
+    const seal = this.#seal;
+    if (seal === undefined || !seal.isDue(before + 1)) return entry;
+    await seal.ready();
+    return await seal.sealed(entry, await this.#chainThrough(seal, before, known));
+  }
+
+  /** A signature over what nobody had sealed would make it true for every broker. */
+  async #chainThrough(seal: TableSeal, revision: number, known: Chain | undefined): Promise<Chain> {
+    if ((known?.revision ?? 0) > revision) throw notSealed(fellBack);
+    const chain = seal.isDue(revision)
+      ? seal.proven(await this.#calls.get(changeKey(revision)))
+      : await this.#adopted(seal, revision, known);
+    const differs =
+      chain.revision !== revision ||
+      (known?.revision === revision && known.digest !== chain.digest);
+    if (differs) throw notSealed(fellBack);
+    seal.remember(chain);
+    return chain;
+  }
+
+  /** The first seal answers for all that came before it. */
+  async #adopted(seal: TableSeal, revision: number, known: Chain | undefined): Promise<Chain> {
+    const from = known ?? seal.empty;
+    const range = { since: from.revision, through: revision };
+    const chain = seal.follow(from, await readLinks(this.#calls, range));
+    if (chain === undefined) throw incompleteRead('The change log of the table has a gap.');
+    return chain;
   }
 
   /** Our own success, if an earlier attempt had one without our hearing of it. */
@@ -262,5 +302,11 @@ function gaveUp({ unsettledRevision, cause }: Progress): BrokerError {
 }
 
 function isUnavailable(error: unknown): boolean {
-  return error instanceof BrokerError && error.code === 'table_unavailable';
+  return (
+    error instanceof BrokerError &&
+    (error.code === 'table_unavailable' || error.code === 'change_not_sealed')
+  );
 }
+
+const fellBack =
+  'The change log of the table is not the one that this instance has seen before: it was put back, or written around the API. Nothing may be written after it. docs/operations.md (TokenBrokerTableTampered) says what to do; if the table was restored on purpose, restart.';

@@ -8,6 +8,7 @@ import {
 } from '../core/policy-snapshot.ts';
 import type { StoredRoleMapping } from '../core/role-mapping.ts';
 import { ShardedMap } from '../core/sharded-map.ts';
+import type { Chain } from './entry-chain.ts';
 import { mappingsOf, type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
 
@@ -16,6 +17,8 @@ export interface PolicyState {
   readonly rows: ShardedMap<PolicyRow>;
   readonly quarantined: number;
   readonly snapshot: PolicySnapshot;
+  /** Of the change log up to the revision; undefined where that is not verified. */
+  readonly chain?: Chain | undefined;
 }
 
 /** Undefined: there is none any more. */
@@ -49,6 +52,13 @@ export function changedState(
 ): PolicyState | undefined {
   const changed = changedRows(state.rows, changes);
   return changed && withRows(state, revision, changed);
+}
+
+/** The same state, where the chain is the same. */
+export function withChain(state: PolicyState, chain: Chain | undefined): PolicyState {
+  const { chain: has } = state;
+  if (has?.digest === chain?.digest && has?.name === chain?.name) return state;
+  return { ...state, chain };
 }
 
 function withRows(state: PolicyState, revision: number, changed: ChangedRows): PolicyState {

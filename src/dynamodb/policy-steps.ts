@@ -1,14 +1,22 @@
 /** From the policy in force to the next one: what the table offers is checked here, nothing is put in force. */
 
-import { isIncompleteRead } from './change-log.ts';
+import { isIncompleteRead, type RevisionRange } from './change-log.ts';
+import type { Chain, ChainLink } from './entry-chain.ts';
 import { isSameRow } from './logged-rows.ts';
 import type { LoadedMappings } from './mapping-loader.ts';
-import { changedRows, changedState, type PolicyState, policyState } from './policy-state.ts';
+import {
+  changedRows,
+  changedState,
+  type PolicyState,
+  policyState,
+  withChain,
+} from './policy-state.ts';
 import type { PolicyAlarm } from './policy-sync-observer.ts';
 import { type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
 import type { RoleMappingTable } from './role-mapping-table.ts';
 import { losesTooMuch } from './shrink-guard.ts';
+import type { TableSeal } from './table-seal.ts';
 
 export type PolicyTable = Pick<
   RoleMappingTable,
@@ -32,22 +40,47 @@ export type NextPolicy =
 /** Reading so many changes costs about as much as reading everything. */
 const maxCatchUp = 5_000;
 
+export type SealCheck = Pick<TableSeal, 'follow' | 'isOurs' | 'empty'>;
+
 /** By the change log. @throws BrokerError `table_unavailable` */
-export async function followLog(table: PolicyTable, state: PolicyState): Promise<NextPolicy> {
+export async function followLog(
+  table: PolicyTable,
+  state: PolicyState,
+  seal: SealCheck | undefined,
+): Promise<NextPolicy> {
+  // What came before was never verified: only the whole log can tell.
+  if (seal?.isOurs(state.chain) === false) return { kind: 'behind', alarm: undefined };
   const head = await table.head();
   // An older table, whose rows may grant what was taken away since (T50).
   if (head < state.revision) return { kind: 'refused', alarm: 'rolled_back' };
   if (head === state.revision) return { kind: 'unchanged' };
   if (head - state.revision > maxCatchUp) return { kind: 'behind', alarm: undefined };
   const changes = await changesBetween(table, state.revision, head);
-  const next = changes && changedState(state, head, changes);
+  if (changes === undefined) return { kind: 'behind', alarm: 'change_log_gap' };
+  const chain = sealedThrough(
+    seal,
+    state,
+    changes.map(({ link }) => link),
+  );
+  if (chain === 'broken') return { kind: 'refused', alarm: 'seal_broken' };
+  const next = changedState(state, head, changes);
   return next === undefined
     ? { kind: 'behind', alarm: 'change_log_gap' }
-    : { kind: 'next', state: next, editedAt: editedAt(changes) };
+    : { kind: 'next', state: withChain(next, chain), editedAt: editedAt(changes) };
 }
 
-function editedAt(changes: readonly LoggedChange[] | undefined): number | undefined {
-  const latest = Date.parse(changes?.at(-1)?.updatedAt ?? '');
+/** The chain after these entries; undefined where nothing is sealed. */
+function sealedThrough(
+  seal: SealCheck | undefined,
+  base: PolicyState | undefined,
+  links: readonly ChainLink[],
+): Chain | undefined | 'broken' {
+  if (seal === undefined) return undefined;
+  return seal.follow(seal.isOurs(base?.chain) ? base.chain : seal.empty, links) ?? 'broken';
+}
+
+function editedAt(changes: readonly LoggedChange[]): number | undefined {
+  const latest = Date.parse(changes.at(-1)?.updatedAt ?? '');
   return Number.isNaN(latest) ? undefined : latest;
 }
 
@@ -57,6 +90,8 @@ export interface Reload {
   readonly base: PolicyState | undefined;
   /** Revision of `base` when the reload began: polls may have moved it on since. */
   readonly revisionBefore: number;
+  /** Absent: the change log is not sealed. */
+  readonly seal?: SealCheck | undefined;
 }
 
 /**
@@ -67,7 +102,7 @@ export interface Reload {
  */
 export async function judgeReload(
   table: PolicyTable,
-  { loaded, base, revisionBefore }: Reload,
+  { loaded, base, revisionBefore, seal }: Reload,
 ): Promise<NextPolicy> {
   if (loaded.revision < revisionBefore) return { kind: 'refused', alarm: 'rolled_back' };
   const since = base?.revision ?? 0;
@@ -79,41 +114,49 @@ export async function judgeReload(
     const tooMuch = await losesTooMuch({ held: base.rows, candidate: rows, changes });
     if (tooMuch) return { kind: 'refused', alarm: 'shrunk' };
   }
-  const expected = await expectedRows(table, { rows, base, through: loaded.revision });
+  // A policy whose entries were never verified explains nothing: then the whole log has to.
+  const anchored = seal === undefined || seal.isOurs(base?.chain);
+  const range = anchored ? { since, through: loaded.revision } : { since: 0, through: revision };
+  const expected = await expectedRows(table, { rows, base, range });
   if (expected === undefined) return { kind: 'refused', alarm: 'change_log_gap' };
+  const chain = sealedThrough(seal, base, expected.links);
+  if (chain === 'broken') return { kind: 'refused', alarm: 'seal_broken' };
   const unexplained = putRight(rows, expected);
-  return { kind: 'next', state: policyState(revision, rows, base), unexplained };
+  return { kind: 'next', state: withChain(policyState(revision, rows, base), chain), unexplained };
 }
 
 interface Expectation {
   readonly ids: Iterable<string>;
   readonly of: (id: string) => PolicyRow | undefined;
+  readonly links: readonly ChainLink[];
 }
 
 interface Found {
   readonly rows: ReadonlyMap<string, PolicyRow>;
   readonly base: PolicyState | undefined;
-  readonly through: number;
+  readonly range: RevisionRange;
 }
 
-/** The policy in force with the changes in the log since; undefined if that has a gap. */
+/** The policy at the start of the range with the changes in the log since; undefined if that has a gap. */
 async function expectedRows(
   table: PolicyTable,
-  { rows, base, through }: Found,
+  { rows, base, range }: Found,
 ): Promise<Expectation | undefined> {
   const known = (id: string) => {
     const row = rows.get(id);
     return row?.kind === 'valid' ? row : undefined;
   };
   try {
-    const logged = await table.loggedRows({ since: base?.revision ?? 0, through, known });
+    const { rows: logged, links } = await table.loggedRows({ ...range, known });
+    const start = range.since === 0 ? undefined : base?.rows;
     return {
-      ids: [...(base?.rows.keys() ?? []), ...logged.keys()],
+      links,
+      ids: [...(start?.keys() ?? []), ...logged.keys()],
       of(id) {
         const before = base?.rows.get(id);
         const row = logged.get(id);
         if (row !== undefined) return toPolicyRow(row, before);
-        return logged.has(id) ? undefined : before;
+        return logged.has(id) ? undefined : start?.get(id);
       },
     };
   } catch (error) {
@@ -135,8 +178,20 @@ function putRight(rows: Map<string, PolicyRow>, expected: Expectation): readonly
   return unexplained;
 }
 
-export function takeAsFound(loaded: LoadedMappings, base: PolicyState | undefined): PolicyState {
-  return policyState(loaded.revision, policyRows(loaded, base), base);
+/**
+ * For an operator who has looked. Where the change log is sealed the rows must be what it says all the same: only
+ * that it may have been put back is accepted.
+ *
+ * @throws BrokerError `table_unavailable`
+ */
+export async function takeAsFound(
+  table: PolicyTable,
+  { loaded, base, seal }: Omit<Reload, 'revisionBefore'>,
+): Promise<NextPolicy> {
+  if (seal !== undefined) {
+    return await judgeReload(table, { loaded, base: undefined, revisionBefore: 0, seal });
+  }
+  return { kind: 'next', state: policyState(loaded.revision, policyRows(loaded, base), base) };
 }
 
 /** Polls went on while everything was read: what they brought must not be undone. */

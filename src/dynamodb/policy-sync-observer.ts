@@ -17,6 +17,8 @@ export type PollResult = (typeof pollResults)[number];
 export const policyAlarms = [
   /** Rows of the table are not what the change log says of them: somebody wrote around the API (T49). */
   'unexplained_rows',
+  /** The change log is not sealed as it should be: somebody wrote to it without the key (T110). */
+  'seal_broken',
   /** A reload would have dropped too many rows that no entry of the change log accounts for. */
   'shrunk',
   /** The revision of the table fell (T50). */

@@ -10,12 +10,13 @@ import type { PolicySource } from '../core/ports.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { sleep } from '../kit/timing/sleep.ts';
 import { isIncompleteRead } from './change-log.ts';
-import { type PolicyState, policyState } from './policy-state.ts';
+import { type PolicyState, policyState, withChain } from './policy-state.ts';
 import {
   followLog,
   judgeReload,
   type NextPolicy,
   type PolicyTable,
+  type SealCheck,
   takeAsFound,
 } from './policy-steps.ts';
 import {
@@ -29,6 +30,9 @@ import { ReloadSchedule } from './reload-schedule.ts';
 import type { ValidRow } from './role-mapping-item.ts';
 import { Serial } from './serial.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import type { TableSeal } from './table-seal.ts';
+
+export type PolicySeal = SealCheck & Pick<TableSeal, 'remember'>;
 
 export interface PolicySyncOptions {
   readonly table: PolicyTable;
@@ -45,6 +49,8 @@ export interface PolicySyncOptions {
   readonly reloadSeconds?: number;
   /** Takes the table as the first load finds it: with fewer rows, with a lower revision. Default false. */
   readonly acceptShrink?: boolean;
+  /** Absent: the change log is not sealed. */
+  readonly seal?: PolicySeal | undefined;
   readonly observer?: PolicySyncObserver;
 }
 
@@ -54,7 +60,8 @@ const startPatienceMs = 1_500;
 /** Clocks of honest machines differ by less. */
 const clockSkewMs = 60_000;
 export class PolicySync implements PolicySource {
-  readonly #options: Required<Omit<PolicySyncOptions, 'snapshotFile'>>;
+  readonly #options: Required<Omit<PolicySyncOptions, 'snapshotFile' | 'seal'>>;
+  readonly #seal: PolicySeal | undefined;
   readonly #clock: Clock;
   readonly #alarms: Alarms;
   readonly #keeper: SnapshotKeeper | undefined;
@@ -74,7 +81,8 @@ export class PolicySync implements PolicySource {
   #reloading: Promise<PollResult> | undefined;
   readonly #reloads: ReloadSchedule;
 
-  constructor({ snapshotFile, ...options }: PolicySyncOptions) {
+  constructor({ snapshotFile, seal, ...options }: PolicySyncOptions) {
+    this.#seal = seal;
     this.#options = {
       random: Math.random,
       maxAgeSeconds: 4 * 60 * 60,
@@ -197,7 +205,11 @@ export class PolicySync implements PolicySource {
 
   async #follow(startedAt: number): Promise<PollResult | 'behind'> {
     if (this.#state === undefined) return 'behind';
-    return await this.#take('applied', startedAt, followLog(this.#options.table, this.#state));
+    return await this.#take(
+      'applied',
+      startedAt,
+      followLog(this.#options.table, this.#state, this.#seal),
+    );
   }
 
   async #reloadUnlessTooSoon(): Promise<PollResult> {
@@ -221,9 +233,11 @@ export class PolicySync implements PolicySource {
     const adopt = async (): Promise<NextPolicy> => {
       const loaded = await loading;
       const base = this.#state ?? this.#remembered;
-      if (this.#acceptAsFound) return { kind: 'next', state: takeAsFound(loaded, base) };
+      const { table } = this.#options;
+      const seal = this.#seal;
+      if (this.#acceptAsFound) return await takeAsFound(table, { loaded, base, seal });
       const revisionBefore = known?.revision ?? 0;
-      const next = await judgeReload(this.#options.table, { loaded, base, revisionBefore });
+      const next = await judgeReload(table, { loaded, base, revisionBefore, seal });
       if (next.kind === 'next') unexplained = next.unexplained ?? [];
       return next;
     };
@@ -296,9 +310,9 @@ export class PolicySync implements PolicySource {
     this.#contactAt = Math.max(this.#contactAt, askedAt);
     for (const alarm of endedByContact) this.#alarms.set(alarm, false);
     if (this.#state === undefined) return;
-    const { revision, rows } = this.#state;
+    const { revision, rows, chain } = this.#state;
     const contactAt = Math.round(this.#clock.now() - this.#ageMs());
-    this.#keeper?.keep({ revision, rows, contactAt }, changed);
+    this.#keeper?.keep({ revision, rows, contactAt, chain }, changed);
   }
 
   /** The policy of the last run, and whether it may be used without the table. */
@@ -310,8 +324,10 @@ export class PolicySync implements PolicySource {
     }
     this.#alarms.set('snapshot_file_unusable', content?.kind === 'unusable');
     if (content?.kind !== 'read') return undefined;
-    const { revision, rows, contactAt } = content.policy;
-    const state = policyState(revision, rows);
+    const { revision, rows, contactAt, chain } = content.policy;
+    const state = withChain(policyState(revision, rows), chain);
+    // Where a lower revision is accepted, changes go on from there.
+    if (this.#seal?.isOurs(chain) && !this.#acceptAsFound) this.#seal.remember(chain);
     const ageMs = this.#clock.now() - contactAt;
     this.#remembered = state;
     const fresh = ageMs >= -clockSkewMs && ageMs <= this.#options.maxAgeSeconds * 1000;
@@ -323,7 +339,7 @@ export class PolicySync implements PolicySource {
   }
 }
 
-const endedByContact: readonly PolicyAlarm[] = ['rolled_back', 'change_log_gap'];
+const endedByContact: readonly PolicyAlarm[] = ['rolled_back', 'change_log_gap', 'seal_broken'];
 const endedByReload: readonly PolicyAlarm[] = ['shrunk', 'incomplete_read'];
 
 function validRow(row: PolicyRow | undefined): ValidRow | undefined {

@@ -13,6 +13,8 @@ import {
   type MappingVersion,
 } from '../core/mapping-history.ts';
 import { roleMappingSchema, type StoredRoleMapping } from '../core/role-mapping.ts';
+import { type ChainLink, linkOf } from './entry-chain.ts';
+import { readInteger, readText } from './item-attributes.ts';
 import type { Item, ItemKey } from './table-calls.ts';
 
 /** One current row as read: either a mapping that can work, or what is wrong with it. */
@@ -44,6 +46,8 @@ export interface UnreadableRow {
 export interface LoggedChange extends MappingChange {
   /** `after` as a row; undefined for a deletion. */
   readonly row: TableRow | undefined;
+  /** What it adds to the chain that seals the log. */
+  readonly link: ChainLink;
 }
 
 export interface Head {
@@ -193,6 +197,7 @@ export function readChange(item: Item, rules: MappingRules): LoggedChange | unde
     ...facts,
     before: before === undefined ? undefined : parseJson(before),
     after: after === undefined ? undefined : parseJson(after),
+    link: linkOf(item),
     row:
       after === undefined
         ? undefined
@@ -206,17 +211,6 @@ export function isMappingId(id: string): boolean {
 
 export function textDigest(text: string): string {
   return hash('sha256', text, 'base64');
-}
-
-export function readText(item: Item | undefined, name: string): string | undefined {
-  return item?.[name]?.S;
-}
-
-/** A whole number from 0, or nothing. */
-export function readInteger(item: Item | undefined, name: string): number | undefined {
-  const digits = item?.[name]?.N;
-  if (digits === undefined || !/^\d{1,15}$/.test(digits)) return undefined;
-  return Number(digits);
 }
 
 function readFacts(item: Item): ChangeFacts {

@@ -20,6 +20,7 @@ import {
   versionKey,
 } from './role-mapping-item.ts';
 import { TableCalls } from './table-calls.ts';
+import type { TableSeal } from './table-seal.ts';
 
 export interface RoleMappingTableOptions {
   readonly client: DynamoDBClient;
@@ -34,6 +35,8 @@ export interface RoleMappingTableOptions {
   readonly writeTimeoutMs?: number;
   /** For reading all rows. Default 5 minutes. */
   readonly loadTimeoutMs?: number;
+  /** Absent: changes are not sealed. */
+  readonly seal?: TableSeal | undefined;
 }
 
 export interface ChangesOptions {
@@ -68,6 +71,7 @@ export class RoleMappingTable {
     callTimeoutMs = 5_000,
     writeTimeoutMs = 30_000,
     loadTimeoutMs = 300_000,
+    seal,
   }: RoleMappingTableOptions) {
     this.#client = client;
     this.#calls = new TableCalls({ client, tableName, clock, callTimeoutMs });
@@ -75,7 +79,7 @@ export class RoleMappingTable {
     this.#clock = clock;
     this.#loadTimeoutMs = loadTimeoutMs;
     const calls = this.#calls;
-    this.#writer = new MappingWriter({ calls, rules, clock, random, writeTimeoutMs });
+    this.#writer = new MappingWriter({ calls, rules, clock, random, writeTimeoutMs, seal });
   }
 
   /** Makes the table unless it exists, and waits until it can be used. For local mode and first installation. */

@@ -12,6 +12,7 @@ import type { StoredRoleMapping } from '../core/role-mapping.ts';
 import { removeDrafts, replaceFile } from '../kit/files/replace-file.ts';
 import { readStateFile } from '../kit/files/state-file.ts';
 import { requireStateFolder } from '../kit/files/state-folder.ts';
+import type { Chain } from './entry-chain.ts';
 import { type PolicyRow, type QuarantinedRow, toPolicyRow } from './quarantine.ts';
 import { readMapping } from './role-mapping-item.ts';
 
@@ -20,6 +21,8 @@ export interface SavedPolicy {
   /** When the table last confirmed this policy, epoch milliseconds. */
   readonly contactAt: number;
   readonly rows: ReadonlyMap<string, PolicyRow>;
+  /** Of the change log, where it was verified. */
+  readonly chain?: Chain | undefined;
 }
 
 export type SnapshotFileContent =
@@ -64,8 +67,8 @@ async function* sealed(policy: SavedPolicy): AsyncGenerator<string> {
 }
 
 /** In slices, so that requests are served in between. */
-async function* printed({ revision, contactAt, rows }: SavedPolicy): AsyncGenerator<string> {
-  let text = `${JSON.stringify({ format, revision, contactAt, rows: rows.size })}\n`;
+async function* printed({ revision, contactAt, rows, chain }: SavedPolicy): AsyncGenerator<string> {
+  let text = `${JSON.stringify({ format, revision, contactAt, rows: rows.size, chain })}\n`;
   let count = 0;
   // The rows of a state never change, so what is yielded between turns is still one picture.
   for (const row of rows.values()) {
@@ -120,7 +123,18 @@ async function parsePolicy(content: Buffer, rules: MappingRules): Promise<SavedP
     rows.set(row.id, row);
   }
   if (rows.size !== count) throw new Error('rows are missing');
-  return { revision: revision as number, contactAt, rows };
+  const chain = chainIn(header);
+  return { revision: revision as number, contactAt, rows, chain };
+}
+
+/** One of another revision, or none, is as good as unknown: the whole change log is read again. */
+function chainIn(header: Record<string, unknown> | undefined): Chain | undefined {
+  const chain = header?.['chain'] as Partial<Chain> | undefined;
+  const { name, revision, digest } = chain ?? {};
+  if (typeof name !== 'string' || typeof digest !== 'string') return undefined;
+  return revision !== undefined && revision === header?.['revision']
+    ? { name, revision, digest }
+    : undefined;
 }
 
 function* linesOf(content: Buffer): Generator<unknown> {

@@ -23,14 +23,27 @@ export interface PlannedChange extends ChangeFacts {
 /** Places in the transaction, and so in the reasons of its cancellation. */
 export const placeInTransaction = { current: 0, version: 1, change: 2, head: 3 } as const;
 
-export function changeTransaction(tableName: string, change: PlannedChange): TransactWriteItem[] {
-  const { id, version, revision, mappings, action, before, after, writeId } = change;
-  const { updatedAt, updatedBy, actorProven, reason } = change;
-  const who = { updatedAt, updatedBy, actorProven, reason };
-  const facts = { version, revision, action, ...who, writeId };
+/** Its entry in the change log, before it is sealed. */
+export function changeEntry(change: PlannedChange): Item {
+  const { id, before, after, revision } = change;
+  return toItem(changeKey(revision), { ...factsOf(change), id, before, after });
+}
+
+function factsOf(change: PlannedChange) {
+  const { version, revision, action, updatedAt, updatedBy, actorProven, reason, writeId } = change;
+  return { version, revision, action, updatedAt, updatedBy, actorProven, reason, writeId };
+}
+
+/** `entry` is that of the change log, sealed where it has to be. */
+export function changeTransaction(
+  tableName: string,
+  change: PlannedChange,
+  entry: Item,
+): TransactWriteItem[] {
+  const { id, version, revision, mappings, after, updatedAt, writeId } = change;
+  const facts = factsOf(change);
   const current = toItem(currentKey(id), { ...facts, mapping: after });
   const history = toItem(versionKey(id, version), { ...facts, mapping: after });
-  const entry = toItem(changeKey(revision), { ...facts, id, before, after });
   const head = toItem(headKey, { revision, mappings, updatedAt, writeId });
   const onlyNew = { ConditionExpression: 'attribute_not_exists(pk)' };
   const put = (item: Item, condition: object) => ({

@@ -491,15 +491,21 @@ describe('the environment', () => {
 
   const origin = 'example.com/audit';
   const kms = { keyId: 'alias/audit', region: 'us-east-1' };
+  const publicKeyFiles = ['/seal.pub'];
+  const keyFile = '/key.pem';
   /** The key is in KMS, or in a file where that may be. */
-  const sectionsWith = (path: string) =>
-    path === 'audit.checkpoints.keyFile'
-      ? all(
-          everySection,
-          set('profile', 'development'),
-          set('audit.checkpoints', { origin, keyFile: '/key.pem' }),
-        )
-      : all(everySection, set('audit.checkpoints', { origin, kms }));
+  const sectionsWith = (path: string) => {
+    const inFile = (section: string) => path === `${section}.keyFile`;
+    return all(
+      everySection,
+      ...(path.endsWith('.keyFile') ? [set('profile', 'development')] : []),
+      set('audit.checkpoints', {
+        origin,
+        ...(inFile('audit.checkpoints') ? { keyFile } : { kms }),
+      }),
+      set('policy.seal', { publicKeyFiles, ...(inFile('policy.seal') ? { keyFile } : { kms }) }),
+    );
+  };
 
   function valueAt(config: Config, path: string): unknown {
     return path
@@ -592,6 +598,7 @@ describe('the production profile', () => {
   const other = 'https://dynamodb.us-east-1.amazonaws.com';
   const origin = 'example.com/audit';
   const kms = { keyId: 'alias/audit', region: 'us-east-1' };
+  const publicKeyFiles = ['/seal.pub'];
   const endpoints: readonly [string, (url: string) => Change][] = [
     ['policy.endpoint', (url) => set('policy.endpoint', url)],
     [
@@ -602,6 +609,10 @@ describe('the production profile', () => {
     [
       'audit.checkpoints.kms.endpoint',
       (url) => set('audit.checkpoints', { origin, kms: { ...kms, endpoint: url } }),
+    ],
+    [
+      'policy.seal.kms.endpoint',
+      (url) => set('policy.seal', { publicKeyFiles, kms: { ...kms, endpoint: url } }),
     ],
   ];
 
@@ -616,6 +627,16 @@ describe('the production profile', () => {
     ],
   ])('%s as a key for checkpoints (T101)', (_case, key, faults) => {
     expect(pathsOf({ change: set('audit.checkpoints', { origin, ...key }) })).toEqual(faults);
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    ['seals the change log with one of KMS', { kms }, []],
+    ['verifies alone without one', {}, []],
+    ['never seals the change log with a file', { keyFile: '/key.pem' }, ['policy.seal.keyFile']],
+    ['takes one', { kms, keyFile: '/key.pem' }, ['policy.seal', 'policy.seal.keyFile']],
+    ['has a public one', { publicKeyFiles: [] }, ['policy.seal.publicKeyFiles']],
+  ])('%s, of keys that seal (T112)', (_case, key, faults) => {
+    expect(pathsOf({ change: set('policy.seal', { publicKeyFiles, ...key }) })).toEqual(faults);
   });
 
   it('refuses checkpoints of standard output, and an origin that notes cannot have', () => {

@@ -14,6 +14,7 @@ import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-chec
 import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import type { TableSeal } from '../../src/dynamodb/table-seal.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 
 export const rules: MappingRules = {
@@ -41,10 +42,13 @@ export interface TestTable {
   /** The same one, which gives up soon: for servers that never answer. */
   readonly hasty: RoleMappingTable;
   /** As another process sees the same table. */
-  another(): RoleMappingTable;
+  another(seal?: TableSeal): RoleMappingTable;
+  readonly name: string;
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
   putRaw(item: Readonly<Record<string, string | number>>): Promise<void>;
+  /** Whole items as they were read. */
+  putItem(item: Record<string, AttributeValue>): Promise<void>;
   /** An edit with all that belongs to it, of whatever text, as another release might make it. */
   editRaw(id: string, text: string, version: number): Promise<void>;
   deleteRaw(pk: string, sk: string): Promise<void>;
@@ -82,9 +86,11 @@ export async function startTableFixture(): Promise<TableFixture> {
           client: connect(hastyTimeoutMs),
           writeTimeoutMs: 2_000,
         }),
-        another: () =>
+        name: tableName,
+        another: (seal) =>
           new RoleMappingTable({
             ...shared,
+            seal,
             client: connect(patientTimeoutMs),
             writeTimeoutMs: stormTimeoutMs,
           }),
@@ -100,13 +106,15 @@ export async function startTableFixture(): Promise<TableFixture> {
 
 function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMappingTable) {
   const keyOf = (pk: string, sk: string) => ({ pk: { S: pk }, sk: { S: sk } });
+  const putItem = async (Item: Record<string, AttributeValue>) => {
+    await client.send(new PutItemCommand({ TableName: tableName, Item }));
+  };
   const putRaw = async (item: Readonly<Record<string, string | number>>) => {
     const attributes = Object.entries(item).map(([name, value]) => [
       name,
       typeof value === 'number' ? { N: String(value) } : { S: value },
     ]);
-    const Item = Object.fromEntries(attributes) as Record<string, AttributeValue>;
-    await client.send(new PutItemCommand({ TableName: tableName, Item }));
+    await putItem(Object.fromEntries(attributes) as Record<string, AttributeValue>);
   };
   return {
     async create(mapping: RoleMapping) {
@@ -119,6 +127,7 @@ function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMapping
       });
     },
     putRaw,
+    putItem,
     async editRaw(id: string, text: string, version: number) {
       const command = new GetItemCommand({ TableName: tableName, Key: keyOf('HEAD', 'HEAD') });
       const { Item: head } = await client.send(command);

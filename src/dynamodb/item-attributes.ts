@@ -1,0 +1,14 @@
+/** Single attributes of an item, as they should be or not at all. */
+
+import type { Item } from './table-calls.ts';
+
+export function readText(item: Item | undefined, name: string): string | undefined {
+  return item?.[name]?.S;
+}
+
+/** A whole number from 0, or nothing. */
+export function readInteger(item: Item | undefined, name: string): number | undefined {
+  const digits = item?.[name]?.N;
+  if (digits === undefined || !/^\d{1,15}$/.test(digits)) return undefined;
+  return Number(digits);
+}

@@ -1,0 +1,100 @@
+/** A broker whose change log is sealed, and `mappings apply` to such a table, with files for keys. */
+
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { configSchema } from '../../src/config/schema.ts';
+import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import {
+  type MappingStack,
+  mappingText,
+  startMappingStack,
+  temporaryFolders,
+} from '../support/mapping-folder.ts';
+import { allow, defaultMappings, roleNamed } from '../support/outside-world.ts';
+
+const folders = temporaryFolders();
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const keys = folders.folder({
+  'seal.pub': publicKey.export({ type: 'spki', format: 'pem' }) as string,
+});
+const publicKeyFiles = [join(keys, 'seal.pub')];
+const keyFile = join(keys, 'seal.pem');
+const alarm = 'tokenbroker_policy_alarm_active{kind="seal_broken"}';
+let broker: BrokerFixture;
+let stack: MappingStack;
+
+beforeAll(async () => {
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(keyFile, pem, { mode: 0o600 });
+  const fromRevision = defaultMappings.length + 1;
+  [broker, stack] = await Promise.all([
+    startBrokerFixture({
+      configure: (config) => ({
+        ...config,
+        policy: { ...config.policy, seal: { publicKeyFiles, keyFile, fromRevision } },
+      }),
+    }),
+    startMappingStack(),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([broker.stop(), stack.stop()]);
+  folders.remove();
+});
+
+const put = (id: string) =>
+  broker.call({
+    listener: 'admin',
+    token: broker.token('admin'),
+    method: 'PUT',
+    path: `/v1/role-mappings/${id}`,
+    headers: { 'if-none-match': '*', 'change-reason': 'ticket 7' },
+    body: allow(id, 'orders', { role: roleNamed('orders-writer') }),
+  });
+
+it('an edit by the API is sealed; one by somebody without the key grants nothing, and stops the next (T110)', async () => {
+  expect((await put('sealed')).status).toBe(201);
+  const revision = (await broker.metrics()).get('tokenbroker_policy_revision');
+  expect(revision).toBe(defaultMappings.length + 1);
+  expect((await broker.metrics()).get(alarm)).not.toBe(1);
+
+  // As an editor would write it, by somebody with all rights to the table.
+  const { id, ...ghost } = allow('ghost', 'legacy');
+  const mapping = (await broker.table.get('sealed'))?.mapping;
+  if (mapping === undefined) throw new Error('the sealed mapping is not there');
+  await broker.table.write({
+    id,
+    expectedVersion: 'absent',
+    mapping: { ...mapping, id, principal: { ...mapping.principal, ...ghost.principal } },
+    actor: 'mallory',
+    reason: 'none',
+  });
+  while ((await broker.metrics()).get(alarm) !== 1);
+
+  expect((await broker.metrics()).get('tokenbroker_policy_revision')).toBe(revision);
+  const next = await put('late');
+  expect([next.status, next.body.code]).toEqual([503, 'change_not_sealed']);
+  expect((await broker.issue('orders', { role: 'sealed' })).status).toBe(200);
+});
+
+it('an apply from files seals; one that does not seal, or has no key, changes nothing (T112)', async () => {
+  const table = await stack.newTable();
+  const sealed = (fields: object) =>
+    configSchema.parse({
+      ...table.config,
+      policy: { ...table.config.policy, seal: { publicKeyFiles, ...fields } },
+    });
+  const folder = folders.folder({ 'a.yaml': mappingText('a') });
+
+  const refused = await table.apply(folder, { config: sealed({}) });
+  expect(refused.code).not.toBe(0);
+  expect(refused.err).toContain('has no key');
+  expect(await table.table.head()).toBe(0);
+
+  expect((await table.apply(folder, { config: sealed({ keyFile }) })).code).toBe(0);
+  const { links } = await table.table.loggedRows({ since: 0, through: 1, known: () => undefined });
+  expect(links).toEqual([expect.objectContaining({ seal: expect.any(String) })]);
+});
