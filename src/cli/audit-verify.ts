@@ -53,6 +53,12 @@ export async function auditVerify(options: AuditVerifyOptions): Promise<number> 
     return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
   }
   if (result.files.length === 0) return unusable('There is no audit log in this directory.');
+  // A broker that has started has written one: nothing is known of a log that holds nothing.
+  if (result.intact && result.records === 0) {
+    return unusable(
+      'There is not a single record in this log: it was emptied, or no broker has ever written to it.',
+    );
+  }
   out(
     json
       ? `${JSON.stringify(result)}\n`

@@ -100,6 +100,21 @@ describe('audit verify', () => {
     expect(text).toContain('or somebody who shortened the file');
   });
 
+  it.each([false, true])(
+    'T116: does not call a log intact that was emptied (json: %s)',
+    async (json) => {
+      const directory = await writtenLog(3);
+      const [last] = linesOf(directory).slice(-1);
+      writeFileSync(path.join(directory, 'audit.jsonl'), '');
+      const { code, text } = await runVerify({ directory, json });
+      expect(code).toBe(2);
+      expect(text).toContain('not a single record');
+      expect(text).not.toMatch(/intact/i);
+      const told = await runVerify({ directory, json, expectHead: String(last?.['hash']) });
+      expect(told.code).toBe(1);
+    },
+  );
+
   it('asks for --collected before it takes several chains for a log', async () => {
     const [one, two] = [await writtenLog(1), await writtenLog(1)];
     const file = path.join(newDirectory(), 'collected.log');
