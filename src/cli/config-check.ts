@@ -4,7 +4,9 @@ import { ConfigError, loadConfig } from '../config/load.ts';
 import type { RuntimeFacts } from '../config/profile.ts';
 import type { Config } from '../config/schema.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
+import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { systemClock } from '../kit/timing/clock.ts';
+import { maxKeyBytes, parsePublicKey } from '../signing/signing-key.ts';
 import { exitCodes, type Output } from './output.ts';
 
 export interface ConfigSource {
@@ -20,11 +22,11 @@ export function configCheck(source: ConfigSource, output: Output): number {
   return exitCodes.ok;
 }
 
-/** The configuration of a process that serves with it, whose files for TLS are looked at as well. */
+/** The configuration of a process that serves with it, whose files for TLS and seals are looked at as well. */
 export function readServableConfig(source: ConfigSource, output: Output): Config | undefined {
   return printingFaults(output, () => {
     const config = loadConfig(source.file, source.env, source.runtime);
-    const faults = tlsFaultsOf(config, systemClock.now());
+    const faults = [...tlsFaultsOf(config, systemClock.now()), ...sealFaultsOf(config)];
     if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${source.file}: ${fault}`));
     return config;
   });
@@ -59,6 +61,19 @@ function tlsFaultsOf({ listeners }: Config, now: number): readonly string[] {
     } catch (error) {
       if (!(error instanceof TlsFilesError)) throw error;
       return [`listeners.${name}.tls.${error.setting}: ${error.message}`];
+    }
+  });
+}
+
+/** One for each public key that could not verify a seal. */
+function sealFaultsOf({ policy }: Config): readonly string[] {
+  return (policy.seal?.publicKeyFiles ?? []).flatMap((file) => {
+    try {
+      parsePublicKey(readGivenFileSync(file, maxKeyBytes));
+      return [];
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'cannot be read';
+      return [`policy.seal.publicKeyFiles: ${file}: ${reason}`];
     }
   });
 }
