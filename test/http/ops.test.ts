@@ -108,7 +108,7 @@ describe('metrics', () => {
       'tokenbroker_refusals_total{code="sts_bad_response",reason="not_an_sts_document"}': 1,
       'tokenbroker_credential_cache_events_total{event="miss"}': 3,
       'tokenbroker_credential_cache_events_total{event="hit"}': 2,
-      'tokenbroker_audit_records_total{sink="file",result="kept"}': 8,
+      'tokenbroker_audit_records_total{sink="file",result="kept"}': 9,
       'tokenbroker_http_connection_errors_total{listener="api",code="request_malformed"}': 1,
       [`${http}{${route},status_class="2xx"}`]: 3,
       [`${http}{${route},status_class="4xx"}`]: 4,
