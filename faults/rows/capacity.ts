@@ -1,7 +1,7 @@
 /** Too many at once: connections, callers, sessions that end together. */
 
 import { connect, type Socket } from 'node:net';
-import type { Lab } from '../lab.ts';
+import type { Lab, LoadHandle } from '../lab.ts';
 import { type Answer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
@@ -145,7 +145,7 @@ async function descriptors({ lab: newLab, pick, atMost }: RowContext): Promise<O
     perSecond: 300,
     make: (index) => (index % 20 === 0 ? capped.cold() : capped.warm(index)),
   });
-  await pause(300);
+  await provenInside(load);
   const outside = await crowdOf(capped, crowd);
   await pause(pick(300, 5_000));
   const inside = await load.stop();
@@ -158,7 +158,7 @@ async function descriptors({ lab: newLab, pick, atMost }: RowContext): Promise<O
     perSecond: 300,
     make: (index) => (index % 20 === 0 ? open.cold() : open.warm(index)),
   });
-  await pause(300);
+  await provenInside(loadBefore);
   const sockets = await crowdOf(open, crowd);
   await pause(pick(300, 5_000));
   const during = await loadBefore.stop();
@@ -169,6 +169,11 @@ async function descriptors({ lab: newLab, pick, atMost }: RowContext): Promise<O
     met: failures(inside).length === 0 && atMost(recoveryMs, 5_000),
     notes: failures(inside).length > 0 ? JSON.stringify(tally(inside)) : '',
   };
+}
+
+/** Until each connection has had an answer: a full listener makes room by ending those that have proven nothing. */
+async function provenInside({ answers }: LoadHandle): Promise<void> {
+  while (answers.length < 100) await pause(50);
 }
 
 async function memory({ lab: newLab, pick }: RowContext): Promise<Outcome> {
