@@ -72,7 +72,7 @@ Exit codes: 0 ok, 1 the answer is no or something failed, 2 wrong usage, 78 inva
     stopRequested,
     onInspectorSignal: (listener) => void process.on('SIGUSR1', listener),
     finish,
-    endSoon,
+    endWithin,
   };
   const named = process.argv[2] ?? '';
   // SDKs run credential-process and containers run healthcheck again and again: load no more than they need.
@@ -130,8 +130,8 @@ function finish(code: number): void {
  * A thread that a disk or a named pipe holds would keep the process alive, deaf to signals; not even process.exit()
  * ends before that thread does.
  */
-function endSoon(): void {
-  systemClock.after(750, () => process.kill(process.pid, 'SIGKILL'));
+function endWithin(ms: number): void {
+  systemClock.after(ms, () => process.kill(process.pid, 'SIGKILL'));
 }
 
 try {

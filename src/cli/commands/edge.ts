@@ -23,8 +23,8 @@ export interface ProcessEdge extends Edge {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Resolves with the name of the signal that asks this process to end. */
   stopRequested(): Promise<string>;
-  /** Everything is undone and flushed: whatever still keeps this process from ending has less than a second. */
-  endSoon(): void;
+  /** Everything is undone and flushed: whatever still keeps this process from ending has so long. */
+  endWithin(ms: number): void;
   /** Called each time somebody asks this process for an inspector, which it does not open. */
   onInspectorSignal(listener: () => void): void;
 }

@@ -14,15 +14,15 @@ export const addServeCommand: AddCommand = (program, edge) => {
     .action(async (options: { config: string; readyFile?: string }) => {
       const config = readServableConfig(edge.configSource(options.config), edge.output);
       if (config === undefined) return edge.finish(exitCodes.config);
-      edge.finish(
-        await serve({
-          config,
-          build: { version: edge.version, node: process.version },
-          readyFile: options.readyFile,
-          stopRequested: edge.stopRequested(),
-          onInspectorSignal: edge.onInspectorSignal,
-        }),
-      );
-      edge.endSoon();
+      const code = await serve({
+        config,
+        build: { version: edge.version, node: process.version },
+        readyFile: options.readyFile,
+        stopRequested: edge.stopRequested(),
+        onInspectorSignal: edge.onInspectorSignal,
+      });
+      edge.finish(code);
+      // Whoever asked for the end waits for its exit code; a start that failed has nothing left to say.
+      edge.endWithin(code === exitCodes.ok ? 5_000 : 750);
     });
 };
