@@ -39,6 +39,7 @@ export class Lease {
   readonly #nonce = randomBytes(8).toString('hex');
   /** What the file says while it is ours; undefined before it first was. */
   #own: string | undefined;
+  #self: Holder | undefined;
   #beats = 0;
   #beatAt = Number.NEGATIVE_INFINITY;
   #timer: { cancel(): void } | undefined;
@@ -55,7 +56,9 @@ export class Lease {
   /** @throws LeaseHeldError, FileRefusedError, or the error of the file system */
   async acquire(): Promise<void> {
     if (await this.isHeld()) return;
-    const own = await this.#content();
+    // Once: it never changes, and a process without descriptors could not read it again.
+    this.#self ??= await ownProcess();
+    const own = this.#content(this.#self);
     if (!(await create(this.#path, own))) {
       await this.#takeOver();
       if (!(await create(this.#path, own))) throw this.#heldBy('ELOCKED', 'another process');
@@ -104,14 +107,16 @@ export class Lease {
   async #writeBeat(): Promise<boolean> {
     const startedAt = this.#clock.monotonic();
     const before = this.#own;
-    if (before === undefined || (await contentOf(this.#path)) !== before) return false;
+    const self = this.#self;
+    if (before === undefined || self === undefined) return false;
+    if ((await contentOf(this.#path)) !== before) return false;
     const file = await open(this.#path, constants.O_RDWR | noLink);
     try {
       const bytes = Buffer.alloc(maxBytes);
       const { bytesRead } = await file.read(bytes, 0, maxBytes, 0);
       if (bytes.toString('utf8', 0, bytesRead) !== before) return false;
       this.#beats += 1;
-      this.#own = await this.#content();
+      this.#own = this.#content(self);
       await file.write(this.#own, 0);
     } finally {
       await file.close();
@@ -149,14 +154,8 @@ export class Lease {
   }
 
   /** Always as long as before, so that it can be written over. */
-  async #content(): Promise<string> {
-    const [boot, namespace, started] = await Promise.all([
-      bootId(),
-      pidNamespace(),
-      startTimeOf(process.pid),
-    ]);
+  #content(holder: Holder): string {
     const beats = String(this.#beats).padStart(12, '0');
-    const holder = { host: hostname(), boot, namespace, pid: process.pid, started };
     return JSON.stringify({ ...holder, nonce: this.#nonce, beats });
   }
 
@@ -201,6 +200,15 @@ function parse(content: string): Holder {
   } catch {
     return {};
   }
+}
+
+async function ownProcess(): Promise<Holder> {
+  const [boot, namespace, started] = await Promise.all([
+    bootId(),
+    pidNamespace(),
+    startTimeOf(process.pid),
+  ]);
+  return { host: hostname(), boot, namespace, pid: process.pid, started };
 }
 
 /** The kernel knows of processes of its own and of this PID namespace alone; its number there means nothing here. */
