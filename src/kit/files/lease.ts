@@ -173,7 +173,13 @@ async function create(path: string, content: string): Promise<boolean> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const file = await openRegularFile({ path: draft, flags, check: () => undefined });
   try {
-    await file.writeFile(content).finally(() => file.close());
+    try {
+      await file.writeFile(content);
+      // A name without its content, as a file system that failed may leave it, would be nobody's for a whole lease.
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     await link(draft, path);
     return true;
   } catch (error) {
