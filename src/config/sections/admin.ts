@@ -1,0 +1,71 @@
+/** Who may use the admin listener. */
+
+import { z } from 'zod';
+import { poolId } from './values.ts';
+
+/** Told apart from user names and addresses, which people can change: those would never match, or match a stranger. */
+const userSub = z
+  .string()
+  .regex(
+    /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    'must be the "sub" of a user: in Cognito a UUID in lower case, never a user name or an address',
+  );
+
+/** As they stand in `cognito:groups`, which is read in this normal form only. */
+const groupName = z
+  .string()
+  .regex(
+    /^[^\p{Cc}\p{Cs}*]{1,128}$/u,
+    'must be the exact name of one group: there are no wildcards',
+  )
+  .refine((name) => name.normalize('NFC') === name, {
+    error: 'must be in Unicode normalization form C',
+  });
+
+export const admin = z
+  .strictObject({
+    pool: poolId.describe('User pool of the administrators; one of `identity.userPools`.'),
+    clients: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe('App clients that administrators use; being one of their users is not enough.'),
+    groups: z
+      .array(groupName)
+      .default([])
+      .describe('People: groups of the pool whose members are administrators.'),
+    users: z
+      .array(userSub)
+      .default([])
+      .describe('People: users of the pool who are administrators, by their `sub`.'),
+    machines: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Machines: the listed app clients are administrators themselves, by the client-credentials grant.',
+      ),
+    maxTokenAgeSeconds: z
+      .int()
+      .min(60)
+      .max(86_400)
+      .default(3600)
+      .describe('Oldest token (since `iat`) that is accepted.'),
+    maxSignInAgeSeconds: z
+      .int()
+      .min(60)
+      .max(86_400)
+      .optional()
+      .describe('How long ago people may have signed in (`auth_time`).'),
+    requiredAmr: z
+      .array(z.string().min(1).max(128))
+      .default([])
+      .describe('Values that the `amr` claim of people must all have, such as `mfa`.'),
+    readScope: z.string().min(1).default('broker/admin.read').describe('Scope for reading.'),
+    writeScope: z
+      .string()
+      .min(1)
+      .default('broker/admin.write')
+      .describe('Scope for editing, and for lifting a freeze.'),
+    freezeScope: z.string().min(1).default('broker/admin.freeze').describe('Scope for freezing.'),
+  })
+  .optional()
+  .describe('Who may use the admin listener; without it the listener is not started.');

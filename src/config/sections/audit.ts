@@ -1,0 +1,68 @@
+/** The audit log and its checkpoints. */
+
+import { z } from 'zod';
+import { path, signingKey } from './values.ts';
+
+export const audit = z.strictObject({
+  directory: path
+    .optional()
+    .describe('Where the audit log is written; its records are synced to disk.'),
+  stdout: z
+    .boolean()
+    .default(false)
+    .describe('Write audit records to standard output, where the platform collects them.'),
+  deadlineMs: z
+    .int()
+    .min(50)
+    .max(10_000)
+    .default(1000)
+    .describe('A record not accepted by then refuses the request.'),
+  rotateBytes: z
+    .int()
+    .min(65_536)
+    .default(67_108_864)
+    .describe('Size at which an audit file is closed and the next begun.'),
+  reserveBytes: z
+    .int()
+    .min(0)
+    .default(67_108_864)
+    .describe(
+      'End of the disk that is kept for administrators; a quarter of it at most. The last half is theirs alone.',
+    ),
+  maxQueuedRecords: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Records waiting for the disk; beyond that requests are refused.'),
+  checkpoints: z
+    .strictObject({
+      origin: z
+        .string()
+        .regex(/^[A-Za-z0-9.-]+(?:\/[A-Za-z0-9._-]+)*$/, 'must be a name such as example.com/audit')
+        .max(200)
+        .describe(
+          'Name of the logs in their checkpoints, such as `example.com/audit`; each chain adds its id.',
+        ),
+      ...signingKey,
+      intervalSeconds: z
+        .int()
+        .min(1)
+        .max(3600)
+        .default(60)
+        .describe('How often a checkpoint is signed, while records come.'),
+      everyRecords: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(10_000)
+        .describe('Records after which one is signed before its time.'),
+      deadlineMs: z
+        .int()
+        .min(100)
+        .max(30_000)
+        .default(5000)
+        .describe('A checkpoint not signed by then is given up; no request waits for it.'),
+    })
+    .optional(),
+});

@@ -1,0 +1,118 @@
+/** The role-mapping table, and what may be in it. */
+
+import { z } from 'zod';
+import { defaultGuardrails } from '../../core/guardrails.ts';
+import { maxDurationSeconds, minDurationSeconds } from '../../core/role-mapping.ts';
+import { path, plainUrl, region, signingKey } from './values.ts';
+
+export const guardrails = z
+  .strictObject({
+    allowedPartitions: z
+      .array(z.string().regex(/^aws(?:-[a-z]+)*$/, 'must be an AWS partition such as aws-us-gov'))
+      .min(1)
+      .optional()
+      .describe('Partitions whose roles may be mapped; default: those of the STS endpoints.'),
+    allowedAccounts: z
+      .array(
+        z
+          .string('must be an account id in quotes')
+          .regex(/^\d{12}$/, 'must be the twelve digits of an account id'),
+      )
+      .default([])
+      .describe('Accounts whose roles may be mapped; empty allows any.'),
+    rolePathPrefixes: z
+      .array(
+        z
+          .string()
+          .max(512)
+          .regex(/^\/(?:[\x21-\x29\x2b-\x7e]*\/)?$/, 'must begin and end with a slash'),
+      )
+      .default([])
+      .describe(
+        'Beginnings, like `/broker/`, of the paths of roles that may be mapped; empty allows any.',
+      ),
+    forbiddenRoleNames: z
+      .array(
+        z
+          .string()
+          .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end'),
+      )
+      .default([...defaultGuardrails.forbiddenRoleNames])
+      .describe(
+        'Names of roles that may never be mapped, in any case of letters; `*` at either end stands for anything.',
+      ),
+    maxSessionSeconds: z
+      .int()
+      .min(minDurationSeconds)
+      .max(maxDurationSeconds)
+      .default(defaultGuardrails.maxSessionSeconds)
+      .describe('Longest session that a role mapping may allow.'),
+  })
+  .prefault({});
+
+export const policy = z.strictObject({
+  table: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')
+    .describe('DynamoDB table with the role mappings.'),
+  region: region.describe('Region of the table.'),
+  endpoint: plainUrl.optional().describe('DynamoDB endpoint, where it is not the regional one.'),
+  pollSeconds: z
+    .number()
+    .min(0.1)
+    .max(5)
+    .default(2)
+    .describe('How often the table is asked for changes.'),
+  reloadSeconds: z
+    .int()
+    .min(10)
+    .max(86_400)
+    .default(600)
+    .describe('How often the whole table is read again.'),
+  maxAgeSeconds: z
+    .int()
+    .min(60)
+    .max(86_400)
+    .default(14_400)
+    .describe('How long the last good policy serves while the table cannot be reached.'),
+  emergencyFile: path
+    .optional()
+    .describe(
+      'File on this instance whose denies count whatever else is down; its folder must be there.',
+    ),
+  seal: z
+    .strictObject({
+      publicKeyFiles: z
+        .array(path)
+        .min(1)
+        .max(10)
+        .describe('PEM files; the change log must be sealed by one of these keys.'),
+      ...signingKey,
+      fromRevision: z
+        .int()
+        .min(1)
+        .default(1)
+        .describe(
+          'First revision that must be sealed: 1 for a new table, else the one after the newest.',
+        ),
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')
+        .optional()
+        .describe('Name of the table in its seals, where that is not its name any more.'),
+      signTimeoutMs: z
+        .int()
+        .min(100)
+        .max(10_000)
+        .default(3000)
+        .describe('An edit whose seal is not made by then is refused.'),
+    })
+    .optional(),
+  snapshotFile: path.optional().describe('Where the last good policy is kept for the next start.'),
+  acceptShrink: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Take the table once as the first load finds it: shrunken, put back, or written around the API.',
+    ),
+});

@@ -1,0 +1,59 @@
+/** Values that several settings are made of. */
+
+import { z } from 'zod';
+import { poolIdPattern } from '../../core/role-mapping.ts';
+
+export const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+export const plainUrl = url.refine((text) => !/[?#@]/.test(text), {
+  error: 'must have no user information, query or fragment',
+});
+
+export const path = z.string().min(1);
+
+export const port = z.int().min(0).max(65_535);
+
+export const poolId = z
+  .string()
+  .regex(poolIdPattern, 'must be a user pool id or an identity pool id');
+
+export const region = z
+  .string()
+  .regex(/^[a-z]{2,4}(?:-[a-z]+)+-\d$/, 'must be an AWS region such as us-east-1');
+
+export const cidr = z.union([z.cidrv4(), z.cidrv6()], {
+  error: 'must be an IPv4 or IPv6 CIDR block',
+});
+
+export function rate(perSecond: number, burst: number, of: string) {
+  return z
+    .strictObject({
+      perSecond: z.number().min(1).max(1_000_000).default(perSecond).describe(`${of} per second.`),
+      burst: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(burst)
+        .describe(`${of} at once, after a time without any.`),
+    })
+    .prefault({});
+}
+
+/** A key that signs: one of KMS, or a file in development. */
+export const signingKey = {
+  kms: z
+    .strictObject({
+      keyId: z
+        .string()
+        .min(1)
+        .describe(
+          'Id, ARN or alias of the key that signs: ECC_NIST_EDWARDS25519 or ECC_NIST_P256.',
+        ),
+      region: region.describe('Region of the key.'),
+      endpoint: plainUrl.optional().describe('KMS endpoint, where it is not the regional one.'),
+    })
+    .optional(),
+  keyFile: path
+    .optional()
+    .describe('PEM file with a private key (Ed25519 or P-256), for development.'),
+};
