@@ -244,7 +244,7 @@ describe('a listener with a certificate (T16, T35)', () => {
 
 it('two handshakes in a row that fail make a listener not ready, until one works again (T82)', async () => {
   const { cert, key } = selfSigned('first');
-  const line = { cut: true };
+  const line: { cut: boolean } = { cut: true };
   const behind = createSecureServer({ cert, key }, (socket) => socket.end());
   behind.on('tlsClientError', () => undefined);
   let connections = 0;
