@@ -26,6 +26,8 @@ const { status } = spawnSync(
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
     join(root, 'node_modules/jest/bin/jest.js'),
+    '--config',
+    join(root, 'jest.all.config.js'),
     '--runTestsByPath',
     ...files,
   ],

@@ -17,6 +17,8 @@ export const restarts = {
       [
         ...jest,
         'node_modules/jest/bin/jest.js',
+        '--config',
+        'jest.all.config.js',
         '--runTestsByPath',
         'test/http/restarts.long.test.ts',
       ],
