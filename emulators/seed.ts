@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { RoleMappingInput } from '../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
 import type { IssuerClient } from './issuer/issuer-claims.ts';
 import { readStateText, writeStateText } from './state-file.ts';
 import type { IamRole } from './sts/sts-server.ts';

@@ -1,7 +1,7 @@
 /** Edits of the policy through the admin listener of a broker, as the operator of the laboratory's world. */
 
 import { performance } from 'node:perf_hooks';
-import type { RoleMappingInput } from '../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
 import { pool, type World } from './world.ts';
 
 /** The section of a broker's configuration that makes the operator an administrator. */

@@ -1,7 +1,7 @@
 /** Machines, people and social identities with tokens of all kinds, and mappings that may or may not be for them. */
 
 import type { IdentityPool } from '../emulators/issuer/identity-pool.ts';
-import type { RoleMappingInput } from '../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
 import type { FrozenThing } from './administrator.ts';
 import type { Asker } from './policy-oracle.ts';
 import {

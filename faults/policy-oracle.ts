@@ -3,7 +3,7 @@
  * broker's own way to decide is used here, so that the two can disagree.
  */
 
-import type { RoleMappingInput } from '../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
 import type { Ask } from './load.ts';
 
 /** A token as the laboratory made it. */

@@ -14,8 +14,8 @@ import { createIssuerKeys, type IssuerKeys } from '../emulators/issuer/issuer-ke
 import { signJwt } from '../emulators/issuer/jwt-signer.ts';
 import type { StsFault } from '../emulators/sts/sts-fault.ts';
 import { type StsServer, startStsServer } from '../emulators/sts/sts-server.ts';
-import { defaultGuardrails } from '../src/core/guardrails.ts';
-import { type RoleMappingInput, roleMappingSchema } from '../src/core/role-mapping.ts';
+import { defaultGuardrails } from '../src/core/policy/guardrails.ts';
+import { type RoleMappingInput, roleMappingSchema } from '../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../src/kit/timing/clock.ts';

@@ -2,7 +2,7 @@
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { roleArnPattern, roleMappingSchema } from '../core/role-mapping.ts';
+import { roleArnPattern, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import type { Refusal } from './container-answer.ts';
 
 export type Gate = (req: IncomingMessage) => Refusal | undefined;

@@ -1,6 +1,5 @@
 /** Which refusals and looks share an audit record: who may make records of their own, and how many. */
 
-import { addressBlock } from '../core/address-block.ts';
 import type {
   AccessRecord,
   AuditedToken,
@@ -8,6 +7,7 @@ import type {
   ExchangeRecord,
   MappingChangeRecord,
 } from '../core/audit-record.ts';
+import { addressBlock } from '../kit/net/address-block.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 
 export type RefusalRecord = ExchangeRecord | MappingChangeRecord | AccessRecord;

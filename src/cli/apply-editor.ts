@@ -18,7 +18,7 @@ import type { Config } from '../config/schema.ts';
 import { trustedPools } from '../config/trusted-pools.ts';
 import { BrokerError } from '../core/errors.ts';
 import { type EditorIdentity, mappingEditor } from '../core/mapping-edit.ts';
-import type { MappingWritten } from '../core/mapping-history.ts';
+import type { MappingWritten } from '../core/policy/mapping-history.ts';
 import type { AuditLog, RoleMappingStore } from '../core/ports.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';

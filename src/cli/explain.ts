@@ -1,9 +1,9 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
 import { readBoundedBody } from '../cognito/bounded-body.ts';
-import { isSecureUrl } from '../core/secure-url.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { explanationReport } from './explanation-report.ts';

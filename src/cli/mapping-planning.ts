@@ -2,8 +2,8 @@
 
 import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import type { WritingRules } from '../core/mapping-check.ts';
-import { warnOfNobody } from '../core/mapping-warnings.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
+import { warnOfNobody } from '../core/policy/mapping-warnings.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
 import { type FileMapping, faultIn } from '../mapping-files/read-mappings.ts';

@@ -1,6 +1,6 @@
 /** Faults and plans as people read them. */
 
-import type { DocumentChange } from '../core/document-changes.ts';
+import type { DocumentChange } from '../core/policy/document-changes.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 import type { SavedPlan, TableName } from '../mapping-files/saved-plan.ts';
 import { faultLine, inReadingOrder, type SourceFault } from '../mapping-files/source-fault.ts';

@@ -1,8 +1,8 @@
 /** The table that a configuration names, for the commands that work with it from outside the broker. */
 
+import { configuredSeal } from '../broker/configured-seal.ts';
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import { configuredSeal } from '../configured-seal.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';

@@ -2,8 +2,8 @@
 
 import { TokenBrokerError } from '../client/broker-client.ts';
 import type { Config } from '../config/schema.ts';
-import { isChangeReason } from '../core/change-reason.ts';
 import { BrokerError } from '../core/errors.ts';
+import { isChangeReason } from '../core/policy/change-reason.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';

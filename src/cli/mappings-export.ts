@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
-import type { RoleMapping } from '../core/role-mapping.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { UnreadableRow } from '../dynamodb/role-mapping-item.ts';
 import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';

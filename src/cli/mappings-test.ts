@@ -1,7 +1,7 @@
 /** `mappings test`: runs the tests of a folder against its mappings, with the code that decides requests. */
 
-import type { FailedCheck, NearMiss } from '../core/explain.ts';
-import type { WritingRules } from '../core/mapping-check.ts';
+import type { FailedCheck, NearMiss } from '../core/policy/explain.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
 import { hasPassed, runTest, type TestResult } from '../mapping-files/run-test.ts';

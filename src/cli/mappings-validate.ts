@@ -1,6 +1,6 @@
 /** `mappings validate`: says everything that is wrong with a folder of role mappings and of their tests. */
 
-import type { WritingRules } from '../core/mapping-check.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { warningsFor } from '../mapping-files/read-mappings.ts';
 import { inReadingOrder } from '../mapping-files/source-fault.ts';

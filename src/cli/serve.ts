@@ -1,10 +1,10 @@
 /** `serve`: runs the broker until it is told to stop. */
 
 import { resolve } from 'node:path';
-import { createBroker } from '../broker.ts';
+import { createBroker } from '../broker/broker.ts';
+import { StartError } from '../broker/start-error.ts';
 import type { Config } from '../config/schema.ts';
 import { replaceFile } from '../kit/files/replace-file.ts';
-import { StartError } from '../start-error.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { BuildInfo } from '../telemetry/metrics.ts';
 import { exitCodes } from './output.ts';

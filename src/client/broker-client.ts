@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import { readBoundedBody } from '../cognito/bounded-body.ts';
-import { roleArnPattern } from '../core/role-mapping.ts';
-import { isSecureUrl } from '../core/secure-url.ts';
+import { roleArnPattern } from '../core/policy/role-mapping.ts';
+import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 

@@ -1,7 +1,7 @@
+import { RenewedValue } from '../kit/calls/renewed-value.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
-import { RenewedValue } from '../resilience/renewed-value.ts';
 import { TokenBrokerError } from './broker-client.ts';
 
 /** What the AWS SDK for JavaScript v3 calls `AwsCredentialIdentity`, with everything that session credentials have. */

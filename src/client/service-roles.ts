@@ -6,14 +6,14 @@
 
 import { z } from 'zod';
 import type { Fault } from '../core/errors.ts';
-import { checkTimes, faultsOf } from '../core/mapping-check.ts';
 import { failedCondition, refusedConditions } from '../core/policy/conditions/conditions.ts';
+import { checkTimes, faultsOf } from '../core/policy/mapping-check.ts';
 import {
   type CompiledMapping,
   compileSnapshot,
   type PolicySnapshot,
-} from '../core/policy-snapshot.ts';
-import { type RoleMapping, roleMappingSchema } from '../core/role-mapping.ts';
+} from '../core/policy/policy-snapshot.ts';
+import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { judgedCaller, type ServiceCaller } from './service-caller.ts';
 
 /** One rule as a file has it: a role mapping whose role is one of the service's own. */

@@ -1,7 +1,11 @@
 import { readToken } from '../cognito/token-format.ts';
 import { BrokerError } from '../core/errors.ts';
-import { maxDurationSeconds, minDurationSeconds, roleArnPattern } from '../core/role-mapping.ts';
-import { isSecureUrl } from '../core/secure-url.ts';
+import {
+  maxDurationSeconds,
+  minDurationSeconds,
+  roleArnPattern,
+} from '../core/policy/role-mapping.ts';
+import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import type { StsEndpoint } from '../sts/sts-client.ts';
 import { StsWebIdentityAdapter as Exchange } from '../sts/web-identity-adapter.ts';

@@ -1,7 +1,7 @@
 /** A JSON Web Key Set (RFC 7517) as this service accepts it: RSA keys for signatures, strong and unambiguous. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
+import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
 import { isStringList } from './token-claims.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
 

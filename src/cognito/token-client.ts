@@ -1,8 +1,8 @@
-import { isSecureUrl } from '../core/secure-url.ts';
-import { parseStrictJson } from '../core/strict-json.ts';
+import { type Perishable, RenewedValue } from '../kit/calls/renewed-value.ts';
+import { parseStrictJson } from '../kit/json/strict-json.ts';
+import { isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
-import { type Perishable, RenewedValue } from '../resilience/renewed-value.ts';
 import { readBoundedBody } from './bounded-body.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
 import { TokenRequestError } from './token-request-error.ts';

@@ -4,7 +4,7 @@
  */
 
 import { BrokerError } from '../core/errors.ts';
-import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
+import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
 
 /** Objects have no prototype. */
 export type JsonObject = { readonly [name: string]: unknown };

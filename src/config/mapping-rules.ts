@@ -1,7 +1,7 @@
 /** The rules that configuration sets for role mappings, the same for every way in: API, table and files. */
 
-import type { MappingRules, WritingRules } from '../core/mapping-check.ts';
-import type { KnownPool, KnownPools } from '../core/mapping-reach.ts';
+import type { MappingRules, WritingRules } from '../core/policy/mapping-check.ts';
+import type { KnownPool, KnownPools } from '../core/policy/mapping-reach.ts';
 import type { Config } from './schema.ts';
 
 export function mappingRules({ identity, guardrails, sts }: Config): MappingRules {

@@ -4,14 +4,14 @@ import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
-import type { EmergencyDeny } from './emergency-denies.ts';
 import type { BrokerErrorCode } from './errors.ts';
-import type { CompiledMapping } from './policy-snapshot.ts';
+import type { EmergencyDeny } from './policy/emergency-denies.ts';
+import type { CompiledMapping } from './policy/policy-snapshot.ts';
+import { maxPolicyArns, policyArnPattern, type RoleMapping } from './policy/role-mapping.ts';
 import { remember } from './remember.ts';
-import { maxPolicyArns, policyArnPattern, type RoleMapping } from './role-mapping.ts';
-import type { SessionPlan } from './session.ts';
-import { isSessionName } from './session-name.ts';
-import type { SessionWishes } from './session-wishes.ts';
+import type { SessionPlan } from './session/session.ts';
+import { isSessionName } from './session/session-name.ts';
+import type { SessionWishes } from './session/session-wishes.ts';
 
 /** Where a request came from, and under which id it is known everywhere. */
 export interface RequestContext {

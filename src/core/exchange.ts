@@ -18,9 +18,9 @@ import {
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
-import { type Decision, decide, type RoleRequest } from './decide.ts';
 import { BrokerError } from './errors.ts';
-import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import { type Decision, decide, type RoleRequest } from './policy/decide.ts';
+import type { CompiledMapping, PolicySnapshot } from './policy/policy-snapshot.ts';
 import type {
   AuditLog,
   CallerLimit,
@@ -28,13 +28,13 @@ import type {
   PolicySource,
   TokenValidator,
 } from './ports.ts';
-import type { SessionPlan } from './session.ts';
+import type { SessionPlan } from './session/session.ts';
 import {
   bringsPolicy,
   type SessionWishes,
   type WishedSession,
   wishedSession,
-} from './session-wishes.ts';
+} from './session/session-wishes.ts';
 import { tokenDigest } from './token-digest.ts';
 
 export interface ExchangeRequest extends SessionWishes {

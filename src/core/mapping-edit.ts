@@ -13,11 +13,11 @@ import {
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import { BrokerError } from './errors.ts';
-import { isFreezeId } from './freeze.ts';
-import { checkNewMapping, type WritingRules } from './mapping-check.ts';
-import type { ChangeAction, MappingVersion, MappingWritten } from './mapping-history.ts';
+import { isFreezeId } from './policy/freeze.ts';
+import { checkNewMapping, type WritingRules } from './policy/mapping-check.ts';
+import type { ChangeAction, MappingVersion, MappingWritten } from './policy/mapping-history.ts';
+import type { RoleMapping } from './policy/role-mapping.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from './ports.ts';
-import type { RoleMapping } from './role-mapping.ts';
 import { tokenDigest } from './token-digest.ts';
 
 export interface EditRequest {

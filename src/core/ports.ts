@@ -9,9 +9,9 @@ import type {
   MappingEdit,
   MappingVersion,
   MappingWritten,
-} from './mapping-history.ts';
-import type { PolicySnapshot } from './policy-snapshot.ts';
-import type { SessionPlan } from './session.ts';
+} from './policy/mapping-history.ts';
+import type { PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { SessionPlan } from './session/session.ts';
 
 export interface TokenValidator {
   /**

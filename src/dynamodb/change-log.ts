@@ -1,7 +1,7 @@
 /** The change log: one entry per revision, without gaps, so that a known state can be brought up to date. */
 
 import { BrokerError } from '../core/errors.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { changeKey, endOfBucket, type LoggedChange, readChange } from './role-mapping-item.ts';
 import type { TableCalls } from './table-calls.ts';

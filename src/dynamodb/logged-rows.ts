@@ -1,7 +1,7 @@
 /** Where the change log leads, and which rows of the table are not what it says (T49). */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
 import { incompleteRead, type RevisionRange } from './change-log.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { readInteger, readText } from './item-attributes.ts';

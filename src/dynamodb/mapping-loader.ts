@@ -1,7 +1,7 @@
 /** A complete, consistent picture of all current mappings at one revision. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { incompleteRead, readChanges } from './change-log.ts';
 import {

@@ -5,9 +5,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../core/errors.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
-import type { MappingEdit, MappingWritten } from '../core/mapping-history.ts';
-import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { MappingEdit, MappingWritten } from '../core/policy/mapping-history.ts';
+import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
 import { sleep } from '../kit/timing/sleep.ts';

@@ -5,9 +5,9 @@ import {
   compileSnapshot,
   type PolicySnapshot,
   type RowChange,
-} from '../core/policy-snapshot.ts';
-import type { StoredRoleMapping } from '../core/role-mapping.ts';
-import { ShardedMap } from '../core/sharded-map.ts';
+} from '../core/policy/policy-snapshot.ts';
+import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
+import { ShardedMap } from '../core/policy/sharded-map.ts';
 import type { Chain } from './entry-chain.ts';
 import { mappingsOf, type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';

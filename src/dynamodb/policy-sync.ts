@@ -4,8 +4,8 @@
  */
 
 import { BrokerError } from '../core/errors.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
-import type { PolicySnapshot } from '../core/policy-snapshot.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { PolicySource } from '../core/ports.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { sleep } from '../kit/timing/sleep.ts';

@@ -6,7 +6,11 @@
  */
 
 import type { Fault } from '../core/errors.ts';
-import { type Principal, roleMappingSchema, type StoredRoleMapping } from '../core/role-mapping.ts';
+import {
+  type Principal,
+  roleMappingSchema,
+  type StoredRoleMapping,
+} from '../core/policy/role-mapping.ts';
 import type { TableRow, UnreadableRow, ValidRow } from './role-mapping-item.ts';
 
 /** A row of the policy in force. */

@@ -5,14 +5,14 @@
 
 import { hash } from 'node:crypto';
 import type { Fault } from '../core/errors.ts';
-import { checkRoleMapping, type MappingRules } from '../core/mapping-check.ts';
+import { checkRoleMapping, type MappingRules } from '../core/policy/mapping-check.ts';
 import {
   type ChangeFacts,
   changeActions,
   type MappingChange,
   type MappingVersion,
-} from '../core/mapping-history.ts';
-import { roleMappingSchema, type StoredRoleMapping } from '../core/role-mapping.ts';
+} from '../core/policy/mapping-history.ts';
+import { roleMappingSchema, type StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { readInteger, readText } from './item-attributes.ts';
 import type { Item, ItemKey } from './table-calls.ts';

@@ -2,8 +2,12 @@
 
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { BrokerError } from '../core/errors.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
-import type { MappingEdit, MappingVersion, MappingWritten } from '../core/mapping-history.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type {
+  MappingEdit,
+  MappingVersion,
+  MappingWritten,
+} from '../core/policy/mapping-history.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';

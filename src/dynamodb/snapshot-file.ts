@@ -7,8 +7,8 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { MappingRules } from '../core/mapping-check.ts';
-import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { removeDrafts, replaceFile } from '../kit/files/replace-file.ts';
 import { readStateFile } from '../kit/files/state-file.ts';
 import { requireStateFolder } from '../kit/files/state-folder.ts';

@@ -1,6 +1,6 @@
 /** Decides when the policy goes to disk: at once after a change, now and then after a mere contact. */
 
-import type { MappingRules } from '../core/mapping-check.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import {
   readSnapshotFile,

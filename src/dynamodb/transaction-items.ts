@@ -1,8 +1,8 @@
 /** One edit as the four writes of its transaction. */
 
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import type { ChangeFacts } from '../core/mapping-history.ts';
-import type { StoredRoleMapping } from '../core/role-mapping.ts';
+import type { ChangeFacts } from '../core/policy/mapping-history.ts';
+import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { changeKey, currentKey, headKey, toItem, versionKey } from './role-mapping-item.ts';
 import type { Item } from './table-calls.ts';
 

@@ -2,8 +2,8 @@
 
 import type { Express } from 'express';
 import type { AdminAccess } from '../core/admin-access.ts';
-import type { WritingRules } from '../core/mapping-check.ts';
 import { mappingEditor } from '../core/mapping-edit.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { Admission } from './admission.ts';

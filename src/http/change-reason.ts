@@ -1,8 +1,8 @@
 /** The header in which an editor says why: it stays in the history of the mapping and in the audit log. */
 
 import type { IncomingMessage } from 'node:http';
-import { isChangeReason } from '../core/change-reason.ts';
 import { BrokerError } from '../core/errors.ts';
+import { isChangeReason } from '../core/policy/change-reason.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

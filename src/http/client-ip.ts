@@ -1,8 +1,8 @@
 /** Which address a request came from, when proxies may stand in between. */
 
 import { isIP, isIPv6, SocketAddress } from 'node:net';
-import { cidrBlocks } from '../core/cidr-blocks.ts';
 import { BrokerError } from '../core/errors.ts';
+import { cidrBlocks } from '../kit/net/cidr-blocks.ts';
 
 export interface ClientAddress {
   /** What the request is judged by. */

@@ -1,7 +1,7 @@
 /** Issued credentials as documents, printed once per session and sent as bytes afterwards. */
 
 import type { IssuedSession } from '../core/credentials.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 
 export type CredentialsDocument = (session: IssuedSession, plan: SessionPlan) => Buffer;

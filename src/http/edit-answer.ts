@@ -1,14 +1,14 @@
 /** What an editor is told: the difference, what to think about, and whether it is in force. */
 
 import type { Response } from 'express';
-import { documentChanges } from '../core/document-changes.ts';
 import type { Fault } from '../core/errors.ts';
-import type { WritingRules } from '../core/mapping-check.ts';
 import type { EditResult } from '../core/mapping-edit.ts';
-import { mappingWarnings } from '../core/mapping-warnings.ts';
-import type { PolicySnapshot } from '../core/policy-snapshot.ts';
+import { documentChanges } from '../core/policy/document-changes.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
+import { mappingWarnings } from '../core/policy/mapping-warnings.ts';
+import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { LivePolicy } from '../core/ports.ts';
-import type { RoleMapping } from '../core/role-mapping.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { entityTag } from './preconditions.ts';
 import { sendJson } from './send-json.ts';

@@ -1,13 +1,13 @@
 /** An explanation as the admin listener prints it. */
 
 import type { Caller } from '../core/caller.ts';
-import type { Decision } from '../core/decide.ts';
-import type { Explanation } from '../core/explain.ts';
-import type { CompiledMapping } from '../core/policy-snapshot.ts';
-import { minDurationSeconds } from '../core/role-mapping.ts';
-import type { SessionPlan } from '../core/session.ts';
-import { planSession } from '../core/session.ts';
-import { sessionPolicyBudget } from '../core/session-policy.ts';
+import type { Decision } from '../core/policy/decide.ts';
+import type { Explanation } from '../core/policy/explain.ts';
+import type { CompiledMapping } from '../core/policy/policy-snapshot.ts';
+import { minDurationSeconds } from '../core/policy/role-mapping.ts';
+import type { SessionPlan } from '../core/session/session.ts';
+import { planSession } from '../core/session/session.ts';
+import { sessionPolicyBudget } from '../core/session/session-policy.ts';
 
 export function explanationDocument(
   { decision, permitted, nearMisses, omitted }: Explanation,

@@ -3,8 +3,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
-import { jsonPointer } from '../core/json-pointer.ts';
-import { parseStrictJson, StrictJsonError } from '../core/strict-json.ts';
+import { jsonPointer } from '../kit/json/json-pointer.ts';
+import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
 import { readBodyBytes } from './body-bytes.ts';
 import { requireMediaType } from './media-type.ts';
 

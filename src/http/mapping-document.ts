@@ -1,6 +1,6 @@
 /** Role mappings, their versions and their changes as the admin listener prints them. */
 
-import type { MappingChange, MappingVersion } from '../core/mapping-history.ts';
+import type { MappingChange, MappingVersion } from '../core/policy/mapping-history.ts';
 
 export function versionDocument(version: MappingVersion) {
   const { id, mapping, faults, document } = version;

@@ -5,10 +5,10 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { addressBlock } from '../core/address-block.ts';
 import { principalKey } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { KnownTokens } from '../core/ports.ts';
+import { addressBlock } from '../kit/net/address-block.ts';
 import { noteAnswer } from './broken-connections.ts';
 import type { ClientIp } from './client-ip.ts';
 import { sendContainerError } from './container-error.ts';

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
-import { jsonPointer } from '../core/json-pointer.ts';
+import { jsonPointer } from '../kit/json/json-pointer.ts';
 
 /** @throws BrokerError `query_invalid`. */
 export function requireNoQuery(req: Request): void {

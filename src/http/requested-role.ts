@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { roleArnPattern, roleMappingSchema } from '../core/role-mapping.ts';
+import { roleArnPattern, roleMappingSchema } from '../core/policy/role-mapping.ts';
 
 /**
  * How a caller names the role that it wants. Nothing else passes, because it is written to the audit log: a

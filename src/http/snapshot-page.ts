@@ -1,6 +1,6 @@
 /** Pages of the policy in memory, in the order of ids. */
 
-import type { CompiledMapping, PolicySnapshot } from '../core/policy-snapshot.ts';
+import type { CompiledMapping, PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import { decodeCursor, encodeCursor } from './paging.ts';
 
 type ById = PolicySnapshot['byId'];

@@ -1,9 +1,9 @@
 import { type Caller, principalKey } from '../core/caller.ts';
 import type { CallerLimit } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
+import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
+import type { Rate } from '../kit/rates/token-bucket.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
-import type { Rate } from '../resilience/token-bucket.ts';
 import { rateLimited } from './rate-limited.ts';
 
 export interface CallerLimitOptions {

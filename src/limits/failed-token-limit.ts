@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
-import { addressBlock, type BlockBits } from '../core/address-block.ts';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { ClaimedSubject, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
+import { addressBlock, type BlockBits } from '../kit/net/address-block.ts';
+import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
+import type { Rate } from '../kit/rates/token-bucket.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
-import type { Rate } from '../resilience/token-bucket.ts';
 import { rateLimited } from './rate-limited.ts';
 
 export interface FailedTokenLimitOptions {

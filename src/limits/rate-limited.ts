@@ -1,5 +1,5 @@
 import { BrokerError } from '../core/errors.ts';
-import type { Rate } from '../resilience/token-bucket.ts';
+import type { Rate } from '../kit/rates/token-bucket.ts';
 
 export interface ExceededRate {
   /** Name of the policy, from a closed set. */

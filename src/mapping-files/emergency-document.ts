@@ -1,9 +1,9 @@
 /** What may stand in the emergency file: it is read strictly, for half of a deny would be none. */
 
 import { z } from 'zod';
-import { type EmergencyDenies, everything } from '../core/emergency-denies.ts';
-import { jsonPointer } from '../core/json-pointer.ts';
-import { roleMappingSchema } from '../core/role-mapping.ts';
+import { type EmergencyDenies, everything } from '../core/policy/emergency-denies.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { jsonPointer } from '../kit/json/json-pointer.ts';
 import { faultLine } from './source-fault.ts';
 import { parseYaml } from './yaml-documents.ts';
 

@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto';
 import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type EmergencyDenies, everything, noDenies } from '../core/emergency-denies.ts';
+import { type EmergencyDenies, everything, noDenies } from '../core/policy/emergency-denies.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { conditions } from '../core/policy/conditions/conditions.ts';
-import { roleMappingSchema } from '../core/role-mapping.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { testFileSchema } from './test-file.ts';
 
 export const jsonSchemaNames = ['role-mapping', 'role-mapping-test'] as const;

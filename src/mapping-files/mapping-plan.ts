@@ -1,8 +1,8 @@
 /** What makes the table say what the files say: the changes of rows that the files own, in a safe order. */
 
-import { type DocumentChange, documentChanges } from '../core/document-changes.ts';
-import { isFreezeId } from '../core/freeze.ts';
-import type { RoleMapping } from '../core/role-mapping.ts';
+import { type DocumentChange, documentChanges } from '../core/policy/document-changes.ts';
+import { isFreezeId } from '../core/policy/freeze.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
 import type { SourceFault } from './source-fault.ts';
 

@@ -1,8 +1,8 @@
 /** A role mapping as a file: in the order of the schema, without what is the default anyway. */
 
 import { stringify } from 'yaml';
-import { documentChanges } from '../core/document-changes.ts';
-import { type RoleMapping, roleMappingSchema } from '../core/role-mapping.ts';
+import { documentChanges } from '../core/policy/document-changes.ts';
+import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { parseYaml } from './yaml-documents.ts';
 
 /** Reads back as the same document, whatever characters are in it. */

@@ -1,11 +1,11 @@
 /** From files to role mappings that can work, or every fault in them at once. */
 
 import type { Fault } from '../core/errors.ts';
-import { checkNewMapping, type WritingRules } from '../core/mapping-check.ts';
-import type { KnownPools } from '../core/mapping-reach.ts';
-import { mappingWarnings } from '../core/mapping-warnings.ts';
-import { compileSnapshot, type PolicySnapshot } from '../core/policy-snapshot.ts';
-import type { RoleMapping } from '../core/role-mapping.ts';
+import { checkNewMapping, type WritingRules } from '../core/policy/mapping-check.ts';
+import type { KnownPools } from '../core/policy/mapping-reach.ts';
+import { mappingWarnings } from '../core/policy/mapping-warnings.ts';
+import { compileSnapshot, type PolicySnapshot } from '../core/policy/policy-snapshot.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { SourceFault } from './source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';
 

@@ -1,13 +1,13 @@
 /** One test of a policy: decided by the code that decides requests, compared with what was expected. */
 
 import type { Caller } from '../core/caller.ts';
-import type { Decision } from '../core/decide.ts';
 import { describedCaller } from '../core/described-caller.ts';
-import { documentChanges } from '../core/document-changes.ts';
 import type { Fault } from '../core/errors.ts';
-import { explain, type NearMiss } from '../core/explain.ts';
-import type { MappingRules } from '../core/mapping-check.ts';
-import type { PolicySnapshot } from '../core/policy-snapshot.ts';
+import type { Decision } from '../core/policy/decide.ts';
+import { documentChanges } from '../core/policy/document-changes.ts';
+import { explain, type NearMiss } from '../core/policy/explain.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { TestCase } from './test-file.ts';
 
 export interface Mismatch {

@@ -2,8 +2,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { documentChanges } from '../core/document-changes.ts';
-import { roleMappingSchema } from '../core/role-mapping.ts';
+import { documentChanges } from '../core/policy/document-changes.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import type { MappingPlan, TableContents } from './mapping-plan.ts';
 
 export interface TableName {

@@ -1,10 +1,10 @@
 /** `*.test.yaml`: described callers, what they ask for, and what must be decided. */
 
 import { z } from 'zod';
-import { denyReasons } from '../core/decide.ts';
 import { callerDescription } from '../core/described-caller.ts';
-import { escapePointer } from '../core/json-pointer.ts';
-import { roleMappingSchema } from '../core/role-mapping.ts';
+import { denyReasons } from '../core/policy/decide.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { escapePointer } from '../kit/json/json-pointer.ts';
 import { faultIn } from './read-mappings.ts';
 import type { SourceFault } from './source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';

@@ -3,11 +3,11 @@ import { principalKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
+import { AdaptiveBucket } from '../kit/rates/adaptive-bucket.ts';
+import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
+import type { Rate } from '../kit/rates/token-bucket.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { AdaptiveBucket } from '../resilience/adaptive-bucket.ts';
-import { KeyedBuckets } from '../resilience/keyed-buckets.ts';
-import type { Rate } from '../resilience/token-bucket.ts';
 
 export interface AccountLimitOptions {
   readonly issuer: CredentialIssuer;

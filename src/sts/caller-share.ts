@@ -2,7 +2,7 @@ import { principalKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
 
 export interface CallerShareOptions {
   readonly issuer: CredentialIssuer;

@@ -4,9 +4,9 @@ import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
+import { SingleFlight } from '../kit/calls/single-flight.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { SingleFlight } from '../resilience/single-flight.ts';
 import { componentsLength, sameSession, sessionKey } from './session-key.ts';
 import { leastRemainingMs, minRemainingMs, renewalRemainingMs } from './session-lifetime.ts';
 

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { sessionKey } from './session-key.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
 
 /** Hex SHA-256 over every component, each with its length before it, so that no two lists run together. */
 export function sessionKey(plan: SessionPlan): string {

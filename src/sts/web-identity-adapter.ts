@@ -2,10 +2,10 @@ import { AssumeRoleWithWebIdentityCommand, type STSClient } from '@aws-sdk/clien
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, IssuerKeyView } from '../core/ports.ts';
+import { CircuitBreaker } from '../kit/calls/circuit-breaker.ts';
+import { RetryBudget } from '../kit/calls/retry-budget.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { sleep } from '../kit/timing/sleep.ts';
-import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
-import { RetryBudget } from '../resilience/retry-budget.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';
 import { circuitOpen, classifyStsError, type StsFailure, stsFailureKinds } from './sts-errors.ts';
 import { readAnswer, type StsAnswer } from './web-identity-answer.ts';

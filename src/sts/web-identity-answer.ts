@@ -5,7 +5,7 @@
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
 import type { IssuedSession } from '../core/credentials.ts';
-import { roleArnPattern } from '../core/role-mapping.ts';
+import { roleArnPattern } from '../core/policy/role-mapping.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
 

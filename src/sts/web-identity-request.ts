@@ -1,5 +1,5 @@
 import type { Caller } from '../core/caller.ts';
-import type { SessionPlan } from '../core/session.ts';
+import type { SessionPlan } from '../core/session/session.ts';
 
 /** What one exchange needs to know of a session plan. */
 export interface WebIdentityRequest

@@ -11,7 +11,7 @@ import type {
 import { FileSink, type FileSinkOptions } from '../../src/audit/file-sink.ts';
 import { type Verification, verifyAuditLog } from '../../src/audit/verify.ts';
 import type { ExchangeRecord, MappingChangeRecord } from '../../src/core/audit-record.ts';
-import { roleMappingSchema } from '../../src/core/role-mapping.ts';
+import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 
 export const version = '1.2.3';

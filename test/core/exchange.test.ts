@@ -7,10 +7,10 @@ import {
   type ExchangeParts,
   type ExchangeRequest,
 } from '../../src/core/exchange.ts';
-import type { PolicySnapshot } from '../../src/core/policy-snapshot.ts';
+import type { PolicySnapshot } from '../../src/core/policy/policy-snapshot.ts';
+import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { CredentialIssuer } from '../../src/core/ports.ts';
-import type { RoleMapping } from '../../src/core/role-mapping.ts';
-import type { SessionPlan } from '../../src/core/session.ts';
+import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 import {
   type CallerParts,

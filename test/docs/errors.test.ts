@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { denyReasons } from '../../src/core/decide.ts';
 import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
 import { conditions } from '../../src/core/policy/conditions/conditions.ts';
+import { denyReasons } from '../../src/core/policy/decide.ts';
 import { rawProblem } from '../../src/http/problem.ts';
 import { stsError } from '../../src/http/sts/sts-error.ts';
 import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';

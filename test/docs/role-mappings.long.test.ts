@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { seedMappings } from '../../emulators/seed.ts';
-import { defaultGuardrails } from '../../src/core/guardrails.ts';
-import { checkRoleMapping } from '../../src/core/mapping-check.ts';
-import { roleMappingSchema } from '../../src/core/role-mapping.ts';
+import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
+import { checkRoleMapping } from '../../src/core/policy/mapping-check.ts';
+import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { type AdminHarness, startAdmin } from '../support/admin-harness.ts';
 import { runBash } from '../support/shell.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { RoleMapping } from '../../src/core/role-mapping.ts';
+import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Caller } from '../../src/core/caller.ts';
-import { decide } from '../../src/core/decide.ts';
+import { decide } from '../../src/core/policy/decide.ts';
 import { PolicySync, type PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import type { PollResult } from '../../src/dynamodb/policy-sync-observer.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';

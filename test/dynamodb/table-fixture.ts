@@ -9,9 +9,9 @@ import {
   type DynamoDbServer,
   startDynamoDbServer,
 } from '../../emulators/dynamodb/dynamodb-server.ts';
-import { defaultGuardrails } from '../../src/core/guardrails.ts';
-import { checkRoleMapping, type MappingRules } from '../../src/core/mapping-check.ts';
-import type { RoleMapping, RoleMappingInput } from '../../src/core/role-mapping.ts';
+import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
+import { checkRoleMapping, type MappingRules } from '../../src/core/policy/mapping-check.ts';
+import type { RoleMapping, RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../../src/dynamodb/table-seal.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { RoleMapping } from '../../src/core/role-mapping.ts';
+import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { TableSeal, type TableSealOptions } from '../../src/dynamodb/table-seal.ts';

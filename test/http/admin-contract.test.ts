@@ -1,7 +1,7 @@
 /** The life of a role mapping through the admin listener; each step is held against openapi.yaml by `call`. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import type { Answer, Call } from '../support/http-call.ts';
 import { allow, clients, pool, roleNamed } from '../support/outside-world.ts';

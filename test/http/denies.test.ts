@@ -1,7 +1,7 @@
 /** What a deny sees of real tokens, and how roles are named, at the real door. */
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { allow, pool, roleNamed } from '../support/outside-world.ts';
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Broker, createBroker } from '../../src/broker.ts';
+import { type Broker, createBroker } from '../../src/broker/broker.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { IssueResult } from '../../src/core/credentials.ts';
-import type { SessionPlan } from '../../src/core/session.ts';
-import { type SessionWishes, wishedSession } from '../../src/core/session-wishes.ts';
+import type { SessionPlan } from '../../src/core/session/session.ts';
+import { type SessionWishes, wishedSession } from '../../src/core/session/session-wishes.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import { sameSession, sessionKey } from '../../src/sts/session-key.ts';
 import { mapping, snapshotOf } from '../support/domain.ts';

@@ -11,11 +11,11 @@ import {
   type BrokerOptions,
   type BrokerUrls,
   createBroker,
-} from '../../src/broker.ts';
+} from '../../src/broker/broker.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import type { AuditedRepeats } from '../../src/core/audit-record.ts';
-import { defaultGuardrails } from '../../src/core/guardrails.ts';
-import { type RoleMappingInput, roleMappingSchema } from '../../src/core/role-mapping.ts';
+import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
+import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';

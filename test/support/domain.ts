@@ -2,13 +2,13 @@
 
 import type { Caller } from '../../src/core/caller.ts';
 import type { ClaimValue } from '../../src/core/claim-value.ts';
-import { type Decision, decide, type RoleRequest } from '../../src/core/decide.ts';
-import { compileSnapshot, type PolicySnapshot } from '../../src/core/policy-snapshot.ts';
+import { type Decision, decide, type RoleRequest } from '../../src/core/policy/decide.ts';
+import { compileSnapshot, type PolicySnapshot } from '../../src/core/policy/policy-snapshot.ts';
 import {
   type RoleMapping,
   type RoleMappingInput,
   roleMappingSchema,
-} from '../../src/core/role-mapping.ts';
+} from '../../src/core/policy/role-mapping.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 
 export const domainPool = 'us-east-1_AbCdEf123';

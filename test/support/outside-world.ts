@@ -8,7 +8,7 @@ import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import type { IssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
 import { type StsServer, startStsServer } from '../../emulators/sts/sts-server.ts';
-import type { RoleMappingInput } from '../../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 
 export const pool = 'us-east-1_Test00001';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../../src/core/caller.ts';
-import type { SessionPlan } from '../../src/core/session.ts';
+import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 import { tokenCanary } from './scripted-sts.ts';
 

@@ -3,8 +3,8 @@
 import { Argument, type Command, CommanderError } from 'commander';
 import { writingRules } from '../../config/mapping-rules.ts';
 import type { Config } from '../../config/schema.ts';
-import { defaultGuardrails } from '../../core/guardrails.ts';
-import type { WritingRules } from '../../core/mapping-check.ts';
+import { defaultGuardrails } from '../../core/policy/guardrails.ts';
+import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import { type JsonSchemaName, jsonSchemaNames } from '../../mapping-files/json-schemas.ts';
 import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
 import { readConfig } from '../config-check.ts';

@@ -1,7 +1,7 @@
 /** Values that several settings are made of. */
 
 import { z } from 'zod';
-import { poolIdPattern } from '../../core/role-mapping.ts';
+import { poolIdPattern } from '../../core/policy/role-mapping.ts';
 
 export const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 

@@ -8,7 +8,7 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
-import { roleMappingSchema } from '../../core/role-mapping.ts';
+import { roleMappingSchema } from '../../core/policy/role-mapping.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Admission } from '../admission.ts';
 import { bearerTokenOrJwt } from '../bearer-token.ts';

@@ -5,8 +5,8 @@
 
 import { z } from 'zod';
 import type { Caller } from '../../core/caller.ts';
-import { decide, permittedMappings } from '../../core/decide.ts';
-import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
+import { decide, permittedMappings } from '../../core/policy/decide.ts';
+import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { type Clock, toRfc3339 } from '../../kit/timing/clock.ts';
 import type { Admission } from '../admission.ts';

@@ -8,15 +8,15 @@ import {
   type RequestContext,
 } from '../../core/audit-record.ts';
 import type { Caller } from '../../core/caller.ts';
-import type { RoleRequest } from '../../core/decide.ts';
 import {
   callerDescription,
   type DescriptionRules,
   describedCaller,
 } from '../../core/described-caller.ts';
 import { BrokerError } from '../../core/errors.ts';
-import { explain } from '../../core/explain.ts';
-import type { PolicySnapshot } from '../../core/policy-snapshot.ts';
+import type { RoleRequest } from '../../core/policy/decide.ts';
+import { explain } from '../../core/policy/explain.ts';
+import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { AuditLog, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { tokenDigest } from '../../core/token-digest.ts';
 import type { Clock } from '../../kit/timing/clock.ts';

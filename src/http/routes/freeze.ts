@@ -3,6 +3,7 @@
 import type { Request } from 'express';
 import { z } from 'zod';
 import { BrokerError, type Fault } from '../../core/errors.ts';
+import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
 import {
   type Freeze,
   freezeBody,
@@ -10,10 +11,9 @@ import {
   freezeMapping,
   isFreezeId,
   revokeSessionsPolicy,
-} from '../../core/freeze.ts';
-import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
+} from '../../core/policy/freeze.ts';
+import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
 import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
-import { type TakenAway, takenAway } from '../../core/taken-away.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { Admission } from '../admission.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';

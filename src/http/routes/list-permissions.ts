@@ -9,8 +9,8 @@ import {
   type DescribedPrincipal,
   type Permissions,
   permissionsOf,
-} from '../../core/permissions.ts';
-import type { CompiledMapping } from '../../core/policy-snapshot.ts';
+} from '../../core/policy/permissions.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';

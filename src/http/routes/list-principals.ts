@@ -4,11 +4,11 @@
  */
 
 import { z } from 'zod';
-import { mappingStatus } from '../../core/permissions.ts';
-import type { CompiledMapping } from '../../core/policy-snapshot.ts';
+import { mappingStatus } from '../../core/policy/permissions.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import { roleKey } from '../../core/policy/role-key.ts';
+import { roleArnPattern } from '../../core/policy/role-mapping.ts';
 import type { LivePolicy } from '../../core/ports.ts';
-import { roleKey } from '../../core/role-key.ts';
-import { roleArnPattern } from '../../core/role-mapping.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';

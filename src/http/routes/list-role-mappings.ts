@@ -4,9 +4,9 @@
  */
 
 import { z } from 'zod';
-import type { CompiledMapping } from '../../core/policy-snapshot.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import { roleKey } from '../../core/policy/role-key.ts';
 import type { LivePolicy } from '../../core/ports.ts';
-import { roleKey } from '../../core/role-key.ts';
 import type { AuthorizeReader } from '../authorize-admin.ts';
 import type { RouteHandler } from '../instrument.ts';
 import { cursorParameter, limitParameter, nextLink } from '../paging.ts';

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
 import type { ExchangeRequest } from '../../core/exchange.ts';
-import { maxDurationSeconds, minDurationSeconds } from '../../core/role-mapping.ts';
+import { maxDurationSeconds, minDurationSeconds } from '../../core/policy/role-mapping.ts';
 import { webIdentityAction } from '../../sts-protocol/answers.ts';
 import type { QueryParameters } from '../../sts-protocol/query-form.ts';
 import { requestedRole } from '../requested-role.ts';

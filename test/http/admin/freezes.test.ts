@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/core/caller.ts';
-import { decide } from '../../../src/core/decide.ts';
 import type { Fault } from '../../../src/core/errors.ts';
-import type { RoleMappingInput } from '../../../src/core/role-mapping.ts';
+import { decide } from '../../../src/core/policy/decide.ts';
+import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import {
   type AdminAnswer,
   type AdminHarness,

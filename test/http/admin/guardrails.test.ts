@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RoleMappingInput } from '../../../src/core/role-mapping.ts';
+import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import {
   type AdminHarness,
   adminPool,

@@ -1,6 +1,6 @@
 import { type BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { cidrBlocks } from '../../cidr-blocks.ts';
+import { cidrBlocks } from '../../../kit/net/cidr-blocks.ts';
 import { type Effect, requestCondition } from './condition.ts';
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6 CIDR block' });

@@ -1,0 +1,231 @@
+/** What the parts report about themselves, turned into metrics and log events. */
+
+import type { AuditObserver } from '../audit/audit-sink.ts';
+import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
+import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
+import type { JwksObserver } from '../cognito/jwks-observer.ts';
+import type { Config } from '../config/schema.ts';
+import type { PolicySyncObserver } from '../dynamodb/policy-sync-observer.ts';
+import type { TlsObserver } from '../http/tls-observer.ts';
+import type { Clock } from '../kit/timing/clock.ts';
+import type { EmergencyChange } from '../mapping-files/emergency-file.ts';
+import type { CacheEvent } from '../sts/credential-cache.ts';
+import type { StsCall } from '../sts/web-identity-adapter.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Limit, Metrics } from '../telemetry/metrics.ts';
+
+export interface ObserversOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly identity: Config['identity'];
+  readonly clock: Clock;
+}
+
+export interface Observers {
+  readonly audit: AuditObserver;
+  readonly checkpoints: CheckpointObserver;
+  readonly denials: RepeatedDenialsObserver;
+  readonly keys: JwksObserver;
+  readonly policy: PolicySyncObserver;
+  readonly emergency: {
+    readonly onChange: (change: EmergencyChange) => void;
+    readonly onUnknown: (detail: string) => void;
+  };
+  readonly sts: (call: StsCall) => void;
+  readonly cache: (event: CacheEvent) => void;
+  readonly refusedBy: (limit: Limit) => void;
+  readonly shedding: (begins: boolean) => void;
+  readonly tls: (listener: string) => TlsObserver;
+}
+
+export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
+  return {
+    audit: auditObserver(metrics, logger, clock),
+    checkpoints: checkpointObserver(metrics, logger),
+    denials: {
+      onRepeat: () => metrics.repeatedDenials.inc(),
+      onLost(denials) {
+        logger.error({ denials }, 'repeated denials are missing in the audit log');
+      },
+    },
+    keys: keysObserver(metrics, logger, poolNames(identity)),
+    policy: policyObserver(metrics, logger),
+    emergency: emergencyObserver(logger, clock),
+    sts({ region, outcome, durationMs }) {
+      metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);
+      if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
+    },
+    cache: cacheObserver(metrics),
+    refusedBy: (limit) => metrics.refusedBy[limit].inc(),
+    tls: (listener) => tlsObserver(metrics, logger, listener),
+    shedding(begins) {
+      if (begins) logger.warn('more requests than can be answered: some are refused unread');
+      else logger.info('requests are no longer refused unread');
+    },
+  };
+}
+
+const logIntervalMs = 10_000;
+
+function auditObserver(metrics: Metrics, logger: Logger, clock: Clock): AuditObserver {
+  const mayLog = atMostEvery(logIntervalMs, clock);
+  const count = (sink: string, result: string, records: number) => {
+    metrics.auditRecords.child({ sink, result }).inc(records);
+  };
+  return {
+    onCommit({ sink, records, durationMs }) {
+      count(sink, 'kept', records);
+      metrics.auditSeconds.child({ sink }).observe(durationMs / 1000);
+    },
+    onFailure(event) {
+      count(event.sink, event.reason, event.records);
+      if (mayLog(`${event.sink} ${event.reason}`)) {
+        logger.error(event, 'audit records are not kept; repeated at most every ten seconds');
+      }
+    },
+    onAlarm(event) {
+      metrics.auditChainBreaks.inc({ kind: event.reason });
+      logger.error(event, 'the audit log on disk is not what was written');
+    },
+    onRoom(event) {
+      if (event.withheld.length === 0) logger.info(event, 'the audit disk has room again');
+      else
+        logger.error(event, 'the audit disk fills up: its end is kept for more important records');
+    },
+  };
+}
+
+/** The note goes to the log as well: where that is collected, it is out of reach for whoever has this machine. */
+function checkpointObserver(metrics: Metrics, logger: Logger): CheckpointObserver {
+  return {
+    onSigned(event) {
+      metrics.auditCheckpoints.inc({ result: 'signed' });
+      logger.info(event, 'audit checkpoint');
+    },
+    onFailure(event) {
+      metrics.auditCheckpoints.inc({ result: event.failure });
+      logger.error(event, 'no audit checkpoint; records are kept all the same');
+    },
+  };
+}
+
+/** An outage reports every refused request: the log needs to hear of it, not to fill the disk with it. */
+function atMostEvery(intervalMs: number, clock: Clock): (event: string) => boolean {
+  const lastAt = new Map<string, number>();
+  return (event) => {
+    const now = clock.monotonic();
+    if (now - (lastAt.get(event) ?? Number.NEGATIVE_INFINITY) < intervalMs) return false;
+    lastAt.set(event, now);
+    return true;
+  };
+}
+
+function keysObserver(
+  metrics: Metrics,
+  logger: Logger,
+  poolOf: ReadonlyMap<string, string>,
+): JwksObserver {
+  return {
+    onFetch({ issuer, result, durationMs, error }) {
+      metrics.keyFetches.inc({ pool: poolOf.get(issuer) ?? issuer, result });
+      if (result === 'failed') logger.warn({ issuer, durationMs, err: error }, 'keys not fetched');
+    },
+    onStoreFailed({ issuer, operation, error }) {
+      logger.warn({ issuer, operation, err: error }, 'stored keys cannot be used');
+    },
+  };
+}
+
+function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
+  return {
+    onPoll({ result, durationMs }) {
+      metrics.policyPolls.observe({ result }, durationMs / 1000);
+    },
+    onApplied(event) {
+      metrics.policyMappings.set(event.mappings);
+      metrics.policyQuarantined.set(event.quarantined);
+      if (event.lagMs !== undefined) metrics.policyLag.set(event.lagMs / 1000);
+      logger.info(event, 'policy applied');
+    },
+    onFailure(error) {
+      logger.warn({ err: error }, 'the role-mapping table was not read');
+    },
+    onSnapshotFileFailed({ operation, error }) {
+      logger.warn({ operation, err: error }, 'the policy snapshot file cannot be used');
+    },
+    onAlarm(kind) {
+      metrics.policyAlarms.inc({ kind });
+      metrics.policyAlarmActive.set({ kind }, 1);
+      logger.error({ kind }, 'policy alarm');
+    },
+    onUnexplained(ids) {
+      const rows = ids.slice(0, 20);
+      logger.error({ rows, count: ids.length }, 'rows of the table that no change explains');
+    },
+    onAlarmOver(kind) {
+      metrics.policyAlarmActive.set({ kind }, 0);
+      logger.info({ kind }, 'policy alarm is over');
+    },
+  };
+}
+
+function emergencyObserver(logger: Logger, clock: Clock): Observers['emergency'] {
+  const mayLog = atMostEvery(logIntervalMs, clock);
+  return {
+    onChange({ state, denies: { denies, tokens }, detail }) {
+      const event = { state, denies: denies.length, tokens: tokens.size };
+      if (state === 'absent')
+        logger.warn(event, 'the emergency file is gone: its denies are lifted');
+      else if (state === 'in_force') logger.error(event, 'the emergency file denies');
+      else logger.error({ ...event, detail }, 'the emergency file cannot be used: all is denied');
+    },
+    onUnknown(detail) {
+      if (mayLog(detail))
+        logger.error({ detail }, 'the emergency file was not read: nothing changes');
+    },
+  };
+}
+
+function tlsObserver(metrics: Metrics, logger: Logger, listener: string): TlsObserver {
+  let refused: string | undefined;
+  return {
+    onInUse({ notAfter, reloaded }) {
+      refused = undefined;
+      metrics.certificateEnd.set({ listener }, notAfter / 1000);
+      if (!reloaded) return;
+      metrics.tlsReloads.inc({ listener });
+      logger.info({ listener, notAfter: new Date(notAfter).toISOString() }, 'certificate renewed');
+    },
+    onRefused({ fault, setting, message }) {
+      metrics.tlsRefusedFiles.inc({ listener, fault });
+      // Looked at every few seconds until it is mended: said once.
+      if (message === refused) return;
+      refused = message;
+      const event = { setting: `listeners.${listener}.tls.${setting}`, fault, detail: message };
+      logger.error(event, 'files for TLS refused: the certificate in use stays');
+    },
+    onHandshakeFailed(failure) {
+      metrics.handshakeFailures.inc({ listener, failure });
+    },
+  };
+}
+
+function cacheObserver({ cacheEvents }: Metrics): (event: CacheEvent) => void {
+  const counters = new Map<CacheEvent, { inc(): void }>();
+  return (event) => {
+    let counter = counters.get(event);
+    if (counter === undefined) {
+      counter = cacheEvents.child({ event });
+      counters.set(event, counter);
+    }
+    counter.inc();
+  };
+}
+
+/** Issuers are long; the pool's id says the same. All identity pools share one issuer. */
+function poolNames({ userPools, identityPools }: Config['identity']): ReadonlyMap<string, string> {
+  return new Map([
+    ...identityPools.map(({ issuer }) => [issuer, 'identity-pools'] as const),
+    ...userPools.map(({ issuer, pool }) => [issuer, pool] as const),
+  ]);
+}

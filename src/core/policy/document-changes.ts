@@ -1,0 +1,47 @@
+/** What is different between two JSON documents. */
+
+import { escapePointer } from '../../kit/json/json-pointer.ts';
+
+export interface DocumentChange {
+  /** JSON Pointer (RFC 6901). */
+  readonly pointer: string;
+  /** Absent if the member is new. */
+  readonly before?: unknown;
+  /** Absent if the member is gone. */
+  readonly after?: unknown;
+}
+
+/** Member by member; a list counts as one value. Undefined stands for no document at all. */
+export function documentChanges(before: unknown, after: unknown, pointer = ''): DocumentChange[] {
+  if (isObject(before) && isObject(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...names].flatMap((name) =>
+      documentChanges(own(before, name), own(after, name), `${pointer}/${escapePointer(name)}`),
+    );
+  }
+  if (canonical(before) === canonical(after)) return [];
+  return [
+    {
+      pointer,
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+    },
+  ];
+}
+
+/** Equal texts for equal values, whatever the order of names. */
+function canonical(value: unknown): string | undefined {
+  return JSON.stringify(value, (_name, item: unknown) =>
+    isObject(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
+
+function own(object: Record<string, unknown>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,84 @@
+/**
+ * What no administrator can pass, because configuration says it and not the table that administrators edit
+ * (T20, T53). Denies take access away, so nothing here holds them back.
+ */
+
+import type { Fault } from '../errors.ts';
+import { iamName } from './role-key.ts';
+import { maxDurationSeconds, type RoleMapping, roleArnPattern } from './role-mapping.ts';
+
+export interface Guardrails {
+  /** Empty: any. */
+  readonly allowedPartitions: readonly string[];
+  /** Empty: any. */
+  readonly allowedAccounts: readonly string[];
+  /** Each begins and ends with a slash, as paths of IAM do. Empty: any. */
+  readonly rolePathPrefixes: readonly string[];
+  /** Whole names; `*` at either end stands for anything. */
+  readonly forbiddenRoleNames: readonly string[];
+  readonly maxSessionSeconds: number;
+}
+
+/** Where configuration says nothing: the roles that rule an organization or an account are nobody's to borrow. */
+export const defaultGuardrails: Guardrails = {
+  allowedPartitions: [],
+  allowedAccounts: [],
+  rolePathPrefixes: [],
+  forbiddenRoleNames: [
+    'OrganizationAccountAccessRole',
+    'AWSControlTowerExecution',
+    'AWSReservedSSO_*',
+    'AWSServiceRole*',
+    '*Admin*',
+  ],
+  maxSessionSeconds: maxDurationSeconds,
+};
+
+export function checkGuardrails(
+  { effect, role, session }: RoleMapping,
+  guardrails: Guardrails,
+): Fault[] {
+  if (effect === 'deny') return [];
+  const faults = [...roleFaults(role, guardrails)].map((detail) => ({ pointer: '/role', detail }));
+  const { maxSessionSeconds } = guardrails;
+  if (session.maxDurationSeconds <= maxSessionSeconds) return faults;
+  const detail = `must not exceed ${maxSessionSeconds}, the guardrails.maxSessionSeconds of the configuration`;
+  return [...faults, { pointer: '/session/maxDurationSeconds', detail }];
+}
+
+function* roleFaults(role: string, guardrails: Guardrails): Generator<string> {
+  const [, partition = '', account = '', path = '', name = ''] = roleArnPattern.exec(role) ?? [];
+  // Not an ARN at all: the other checks refuse it.
+  if (name === '') return;
+  const { allowedPartitions, allowedAccounts, rolePathPrefixes, forbiddenRoleNames } = guardrails;
+  if (!allows(allowedPartitions, (allowed) => allowed === partition)) {
+    yield `is in a partition that ${setting('allowedPartitions')} does not list`;
+  }
+  if (!allows(allowedAccounts, (allowed) => allowed === account)) {
+    yield `is in an account that ${setting('allowedAccounts')} does not list`;
+  }
+  if (!allows(rolePathPrefixes, (prefix) => `/${path}`.startsWith(prefix))) {
+    yield `has a path that begins with none of ${setting('rolePathPrefixes')}`;
+  }
+  if (forbiddenRoleNames.some((pattern) => matchesName(pattern, name))) {
+    yield `has a name that ${setting('forbiddenRoleNames')} keeps out of role mappings`;
+  }
+}
+
+function setting(name: keyof Guardrails): string {
+  return `guardrails.${name} of the configuration`;
+}
+
+function allows(list: readonly string[], matches: (item: string) => boolean): boolean {
+  return list.length === 0 || list.some(matches);
+}
+
+/** In time linear in the name. */
+function matchesName(pattern: string, roleName: string): boolean {
+  const name = iamName(roleName);
+  const core = iamName(pattern.replace(/^\*/, '').replace(/\*$/, ''));
+  const open = { start: pattern.startsWith('*'), end: pattern.endsWith('*') };
+  if (open.start && open.end) return name.includes(core);
+  if (open.start) return name.endsWith(core);
+  return open.end ? name.startsWith(core) : name === core;
+}

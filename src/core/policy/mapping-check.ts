@@ -1,0 +1,207 @@
+/**
+ * From an untrusted document to a role mapping that can work: shape first, then everything that STS or the
+ * decision would refuse later. Rows of the table, bodies of requests and files all come through here.
+ */
+
+import type { z } from 'zod';
+import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
+import type { Fault } from '../errors.ts';
+import { checkSessionNameTemplate } from '../session/session-name.ts';
+import {
+  checkSessionPolicy,
+  referencedClaims,
+  sessionPolicyBudget,
+  worstCaseLength,
+} from '../session/session-policy.ts';
+import { refusedConditions } from './conditions/conditions.ts';
+import { freezeId, isFreezeId } from './freeze.ts';
+import { checkGuardrails, type Guardrails } from './guardrails.ts';
+import { type KnownPools, unreachable } from './mapping-reach.ts';
+import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+
+export interface MappingRules {
+  /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
+  readonly matchableClaims: ReadonlySet<string>;
+  readonly guardrails: Guardrails;
+}
+
+/** Of those who write: what is in the table already goes on as it is, denies above all. */
+export interface WritingRules extends MappingRules {
+  /** Undefined where no configuration says which there are. */
+  readonly pools: KnownPools | undefined;
+}
+
+export type MappingCheck =
+  | { readonly kind: 'valid'; readonly mapping: RoleMapping }
+  | { readonly kind: 'invalid'; readonly faults: readonly Fault[] };
+
+const alwaysMatchable = ['sub', 'client_id'];
+const plainName = /^[A-Za-z0-9_:.-]{1,128}$/;
+
+export function checkRoleMapping(document: unknown, rules: MappingRules): MappingCheck {
+  const structureFault = checkStructure(document);
+  if (structureFault !== undefined) return { kind: 'invalid', faults: [structureFault] };
+  const parsed = roleMappingSchema.safeParse(document);
+  if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
+  const mapping = parsed.data;
+  const faults = [
+    ...checkId(mapping),
+    ...checkEffect(mapping),
+    ...checkGuardrails(mapping, rules.guardrails),
+    ...checkTimes(mapping),
+    ...checkClaims(mapping, rules),
+    ...checkSession(mapping),
+  ];
+  return faults.length === 0 ? { kind: 'valid', mapping } : { kind: 'invalid', faults };
+}
+
+/** What may be written: beyond what can work, it matches somebody, and under the id of a freeze it is one. */
+export function checkNewMapping(document: unknown, rules: WritingRules): MappingCheck {
+  const check = checkRoleMapping(document, rules);
+  if (check.kind === 'invalid') return check;
+  const faults = [...checkFreeze(check.mapping), ...checkReach(check.mapping, rules)];
+  return faults.length === 0 ? check : { kind: 'invalid', faults };
+}
+
+const maxDepth = 16;
+const maxNodes = 10_000;
+
+/**
+ * Before anything walks the document by recursion. A member named `__proto__` would be dropped by the schema
+ * without a word, and a condition with it.
+ */
+function checkStructure(document: unknown): Fault | undefined {
+  let level: unknown[] = [document];
+  let nodes = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    nodes += level.length;
+    if (depth > maxDepth) return { pointer: '', detail: 'is nested too deeply' };
+    if (nodes > maxNodes) return { pointer: '', detail: 'has too many members' };
+    const parents = level.filter((node) => typeof node === 'object' && node !== null);
+    if (parents.some((node) => Object.hasOwn(node, '__proto__'))) {
+      return { pointer: '', detail: 'has a member that is not allowed: __proto__' };
+    }
+    level = parents.flatMap((node) => Object.values(node));
+  }
+  return undefined;
+}
+
+export function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  const pointer = jsonPointer(issue.path);
+  if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
+  return issue.keys.map((key) => ({
+    pointer: `${pointer}/${escapePointer(key)}`,
+    detail: 'is not a member of a role mapping',
+  }));
+}
+
+/** Whoever may only freeze replaces whatever has the id of the freeze: nothing else may hide there. */
+function checkId({ id, effect, principal, role }: RoleMapping): Fault[] {
+  if (!isFreezeId(id) || (effect === 'deny' && id === freezeId({ principal, role }))) return [];
+  return [{ pointer: '/id', detail: 'is kept for the freeze of another principal or role' }];
+}
+
+/** Under its id nothing weaker than the freeze is written (T95). */
+function checkFreeze({ id, enabled, conditions }: RoleMapping): Fault[] {
+  if (!isFreezeId(id)) return [];
+  const lifting = 'lift it with DELETE /v1/freezes/{id} if it is over';
+  const faults: Fault[] = Object.keys(conditions).map((name) => ({
+    pointer: `/conditions/${name}`,
+    detail: `would weaken a freeze, which has no conditions: ${lifting}`,
+  }));
+  if (!enabled) faults.push({ pointer: '/enabled', detail: `a freeze is in force: ${lifting}` });
+  return faults;
+}
+
+function checkReach(mapping: RoleMapping, { pools }: WritingRules): Fault[] {
+  if (pools === undefined) return [];
+  return unreachable(mapping, pools)
+    .filter(({ mendedBy }) => mapping.effect === 'deny' || mendedBy === 'mapping')
+    .map(({ pointer, detail }) => ({ pointer, detail }));
+}
+
+function checkEffect(mapping: RoleMapping): Fault[] {
+  const { effect, principal, role } = mapping;
+  if (effect === 'deny') {
+    const detail = 'is for allows: a deny gives no session';
+    const session =
+      mapping.session.callerPolicy === true ? [{ pointer: '/session/callerPolicy', detail }] : [];
+    return [...refusedConditions(mapping), ...session];
+  }
+  const faults: Fault[] = [];
+  if ('any' in principal) {
+    faults.push({
+      pointer: '/principal',
+      detail: 'an allow must name a client, a user or a group',
+    });
+  }
+  if (role === '*') faults.push({ pointer: '/role', detail: 'an allow must name one role' });
+  return faults;
+}
+
+export function checkTimes({ conditions }: Pick<RoleMapping, 'conditions'>): Fault[] {
+  const { notBefore, expiresAt } = conditions;
+  if (notBefore === undefined || expiresAt === undefined) return [];
+  return Date.parse(notBefore) < Date.parse(expiresAt)
+    ? []
+    : [{ pointer: '/conditions/expiresAt', detail: 'must be later than notBefore' }];
+}
+
+function checkClaims({ conditions, session }: RoleMapping, rules: MappingRules): Fault[] {
+  const known = (name: string) => alwaysMatchable.includes(name) || rules.matchableClaims.has(name);
+  const detail = 'is not among the claims that configuration lets mappings use';
+  const matched = Object.keys(conditions.claims ?? {})
+    .filter((name) => !known(name))
+    .map((name) => ({ pointer: `/conditions/claims/${escapePointer(name)}`, detail }));
+  const rendered = [...referencedClaims(session.policy ?? {})]
+    .filter((name) => !known(name))
+    .map((name) => ({
+      pointer: '/session/policy',
+      detail: `${plainName.test(name) ? `claim "${name}"` : 'a claim'} ${detail}`,
+    }));
+  return [...matched, ...rendered];
+}
+
+function checkSession({ session }: RoleMapping): Fault[] {
+  const faults: Fault[] = [];
+  if (session.durationSeconds > session.maxDurationSeconds) {
+    faults.push({
+      pointer: '/session/durationSeconds',
+      detail: 'must not exceed maxDurationSeconds',
+    });
+  }
+  const nameFault = checkSessionNameTemplate(session.name);
+  if (nameFault !== undefined) faults.push({ pointer: '/session/name', detail: nameFault });
+  return [...faults, ...checkPolicies(session)];
+}
+
+function checkPolicies(session: RoleMapping['session']): Fault[] {
+  const faults: Fault[] = [];
+  const hasPolicy = session.policy !== undefined || session.policyArns.length > 0;
+  if (session.callerPolicy === true && hasPolicy) {
+    faults.push({
+      pointer: '/session/callerPolicy',
+      // STS takes the union of all session policies.
+      detail:
+        'cannot stand beside session.policy or session.policyArns: the policy of a caller would widen them',
+    });
+  }
+  const arnsLength = session.policyArns.join('').length;
+  if (session.policy === undefined) {
+    if (arnsLength > sessionPolicyBudget) {
+      faults.push({ pointer: '/session/policyArns', detail: 'exceed 2,048 characters together' });
+    }
+    return faults;
+  }
+  for (const fault of checkSessionPolicy(session.policy)) {
+    faults.push({ pointer: `/session/policy${fault.pointer}`, detail: fault.detail });
+  }
+  const length = worstCaseLength(session.policy) + arnsLength;
+  if (length > sessionPolicyBudget) {
+    faults.push({
+      pointer: '/session/policy',
+      detail: `may grow to ${length} characters with the policy ARNs; STS takes ${sessionPolicyBudget}`,
+    });
+  }
+  return faults;
+}

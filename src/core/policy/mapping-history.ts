@@ -1,0 +1,64 @@
+/** Edits of the role-mapping table, and what it remembers of them. */
+
+import type { Fault } from '../errors.ts';
+import type { RoleMapping, StoredRoleMapping } from './role-mapping.ts';
+
+export const changeActions = ['create', 'replace', 'delete'] as const;
+export type ChangeAction = (typeof changeActions)[number];
+
+/** Who changed what, when and why. */
+export interface ChangeFacts {
+  readonly version: number;
+  /** Of the table, by this change. */
+  readonly revision: number;
+  readonly action: ChangeAction;
+  /** RFC 3339 with milliseconds. */
+  readonly updatedAt: string;
+  readonly updatedBy: string;
+  /**
+   * Whether whoever wrote it had verified a token that says so. False for a name that nothing proved, and for
+   * entries from before this was kept.
+   */
+  readonly actorProven: boolean;
+  readonly reason: string;
+}
+
+/** A version of a mapping, current or past. */
+export interface MappingVersion extends ChangeFacts {
+  readonly id: string;
+  /** Undefined for a deletion, and when the document does not pass the checks of today. */
+  readonly mapping: RoleMapping | undefined;
+  /** Why there is a document but no mapping. */
+  readonly faults: readonly Fault[];
+  /** As stored; undefined for a deletion. */
+  readonly document: unknown;
+}
+
+/** An entry of the change log. */
+export interface MappingChange extends ChangeFacts {
+  readonly id: string;
+  /** Documents as stored: undefined before a creation and after a deletion. */
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+export interface MappingEdit {
+  readonly id: string;
+  /** The version that the edit is based on; `absent` creates. */
+  readonly expectedVersion: number | 'absent';
+  /** Undefined deletes. */
+  readonly mapping: RoleMapping | undefined;
+  /** Who: kept in the history. */
+  readonly actor: string;
+  /** Whether a verified token says so; kept in the history. Absent: nothing does. */
+  readonly actorProven?: boolean | undefined;
+  /** Why: kept in the history. */
+  readonly reason: string;
+}
+
+export interface MappingWritten {
+  readonly version: number;
+  readonly revision: number;
+  /** Undefined if there was none, or none that could be read. */
+  readonly before: StoredRoleMapping | undefined;
+}

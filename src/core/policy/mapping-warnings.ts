@@ -1,0 +1,136 @@
+/** What is legal in a role mapping, but perhaps not what its author wants. */
+
+import type { Fault } from '../errors.ts';
+import { unseenByDeny } from './conditions/conditions.ts';
+import { type KnownPools, unreachable } from './mapping-reach.ts';
+import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import { roleKey } from './role-key.ts';
+import type { RoleMapping } from './role-mapping.ts';
+import { sharersOf, sharesItsName } from './shared-session-name.ts';
+
+/** AWS SDKs begin to renew credentials 15 minutes before they expire. */
+const comfortableSeconds = 1800;
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (client IDs of an OIDC provider) */
+const maxProviderClients = 100;
+
+/** What a mapping is judged against, as far as it is known. */
+export interface KnownAround {
+  readonly snapshot: PolicySnapshot | undefined;
+  readonly pools: KnownPools | undefined;
+  readonly now: number;
+}
+
+export function mappingWarnings(
+  mapping: RoleMapping,
+  { snapshot, pools, now }: KnownAround,
+): readonly Fault[] {
+  return [
+    ...warnOfNoEffect(mapping, now),
+    ...(pools === undefined ? [] : warnOfNobody(mapping, pools)),
+    ...(mapping.effect === 'allow'
+      ? [
+          ...warnOfShortSession(mapping),
+          ...warnOfPeople(mapping),
+          ...warnOfSharedName(mapping, snapshot),
+        ]
+      : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
+    ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
+    ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
+  ];
+}
+
+function warnOfNoEffect({ enabled, conditions }: RoleMapping, now: number): Fault[] {
+  if (!enabled)
+    return [{ pointer: '/enabled', detail: 'the mapping is disabled: it does nothing' }];
+  if (conditions.expiresAt === undefined || Date.parse(conditions.expiresAt) > now) return [];
+  return [{ pointer: '/conditions/expiresAt', detail: 'has passed: the mapping does nothing' }];
+}
+
+/** Those that come through here as warnings: an allow whose app client, say, is configured later. */
+export function warnOfNobody(mapping: RoleMapping, pools: KnownPools): Fault[] {
+  return unreachable(mapping, pools).map(({ pointer, detail }) => ({
+    pointer,
+    detail: `${detail}; the mapping matches nobody`,
+  }));
+}
+
+function warnOfShortSession({ session }: RoleMapping): Fault[] {
+  if (session.durationSeconds >= comfortableSeconds) return [];
+  return [
+    {
+      pointer: '/session/durationSeconds',
+      detail: `is below ${comfortableSeconds}: SDKs renew credentials 15 minutes before they expire, so most of each session goes unused`,
+    },
+  ];
+}
+
+/** Whoever signs in through an app client has tokens with its id. */
+function warnOfPeople({ principal, conditions }: RoleMapping): Fault[] {
+  if (!('client' in principal) || conditions.caller !== undefined) return [];
+  const detail =
+    'grants the role to everybody who signs in through the app client, too: say with conditions.caller whether machine or person is meant';
+  return [{ pointer: '/principal/client', detail }];
+}
+
+/** Two people under one RoleSessionName cannot be told apart by the account that they come to (T97). */
+function warnOfSharedName(mapping: RoleMapping, snapshot: PolicySnapshot | undefined): Fault[] {
+  const pointer = '/session/name';
+  if (sharesItsName(mapping)) {
+    const detail =
+      'gives everybody whom the mapping applies to one session name, so that CloudTrail cannot tell them apart: put {sub} into it';
+    return [{ pointer, detail }];
+  }
+  const others = (snapshot && sharersOf(mapping, snapshot)) ?? [];
+  if (others.length === 0) return [];
+  const shown = others.slice(0, 5).join(', ');
+  const detail = `is also that of others with this role (${shown}), so that CloudTrail cannot tell them apart: put {sub} or {mapping} into it`;
+  return [{ pointer, detail }];
+}
+
+function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
+  if (!('any' in principal) || role !== '*') return [];
+  const whom = principal.pool === '*' ? 'everybody' : 'everybody of the pool';
+  return [{ pointer: '/principal', detail: `denies ${whom} every role` }];
+}
+
+function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {
+  const rivals = (byPrincipal.get(principalKey(mapping.principal)) ?? [])
+    .map((compiled) => compiled.mapping)
+    .filter(({ id, effect, role }) => {
+      return (
+        id !== mapping.id && effect === mapping.effect && roleKey(role) === roleKey(mapping.role)
+      );
+    })
+    .map(({ id }) => id)
+    .sort((a, b) => (a < b ? -1 : 1));
+  if (rivals.length === 0) return [];
+  const shown = rivals.slice(0, 5).join(', ');
+  return [
+    {
+      pointer: '/role',
+      detail: `${rivals.length} more for the same principal and role (${shown}): the lowest precedence, then the first id wins where all conditions hold`,
+    },
+  ];
+}
+
+/** Every app client that tokens come from is an audience of the pool's OIDC provider in the account of the role. */
+function warnOfFullProvider(mapping: RoleMapping, { byId }: PolicySnapshot): Fault[] {
+  const { pool } = mapping.principal;
+  const account = /^arn:[^:]+:iam::\d+:/.exec(mapping.role)?.[0];
+  const added = allowedClient(mapping);
+  if (account === undefined || added === undefined) return [];
+  const clients = new Set([added]);
+  for (const { mapping: other } of byId.values()) {
+    const client = allowedClient(other);
+    const shares = client !== undefined && other.principal.pool === pool;
+    if (shares && other.role.startsWith(account)) clients.add(client);
+  }
+  if (clients.size <= maxProviderClients) return [];
+  const detail = `is one of ${clients.size} app clients of the pool with roles in this account; an OIDC provider of IAM takes ${maxProviderClients}`;
+  return [{ pointer: '/principal/client', detail }];
+}
+
+function allowedClient({ effect, enabled, principal }: RoleMapping): string | undefined {
+  return effect === 'allow' && enabled && 'client' in principal ? principal.client : undefined;
+}

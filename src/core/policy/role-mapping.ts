@@ -1,0 +1,91 @@
+/** A role mapping as people write it: one row of the policy, and the schema that untrusted documents must pass. */
+
+import { z } from 'zod';
+import { conditionsSchema } from './conditions/conditions.ts';
+import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9-]{0,62}$');
+
+/** A user pool (`us-east-1_AbCdEf123`) or an identity pool (`us-east-1:<uuid>`). */
+export const poolIdPattern =
+  /^[a-z]{2,4}(?:-[a-z]+)+-\d(?:_[A-Za-z0-9]{1,55}|:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const poolId = z.string().regex(poolIdPattern, 'must be a user pool id or an identity pool id');
+
+const groupName = z
+  .string()
+  .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
+  .refine(isNormalized, notNormalized);
+/**
+ * IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. The path
+ * is one run of characters that include "/": segments in a loop would cost exponential time.
+ */
+export const roleArnPattern =
+  /^arn:(aws(?:-[a-z]+)*):iam::(\d{12}):role\/((?:[\x21-\x29\x2b-\x3e\x40-\x7e]+\/)?)([\w+=,.@-]{1,64})$/;
+const roleArn = z
+  .string()
+  .max(2048)
+  .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
+
+/** ARN of a managed policy without any wildcard; partition, account or `aws`. */
+export const policyArnPattern =
+  /^arn:(aws(?:-[a-z]+)*):iam::(aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/;
+export const maxPolicyArns = 10;
+const policyArn = z
+  .string()
+  .min(20)
+  .max(2048)
+  .regex(policyArnPattern, 'must be the ARN of one managed policy');
+
+/** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
+export const minDurationSeconds = 900;
+export const maxDurationSeconds = 43_200;
+/** Durations that callers ask for are rounded down to a multiple of it: each is a session of its own (T67). */
+export const durationStepSeconds = 60;
+const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);
+
+const principal = z.union(
+  [
+    z.strictObject({ pool: poolId, client: asciiName }),
+    z.strictObject({ pool: poolId, user: asciiName }),
+    z.strictObject({ pool: poolId, group: groupName }),
+    z.strictObject({ pool: z.union([poolId, z.literal('*')]), any: z.literal(true) }),
+  ],
+  { error: 'must have a pool and exactly one of client, user, group or any: true' },
+);
+
+const session = z.strictObject({
+  durationSeconds: durationSeconds.default(3600),
+  maxDurationSeconds: durationSeconds.default(3600),
+  name: z.string().min(1).max(128).default('{sub}'),
+  policy: z.record(z.string(), z.unknown()).optional(),
+  policyArns: z.array(policyArn).max(maxPolicyArns).default([]),
+  /** Absent unless written: brokers that do not know it must be able to read every row that does not need it. */
+  callerPolicy: z.boolean().optional(),
+});
+
+export const roleMappingSchema = z.strictObject({
+  id,
+  description: z.string().max(512).default(''),
+  principal,
+  effect: z.enum(['allow', 'deny']),
+  role: z.union([roleArn, z.literal('*')], { error: 'must be the ARN of one IAM role' }),
+  conditions: conditionsSchema.prefault({}),
+  session: session.prefault({}),
+  /** Lower wins among equally specific allows for one role. */
+  precedence: z.int().min(0).max(1000).default(100),
+  owner: z.string().regex(/^[\w.@/-]{1,128}$/, 'must be 1 to 128 of A-Z a-z 0-9 _ . @ / -'),
+  managedBy: z.enum(['git', 'api']).default('api'),
+  enabled: z.boolean().default(true),
+});
+
+export type RoleMapping = z.output<typeof roleMappingSchema>;
+export type RoleMappingInput = z.input<typeof roleMappingSchema>;
+export type Principal = RoleMapping['principal'];
+export type Conditions = RoleMapping['conditions'];
+
+/** A mapping as the table holds it. */
+export interface StoredRoleMapping {
+  readonly mapping: RoleMapping;
+  /** Counts the edits of this mapping, from 1. */
+  readonly version: number;
+}

@@ -1,0 +1,77 @@
+/** The session that an allowed request may get: everything that AssumeRoleWithWebIdentity will be asked for. */
+
+import { createHash } from 'node:crypto';
+import type { Caller } from '../caller.ts';
+import type { CompiledMapping } from '../policy/policy-snapshot.ts';
+import { remember } from '../remember.ts';
+import { renderSessionName } from './session-name.ts';
+import { renderSessionPolicy } from './session-policy.ts';
+
+export interface SessionPlan {
+  readonly caller: Caller;
+  readonly mappingId: string;
+  readonly mappingVersion: number;
+  readonly roleArn: string;
+  readonly sessionName: string;
+  readonly durationSeconds: number;
+  /** Minified, claims in place. */
+  readonly policy: string | undefined;
+  /** Lower-case hex SHA-256 of `policy`. */
+  readonly policySha256: string | undefined;
+  readonly policyArns: readonly string[];
+}
+
+export type SessionPlanning =
+  | { readonly kind: 'planned'; readonly session: SessionPlan }
+  | { readonly kind: 'unsafe_claim'; readonly claim: string };
+
+/** Pure in its arguments; remembered because every warm request asks again. */
+export function planSession(
+  compiled: CompiledMapping,
+  caller: Caller,
+  durationSeconds: number,
+): SessionPlanning {
+  const known = plansOf(compiled)(caller);
+  let planning = known.get(durationSeconds);
+  if (planning === undefined) {
+    planning = plan(compiled, caller, durationSeconds);
+    // A caller may ask for any number of seconds: remember only as many answers as honest callers need.
+    if (known.size >= maxDurationsRemembered) known.clear();
+    known.set(durationSeconds, planning);
+  }
+  return planning;
+}
+
+const maxDurationsRemembered = 8;
+
+/** By mapping, caller and duration. */
+const plansOf = remember((_compiled: CompiledMapping) =>
+  remember((_caller: Caller) => new Map<number, SessionPlanning>()),
+);
+
+function plan(
+  { mapping, version }: CompiledMapping,
+  caller: Caller,
+  durationSeconds: number,
+): SessionPlanning {
+  let policy: string | undefined;
+  if (mapping.session.policy !== undefined) {
+    const rendered = renderSessionPolicy(mapping.session.policy, caller.claims);
+    if (rendered.kind === 'unsafe_claim') return rendered;
+    policy = rendered.text;
+  }
+  return {
+    kind: 'planned',
+    session: {
+      caller,
+      mappingId: mapping.id,
+      mappingVersion: version,
+      roleArn: mapping.role,
+      sessionName: renderSessionName(mapping.session.name, caller, mapping.id),
+      durationSeconds,
+      policy,
+      policySha256: policy && createHash('sha256').update(policy).digest('hex'),
+      policyArns: mapping.session.policyArns,
+    },
+  };
+}

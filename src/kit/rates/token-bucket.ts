@@ -1,0 +1,58 @@
+import type { Clock } from '../timing/clock.ts';
+
+export interface Rate {
+  /** Tokens that come back per second. */
+  readonly perSecond: number;
+  /** Tokens that may be saved up, and that are there from the start. */
+  readonly burst: number;
+}
+
+/** Lets `burst` through at once and `perSecond` in the long run. Counts lazily, by the monotonic clock: no timer. */
+export class TokenBucket {
+  readonly #clock: Clock;
+  readonly #burst: number;
+  #perSecond: number;
+  #tokens: number;
+  #countedAt: number;
+
+  constructor({ perSecond, burst }: Rate, clock: Clock) {
+    this.#clock = clock;
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#tokens = burst;
+    this.#countedAt = clock.monotonic();
+  }
+
+  /** Tokens that are there now. */
+  get level(): number {
+    const now = this.#clock.monotonic();
+    const earned = ((now - this.#countedAt) / 1000) * this.#perSecond;
+    this.#countedAt = now;
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    return this.#tokens;
+  }
+
+  /** Takes a token, or that part of one, if it is there, and says whether. */
+  take(amount = 1): boolean {
+    if (this.level < amount) return false;
+    this.#tokens -= amount;
+    return true;
+  }
+
+  /** Time until a token is there, if nobody takes one before; 0 if one is there now. */
+  get waitMs(): number {
+    return Math.max(0, ((1 - this.level) / this.#perSecond) * 1000);
+  }
+
+  /** From now on tokens come back at this rate; of those saved up, only what a second brings is kept. */
+  slowDown(perSecond: number): void {
+    this.setRate(perSecond);
+    this.#tokens = Math.min(this.#tokens, perSecond);
+  }
+
+  /** From now on tokens come back at this rate; those saved up are kept. */
+  setRate(perSecond: number): void {
+    this.#tokens = this.level;
+    this.#perSecond = perSecond;
+  }
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from '@jest/globals';
+import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
+import { compileSnapshot, type PolicySnapshot } from '../../../src/core/policy/policy-snapshot.ts';
+import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
+import { domainNow, domainPool, mapping } from '../../support/domain.ts';
+
+const warningsOf = (candidate: RoleMapping, snapshot?: PolicySnapshot) =>
+  mappingWarnings(candidate, { snapshot, pools: undefined, now: domainNow });
+const ofClient = (id: string, client: string, fields: Partial<RoleMappingInput> = {}) =>
+  mapping(id, {
+    principal: { pool: domainPool, client },
+    conditions: { caller: 'machine' },
+    ...fields,
+  });
+
+/** One mapping for each of so many app clients, all in one account. */
+function policyOf(clients: number) {
+  const rows = Array.from({ length: clients }, (_, index) => ({
+    mapping: ofClient(`m-${index}`, `client-${index}`),
+    version: 1,
+  }));
+  return compileSnapshot(1, rows);
+}
+
+const pointers = (candidate: ReturnType<typeof mapping>, clients: number) =>
+  warningsOf(candidate, policyOf(clients)).map(({ pointer }) => pointer);
+
+describe('the warning of a mapping that says nothing of machines and people (T64)', () => {
+  const warned = (fields: Partial<RoleMappingInput>) => warningsOf(ofClient('a', 'c', fields));
+
+  it('says that whoever signs in through the app client gets the role, too', () => {
+    expect(warned({ conditions: {} })).toEqual([
+      { pointer: '/principal/client', detail: expect.stringContaining('signs in through the app') },
+    ]);
+  });
+
+  it.each<[string, Partial<RoleMappingInput>]>([
+    ['that is for machines', { conditions: { caller: 'machine' } }],
+    ['that is for people', { conditions: { caller: 'person' } }],
+    ['of a group', { principal: { pool: domainPool, group: 'g' }, conditions: {} }],
+    ['that denies', { effect: 'deny', conditions: {} }],
+  ])('is not about one %s', (_what, fields) => {
+    expect(warned(fields)).toEqual([]);
+  });
+});
+
+describe('the warning of a deny that cannot see everybody (T61)', () => {
+  const warned = (fields: Partial<RoleMappingInput>) =>
+    warningsOf(ofClient('deny', 'c', { effect: 'deny', ...fields }));
+
+  it.each<[string, Partial<RoleMappingInput>, readonly string[]]>([
+    ['a claim', { conditions: { claims: { 'a/b': ['x'] } } }, ['/conditions/claims/a~1b']],
+    [
+      'each claim that a token may lack',
+      { conditions: { claims: { sub: ['x'], client_id: ['c'], one: [true], two: ['x'] } } },
+      ['/conditions/claims/one', '/conditions/claims/two'],
+    ],
+    [
+      'client_id, where tokens of identity pools may come',
+      { principal: { pool: '*', any: true }, conditions: { claims: { client_id: ['c'] } } },
+      ['/conditions/claims/client_id'],
+    ],
+    ['nothing that every token has', { conditions: { claims: { sub: ['x'] } } }, []],
+    ['no address', { conditions: { sourceCidrs: ['10.0.0.0/8'] } }, []],
+    ['no allow', { effect: 'allow', conditions: { caller: 'machine', claims: { a: ['x'] } } }, []],
+  ])('is about %s', (_what, fields, pointers) => {
+    expect(warned(fields).map(({ pointer }) => pointer)).toEqual(pointers);
+  });
+
+  it('says who slips past', () => {
+    const [warning] = warned({ conditions: { claims: { suspended: ['true'] } } });
+    expect(warning?.detail).toContain('whoever comes with a token without this claim slips past');
+  });
+});
+
+describe('the warning that the OIDC provider of an account takes no more app clients', () => {
+  it('comes with the 101st app client of a pool in one account', () => {
+    const next = ofClient('next', 'client-next');
+    expect([pointers(next, 99), pointers(next, 100)]).toEqual([[], ['/principal/client']]);
+    const [warning] = warningsOf(next, policyOf(100));
+    expect(warning?.detail).toContain('one of 101 app clients');
+  });
+
+  it('counts an app client once, however many mappings it has', () => {
+    expect(pointers(ofClient('again', 'client-7'), 100)).toEqual([]);
+  });
+
+  it.each<[string, Partial<RoleMappingInput>]>([
+    ['another account', { role: 'arn:aws:iam::999999999999:role/broker/x' }],
+    ['another pool', { principal: { pool: 'us-east-1_Another01', client: 'client-next' } }],
+    ['a group', { principal: { pool: domainPool, group: 'people' } }],
+    ['a deny', { effect: 'deny' }],
+  ])('does not count %s', (_what, fields) => {
+    expect(pointers(ofClient('next', 'client-next', fields), 150)).toEqual([]);
+  });
+});
