@@ -10,13 +10,6 @@ import { FileSink } from '../audit/file-sink.ts';
 import type { ChainHead } from '../audit/hash-chain.ts';
 import { RepeatedDenials } from '../audit/repeated-denials.ts';
 import { StdoutSink } from '../audit/stdout-sink.ts';
-import { JwksSource } from '../cognito/jwks-source.ts';
-import { CognitoTokenValidator } from '../cognito/token-validator.ts';
-import {
-  type TrustedIssuer,
-  type TrustedIssuersOptions,
-  trustedIssuers,
-} from '../cognito/trusted-issuers.ts';
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedPools } from '../config/trusted-pools.ts';
@@ -28,6 +21,13 @@ import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../dynamodb/table-seal.ts';
+import { JwksSource } from '../identity/keys/jwks-source.ts';
+import { CognitoTokenValidator } from '../identity/token-validator.ts';
+import {
+  type TrustedIssuer,
+  type TrustedIssuersOptions,
+  trustedIssuers,
+} from '../identity/trusted-issuers.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { callerLimit } from '../limits/caller-limit.ts';
 import { FailedTokenLimit } from '../limits/failed-token-limit.ts';

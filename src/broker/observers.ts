@@ -3,10 +3,10 @@
 import type { AuditObserver } from '../audit/audit-sink.ts';
 import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
-import type { JwksObserver } from '../cognito/jwks-observer.ts';
 import type { Config } from '../config/schema.ts';
 import type { PolicySyncObserver } from '../dynamodb/policy-sync-observer.ts';
 import type { TlsObserver } from '../http/tls-observer.ts';
+import type { JwksObserver } from '../identity/keys/jwks-observer.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { EmergencyChange } from '../mapping-files/emergency-file.ts';
 import type { CacheEvent } from '../sts/credential-cache.ts';

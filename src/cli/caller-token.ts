@@ -1,8 +1,8 @@
 /** Where the JWT comes from that a command shows to the broker. */
 
 import { readTokenFile } from '../client/token-file.ts';
-import { TokenClient, type TokenOptions } from '../cognito/token-client.ts';
 import { identityOfToken } from '../disk-cache/cache-key.ts';
+import { TokenClient, type TokenOptions } from '../identity/token-client.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { CallerIdentity } from './caller-options.ts';
 

@@ -1,8 +1,8 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
-import { readBoundedBody } from '../cognito/bounded-body.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { readBoundedBody } from '../kit/net/bounded-body.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { systemClock } from '../kit/timing/clock.ts';

@@ -1,8 +1,8 @@
 /** `POST /v1/credentials` from the caller's side: one try, bounded in time and size, nothing taken on trust. */
 
 import { z } from 'zod';
-import { readBoundedBody } from '../cognito/bounded-body.ts';
 import { roleArnPattern } from '../core/policy/role-mapping.ts';
+import { readBoundedBody } from '../kit/net/bounded-body.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';

@@ -1,9 +1,9 @@
 /** What services import as `token-broker/client`: docs/client-library.md. */
 
-export { TokenRequestError, type TokenRequestErrorCode } from '../cognito/token-request-error.ts';
 export type { TokenUse } from '../core/caller.ts';
 export type { ClaimScalar, ComparableClaim } from '../core/claim-value.ts';
 export { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
+export { TokenRequestError, type TokenRequestErrorCode } from '../identity/token-request-error.ts';
 export type { StsEndpoint } from '../sts/sts-client.ts';
 export { TokenBrokerError } from './broker-client.ts';
 export type {

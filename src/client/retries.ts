@@ -1,4 +1,4 @@
-import { TokenRequestError } from '../cognito/token-request-error.ts';
+import { TokenRequestError } from '../identity/token-request-error.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
 import { sleep } from '../kit/timing/sleep.ts';

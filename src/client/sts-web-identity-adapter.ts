@@ -1,10 +1,10 @@
-import { readToken } from '../cognito/token-format.ts';
 import { BrokerError } from '../core/errors.ts';
 import {
   maxDurationSeconds,
   minDurationSeconds,
   roleArnPattern,
 } from '../core/policy/role-mapping.ts';
+import { readToken } from '../identity/token-format.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import type { StsEndpoint } from '../sts/sts-client.ts';

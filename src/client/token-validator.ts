@@ -1,8 +1,8 @@
-import { JwksSource } from '../cognito/jwks-source.ts';
-import { TokenClient } from '../cognito/token-client.ts';
-import { CognitoTokenValidator as Validator } from '../cognito/token-validator.ts';
-import { trustedIssuers, type UserPoolOptions } from '../cognito/trusted-issuers.ts';
 import { poolIdPattern } from '../core/policy/role-mapping.ts';
+import { JwksSource } from '../identity/keys/jwks-source.ts';
+import { TokenClient } from '../identity/token-client.ts';
+import { CognitoTokenValidator as Validator } from '../identity/token-validator.ts';
+import { trustedIssuers, type UserPoolOptions } from '../identity/trusted-issuers.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { type ServiceCaller, serviceCaller } from './service-caller.ts';

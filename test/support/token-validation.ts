@@ -1,16 +1,16 @@
-import type { JwksFetchEvent, JwksStoreEvent } from '../../src/cognito/jwks-observer.ts';
-import { JwksSource, type JwksSourceOptions } from '../../src/cognito/jwks-source.ts';
+import { BrokerError, type BrokerErrorCode } from '../../src/core/errors.ts';
+import type { TokenValidator } from '../../src/core/ports.ts';
+import type { JwksFetchEvent, JwksStoreEvent } from '../../src/identity/keys/jwks-observer.ts';
+import { JwksSource, type JwksSourceOptions } from '../../src/identity/keys/jwks-source.ts';
 import {
   CognitoTokenValidator,
   type CognitoTokenValidatorOptions,
-} from '../../src/cognito/token-validator.ts';
+} from '../../src/identity/token-validator.ts';
 import {
   type IdentityPoolOptions,
   trustedIssuers,
   type UserPoolOptions,
-} from '../../src/cognito/trusted-issuers.ts';
-import { BrokerError, type BrokerErrorCode } from '../../src/core/errors.ts';
-import type { TokenValidator } from '../../src/core/ports.ts';
+} from '../../src/identity/trusted-issuers.ts';
 import { type JwksServer, startJwksServer } from './jwks-server.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 import { type TestKey, testClient } from './tokens.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CognitoTokenValidator } from '../../src/cognito/token-validator.ts';
-import { trustedIssuers } from '../../src/cognito/trusted-issuers.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import { CognitoTokenValidator } from '../../src/identity/token-validator.ts';
+import { trustedIssuers } from '../../src/identity/trusted-issuers.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import {
   startValidation,

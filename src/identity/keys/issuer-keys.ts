@@ -1,5 +1,5 @@
-import { BrokerError } from '../core/errors.ts';
-import type { Clock, Timer } from '../kit/timing/clock.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type { Clock, Timer } from '../../kit/timing/clock.ts';
 import {
   JwksError,
   parseJwks,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { replaceFile } from '../kit/files/replace-file.ts';
-import { readStateFile } from '../kit/files/state-file.ts';
-import { requireStateFolder } from '../kit/files/state-folder.ts';
-import { parseStrictJson } from '../kit/json/strict-json.ts';
+import { replaceFile } from '../../kit/files/replace-file.ts';
+import { readStateFile } from '../../kit/files/state-file.ts';
+import { requireStateFolder } from '../../kit/files/state-folder.ts';
+import { parseStrictJson } from '../../kit/json/strict-json.ts';
+import { isJsonObject } from '../token-format.ts';
 import { JwksError, readJwks, type SigningAlgorithm, type VerificationKeys } from './jwks.ts';
-import { isJsonObject } from './token-format.ts';
 
 export interface StoredJwks {
   readonly keys: VerificationKeys;

@@ -2,8 +2,8 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { parseJwks } from '../../src/cognito/jwks.ts';
 import type { BrokerError } from '../../src/core/errors.ts';
+import { parseJwks } from '../../src/identity/keys/jwks.ts';
 import type { JwksFault } from '../support/jwks-server.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import {

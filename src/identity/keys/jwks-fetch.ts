@@ -1,6 +1,6 @@
-import type { Clock } from '../kit/timing/clock.ts';
-import { withDeadline } from '../kit/timing/with-deadline.ts';
-import { readBoundedBody } from './bounded-body.ts';
+import { readBoundedBody } from '../../kit/net/bounded-body.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import { withDeadline } from '../../kit/timing/with-deadline.ts';
 
 export interface JwksFetchLimits {
   readonly clock: Clock;

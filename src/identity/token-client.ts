@@ -1,9 +1,9 @@
 import { type Perishable, RenewedValue } from '../kit/calls/renewed-value.ts';
 import { parseStrictJson } from '../kit/json/strict-json.ts';
+import { readBoundedBody } from '../kit/net/bounded-body.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
-import { readBoundedBody } from './bounded-body.ts';
 import { isJsonObject, type JsonObject } from './token-format.ts';
 import { TokenRequestError } from './token-request-error.ts';
 

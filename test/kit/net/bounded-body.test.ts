@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
-import { fetchJwks } from '../../src/cognito/jwks-fetch.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
+import { fetchJwks } from '../../../src/identity/keys/jwks-fetch.ts';
+import { systemClock } from '../../../src/kit/timing/clock.ts';
 
 it('a body that stalls is given up at the deadline, whatever the garbage collector takes away', async () => {
   setFlagsFromString('--expose-gc');

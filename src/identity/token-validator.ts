@@ -8,8 +8,8 @@ import type { ClaimedSubject, IssuerKeyView, KnownTokens, TokenValidator } from 
 import { tokenDigest } from '../core/token-digest.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
-import type { VerificationKey } from './jwks.ts';
-import type { JwksSource } from './jwks-source.ts';
+import type { VerificationKey } from './keys/jwks.ts';
+import type { JwksSource } from './keys/jwks-source.ts';
 import {
   type CheckedClaims,
   type ClaimLimits,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
-import { TokenClient, type TokenClientOptions } from '../../src/cognito/token-client.ts';
-import { TokenRequestError } from '../../src/cognito/token-request-error.ts';
+import { TokenClient, type TokenClientOptions } from '../../src/identity/token-client.ts';
+import { TokenRequestError } from '../../src/identity/token-request-error.ts';
 import {
   type ScriptedReply,
   type ScriptedServer,
