@@ -7,16 +7,9 @@ import { performance } from 'node:perf_hooks';
 import { type AuditDisk, mountAuditDisk } from './audit-disk.ts';
 import { BrokerProcess, type Exit, type Usage } from './broker-process.ts';
 import { answerViolations, auditViolations } from './invariants.ts';
-import {
-  type Answer,
-  type Ask,
-  Connection,
-  type LoadOptions,
-  pause,
-  runLoad,
-  Turnstile,
-} from './load.ts';
+import { type Answer, Connection, type LoadOptions, pause, runLoad, Turnstile } from './load.ts';
 import { failures, seconds, tally } from './measures.ts';
+import type { Ask } from './wire-forms.ts';
 import { pool, region, startWorld, tableName, type World, type WorldOptions } from './world.ts';
 
 export type Section = Readonly<Record<string, unknown>>;

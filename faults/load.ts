@@ -2,22 +2,8 @@
 
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { forms, type Told, type WireForm } from './wire-forms.ts';
+import { type Ask, forms, type Told, type WireForm } from './wire-forms.ts';
 import type { Caller } from './world.ts';
-
-export interface Ask {
-  readonly caller: Caller;
-  /** Default: REST. */
-  readonly form?: WireForm | undefined;
-  /** Id of a mapping or ARN of a role. Default: none, and that of the caller in the STS form. */
-  readonly role?: string | undefined;
-  /** A duration nobody has asked for before needs an exchange; without one the caller's session is warm. */
-  readonly durationSeconds?: number | undefined;
-  /** In the STS form alone, as is the policy. */
-  readonly sessionName?: string | undefined;
-  readonly policy?: string | undefined;
-  readonly userAgent?: string | undefined;
-}
 
 export interface Answer {
   readonly ask: Ask;

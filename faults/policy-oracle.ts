@@ -4,7 +4,7 @@
  */
 
 import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
-import type { Ask } from './load.ts';
+import type { Ask } from './wire-forms.ts';
 
 /** A token as the laboratory made it. */
 export interface Asker {

@@ -1,9 +1,23 @@
 /** The three forms in which the broker is asked for credentials, each with the shape of its answers. */
 
-import type { Ask } from './load.ts';
+import type { Caller } from './world.ts';
 
 export const wireForms = ['rest', 'container', 'sts'] as const;
 export type WireForm = (typeof wireForms)[number];
+
+export interface Ask {
+  readonly caller: Caller;
+  /** Default: REST. */
+  readonly form?: WireForm | undefined;
+  /** Id of a mapping or ARN of a role. Default: none, and that of the caller in the STS form. */
+  readonly role?: string | undefined;
+  /** A duration nobody has asked for before needs an exchange; without one the caller's session is warm. */
+  readonly durationSeconds?: number | undefined;
+  /** In the STS form alone, as is the policy. */
+  readonly sessionName?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly userAgent?: string | undefined;
+}
 
 /** What an answer says, in whichever form. */
 export interface Told {

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/kit/timing/clock.ts';
 import { Administrator, adminSection, EditRefused } from '../administrator.ts';
 import { auditViolations } from '../invariants.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, type Ask, pause, runLoad, Turnstile } from '../load.ts';
+import { type Answer, pause, runLoad, Turnstile } from '../load.ts';
 import { seconds, tally } from '../measures.ts';
 import {
   anyFreeze,
@@ -23,6 +23,7 @@ import {
 } from '../mixed-crowd.ts';
 import { type Due, PolicyHistory, sessionDue } from '../policy-oracle.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
+import type { Ask } from '../wire-forms.ts';
 import { wireForms } from '../wire-forms.ts';
 import { claimsIn, type Issued } from '../world.ts';
 

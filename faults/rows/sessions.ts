@@ -3,9 +3,10 @@
 import { performance } from 'node:perf_hooks';
 import { Administrator, adminSection, type FrozenThing } from '../administrator.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, type Ask, pause } from '../load.ts';
+import { type Answer, pause } from '../load.ts';
 import { failures, seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
+import type { Ask } from '../wire-forms.ts';
 import { type WireForm, wireForms } from '../wire-forms.ts';
 import { mappingOf, pool, roleNamed, writeMapping } from '../world.ts';
 

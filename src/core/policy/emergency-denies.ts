@@ -4,8 +4,6 @@
  */
 
 import type { Caller } from '../caller.ts';
-import { BrokerError } from '../errors.ts';
-import type { LivePolicy, TokenValidator } from '../ports.ts';
 import { type CompiledMapping, changeSnapshot, type PolicySnapshot } from './policy-snapshot.ts';
 import { type Principal, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 
@@ -34,43 +32,8 @@ export function isDeniedToken(
   return [tokenId, originTokenId].some((id) => id !== undefined && tokens.has(id));
 }
 
-/** The policy, with the denies of the moment: one object until either changes. */
-export function policyWithDenies(policy: LivePolicy, denies: () => EmergencyDenies): LivePolicy {
-  let merged: { from: PolicySnapshot; with: EmergencyDenies; into: PolicySnapshot } | undefined;
-  return {
-    refresh: () => policy.refresh(),
-    quarantined: () => policy.quarantined(),
-    current() {
-      const from = policy.current();
-      const now = denies();
-      if (merged?.from !== from || merged.with !== now) {
-        merged = { from, with: now, into: withDenies(from, now) };
-      }
-      return merged.into;
-    },
-  };
-}
-
-/** Refuses a token that is denied, on whatever listener it is shown (T98). */
-export function refusingDenied(
-  validator: TokenValidator,
-  denies: () => EmergencyDenies,
-): TokenValidator {
-  const checked = (caller: Caller): Caller => {
-    if (!isDeniedToken(denies(), caller)) return caller;
-    throw new BrokerError('token_revoked', {
-      detail: 'Get a new token. If this one is not known to have been stolen, ask the operators.',
-    });
-  };
-  return {
-    validate(token, source) {
-      const caller = validator.validate(token, source);
-      return caller instanceof Promise ? caller.then(checked) : checked(caller);
-    },
-  };
-}
-
-function withDenies(snapshot: PolicySnapshot, denies: EmergencyDenies): PolicySnapshot {
+/** The snapshot with these denies laid over it. */
+export function withDenies(snapshot: PolicySnapshot, denies: EmergencyDenies): PolicySnapshot {
   const after = mappingsOf(denies, snapshot).map((mapping) => ({ mapping, version: 1 }));
   const changed =
     after.length === 0

@@ -9,15 +9,13 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, readFile, readlink, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { Clock, Timer } from '../timing/clock.ts';
 import { openRegularFile } from './regular-file.ts';
 import { readStateFile } from './state-file.ts';
 
 export interface LeaseOptions {
   readonly path: string;
-  readonly clock: {
-    monotonic(): number;
-    after(delayMs: number, callback: () => void): { cancel(): void };
-  };
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly leaseMs: number;
 }
 
@@ -42,7 +40,7 @@ export class Lease {
   #self: Holder | undefined;
   #beats = 0;
   #beatAt = Number.NEGATIVE_INFINITY;
-  #timer: { cancel(): void } | undefined;
+  #timer: Timer | undefined;
   /** What somebody else's said when it last changed, and when that was seen. */
   #seen: { readonly content: string; readonly sinceMs: number } | undefined;
   #beating: Promise<boolean> | undefined;

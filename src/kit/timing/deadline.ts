@@ -1,5 +1,3 @@
-import type { Clock } from './clock.ts';
-
 /** Time that work has. Whoever set it releases it when the work is done. */
 export interface Deadline {
   /** Aborted with a `TimeoutError` when the time is up, or with the reason for which it was given up before. */
@@ -16,7 +14,7 @@ export interface Deadline {
  * Node 20 that keeps one entry for each call as long as `givenUp` lives.
  */
 export function startDeadline(
-  after: Clock['after'],
+  after: (delayMs: number, callback: () => void) => { cancel(): void },
   timeoutMs: number,
   givenUp?: AbortSignal,
 ): Deadline {
