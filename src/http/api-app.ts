@@ -12,14 +12,17 @@ import type {
 import type { Clock } from '../kit/timing/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Admission } from './admission.ts';
-import { sendContainerError } from './container-error.ts';
 import { expressApp, onlyMethods, otherMethods, unmatched } from './express-app.ts';
+import {
+  containerCredentials,
+  containerCredentialsRoute,
+} from './forms/container/container-credentials.ts';
+import { sendContainerError } from './forms/container/container-error.ts';
+import { describeCaller } from './forms/rest/describe-caller.ts';
+import { issueCredentials } from './forms/rest/issue-credentials.ts';
+import { sendStsError } from './forms/sts/sts-error.ts';
+import { stsPaths, stsQuery, stsRoute } from './forms/sts/sts-query.ts';
 import type { Instrument } from './instrument.ts';
-import { containerCredentials, containerCredentialsRoute } from './routes/container-credentials.ts';
-import { describeCaller } from './routes/describe-caller.ts';
-import { issueCredentials } from './routes/issue-credentials.ts';
-import { sendStsError } from './sts/sts-error.ts';
-import { stsPaths, stsQuery, stsRoute } from './sts/sts-query.ts';
 
 export interface ApiAppOptions {
   readonly exchange: Exchange;

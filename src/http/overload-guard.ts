@@ -11,11 +11,11 @@ import type { KnownTokens } from '../core/ports.ts';
 import { addressBlock } from '../kit/net/address-block.ts';
 import { noteAnswer } from './broken-connections.ts';
 import type { ClientIp } from './client-ip.ts';
-import { sendContainerError } from './container-error.ts';
+import { sendContainerError } from './forms/container/container-error.ts';
+import { sendStsError } from './forms/sts/sts-error.ts';
+import { stsPaths } from './forms/sts/sts-query.ts';
 import { problemOf } from './problem.ts';
 import { responseHeaders } from './response-headers.ts';
-import { sendStsError } from './sts/sts-error.ts';
-import { stsPaths } from './sts/sts-query.ts';
 
 export interface OverloadGuardOptions {
   /** Requests being answered. */

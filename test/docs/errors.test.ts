@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
 import { conditions } from '../../src/core/policy/conditions/conditions.ts';
 import { denyReasons } from '../../src/core/policy/decide.ts';
+import { stsError } from '../../src/http/forms/sts/sts-error.ts';
 import { rawProblem } from '../../src/http/problem.ts';
-import { stsError } from '../../src/http/sts/sts-error.ts';
 import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';
 
 const document = readDocument('errors.md');

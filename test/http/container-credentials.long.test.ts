@@ -7,7 +7,7 @@ import path from 'node:path';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
-import { awsErrorCode } from '../../src/http/aws-error.ts';
+import { awsErrorCode } from '../../src/http/forms/aws-error.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { documentedResponse, operations, securityHeaders } from '../support/contract.ts';
 import type { Answer, Call } from '../support/http-call.ts';

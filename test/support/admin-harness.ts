@@ -23,7 +23,7 @@ import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../../src/dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
-import { adminApp } from '../../src/http/admin-app.ts';
+import { adminApp } from '../../src/http/admin/admin-app.ts';
 import { admission } from '../../src/http/admission.ts';
 import { clientIp } from '../../src/http/client-ip.ts';
 import { instrument } from '../../src/http/instrument.ts';

@@ -1,0 +1,85 @@
+/** The admin listener: who gets which role, why, and since when. */
+
+import type { Express } from 'express';
+import type { AdminAccess } from '../../core/admin-access.ts';
+import { mappingEditor } from '../../core/mapping-edit.ts';
+import type { WritingRules } from '../../core/policy/mapping-check.ts';
+import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { Admission } from '../admission.ts';
+import { expressApp, otherMethods, unmatched } from '../express-app.ts';
+import type { Instrument, RouteHandler } from '../instrument.ts';
+import { authorizeReader } from './authorize-admin.ts';
+import { answerEdit } from './edit-answer.ts';
+import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
+import { explainDecision } from './explain-decision.ts';
+import { freeze, listFreezes, unfreeze } from './freeze.ts';
+import { listChanges } from './list-changes.ts';
+import { listPermissions } from './list-permissions.ts';
+import { listPrincipals } from './list-principals.ts';
+import { listRoleMappings } from './list-role-mappings.ts';
+import { listVersions, readRoleMapping, readVersion } from './read-role-mapping.ts';
+
+export interface AdminAppOptions {
+  readonly validator: TokenValidator;
+  readonly access: AdminAccess;
+  readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
+  readonly audit: AuditLog;
+  readonly rules: WritingRules;
+  /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
+  readonly issuers: ReadonlyMap<string, string>;
+  readonly route: Instrument;
+  readonly admit: Admission;
+  readonly clock: Clock;
+}
+
+/** A mapping with the longest session policy and all its conditions is far smaller. */
+const maxBodyBytes = 64 * 1024;
+
+type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteHandler>>>;
+
+export function adminApp(options: AdminAppOptions): Express {
+  const { route, admit, ...parts } = options;
+  const authorize = authorizeReader({ ...parts, admit });
+  const { validator, access } = parts;
+  const identity = { kind: 'token', validator, access } as const;
+  const edit = mappingEditor({ ...parts, identity, side: 'api' });
+  const answer = answerEdit(parts);
+  const reading = { ...parts, authorize };
+  const editing = { ...parts, edit, answer, admit, maxBodyBytes };
+
+  const routes: Readonly<Record<string, Methods>> = {
+    '/v1/role-mappings': { GET: listRoleMappings(reading) },
+    '/v1/role-mappings/{id}': {
+      GET: readRoleMapping(reading),
+      PUT: putRoleMapping(editing),
+      DELETE: deleteRoleMapping(editing),
+    },
+    '/v1/role-mappings/{id}/versions': { GET: listVersions(reading) },
+    '/v1/role-mappings/{id}/versions/{version}': { GET: readVersion(reading) },
+    '/v1/changes': { GET: listChanges(reading) },
+    '/v1/principals': { GET: listPrincipals(reading) },
+    '/v1/permissions': { GET: listPermissions(reading) },
+    '/v1/explain': {
+      POST: explainDecision({
+        ...reading,
+        matchableClaims: parts.rules.matchableClaims,
+        maxBodyBytes,
+      }),
+    },
+    '/v1/freezes': { GET: listFreezes(reading), POST: freeze(editing) },
+    '/v1/freezes/{id}': { DELETE: unfreeze(editing) },
+  };
+  const app = expressApp();
+  for (const [template, methods] of Object.entries(routes)) {
+    const path = template.replaceAll(/\{(\w+)\}/g, ':$1');
+    for (const [method, handler] of Object.entries(methods)) {
+      const verb = method.toLowerCase() as Lowercase<keyof Methods>;
+      app[verb](path, route(template, handler));
+    }
+    app.all(path, route(template, otherMethods(admit, ...Object.keys(methods))));
+  }
+  unmatched(app, route, admit);
+  return app;
+}

@@ -1,0 +1,78 @@
+/** What an editor is told: the difference, what to think about, and whether it is in force. */
+
+import type { Response } from 'express';
+import type { Fault } from '../../core/errors.ts';
+import type { EditResult } from '../../core/mapping-edit.ts';
+import { documentChanges } from '../../core/policy/document-changes.ts';
+import type { WritingRules } from '../../core/policy/mapping-check.ts';
+import { mappingWarnings } from '../../core/policy/mapping-warnings.ts';
+import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
+import type { RoleMapping } from '../../core/policy/role-mapping.ts';
+import type { LivePolicy } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import { sendJson } from '../send-json.ts';
+import { entityTag } from './preconditions.ts';
+
+export interface EditAnswerOptions {
+  readonly rules: WritingRules;
+  readonly policy: LivePolicy;
+  readonly clock: Clock;
+}
+
+export interface EditExtra {
+  readonly warnings?: readonly Fault[];
+  readonly [member: string]: unknown;
+}
+
+export type AnswerEdit = (
+  res: Response,
+  result: EditResult,
+  requestId: string,
+  extra?: EditExtra,
+) => void;
+
+export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerEdit {
+  const warningsOf = (after: RoleMapping | undefined) =>
+    after === undefined
+      ? []
+      : mappingWarnings(after, {
+          snapshot: snapshotOf(policy),
+          pools: rules.pools,
+          now: clock.now(),
+        });
+  return (res, result, requestId, extra = {}) => {
+    const { id, action, current, after } = result.edit;
+    const document = {
+      id,
+      action,
+      ...outcome(result),
+      mapping: after ?? null,
+      changes: documentChanges(current?.document, after),
+      ...extra,
+      warnings: [...warningsOf(after), ...(extra.warnings ?? [])],
+    };
+    const created = result.kind === 'written' && action === 'create';
+    sendJson(res, created ? 201 : 200, document, requestId, tagHeader(result));
+  };
+}
+
+function outcome(result: EditResult) {
+  if (result.kind === 'previewed') return { dryRun: true };
+  const { version, revision } = result.written;
+  return { dryRun: false, version, revision, inForce: result.inForce };
+}
+
+/** Nothing was stored by a preview, and nothing is left by a deletion, that a tag could stand for. */
+function tagHeader(result: EditResult): readonly string[] {
+  if (result.kind === 'previewed' || result.edit.after === undefined) return [];
+  return ['ETag', entityTag(result.written.version)];
+}
+
+/** An edit is possible while this instance has no policy yet. */
+export function snapshotOf(policy: LivePolicy): PolicySnapshot | undefined {
+  try {
+    return policy.current();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+/** An explanation as the admin listener prints it. */
+
+import type { Caller } from '../../core/caller.ts';
+import type { Decision } from '../../core/policy/decide.ts';
+import type { Explanation } from '../../core/policy/explain.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import { minDurationSeconds } from '../../core/policy/role-mapping.ts';
+import type { SessionPlan } from '../../core/session/session.ts';
+import { planSession } from '../../core/session/session.ts';
+import { sessionPolicyBudget } from '../../core/session/session-policy.ts';
+
+export function explanationDocument(
+  { decision, permitted, nearMisses, omitted }: Explanation,
+  caller: Caller,
+) {
+  return {
+    decision: decisionDocument(decision, caller),
+    ...(decision.kind === 'allow' ? { sts: stsParameters(decision.session) } : {}),
+    permitted: permitted.map(name).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    nearMisses: nearMisses.map(({ mapping, failed }) => ({ ...name(mapping), failed })),
+    omittedNearMisses: omitted,
+  };
+}
+
+function decisionDocument(decision: Decision, caller: Caller) {
+  switch (decision.kind) {
+    case 'allow':
+      return { outcome: 'allow', mapping: name(decision.mapping) };
+    case 'deny':
+      return {
+        outcome: 'deny',
+        reason: decision.reason,
+        ...(decision.mapping === undefined ? {} : { mapping: name(decision.mapping) }),
+        ...(decision.reason === 'claim_unsafe' && decision.mapping !== undefined
+          ? { failed: [unsafeClaim(decision.mapping, caller)] }
+          : {}),
+      };
+    case 'ambiguous':
+      return { outcome: 'ambiguous', choices: decision.choices.map(name) };
+    case 'duration_not_allowed': {
+      const { maxDurationSeconds } = decision.mapping.mapping.session;
+      return {
+        outcome: 'duration_not_allowed',
+        mapping: name(decision.mapping),
+        allowed: { minDurationSeconds, maxDurationSeconds },
+      };
+    }
+  }
+}
+
+/** What AssumeRoleWithWebIdentity will be sent besides the token. */
+function stsParameters({ roleArn, sessionName, durationSeconds, policy, policyArns }: SessionPlan) {
+  return {
+    roleArn,
+    roleSessionName: sessionName,
+    durationSeconds,
+    ...(policy === undefined ? {} : { policy }),
+    ...(policyArns.length === 0 ? {} : { policyArns }),
+    policyCharacters: (policy?.length ?? 0) + policyArns.join('').length,
+    policyCharactersAllowed: sessionPolicyBudget,
+  };
+}
+
+function unsafeClaim(compiled: CompiledMapping, caller: Caller) {
+  const planning = planSession(compiled, caller, compiled.mapping.session.durationSeconds);
+  const claim = planning.kind === 'unsafe_claim' ? planning.claim : '';
+  return {
+    pointer: '/session/policy',
+    expected: `claim ${claim}: one value of 1 to 128 of A-Z a-z 0-9 _ . @ = -`,
+    actual: caller.claims.get(claim) ?? null,
+  };
+}
+
+function name({ mapping, version }: CompiledMapping) {
+  const { id, effect, role, principal, owner } = mapping;
+  return { id, version, effect, role, principal, owner };
+}

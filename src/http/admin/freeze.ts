@@ -1,0 +1,182 @@
+/** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
+
+import type { Request } from 'express';
+import { z } from 'zod';
+import { BrokerError, type Fault } from '../../core/errors.ts';
+import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
+import {
+  type Freeze,
+  freezeBody,
+  freezeId,
+  freezeMapping,
+  isFreezeId,
+  revokeSessionsPolicy,
+} from '../../core/policy/freeze.ts';
+import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
+import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { Admission } from '../admission.ts';
+import { bearerToken } from '../bearer-token.ts';
+import type { RouteHandler } from '../instrument.ts';
+import { readJsonBody } from '../json-body.ts';
+import { readQuery } from '../query.ts';
+import { askedFor } from '../record-access.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { changeReason } from './change-reason.ts';
+import { type AnswerEdit, snapshotOf } from './edit-answer.ts';
+import { flagParameter } from './flag-parameter.ts';
+import { cursorParameter, limitParameter, nextLink } from './paging.ts';
+import { snapshotPages } from './snapshot-page.ts';
+
+export interface FreezeOptions {
+  readonly edit: EditMapping;
+  readonly answer: AnswerEdit;
+  readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
+  readonly admit: Admission;
+  readonly maxBodyBytes: number;
+  readonly clock: Clock;
+}
+
+const listQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
+const freezeQuery = z.strictObject({ dryRun: flagParameter });
+
+/** Each loses a race against somebody who froze the same thing at the same moment. */
+const maxAttempts = 10;
+
+export function freeze(options: FreezeOptions): RouteHandler {
+  const { edit, answer, store, policy, admit, maxBodyBytes, clock } = options;
+  return async function freezeNow(req, res, context) {
+    let body: Promise<Freeze> | undefined;
+    const steps: EditSteps = {
+      open: () => open(req, admit),
+      read: async () => {
+        const reason = changeReason(req);
+        body ??= readJsonBody(req, { schema: freezeBody, maxBytes: maxBodyBytes });
+        const frozen = await body;
+        const id = freezeId(frozen);
+        const current = await store.get(id);
+        return {
+          id,
+          change: { kind: 'put', document: freezeMapping(frozen, reason) },
+          // In an emergency nobody reads first; frozen is frozen, whatever stood there before.
+          expectedVersion: current?.version ?? 'absent',
+          reason,
+          override: true,
+        };
+      },
+    };
+    const result = await untilNoRace(() =>
+      edit(context, { action: 'create', id: undefined, permission: 'freeze' }, steps),
+    );
+    const now = clock.now();
+    const { after } = result.edit;
+    const snapshot = snapshotOf(policy);
+    const taken = after && snapshot && takenAway(after, snapshot, now);
+    answer(res, result, context.requestId, {
+      revokeSessions: { role: after?.role, policy: revokeSessionsPolicy(now) },
+      // Null: this instance has no policy in which it could look.
+      takesAway: taken ?? null,
+      warnings: taken === undefined ? [] : warnOfNothing(taken),
+    });
+  };
+}
+
+/** A slip in a name looks like success otherwise (T95). */
+function warnOfNothing({ mappings }: TakenAway): Fault[] {
+  if (mappings > 0) return [];
+  const detail =
+    'holds nothing: no role mapping in force names it for this role, so nothing but what it may hold by other mappings is taken away. Check the name';
+  return [{ pointer: '/principal', detail }];
+}
+
+export function listFreezes({
+  authorize,
+  policy,
+  clock,
+}: Pick<FreezeOptions, 'policy' | 'clock'> & {
+  readonly authorize: AuthorizeReader;
+}): RouteHandler {
+  const page = snapshotPages();
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { limit, cursor } = readQuery(req, listQuery);
+    const snapshot = policy.current();
+    const quarantined = policy.quarantined().filter(({ id }) => isFreezeId(id));
+    const unreadable = new Set(quarantined.map(({ id }) => id));
+    const now = clock.now();
+    const { items, nextCursor } = page({
+      byId: snapshot.byId,
+      limit,
+      cursor,
+      pick: ({ mapping, version }, id) =>
+        isFreezeId(id) && !unreadable.has(id)
+          ? { version, mapping, takesAway: takenAway(mapping, snapshot, now) }
+          : undefined,
+    });
+    sendJson(
+      res,
+      200,
+      {
+        revision: snapshot.revision,
+        items,
+        quarantined,
+        ...(nextCursor === undefined ? {} : { nextCursor }),
+      },
+      context.requestId,
+      nextLink(context.route, { limit }, nextCursor),
+    );
+  };
+}
+
+async function untilNoRace<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const lost = error instanceof BrokerError && error.code === 'precondition_failed';
+      if (!lost || attempts === maxAttempts) throw error;
+    }
+  }
+}
+
+export function unfreeze(
+  options: Pick<FreezeOptions, 'edit' | 'answer' | 'store' | 'admit'>,
+): RouteHandler {
+  const { edit, answer, store, admit } = options;
+  return async function unfreezeNow(req, res, context) {
+    const id = String(req.params['id']);
+    const result = await edit(
+      context,
+      // Giving roles back is the dangerous direction: permission to freeze is not enough.
+      { action: 'delete', id, permission: 'write' },
+      {
+        open: () => open(req, admit),
+        read: async () => {
+          const reason = changeReason(req);
+          const current = isFreezeId(id) ? await store.get(id) : undefined;
+          if (current === undefined) throw notFrozen();
+          const expectedVersion = current.version;
+          return { id, change: { kind: 'lift' }, expectedVersion, reason, override: true };
+        },
+      },
+    );
+    answer(res, result, context.requestId);
+  };
+}
+
+function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
+  admit(req);
+  const { dryRun } = readQuery(req, freezeQuery);
+  return {
+    token: bearerToken(req.headers.authorization),
+    preview: dryRun ? askedFor(req.url) : undefined,
+  };
+}
+
+function notFrozen(): BrokerError {
+  return new BrokerError('mapping_not_found', {
+    detail: 'There is no freeze with this id; GET /v1/freezes lists them.',
+  });
+}

@@ -1,0 +1,42 @@
+/** `GET /v1/changes`: the change log of the table from a revision on, without gaps. */
+
+import { z } from 'zod';
+import type { RoleMappingStore } from '../../core/ports.ts';
+import type { RouteHandler } from '../instrument.ts';
+import { readQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { changeDocument } from './mapping-document.ts';
+import { limitParameter } from './paging.ts';
+
+export interface ListChangesOptions {
+  readonly store: RoleMappingStore;
+  readonly authorize: AuthorizeReader;
+}
+
+const changesQuery = z.strictObject({
+  limit: limitParameter,
+  since: z
+    .string()
+    .regex(/^(?:0|[1-9]\d{0,14})$/, 'must be a revision: a whole number from 0')
+    .transform(Number)
+    .default(0),
+});
+
+export function listChanges({ store, authorize }: ListChangesOptions): RouteHandler {
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { since, limit } = readQuery(req, changesQuery);
+    const revision = await store.head();
+    const changes = await store.changesSince(since, { through: revision, limit });
+    const through = changes.at(-1)?.revision ?? since;
+    const more = through < revision;
+    sendJson(
+      res,
+      200,
+      { revision, through, items: changes.map(changeDocument) },
+      context.requestId,
+      more ? ['Link', `<${context.route}?since=${through}&limit=${limit}>; rel="next"`] : [],
+    );
+  };
+}

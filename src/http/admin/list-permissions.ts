@@ -1,0 +1,104 @@
+/**
+ * `GET /v1/permissions?pool=&client=&user=&group=`: what a caller with these names can get, and what denies keep
+ * from them. For one exact request, with scopes and claims, there is `POST /v1/explain`.
+ */
+
+import { z } from 'zod';
+import { BrokerError } from '../../core/errors.ts';
+import {
+  type DescribedPrincipal,
+  type Permissions,
+  permissionsOf,
+} from '../../core/policy/permissions.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import type { LivePolicy } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { RouteHandler } from '../instrument.ts';
+import { readQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { cursorParameter, limitParameter, nextLink } from './paging.ts';
+import { snapshotPages } from './snapshot-page.ts';
+
+export interface ListPermissionsOptions {
+  readonly policy: LivePolicy;
+  readonly authorize: AuthorizeReader;
+  /** By pool: only callers of these pools are accepted. */
+  readonly issuers: ReadonlyMap<string, string>;
+  readonly clock: Clock;
+}
+
+const name = z.string().min(1).max(128).optional();
+
+const permissionsQuery = z.strictObject({
+  pool: z.string('is required').min(1).max(128),
+  client: name,
+  user: name,
+  group: name,
+  limit: limitParameter,
+  cursor: cursorParameter,
+});
+
+export function listPermissions(options: ListPermissionsOptions): RouteHandler {
+  const { policy, authorize, issuers, clock } = options;
+  const page = snapshotPages();
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { limit, cursor, ...principal } = readQuery(req, permissionsQuery);
+    requirePrincipal(principal, issuers);
+    const snapshot = policy.current();
+    const permissions = permissionsOf(snapshot, principal, clock.now());
+    const { items, nextCursor } = page({
+      byId: snapshot.byId,
+      limit,
+      cursor,
+      pick: (compiled) =>
+        permissions.concerns(compiled) ? entry(compiled, permissions) : undefined,
+    });
+    sendJson(
+      res,
+      200,
+      {
+        revision: snapshot.revision,
+        principal,
+        items,
+        ...(nextCursor === undefined ? {} : { nextCursor }),
+      },
+      context.requestId,
+      nextLink(context.route, { ...principal, limit }, nextCursor),
+    );
+  };
+}
+
+/** An empty list must mean that there is nothing, never that a name was misspelt. */
+function requirePrincipal(principal: DescribedPrincipal, issuers: ReadonlyMap<string, string>) {
+  const { pool, client, user, group } = principal;
+  if (!issuers.has(pool)) {
+    throw new BrokerError('query_invalid', {
+      detail: 'Name a pool whose tokens are accepted here.',
+      faults: [{ pointer: '/pool', detail: 'is not a pool whose tokens are accepted here' }],
+    });
+  }
+  if (client !== undefined || user !== undefined || group !== undefined) return;
+  throw new BrokerError('query_invalid', {
+    detail: 'Say whose permissions: a client, a user or a group of the pool, or several of them.',
+  });
+}
+
+function entry(compiled: CompiledMapping, permissions: Permissions) {
+  const { mapping, version } = compiled;
+  const { id, role, effect, principal, conditions, session, owner } = mapping;
+  const status = permissions.statusOf(compiled);
+  const { maxDurationSeconds } = session;
+  return {
+    role,
+    effect,
+    status,
+    conditions,
+    ...(effect === 'allow' ? { maxDurationSeconds } : {}),
+    principal,
+    id,
+    version,
+    owner,
+  };
+}

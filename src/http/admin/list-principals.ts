@@ -1,0 +1,71 @@
+/**
+ * `GET /v1/principals?role=`: who can get this role, and whom a deny keeps from it. The role is a parameter
+ * because ARNs hold slashes.
+ */
+
+import { z } from 'zod';
+import { mappingStatus } from '../../core/policy/permissions.ts';
+import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import { roleKey } from '../../core/policy/role-key.ts';
+import { roleArnPattern } from '../../core/policy/role-mapping.ts';
+import type { LivePolicy } from '../../core/ports.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { RouteHandler } from '../instrument.ts';
+import { readQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { cursorParameter, limitParameter, nextLink } from './paging.ts';
+import { snapshotPages } from './snapshot-page.ts';
+
+export interface ListPrincipalsOptions {
+  readonly policy: LivePolicy;
+  readonly authorize: AuthorizeReader;
+  readonly clock: Clock;
+}
+
+const principalsQuery = z.strictObject({
+  role: z.string('is required').max(2048).regex(roleArnPattern, 'must be the ARN of one IAM role'),
+  limit: limitParameter,
+  cursor: cursorParameter,
+});
+
+export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptions): RouteHandler {
+  const page = snapshotPages();
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { role, limit, cursor } = readQuery(req, principalsQuery);
+    const { revision, byId } = policy.current();
+    const now = clock.now();
+    const wanted = roleKey(role);
+    const { items, nextCursor } = page({
+      byId,
+      limit,
+      cursor,
+      pick: (compiled) =>
+        compiled.roleKey === wanted || compiled.mapping.role === '*'
+          ? entry(compiled, now)
+          : undefined,
+    });
+    sendJson(
+      res,
+      200,
+      { revision, role, items, ...(nextCursor === undefined ? {} : { nextCursor }) },
+      context.requestId,
+      nextLink(context.route, { role, limit }, nextCursor),
+    );
+  };
+}
+
+function entry(compiled: CompiledMapping, now: number) {
+  const { mapping, version } = compiled;
+  const { id, principal, effect, conditions, owner } = mapping;
+  return {
+    principal,
+    effect,
+    status: mappingStatus(compiled, now),
+    conditions,
+    id,
+    version,
+    owner,
+  };
+}

@@ -1,0 +1,81 @@
+/** One role mapping and its history, from the table itself. */
+
+import type { Request } from 'express';
+import { z } from 'zod';
+import { BrokerError } from '../../core/errors.ts';
+import type { RoleMappingStore } from '../../core/ports.ts';
+import type { RouteHandler } from '../instrument.ts';
+import { readQuery, requireNoQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { versionDocument } from './mapping-document.ts';
+import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
+import { entityTag } from './preconditions.ts';
+
+export interface ReadRoleMappingOptions {
+  readonly store: RoleMappingStore;
+  readonly authorize: AuthorizeReader;
+}
+
+const versionsQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
+const versionPattern = /^[1-9]\d{0,9}$/;
+
+/** `GET /v1/role-mappings/{id}` */
+export function readRoleMapping({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
+  return async function read(req, res, context) {
+    await authorize(req, context);
+    requireNoQuery(req);
+    const current = await store.get(pathParameter(req, 'id'));
+    if (current === undefined) throw notFound();
+    const headers = ['ETag', entityTag(current.version)];
+    sendJson(res, 200, versionDocument(current), context.requestId, headers);
+  };
+}
+
+/** `GET /v1/role-mappings/{id}/versions`: newest first, deletions included. */
+export function listVersions({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
+  return async function list(req, res, context) {
+    await authorize(req, context);
+    const { limit, cursor } = readQuery(req, versionsQuery);
+    const before = decodeCursor(cursor, versionPattern);
+    const id = pathParameter(req, 'id');
+    const found = await store.versions(id, {
+      limit: limit + 1,
+      ...(before === undefined ? {} : { before: Number(before) }),
+    });
+    if (found.length === 0 && before === undefined) throw notFound();
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    const nextCursor =
+      found.length > limit && last !== undefined ? encodeCursor(String(last.version)) : undefined;
+    sendJson(
+      res,
+      200,
+      { items: items.map(versionDocument), ...(nextCursor === undefined ? {} : { nextCursor }) },
+      context.requestId,
+      nextLink(context.route.replace('{id}', id), { limit }, nextCursor),
+    );
+  };
+}
+
+/** `GET /v1/role-mappings/{id}/versions/{version}` */
+export function readVersion({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
+  return async function read(req, res, context) {
+    await authorize(req, context);
+    requireNoQuery(req);
+    const version = pathParameter(req, 'version');
+    if (!versionPattern.test(version)) throw notFound();
+    const found = await store.version(pathParameter(req, 'id'), Number(version));
+    sendJson(res, 200, versionDocument(found), context.requestId);
+  };
+}
+
+function pathParameter(req: Request, name: string): string {
+  return String(req.params[name]);
+}
+
+function notFound(): BrokerError {
+  return new BrokerError('mapping_not_found', {
+    detail: 'Check the id; GET /v1/role-mappings lists those that there are.',
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * `GET /v1/caller`: who the token proves the caller to be, what they may ask for right now, and with `?role=` why
+ * they would or would not get that one. Only mappings that name the caller are spoken of (T26).
+ */
+
+import { z } from 'zod';
+import type { Caller } from '../../../core/caller.ts';
+import { decide, permittedMappings } from '../../../core/policy/decide.ts';
+import type { PolicySnapshot } from '../../../core/policy/policy-snapshot.ts';
+import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../../core/ports.ts';
+import { type Clock, toRfc3339 } from '../../../kit/timing/clock.ts';
+import type { Admission } from '../../admission.ts';
+import { bearerToken } from '../../bearer-token.ts';
+import type { RouteHandler } from '../../instrument.ts';
+import { readQuery } from '../../query.ts';
+import { recordAccess } from '../../record-access.ts';
+import { requestedRole } from '../../requested-role.ts';
+import { sendJson } from '../../send-json.ts';
+
+export interface DescribeCallerOptions {
+  readonly validator: TokenValidator;
+  readonly limit: CallerLimit;
+  readonly policy: PolicySource;
+  readonly admit: Admission;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+export function describeCaller(options: DescribeCallerOptions): RouteHandler {
+  const { validator, limit, policy, admit, audit, clock } = options;
+  return async function describe(req, res, context) {
+    const { role, caller } = await recordAccess(
+      { audit, clock },
+      'api',
+      { req, context },
+      async (looking) => {
+        admit(req);
+        const query = readQuery(req, callerQuery);
+        const token = bearerToken(req.headers.authorization);
+        const proven = await validator.validate(token, context.sourceIp);
+        looking.caller = proven;
+        context.client = proven.clientId;
+        limit.charge(proven);
+        return { role: query.role, caller: proven };
+      },
+    );
+    const snapshot = policy.current();
+    const now = clock.now();
+    const permitted = permittedMappings(snapshot, caller, context.sourceIp, now);
+    const roles = permitted
+      .map(({ mapping }) => ({
+        mapping: mapping.id,
+        role: mapping.role,
+        description: mapping.description,
+        durationSeconds: mapping.session.durationSeconds,
+        maxDurationSeconds: mapping.session.maxDurationSeconds,
+      }))
+      .sort((a, b) => (a.mapping < b.mapping ? -1 : 1));
+    const asked = role && answerFor(role, { snapshot, caller, sourceIp: context.sourceIp, now });
+    sendJson(res, 200, { caller: describeIdentity(caller), roles, asked }, context.requestId);
+  };
+}
+
+const callerQuery = z.strictObject({ role: requestedRole.optional() });
+
+interface Situation {
+  readonly snapshot: PolicySnapshot;
+  readonly caller: Caller;
+  readonly sourceIp: string;
+  readonly now: number;
+}
+
+/** By the same decision as an exchange; which deny matched is not the caller's business. */
+function answerFor(role: string, { snapshot, caller, sourceIp, now }: Situation) {
+  const request = { role, durationSeconds: undefined, sourceIp };
+  const decision = decide(snapshot, caller, request, now);
+  return decision.kind === 'deny'
+    ? { role, decision: 'deny', reason: decision.reason }
+    : { role, decision: 'allow' };
+}
+
+function describeIdentity(caller: Caller) {
+  return {
+    issuer: caller.issuer,
+    pool: caller.pool,
+    subject: caller.subject,
+    ...(caller.clientId === undefined ? {} : { client: caller.clientId }),
+    tokenUse: caller.tokenUse,
+    groups: caller.groups,
+    scopes: [...caller.scopes],
+    ...(caller.audience === undefined ? {} : { audience: caller.audience }),
+    expiresAt: toRfc3339(caller.expiresAt),
+  };
+}
