@@ -1,12 +1,23 @@
+import {
+  allowedCharacters,
+  isConditionKey,
+  isResource,
+  partitionFault,
+  unknownVariable,
+} from './session-policy-texts.ts';
 import { StsError } from './sts-error.ts';
 
 /**
  * Checks a session policy against the grammar of the IAM policy language (IAM User Guide,
  * reference_policies_grammar). Throws `MalformedPolicyDocument`. Whether actions and resources exist is not
  * checked, as in STS.
+ *
+ * @param partition of the role.
  */
-export function checkSessionPolicy(text: string): void {
-  const { Version, Id, Statement, ...unknown } = asObject(parseJson(text));
+export function checkSessionPolicy(text: string, partition: string): void {
+  const document = parseJson(text);
+  if (!allowedCharacters(document)) throw malformed('This policy contains invalid characters');
+  const { Version, Id, Statement, ...unknown } = asObject(document);
   if (Version !== '2012-10-17' && Version !== '2008-10-17') {
     throw malformed('Policy document must be version 2012-10-17 or greater.');
   }
@@ -14,14 +25,16 @@ export function checkSessionPolicy(text: string): void {
   refuseMembers(unknown);
   const statements: readonly unknown[] = Array.isArray(Statement) ? Statement : [Statement];
   if (statements.length === 0) throw syntaxError();
-  const sids = statements.map(checkStatement).filter((sid) => sid !== undefined && sid !== '');
+  const sids = statements
+    .map((statement) => checkStatement(statement, partition))
+    .filter((sid) => sid !== undefined && sid !== '');
   if (new Set(sids).size !== sids.length) {
     throw malformed('Statement IDs (SID) in a single policy must be unique.');
   }
 }
 
 /** Returns the statement's `Sid`. */
-function checkStatement(value: unknown): string | undefined {
+function checkStatement(value: unknown, partition: string): string | undefined {
   const { Sid, Effect, Action, NotAction, Resource, NotResource, Condition, ...unknown } =
     asObject(value);
   if ('Principal' in unknown || 'NotPrincipal' in unknown) {
@@ -30,7 +43,10 @@ function checkStatement(value: unknown): string | undefined {
   refuseMembers(unknown);
   if (Effect !== 'Allow' && Effect !== 'Deny') throw syntaxError();
   checkActions(exactlyOne(Action, NotAction, 'Policy statement must contain actions.'));
-  checkResources(exactlyOne(Resource, NotResource, 'Policy statement must contain resources.'));
+  checkResources(
+    exactlyOne(Resource, NotResource, 'Policy statement must contain resources.'),
+    partition,
+  );
   if (Condition !== undefined) checkCondition(Condition);
   return checkSid(Sid);
 }
@@ -52,21 +68,33 @@ function checkActions(value: unknown): void {
   }
 }
 
-function checkResources(value: unknown): void {
+function checkResources(value: unknown, partition: string): void {
   for (const resource of asTexts(value, 'Policy statement must contain resources.')) {
-    if (resource === '*' || /^arn:[^:]+:[^:]+:[^:]*:[^:]*:./.test(resource)) continue;
-    throw malformed(`Resource ${resource} must be in ARN format or "*".`);
+    if (!isResource(resource)) {
+      throw malformed(`Resource ${resource} must be in ARN format or "*".`);
+    }
+    const fault = partitionFault(resource, partition);
+    if (fault !== undefined) throw malformed(fault);
+    if (unknownVariable(resource)) throw syntaxError();
   }
 }
 
-const conditionOperator =
-  /^(?:Null|(?:For(?:All|Any)Values?:)?(?:String(?:Not)?(?:Equals(?:IgnoreCase)?|Like)|(?:Numeric|Date)(?:(?:Not)?Equals|(?:Less|Greater)Than(?:Equals)?)|Bool|BinaryEquals|(?:Not)?IpAddress|Arn(?:Not)?(?:Equals|Like))(?:IfExists)?)$/;
+const setOperator = ['', 'ForAllValues:', 'ForAnyValue:'];
+const comparison =
+  /^(?:String(?:Not)?(?:Equals(?:IgnoreCase)?|Like)|(?:Numeric|Date)(?:(?:Not)?Equals|(?:Less|Greater)Than(?:Equals)?)|Bool|BinaryEquals|(?:Not)?IpAddress|Arn(?:Not)?(?:Equals|Like))(?:IfExists)?$/;
+
+function isOperator(name: string): boolean {
+  if (name === 'Null') return true;
+  return setOperator.some(
+    (prefix) => name.startsWith(prefix) && comparison.test(name.slice(prefix.length)),
+  );
+}
 
 function checkCondition(condition: unknown): void {
   for (const [operator, keys] of Object.entries(asObject(condition))) {
-    if (!conditionOperator.test(operator)) throw syntaxError();
+    if (!isOperator(operator)) throw syntaxError();
     for (const [key, values] of Object.entries(asObject(keys))) {
-      if (!/^[^:]+:./.test(key)) {
+      if (!isConditionKey(key)) {
         throw malformed(
           'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.',
         );
@@ -78,8 +106,11 @@ function checkCondition(condition: unknown): void {
 
 function checkConditionValues(value: unknown): void {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const allowed = ['string', 'number', 'boolean'];
-  if (!values.every((item) => allowed.includes(typeof item))) throw syntaxError();
+  if (values.length === 0) throw syntaxError();
+  for (const item of values) {
+    if (!['string', 'number', 'boolean'].includes(typeof item)) throw syntaxError();
+    if (typeof item === 'string' && unknownVariable(item)) throw syntaxError();
+  }
 }
 
 function parseJson(text: string): unknown {

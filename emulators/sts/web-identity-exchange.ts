@@ -162,7 +162,7 @@ function checkPolicies(
   { policy, policyArns, role }: WebIdentityRequest,
   { tags }: SessionClaims,
 ): string | undefined {
-  if (policy !== undefined) checkSessionPolicy(policy);
+  if (policy !== undefined) checkSessionPolicy(policy, role.partition);
   for (const arn of policyArns) checkPolicyArn(arn, role.accountId);
   const texts = [policy ?? '', ...policyArns, ...Array.from(tags ?? []).flat()];
   const characters = texts.reduce((sum, text) => sum + text.length, 0);

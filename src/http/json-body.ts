@@ -13,6 +13,8 @@ const limits = { maxDepth: 16, maxKeys: 1024 };
 export interface JsonBodyOptions<Schema extends z.ZodType> {
   readonly schema: Schema;
   readonly maxBytes: number;
+  /** For documents that hold policies of IAM, which compares numbers as they are written. */
+  readonly numbers?: 'as_written';
   /** What an absent body stands for; without it the body is required. */
   readonly whenAbsent?: z.output<Schema>;
 }
@@ -20,21 +22,21 @@ export interface JsonBodyOptions<Schema extends z.ZodType> {
 /** @throws BrokerError `media_type_unsupported`, `body_too_large`, `body_malformed` or `body_invalid`. */
 export async function readJsonBody<Schema extends z.ZodType>(
   req: IncomingMessage,
-  { schema, maxBytes, whenAbsent }: JsonBodyOptions<Schema>,
+  { schema, maxBytes, numbers, whenAbsent }: JsonBodyOptions<Schema>,
 ): Promise<z.output<Schema>> {
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
   const absent = chunked === undefined && (length === undefined || length === '0');
   if (absent && whenAbsent !== undefined) return whenAbsent;
   requireMediaType(req.headers, 'application/json');
-  const document = parseBody(await readBodyBytes(req, maxBytes));
+  const document = parseBody(await readBodyBytes(req, maxBytes), numbers);
   // Go clients of openapi-generator cannot leave an optional body out: they send null.
   if (document === null && whenAbsent !== undefined) return whenAbsent;
   return checked(document, schema);
 }
 
-function parseBody(bytes: Buffer): unknown {
+function parseBody(bytes: Buffer, numbers: 'as_written' | undefined): unknown {
   try {
-    return parseStrictJson(bytes, limits);
+    return parseStrictJson(bytes, numbers === undefined ? limits : { ...limits, numbers });
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     throw new BrokerError('body_malformed', { detail: `The body ${error.message}.` });

@@ -6,9 +6,9 @@
 import type { z } from 'zod';
 import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
 import type { Fault } from '../errors.ts';
+import { checkSessionPolicy } from '../session/policy-grammar/document.ts';
 import { checkSessionNameTemplate } from '../session/session-name.ts';
 import {
-  checkSessionPolicy,
   referencedClaims,
   sessionPolicyBudget,
   worstCaseLength,
@@ -17,7 +17,7 @@ import { refusedConditions } from './conditions/conditions.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+import { partitionOf, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 
 export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
@@ -162,7 +162,7 @@ function checkClaims({ conditions, session }: RoleMapping, rules: MappingRules):
   return [...matched, ...rendered];
 }
 
-function checkSession({ session }: RoleMapping): Fault[] {
+function checkSession({ role, session }: RoleMapping): Fault[] {
   const faults: Fault[] = [];
   if (session.durationSeconds > session.maxDurationSeconds) {
     faults.push({
@@ -172,10 +172,10 @@ function checkSession({ session }: RoleMapping): Fault[] {
   }
   const nameFault = checkSessionNameTemplate(session.name);
   if (nameFault !== undefined) faults.push({ pointer: '/session/name', detail: nameFault });
-  return [...faults, ...checkPolicies(session)];
+  return [...faults, ...checkPolicies(session, partitionOf(role))];
 }
 
-function checkPolicies(session: RoleMapping['session']): Fault[] {
+function checkPolicies(session: RoleMapping['session'], partition: string | undefined): Fault[] {
   const faults: Fault[] = [];
   const hasPolicy = session.policy !== undefined || session.policyArns.length > 0;
   if (session.callerPolicy === true && hasPolicy) {
@@ -193,7 +193,7 @@ function checkPolicies(session: RoleMapping['session']): Fault[] {
     }
     return faults;
   }
-  for (const fault of checkSessionPolicy(session.policy)) {
+  for (const fault of checkSessionPolicy(session.policy, partition)) {
     faults.push({ pointer: `/session/policy${fault.pointer}`, detail: fault.detail });
   }
   const length = worstCaseLength(session.policy) + arnsLength;

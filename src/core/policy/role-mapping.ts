@@ -26,6 +26,11 @@ const roleArn = z
   .max(2048)
   .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
 
+/** Undefined for what is no ARN of a role, such as `*`. */
+export function partitionOf(role: string): string | undefined {
+  return roleArnPattern.exec(role)?.[1];
+}
+
 /** ARN of a managed policy without any wildcard; partition, account or `aws`. */
 export const policyArnPattern =
   /^arn:(aws(?:-[a-z]+)*):iam::(aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/;

@@ -6,8 +6,14 @@
 
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
 import type { Fault } from '../errors.ts';
-import { maxPolicyArns, policyArnPattern, roleArnPattern } from '../policy/role-mapping.ts';
-import { checkSessionPolicy, referencedClaims, sessionPolicyBudget } from './session-policy.ts';
+import {
+  maxPolicyArns,
+  partitionOf,
+  policyArnPattern,
+  roleArnPattern,
+} from '../policy/role-mapping.ts';
+import { checkSessionPolicy } from './policy-grammar/document.ts';
+import { referencedClaims, sessionPolicyBudget } from './session-policy.ts';
 
 export type CallerPolicy =
   | {
@@ -21,7 +27,7 @@ export type CallerPolicy =
 
 /** Room for white space; what counts is the minified text. */
 const maxTextLength = 4 * sessionPolicyBudget;
-const jsonLimits = { maxDepth: 16, maxKeys: 1000 };
+const jsonLimits = { maxDepth: 16, maxKeys: 1000, numbers: 'as_written' } as const;
 const maxFaults = 20;
 
 /** Pointers of faults begin with `/policy` or `/policyArns`. */
@@ -30,7 +36,8 @@ export function readCallerPolicy(
   policyArns: readonly string[],
   roleArn: string,
 ): CallerPolicy {
-  const { text, faults } = policy === undefined ? noPolicy : readPolicy(policy);
+  const { text, faults } =
+    policy === undefined ? noPolicy : readPolicy(policy, partitionOf(roleArn));
   const allFaults = [...faults, ...checkArns(policyArns, roleArn)].slice(0, maxFaults);
   if (allFaults.length > 0) return { kind: 'invalid', faults: allFaults };
   const arns = [...new Set(policyArns)].sort((a, b) => (a < b ? -1 : 1));
@@ -48,7 +55,7 @@ interface ReadPolicy {
 
 const noPolicy: ReadPolicy = { text: undefined, faults: [] };
 
-function readPolicy(policy: string): ReadPolicy {
+function readPolicy(policy: string, partition: string | undefined): ReadPolicy {
   if (policy.length > maxTextLength) return faultyPolicy('is too large');
   let document: unknown;
   try {
@@ -58,7 +65,7 @@ function readPolicy(policy: string): ReadPolicy {
     throw error;
   }
   if (!isObject(document)) return faultyPolicy('must be a JSON object');
-  const faults = checkSessionPolicy(document).map(({ pointer, detail }) => ({
+  const faults = checkSessionPolicy(document, partition).map(({ pointer, detail }) => ({
     pointer: `/policy${knownPart(pointer)}`,
     detail,
   }));

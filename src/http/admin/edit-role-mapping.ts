@@ -37,7 +37,11 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
           const reason = changeReason(req);
           const expected = expectedVersion(req.headers);
           const { override } = readQuery(req, editQuery);
-          const body = await readJsonBody(req, { schema: z.unknown(), maxBytes: maxBodyBytes });
+          const body = await readJsonBody(req, {
+            schema: z.unknown(),
+            maxBytes: maxBodyBytes,
+            numbers: 'as_written',
+          });
           const change = { kind: 'put', document: body } as const;
           return { id, change, expectedVersion: expected, reason, override };
         },

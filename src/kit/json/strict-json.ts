@@ -9,6 +9,11 @@ export interface StrictJsonLimits {
   readonly maxDepth: number;
   /** Names of all objects together. */
   readonly maxKeys: number;
+  /**
+   * `as_written`: a number must be in the spelling in which it will be written again, for documents whose
+   * numbers somebody else compares as text. Otherwise any spelling of one that is exact (1.0, 1e2).
+   */
+  readonly numbers?: 'as_written';
 }
 
 /** What the structure check can take in one pass; whoever reads from outside sets a far lower limit. */
@@ -58,11 +63,12 @@ const bracketNameOrNumber =
  * One pass that knows only strings, brackets and numbers. On text that is not JSON its findings mean nothing, but
  * then the parser refuses the text right after.
  */
-function checkStructure(text: string, { maxDepth, maxKeys }: StrictJsonLimits): void {
+function checkStructure(text: string, { maxDepth, maxKeys, numbers }: StrictJsonLimits): void {
   const open: Set<string>[] = [];
   let keys = 0;
   for (const part of text.matchAll(bracketNameOrNumber)) {
     keys += take(part, open);
+    if (numbers === 'as_written') requireAsWritten(part[4]);
     if (open.length > maxDepth) throw new StrictJsonError('is nested too deeply');
     if (keys > maxKeys) throw new StrictJsonError('has too many names');
   }
@@ -86,6 +92,13 @@ function requireExact(number: string): void {
   if (number.length <= longestNumber && digitsOf(number) === digitsOf(String(Number(number))))
     return;
   throw new StrictJsonError('has a number that is larger or finer than can be told apart');
+}
+
+function requireAsWritten(number: string | undefined): void {
+  if (number === undefined || number === String(Number(number))) return;
+  throw new StrictJsonError(
+    'has a number in a spelling that is not kept, such as 1.0: write it as text',
+  );
 }
 
 /** The same text for each spelling of one number, whatever its sign. */

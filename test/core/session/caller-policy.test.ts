@@ -76,6 +76,22 @@ describe("a caller's session policy", () => {
       ),
       '/policy',
     ],
+    ...['9007199254740993', '10000000000000000999', '1.0', '1e3', '-0'].map<
+      [string, string, string]
+    >((number) => [
+      `has the number ${number}, which would be sent as another`,
+      JSON.stringify(policyFor('*', { Condition: { NumericEquals: { 'aws:x': 4711 } } })).replace(
+        '4711',
+        number,
+      ),
+      '/policy',
+    ]),
+    [
+      'has a resource in another partition than the role',
+      JSON.stringify(policyFor('arn:aws-cn:s3:::invoices/*')),
+      '/policy/Statement/0/Resource',
+    ],
+    ['has U+0000 in an escape', JSON.stringify(policyFor('arn:aws:s3:::a\u0000b')), '/policy'],
     [
       'refers to a claim',
       JSON.stringify(policyFor(`arn:aws:s3:::${claimRef('sub')}/*`)),

@@ -104,6 +104,24 @@ describe('whatever is sent as a role mapping (T41)', () => {
     expect(await admin.table.head()).toBe(1);
   });
 
+  it.each(['1.0', '1e3', '-0', '9007199254740993', '10000000000000000999'])(
+    'T156: is refused with the number %s, which would be kept as another',
+    async (number) => {
+      const policy = {
+        Version: '2012-10-17',
+        Statement: {
+          ...{ Effect: 'Allow', Action: 's3:List*', Resource: '*' },
+          Condition: { NumericLessThan: { 's3:max-keys': 4711 } },
+        },
+      };
+      const body = JSON.stringify({ ...good, session: { policy } });
+      const answer = await put(body.replace('4711', number));
+      expectProblem(answer);
+      expect([answer.status, answer.body.code]).toEqual([400, 'body_malformed']);
+      expect(answer.body.detail).toMatch(/has a number .*(?:told apart|write it as text)/);
+    },
+  );
+
   it('is read in every spelling of its media type', async () => {
     for (const type of [
       'application/json ;charset=utf8',

@@ -141,6 +141,16 @@ describe('a number that two parsers may read differently (T87)', () => {
     },
   );
 
+  it.each(['1.0', '-0', '1e2', '1E2', '1e+2', '0.10', '-1.50', '0.0', '1e-7'.replace('e', 'E')])(
+    'is one in another spelling where numbers are compared as text: %s (T156)',
+    (number) => {
+      const limits = { maxDepth: 4, maxKeys: 8, numbers: 'as_written' } as const;
+      const read = (text: string) => parseStrictJson(new TextEncoder().encode(text), limits);
+      expect(() => read(`{"a":[0,${number}]}`)).toThrow(/in a spelling that is not kept/);
+      expect(read(`["${number}",${Number(number) || 0}]`)).toEqual([number, Number(number) || 0]);
+    },
+  );
+
   it('is told from one that a double has, for any whole number and any double', () => {
     const whole = fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n });
     fc.assert(

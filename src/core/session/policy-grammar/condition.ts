@@ -1,0 +1,36 @@
+/** The Condition of a statement: operators, below each its condition keys, below each its values. */
+
+import { escapePointer } from '../../../kit/json/json-pointer.ts';
+import { conditionKeyFault, isConditionKey } from './condition-key.ts';
+import { operatorFault } from './condition-operator.ts';
+import { conditionValueFault } from './condition-value.ts';
+import { isObject, type Report } from './report.ts';
+
+export function checkCondition(condition: unknown, at: string, report: Report): void {
+  if (!isObject(condition)) {
+    report(at, 'must be an object of operators');
+    return;
+  }
+  for (const [operator, block] of Object.entries(condition)) {
+    const where = `${at}/${escapePointer(operator)}`;
+    const fault = operatorFault(operator);
+    if (fault !== undefined) report(where, fault);
+    if (!isObject(block)) {
+      report(where, 'must be an object of condition keys');
+      continue;
+    }
+    for (const [key, value] of Object.entries(block)) {
+      checkEntry(key, value, `${where}/${escapePointer(key)}`, report);
+    }
+  }
+}
+
+function checkEntry(key: string, value: unknown, at: string, report: Report): void {
+  if (!isConditionKey(key)) report(at, conditionKeyFault);
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (values.length === 0) report(at, 'must not be empty');
+  for (const item of values) {
+    const fault = conditionValueFault(item);
+    if (fault !== undefined) report(at, fault);
+  }
+}
