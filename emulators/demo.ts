@@ -7,6 +7,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { hermeticSettings } from '../src/aws/hermetic-settings.ts';
 import { auditVerify } from '../src/cli/audit-verify.ts';
 import { exitCodes, type Output } from '../src/cli/output.ts';
+import { type BoundedRequest, boundedFetch } from '../src/kit/net/bounded-fetch.ts';
 import { systemClock } from '../src/kit/timing/clock.ts';
 import { withDeadline } from '../src/kit/timing/with-deadline.ts';
 import {
@@ -21,7 +22,7 @@ export interface DemoOptions {
   readonly output: Output;
 }
 
-const limits = { clock: systemClock, timeoutMs: 10_000 };
+const limits = { clock: systemClock, timeoutMs: 10_000, maxBytes: 1024 * 1024 };
 
 export async function demo({ main, env, output }: DemoOptions): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-demo-'));
@@ -62,11 +63,9 @@ async function tellStory(story: Story): Promise<void> {
   await story.metrics();
 }
 
-function ask(url: string, init: RequestInit = {}) {
-  return withDeadline(limits, async (signal) => {
-    const response = await fetch(url, { ...init, signal });
-    return { response, text: await response.text() };
-  });
+async function ask(url: string, init: Partial<BoundedRequest> = {}) {
+  const response = await boundedFetch(url, { ...init, ...limits });
+  return { response, text: Buffer.from(response.body ?? []).toString() };
 }
 
 interface Credentials {
@@ -185,7 +184,7 @@ class Story {
   async metrics(): Promise<void> {
     this.#title('A few metrics');
     const { response, text } = await ask(`${this.#environment.ready.ops}/metrics`);
-    expect(response.ok, `the metrics page answered ${response.status}`);
+    expect(response.status === 200, `the metrics page answered ${response.status}`);
     const wanted =
       /^tokenbroker_(?:credential_requests_total|credential_cache_events_total|policy_revision|audit_records_total)/;
     const lines = text.split('\n').filter((line) => wanted.test(line));
@@ -204,10 +203,11 @@ class Story {
       method: 'POST',
       headers: {
         authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+        'content-type': 'application/x-www-form-urlencoded',
       },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
+      body: `${new URLSearchParams({ grant_type: 'client_credentials', scope })}`,
     });
-    expect(response.ok, `the issuer answered ${response.status}`);
+    expect(response.status === 200, `the issuer answered ${response.status}`);
     return (JSON.parse(text) as { access_token: string }).access_token;
   }
 

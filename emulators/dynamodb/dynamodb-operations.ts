@@ -1,16 +1,11 @@
 /** What the local DynamoDB does itself, and what it hands on. */
 
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import type { RawRequest, Store } from './dynamodb-store.ts';
 import type { TableSettings } from './dynamodb-table-settings.ts';
 import type { Transactions } from './dynamodb-transactions.ts';
 import type { Answer, Item, RawAnswer } from './dynamodb-wire.ts';
-import {
-  DynamoDbError,
-  encodeAnswer,
-  isObject,
-  modelledError,
-  parseInput,
-} from './dynamodb-wire.ts';
+import { DynamoDbError, encodeAnswer, modelledError, parseInput } from './dynamodb-wire.ts';
 
 export interface LocalOperationsOptions {
   readonly store: Store;
@@ -78,7 +73,7 @@ export class LocalOperations {
   async #settle(name: string): Promise<void> {
     for (let look = 0; look < maxLooks; look++) {
       const { Table: table } = await this.#store.call('DescribeTable', { TableName: name });
-      if (isObject(table) && table['TableStatus'] === 'ACTIVE') return;
+      if (isJsonObject(table) && table['TableStatus'] === 'ACTIVE') return;
     }
     throw new Error('the table does not settle');
   }

@@ -1,9 +1,10 @@
 /** Point-in-time recovery of tables, as a setting that can be made and read. Nothing can be restored. */
 
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
-import { isObject, validationError } from './dynamodb-wire.ts';
+import { validationError } from './dynamodb-wire.ts';
 
 interface Settings {
   readonly recovery?: { readonly sinceMs: number; readonly days: number } | undefined;
@@ -38,7 +39,7 @@ export class TableSettings {
 
   updateContinuousBackups(table: string, input: Item): Answer {
     const specification = input['PointInTimeRecoverySpecification'];
-    const { PointInTimeRecoveryEnabled: enabled, RecoveryPeriodInDays: days } = isObject(
+    const { PointInTimeRecoveryEnabled: enabled, RecoveryPeriodInDays: days } = isJsonObject(
       specification,
     )
       ? specification

@@ -9,6 +9,7 @@
 
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
@@ -16,7 +17,7 @@ import type { ParsedWrite, Refusal, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';
 import type { Store } from './dynamodb-store.ts';
 import type { Answer, Item } from './dynamodb-wire.ts';
-import { isObject, modelledError, validationError } from './dynamodb-wire.ts';
+import { modelledError, validationError } from './dynamodb-wire.ts';
 
 export interface TransactionsOptions {
   readonly store: Store;
@@ -95,7 +96,7 @@ export class Transactions {
   #parse(entry: Item): ParsedWrite {
     const [name, ...others] = Object.keys(entry);
     const write = name === undefined ? undefined : entry[name];
-    if (name === undefined || !isWriteKind(name) || others.length > 0 || !isObject(write)) {
+    if (name === undefined || !isWriteKind(name) || others.length > 0 || !isJsonObject(write)) {
       throw validationError('Here TransactItems can only contain one of Put or Delete');
     }
     return this.#stager.parse(name, write);
@@ -186,7 +187,7 @@ function transactItems(input: Item): readonly Item[] {
   if (!Array.isArray(items) || items.length === 0 || items.length > maxItems) {
     throw validationError(itemLimitMessage);
   }
-  return items.map((entry: unknown) => (isObject(entry) ? entry : {}));
+  return items.map((entry: unknown) => (isJsonObject(entry) ? entry : {}));
 }
 
 function tokenOf(input: Item): string | undefined {
@@ -202,7 +203,7 @@ function digestOf({ ClientRequestToken: _token, ...parameters }: Item): string {
 }
 
 function sortMembers(_name: string, value: unknown): unknown {
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

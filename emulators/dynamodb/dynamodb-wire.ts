@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { crc32 } from 'node:zlib';
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 
 export type Item = Record<string, unknown>;
 
@@ -51,12 +52,8 @@ export function parseInput(body: Buffer): Record<string, unknown> {
   } catch {
     input = undefined;
   }
-  if (isObject(input)) return input;
+  if (isJsonObject(input)) return input;
   throw errorOf('com.amazon.coral.service#SerializationException', {});
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function encodeAnswer({ status, body }: Answer): RawAnswer {

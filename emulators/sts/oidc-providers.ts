@@ -1,6 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
+import { type BoundedRequest, boundedFetch } from '../../src/kit/net/bounded-fetch.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { withDeadline } from '../../src/kit/timing/with-deadline.ts';
 import { StsError } from './sts-error.ts';
 
 /** An IAM OpenID Connect provider: says which issuer an account trusts, and for which client ids. */
@@ -82,11 +83,10 @@ export class OidcProviders {
     const limits = {
       clock: this.#clock,
       timeoutMs: fetchTimeoutMs,
+      maxBytes: maxJwksBytes,
       givenUp: this.#stopping.signal,
     };
-    const promise = withDeadline(limits, (signal) =>
-      fetchKeys(entry.provider.jwksUri, signal),
-    ).catch(() => {
+    const promise = fetchKeys(entry.provider.jwksUri, limits).catch(() => {
       if (entry.keys?.promise === promise) entry.keys = undefined;
       throw keyNotRetrieved();
     });
@@ -134,31 +134,20 @@ function keyWithId(keys: readonly JsonWebKey[], keyId: string): JsonWebKey | und
   return keys.find((key) => key['kid'] === keyId);
 }
 
-async function fetchKeys(jwksUri: string, signal: AbortSignal): Promise<readonly JsonWebKey[]> {
-  const response = await fetch(jwksUri, { redirect: 'error', signal });
-  if (response.status !== 200 || !response.body) throw new Error('no JWKS');
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > maxJwksBytes) throw new Error('the JWKS is too large');
-    chunks.push(chunk);
-  }
-  return parseKeys(Buffer.concat(chunks).toString());
+async function fetchKeys(jwksUri: string, limits: BoundedRequest): Promise<readonly JsonWebKey[]> {
+  const { status, body } = await boundedFetch(jwksUri, limits);
+  if (status !== 200 || body === undefined) throw new Error('no JWKS');
+  return parseKeys(Buffer.from(body).toString());
 }
 
 function parseKeys(text: string): readonly JsonWebKey[] {
   const { keys } = JSON.parse(text) as { readonly keys?: unknown };
-  if (!Array.isArray(keys) || !keys.every(isObject)) throw new Error('not a JWKS');
+  if (!Array.isArray(keys) || !keys.every(isJsonObject)) throw new Error('not a JWKS');
   for (const kty of ['RSA', 'EC']) {
     const count = keys.filter((key: JsonWebKey) => key.kty === kty).length;
     if (count > maxKeysOfAType) throw new Error('the JWKS has too many keys');
   }
   return keys;
-}
-
-function isObject(value: unknown): value is JsonWebKey {
-  return typeof value === 'object' && value !== null;
 }
 
 function keyNotRetrieved(): StsError {

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { StsError } from './sts-error.ts';
 
 /** What a token asks STS to attach to the session: the only way to do so with AssumeRoleWithWebIdentity. */
@@ -73,9 +74,7 @@ function onlyElement(value: unknown): unknown {
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isJsonObject(value)) return value;
   throw refused('The tags claim is not valid');
 }
 

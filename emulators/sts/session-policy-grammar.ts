@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import {
   allowedCharacters,
   isConditionKey,
@@ -122,9 +123,7 @@ function parseJson(text: string): unknown {
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isJsonObject(value)) return value;
   throw syntaxError();
 }
 

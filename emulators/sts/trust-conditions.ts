@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { matchesGlob } from './glob.ts';
 
 /** The `Condition` element of a statement: all of its tests must hold. */
@@ -89,7 +90,7 @@ function verdictOf(holds: boolean): ConditionVerdict {
 }
 
 function asObject(value: unknown): object {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  if (isJsonObject(value)) return value;
   throw new Error(
     'trust policy: "Condition" must be an object of operators, each an object of keys',
   );

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { matchesGlob } from './glob.ts';
 import { type ConditionBlock, conditionVerdict, parseConditions } from './trust-conditions.ts';
 
@@ -88,9 +89,7 @@ function parsePrincipal(value: unknown): Pick<TrustStatement, 'federated' | 'any
 }
 
 function asObject(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isJsonObject(value)) return value;
   throw new Error(`trust policy: ${what} must be a JSON object`);
 }
 

@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { StsError } from './sts-error.ts';
 
 /** A parsed JWT: its claims say what they say, nothing is verified yet. */
@@ -92,8 +93,8 @@ function parseJsonPart(part: string): Record<string, unknown> {
   } catch {
     throw notAJwt();
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notAJwt();
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw notAJwt();
+  return value;
 }
 
 /** Buffer skips what is not base64url, so only a text that encodes back to itself is accepted. */

@@ -1,5 +1,6 @@
+import { parseJsonObject } from '../kit/json/json-object.ts';
 import { firstSeqOf } from './audit-files.ts';
-import { type FoundRecord, parseRecord } from './find.ts';
+import type { FoundRecord } from './find.ts';
 import {
   type ChainHead,
   genesisHash,
@@ -327,7 +328,7 @@ export class ChainVerifier {
 /** The record, if it is an event of that type. Whoever seals lines decides what is in them: nothing else is known. */
 function eventOf(bytes: Buffer, type: LogEvent['type']): FoundRecord | undefined {
   if (!bytes.subarray(0, typeWithinBytes).includes(`"type":"${type}"`)) return undefined;
-  const record = parseRecord(bytes.toString('latin1'));
+  const record = parseJsonObject(bytes.toString('latin1'));
   return record?.['type'] === type ? record : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { isJsonObject, parseJsonObject } from '../kit/json/json-object.ts';
 import { readAuditLines } from './read-lines.ts';
 import { asciiJson } from './record-fields.ts';
 
@@ -46,7 +47,7 @@ export async function* findRecords(
       // Most lines lack the value altogether: no need to parse those.
       if (!needles.every((needle) => bytes.includes(needle))) continue;
       const text = bytes.toString('utf8');
-      const record = parseRecord(text);
+      const record = parseJsonObject(text);
       if (record !== undefined && matches(record, filter)) yield { file, line, text, record };
     }
   }
@@ -60,18 +61,8 @@ export function textAt(record: FoundRecord, ...path: readonly string[]): string 
 
 export function valueAt(record: FoundRecord, ...path: readonly string[]): unknown {
   let value: unknown = record;
-  for (const key of path) value = isObject(value) ? value[key] : undefined;
+  for (const key of path) value = isJsonObject(value) ? value[key] : undefined;
   return value;
-}
-
-/** A line as data; undefined if it is no JSON object. */
-export function parseRecord(text: string): FoundRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function matches(record: FoundRecord, filter: RecordFilter): boolean {
@@ -102,8 +93,4 @@ function isInTime(record: FoundRecord, { sinceMs, untilMs }: RecordFilter): bool
     instant('to') >= (sinceMs ?? Number.NEGATIVE_INFINITY) &&
     instant('from') <= (untilMs ?? Infinity)
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

@@ -2,7 +2,8 @@
 
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
-import { readBoundedBody } from '../kit/net/bounded-body.ts';
+import { type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
+import { type BoundedAnswer, boundedFetch } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { systemClock } from '../kit/timing/clock.ts';
@@ -24,7 +25,6 @@ export interface ExplainOptions {
   readonly output: Output;
 }
 
-const timeoutMs = 10_000;
 const maxAnswerBytes = 4 * 1024 * 1024;
 const maxTokenBytes = 16 * 1024;
 
@@ -99,58 +99,30 @@ type Answer =
 
 async function ask({ url, adminToken, body }: PreparedRequest): Promise<Answer> {
   const failed = (detail: string): Answer => ({ kind: 'failed', detail });
-  let status: number;
-  let answer: Uint8Array | undefined;
-  const { signal, release } = systemClock.deadline(timeoutMs);
+  let answer: BoundedAnswer;
   try {
-    const response = await fetch(url, {
+    answer = await boundedFetch(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
       body,
-      // A redirect would take the token elsewhere.
-      redirect: 'error',
-      signal,
+      clock: systemClock,
+      timeoutMs: 10_000,
+      maxBytes: maxAnswerBytes,
     });
-    status = response.status;
-    answer = await readBoundedBody(response, { maxBytes: maxAnswerBytes, signal });
   } catch (error) {
-    return failed(`${url.origin} does not answer (${causeOf(error)}).`);
-  } finally {
-    release();
+    return failed(`${url.origin} does not answer (${(error as Error).message}).`);
   }
-  const document =
-    answer === undefined ? undefined : parseObject(Buffer.from(answer).toString('utf8'));
+  const { status } = answer;
+  const document = parseJsonObject(Buffer.from(answer.body ?? []).toString('utf8'));
   if (document === undefined) {
     return failed(`${url.origin} answers ${status}, and not as an admin listener would.`);
   }
   return status === 200 ? { kind: 'answered', document } : failed(problemText(status, document));
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** RFC 9457. */
-function problemText(status: number, { code, title, detail, request_id }: Record<string, unknown>) {
+function problemText(status: number, { code, title, detail, request_id }: JsonObject) {
   const parts = [detail ?? title, code === undefined ? undefined : `code ${String(code)}`];
   if (request_id !== undefined) parts.push(`request ${String(request_id)}`);
   return `The admin listener answers ${status}: ${parts.filter((part) => part !== undefined).join('; ')}`;
-}
-
-/** Undici says "fetch failed" and keeps what failed in the cause. */
-function causeOf(error: unknown): string {
-  const { name, message, cause } = error as FetchFailure;
-  if (name === 'TimeoutError') return `no answer within ${timeoutMs / 1000} s`;
-  return cause?.code ?? cause?.message ?? message ?? 'failed';
-}
-
-interface FetchFailure {
-  readonly name?: string;
-  readonly message?: string;
-  readonly cause?: { readonly code?: string; readonly message?: string };
 }

@@ -1,24 +1,17 @@
 /** `healthcheck`: asks a probe and says so by its exit code, for images that have no shell and no curl. */
 
+import { boundedFetch } from '../kit/net/bounded-fetch.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { exitCodes, type Output } from './output.ts';
 
-const timeoutMs = 3_000;
-
 export async function healthcheck(url: string, output: Output): Promise<number> {
-  const deadline = systemClock.deadline(timeoutMs);
+  const limits = { clock: systemClock, timeoutMs: 3_000, maxBytes: 64 * 1024 };
   try {
-    const response = await fetch(url, {
-      signal: deadline.signal,
-      redirect: 'error',
-    });
-    await response.body?.cancel();
-    if (response.ok) return exitCodes.ok;
-    output.err(`${url} answers ${response.status}\n`);
+    const { status } = await boundedFetch(url, limits);
+    if (status >= 200 && status < 300) return exitCodes.ok;
+    output.err(`${url} answers ${status}\n`);
   } catch {
     output.err(`${url} does not answer\n`);
-  } finally {
-    deadline.release();
   }
   return exitCodes.failed;
 }

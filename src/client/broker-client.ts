@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { roleArnPattern } from '../core/policy/role-mapping.ts';
-import { readBoundedBody } from '../kit/net/bounded-body.ts';
+import { boundedFetch, NoAnswerError } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
@@ -42,10 +42,9 @@ export async function requestCredentials(request: CredentialsRequest): Promise<B
   if (!tokenPattern.test(token)) {
     throw new TokenBrokerError('token_unusable', 'The token is not one JWT and nothing else.');
   }
-  const deadline = clock.deadline(timeoutMs, signal);
   let answer: BrokerAnswer;
   try {
-    const response = await fetch(url, {
+    const { status, headers, body } = await boundedFetch(url, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${token}`,
@@ -54,23 +53,17 @@ export async function requestCredentials(request: CredentialsRequest): Promise<B
       },
       // Members that are undefined are not sent.
       body: JSON.stringify({ role, durationSeconds }),
-      // A redirect would take the token elsewhere.
-      redirect: 'error',
-      signal: deadline.signal,
-    });
-    const limits = { maxBytes: maxAnswerBytes, signal: deadline.signal };
-    answer = { response, document: parseJson(await readBoundedBody(response, limits)) };
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw transportError(error, {
-      origin: url.origin,
+      clock,
       timeoutMs,
-      expired: deadline.signal.aborted,
+      maxBytes: maxAnswerBytes,
+      givenUp: signal,
     });
-  } finally {
-    deadline.release();
+    answer = { status, headers, document: parseJson(body) };
+  } catch (error) {
+    if (error instanceof NoAnswerError) throw transportError(error, url.origin);
+    throw error;
   }
-  if (answer.response.status !== 200) throw problemError(answer, token);
+  if (answer.status !== 200) throw problemError(answer, token);
   return plausible(credentialsOf(answer), role, clock.now());
 }
 
@@ -142,7 +135,8 @@ function isPlain({ username, password, search, hash }: URL): boolean {
 }
 
 interface BrokerAnswer {
-  readonly response: Response;
+  readonly status: number;
+  readonly headers: Headers;
   /** Undefined unless it is JSON. */
   readonly document: unknown;
 }
@@ -156,24 +150,12 @@ function parseJson(bytes: Uint8Array | undefined): unknown {
   }
 }
 
-interface TransportFacts {
-  readonly origin: string;
-  readonly timeoutMs: number;
-  readonly expired: boolean;
-}
-
-/** Undici says "fetch failed" and keeps what failed in the cause; only its code is ours to repeat. */
-function transportError(error: unknown, { origin, timeoutMs, expired }: TransportFacts) {
-  if (expired) {
-    const detail = `${origin} gives no answer within ${timeoutMs / 1000} s.`;
-    return new TokenBrokerError('broker_timeout', detail, { retryable: true });
-  }
-  const { code, message } = ((error as Error).cause ?? {}) as { code?: unknown; message?: unknown };
-  const redirected = message === 'unexpected redirect';
-  const cause = redirected ? 'it redirects' : typeof code === 'string' ? code : 'no connection';
-  return new TokenBrokerError('broker_unreachable', `${origin} does not answer (${cause}).`, {
-    retryable: true,
-  });
+function transportError({ reason, message }: NoAnswerError, origin: string): TokenBrokerError {
+  return reason === 'timeout'
+    ? new TokenBrokerError('broker_timeout', `${origin} gives ${message}.`, { retryable: true })
+    : new TokenBrokerError('broker_unreachable', `${origin} does not answer (${message}).`, {
+        retryable: true,
+      });
 }
 
 const problem = z.object({
@@ -184,8 +166,10 @@ const problem = z.object({
   choices: z.array(z.object({ mapping: z.string() })).optional(),
 });
 
-function problemError({ response, document }: BrokerAnswer, token: string): TokenBrokerError {
-  const { status, headers } = response;
+function problemError(
+  { status, headers, document }: BrokerAnswer,
+  token: string,
+): TokenBrokerError {
   const retryable = status === 408 || status === 429 || status >= 500;
   const seconds = /^\d{1,4}$/.exec(headers.get('retry-after') ?? '')?.[0];
   const retryAfterSeconds = seconds === undefined ? undefined : Number(seconds);
@@ -237,15 +221,15 @@ const credentialsAnswer = z.object({
   role: z.string().max(2048).regex(roleArnPattern),
 });
 
-function credentialsOf({ response, document }: BrokerAnswer): BrokerCredentials {
+function credentialsOf({ status, headers, document }: BrokerAnswer): BrokerCredentials {
   const parsed = credentialsAnswer.safeParse(document);
   if (!parsed.success) {
     // Which member it is, never what it holds.
     const member = parsed.error.issues[0]?.path.join('.') ?? '';
     const what = member === '' ? 'no object' : `no acceptable ${member}`;
-    const id = requestId().safeParse(response.headers.get('x-request-id'));
+    const id = requestId().safeParse(headers.get('x-request-id'));
     throw new TokenBrokerError('broker_answer_invalid', `The broker's answer has ${what}.`, {
-      status: response.status,
+      status,
       requestId: id.data,
       retryable: true,
     });

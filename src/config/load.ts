@@ -4,6 +4,7 @@ import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { Fault } from '../core/errors.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { isJsonObject } from '../kit/json/json-object.ts';
 import { isCallerVariable } from './caller-variables.ts';
 import { checkProfile, type RuntimeFacts } from './profile.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -102,7 +103,7 @@ function withEnvironment(
     const setting = byEnv.get(name);
     if (setting === undefined) {
       faults.push({ pointer: name, detail: 'is an environment variable for no setting' });
-    } else if (isRecord(raw)) {
+    } else if (isJsonObject(raw)) {
       assign(raw, setting.path.split('.'), convert(value, setting.type));
     }
   }
@@ -125,13 +126,9 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
     return;
   }
   const next = target[name] ?? {};
-  if (!isRecord(next)) return;
+  if (!isJsonObject(next)) return;
   target[name] = next;
   assign(next, rest, value);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -3,6 +3,7 @@
  * audit, write, and bring this instance up to date. In that order: no change without its record.
  */
 
+import { isJsonObject } from '../kit/json/json-object.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
 import {
@@ -283,8 +284,7 @@ function requireManagedByApi(
 
 /** Also for documents that do not pass the checks of today. */
 function isManagedByGit(document: unknown): boolean {
-  if (typeof document !== 'object' || document === null) return false;
-  return 'managedBy' in document && document.managedBy === 'git';
+  return isJsonObject(document) && document['managedBy'] === 'git';
 }
 
 /** How the history of the table names an editor. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
 
 export interface CacheKeyInput {
   /** Of the broker, as the URL parser prints it. */
@@ -38,12 +39,8 @@ const perToken: ReadonlySet<string> = new Set([
   'event_id',
 ]);
 
-function claimsOf(token: string): object | undefined {
-  try {
-    const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
-    const claims: unknown = JSON.parse(payload);
-    return typeof claims === 'object' && claims !== null && 'iss' in claims ? claims : undefined;
-  } catch {
-    return undefined;
-  }
+function claimsOf(token: string): JsonObject | undefined {
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
+  const claims = parseJsonObject(payload);
+  return claims !== undefined && 'iss' in claims ? claims : undefined;
 }

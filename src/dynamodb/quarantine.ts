@@ -11,6 +11,7 @@ import {
   roleMappingSchema,
   type StoredRoleMapping,
 } from '../core/policy/role-mapping.ts';
+import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import type { TableRow, UnreadableRow, ValidRow } from './role-mapping-item.ts';
 
 /** A row of the policy in force. */
@@ -53,7 +54,7 @@ export function mappingsOf(row: PolicyRow): readonly StoredRoleMapping[] {
 function quarantine(row: UnreadableRow, known: PolicyRow | undefined): QuarantinedRow {
   const { id, version, digest, faults, document } = row;
   const lastGood = known?.kind === 'valid' ? known.stored : known?.lastGood;
-  const fields = isObject(document) ? document : {};
+  const fields = isJsonObject(document) ? document : {};
   const disabled = fields['enabled'] === false;
   const denied = disabled ? [] : deniedPrincipals(fields, lastGood);
   const role = deniedRole(document);
@@ -73,7 +74,7 @@ function quarantine(row: UnreadableRow, known: PolicyRow | undefined): Quarantin
 
 /** Everybody whom the row denies something, as far as that can be told. */
 function deniedPrincipals(
-  fields: Record<string, unknown>,
+  fields: JsonObject,
   lastGood: StoredRoleMapping | undefined,
 ): readonly Principal[] {
   if (fields['effect'] === 'allow') return [];
@@ -84,7 +85,7 @@ function deniedPrincipals(
 
 /** A principal with a stray or a second name is illegal, but each name in it can still be read. */
 function readablePrincipals(principal: unknown): readonly Principal[] {
-  if (!isObject(principal)) return [];
+  if (!isJsonObject(principal)) return [];
   return ['client', 'user', 'group', 'any'].flatMap((kind) => {
     const alone = { pool: principal['pool'], [kind]: principal[kind] };
     const parsed = roleMappingSchema.shape.principal.safeParse(alone);
@@ -93,7 +94,7 @@ function readablePrincipals(principal: unknown): readonly Principal[] {
 }
 
 function deniedRole(document: unknown): string {
-  const bare = isObject(document) ? { ...document, conditions: undefined } : undefined;
+  const bare = isJsonObject(document) ? { ...document, conditions: undefined } : undefined;
   const parsed = roleMappingSchema.safeParse(bare);
   return parsed.success && parsed.data.effect === 'deny' ? parsed.data.role : '*';
 }
@@ -107,8 +108,4 @@ function deny(id: string, principal: Principal, role: string): StoredRoleMapping
     role,
     owner: 'token-broker',
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

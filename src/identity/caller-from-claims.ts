@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Caller } from '../core/caller.ts';
 import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
-import { type CheckedClaims, invalid, isStringList, requireNormalized } from './token-claims.ts';
-import { isJsonObject, type JsonObject } from './token-format.ts';
+import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
+import { type CheckedClaims, invalid, requireNormalized } from './token-claims.ts';
 
 export interface CallerOptions {
   readonly issuer: string;

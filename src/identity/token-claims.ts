@@ -2,7 +2,7 @@
 
 import type { TokenUse } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { JsonObject } from './token-format.ts';
+import { isStringList, type JsonObject } from '../kit/json/json-object.ts';
 import type { TrustedIdentityPools, TrustedIssuer, TrustedUserPool } from './trusted-issuers.ts';
 
 export interface ClaimLimits {
@@ -202,10 +202,6 @@ export function requireNormalized(claim: string, values: readonly string[]): voi
   if (values.some((value) => value.normalize('NFC') !== value)) {
     throw invalid(`must have text in Unicode normalization form C in the claim "${claim}"`);
   }
-}
-
-export function isStringList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 export function invalid(detail: string): BrokerError {

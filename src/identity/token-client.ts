@@ -1,10 +1,10 @@
 import { type Perishable, RenewedValue } from '../kit/calls/renewed-value.ts';
+import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { parseStrictJson } from '../kit/json/strict-json.ts';
-import { readBoundedBody } from '../kit/net/bounded-body.ts';
+import { type BoundedAnswer, boundedFetch } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
-import { isJsonObject, type JsonObject } from './token-format.ts';
 import { TokenRequestError } from './token-request-error.ts';
 
 export interface TokenClientOptions {
@@ -84,9 +84,9 @@ export class TokenClient {
   async #requestWithin(deadline: AbortSignal): Promise<Perishable<string>> {
     const secret = await this.#secret(deadline);
     const askedAt = this.#options.clock.now();
-    const { status, headers, bytes } = await this.#post(secret, deadline);
-    if (status !== 200) throw TokenRequestError.refusal({ status, headers, problem: json(bytes) });
-    const { token, lifeSeconds } = readGrant(json(bytes));
+    const { status, headers, body } = await this.#post(secret, deadline);
+    if (status !== 200) throw TokenRequestError.refusal({ status, headers, problem: json(body) });
+    const { token, lifeSeconds } = readGrant(json(body));
     return { value: token, expiresAt: askedAt + lifeSeconds * 1000 };
   }
 
@@ -102,11 +102,12 @@ export class TokenClient {
   }
 
   async #post(secret: string, deadline: AbortSignal) {
-    const { tokenEndpoint, clientId, scopes } = this.#options;
+    const { tokenEndpoint, clientId, scopes, clock } = this.#options;
     const form = new URLSearchParams({ grant_type: 'client_credentials' });
     if (scopes !== undefined && scopes.length > 0) form.set('scope', scopes.join(' '));
+    let answer: BoundedAnswer;
     try {
-      const response = await fetch(tokenEndpoint, {
+      answer = await boundedFetch(tokenEndpoint, {
         method: 'POST',
         headers: {
           // https://docs.aws.amazon.com/cognito/latest/developerguide/token-endpoint.html: Cognito wants the two
@@ -116,17 +117,17 @@ export class TokenClient {
           accept: 'application/json',
         },
         body: form.toString(),
-        // A redirect would take the secret elsewhere.
-        redirect: 'error',
-        signal: deadline,
+        clock,
+        timeoutMs: this.#timeoutMs,
+        maxBytes: maxAnswerBytes,
+        givenUp: deadline,
       });
-      const limits = { maxBytes: maxAnswerBytes, signal: deadline };
-      const bytes = await readBoundedBody(response, limits);
-      if (bytes === undefined) throw new Error('the answer is too large');
-      return { status: response.status, headers: response.headers, bytes };
     } catch {
       throw new TokenRequestError('token_endpoint_unavailable');
     }
+    const { status, headers, body } = answer;
+    if (body === undefined) throw new TokenRequestError('token_endpoint_unavailable');
+    return { status, headers, body };
   }
 }
 

@@ -4,15 +4,14 @@
  */
 
 import { BrokerError } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
-
-/** Objects have no prototype. */
-export type JsonObject = { readonly [name: string]: unknown };
 
 /** Proven by nothing yet: good for choosing the issuer and for refusing early. */
 export interface UnverifiedToken {
   readonly algorithm: string;
   readonly kid: string;
+  /** Objects in it have no prototype. */
   readonly claims: JsonObject;
 }
 
@@ -91,10 +90,6 @@ function decodeSegment(name: string, segment: string): Uint8Array {
     throw malformed(`has a ${name} that is not canonical base64url`);
   }
   return bytes;
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function malformed(detail: string): BrokerError {

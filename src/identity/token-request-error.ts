@@ -1,4 +1,4 @@
-import type { JsonObject } from './token-format.ts';
+import type { JsonObject } from '../kit/json/json-object.ts';
 
 /** What went wrong, what to do about it, and whether the same request may succeed later. */
 const failures = {

@@ -3,6 +3,7 @@
 import { type DocumentChange, documentChanges } from '../core/policy/document-changes.ts';
 import { isFreezeId } from '../core/policy/freeze.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { isJsonObject } from '../kit/json/json-object.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
 import type { SourceFault } from './source-fault.ts';
 
@@ -183,8 +184,7 @@ function isManagedByGit(document: unknown): boolean {
 
 /** Also of documents that do not pass the checks of today. */
 function memberOf(document: unknown, name: string): unknown {
-  if (typeof document !== 'object' || document === null) return undefined;
-  return Object.hasOwn(document, name) ? (document as Record<string, unknown>)[name] : undefined;
+  return isJsonObject(document) && Object.hasOwn(document, name) ? document[name] : undefined;
 }
 
 /**

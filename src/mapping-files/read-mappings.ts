@@ -6,6 +6,7 @@ import type { KnownPools } from '../core/policy/mapping-reach.ts';
 import { mappingWarnings } from '../core/policy/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { isJsonObject } from '../kit/json/json-object.ts';
 import type { SourceFault } from './source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';
 
@@ -66,8 +67,9 @@ export function warningsFor(
 
 /** A file is the place where its mapping is edited, unless it says otherwise. */
 function managedFromGit(value: unknown): unknown {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject && !Object.hasOwn(value, 'managedBy') ? { ...value, managedBy: 'git' } : value;
+  return isJsonObject(value) && !Object.hasOwn(value, 'managedBy')
+    ? { ...value, managedBy: 'git' }
+    : value;
 }
 
 function checkInFile(mapping: RoleMapping, byId: ReadonlyMap<string, FileMapping>): Fault[] {

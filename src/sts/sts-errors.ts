@@ -9,6 +9,7 @@
  */
 
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 
 /**
  * - `refused`: permanent; asking again with the same input gives the same answer.
@@ -273,8 +274,8 @@ function verdictOf(facts: Facts): Verdict {
 const codeless: ReadonlySet<string> = new Set(['Unknown', 'UnknownError', 'NotFound']);
 
 function readFacts(thrown: unknown): Facts {
-  const error = asRecord(thrown);
-  const metadata = asRecord(error['$metadata']);
+  const error = membersOf(thrown);
+  const metadata = membersOf(error['$metadata']);
   const code = (
     bounded(error['Code'], codePattern) ??
     bounded(error['code'], codePattern) ??
@@ -326,6 +327,6 @@ function bounded(value: unknown, pattern: RegExp): string | undefined {
   return typeof value === 'string' && pattern.test(value) ? value : undefined;
 }
 
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+function membersOf(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
 }

@@ -1,5 +1,6 @@
 /** What is different between two JSON documents. */
 
+import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { escapePointer } from '../../kit/json/json-pointer.ts';
 
 export interface DocumentChange {
@@ -13,7 +14,7 @@ export interface DocumentChange {
 
 /** Member by member; a list counts as one value. Undefined stands for no document at all. */
 export function documentChanges(before: unknown, after: unknown, pointer = ''): DocumentChange[] {
-  if (isObject(before) && isObject(after)) {
+  if (isJsonObject(before) && isJsonObject(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...names].flatMap((name) =>
       documentChanges(own(before, name), own(after, name), `${pointer}/${escapePointer(name)}`),
@@ -32,16 +33,12 @@ export function documentChanges(before: unknown, after: unknown, pointer = ''): 
 /** Equal texts for equal values, whatever the order of names. */
 function canonical(value: unknown): string | undefined {
   return JSON.stringify(value, (_name, item: unknown) =>
-    isObject(item)
+    isJsonObject(item)
       ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
       : item,
   );
 }
 
-function own(object: Record<string, unknown>, name: string): unknown {
+function own(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  * told without repeating any of it.
  */
 
+import { isJsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
 import type { Fault } from '../errors.ts';
 import {
@@ -64,7 +65,7 @@ function readPolicy(policy: string, partition: string | undefined): ReadPolicy {
     if (error instanceof StrictJsonError) return faultyPolicy(error.message);
     throw error;
   }
-  if (!isObject(document)) return faultyPolicy('must be a JSON object');
+  if (!isJsonObject(document)) return faultyPolicy('must be a JSON object');
   const faults = checkSessionPolicy(document, partition).map(({ pointer, detail }) => ({
     pointer: `/policy${knownPart(pointer)}`,
     detail,
@@ -103,8 +104,4 @@ function checkArns(policyArns: readonly string[], roleArn: string): Fault[] {
         : 'must be a policy of AWS, or of the account of the role';
     return [{ pointer: `/policyArns/${index}`, detail }];
   });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

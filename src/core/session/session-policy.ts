@@ -6,6 +6,7 @@
  * variable) makes rendering fail instead.
  */
 
+import { isJsonObject } from '../../kit/json/json-object.ts';
 import type { ClaimValue } from '../claim-value.ts';
 
 /** STS allows 2,048 characters for the inline policy and all policy ARNs together. */
@@ -64,7 +65,7 @@ export function worstCaseLength(policy: SessionPolicy): number {
 function mapStrings(node: Json, change: (text: string) => string): Json {
   if (typeof node === 'string') return change(node);
   if (Array.isArray(node)) return node.map((item: Json) => mapStrings(item, change));
-  if (node !== null && typeof node === 'object') {
+  if (isJsonObject(node)) {
     return Object.fromEntries(
       Object.entries(node).map(([key, value]) => [key, mapStrings(value as Json, change)]),
     );

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../core/errors.ts';
+import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
 import {
   JwksError,
@@ -8,7 +9,6 @@ import {
   type VerificationKey,
   type VerificationKeys,
 } from './jwks.ts';
-import { fetchJwks } from './jwks-fetch.ts';
 import type { JwksObserver } from './jwks-observer.ts';
 import type { JwksStore, StoredJwks } from './jwks-store.ts';
 
@@ -159,13 +159,7 @@ export class IssuerKeys {
     const fetched = { at: this.#clock.now(), atMonotonic: this.#clock.monotonic() };
     const elapsed = () => this.#clock.monotonic() - fetched.atMonotonic;
     try {
-      const limits = {
-        clock: this.#clock,
-        timeoutMs: this.#options.fetchTimeoutMs ?? 2_000,
-        maxBytes: this.#options.maxBytes ?? 64 * 1024,
-        givenUp: this.#stopping.signal,
-      };
-      const keys = parseJwks(await fetchJwks(jwksUri, limits), algorithm);
+      const keys = parseJwks(await this.#fetchDocument(jwksUri), algorithm);
       // The whole set is replaced: what the issuer withdrew is no longer trusted (T15).
       this.#keys = retainSame(this.#keys, keys);
       this.#fetched = fetched;
@@ -180,6 +174,20 @@ export class IssuerKeys {
       this.#lastFailure = error;
       observer?.onFetch?.({ issuer, result: 'failed', durationMs: elapsed(), error });
     }
+  }
+
+  async #fetchDocument(jwksUri: string): Promise<Uint8Array> {
+    const maxBytes = this.#options.maxBytes ?? 64 * 1024;
+    const { status, body } = await boundedFetch(jwksUri, {
+      headers: { accept: 'application/json' },
+      clock: this.#clock,
+      timeoutMs: this.#options.fetchTimeoutMs ?? 2_000,
+      maxBytes,
+      givenUp: this.#stopping.signal,
+    });
+    if (status !== 200) throw new Error(`the JWKS URI answered with status ${status}`);
+    if (body === undefined) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    return body;
   }
 
   #schedule(): void {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { replaceFile } from '../../kit/files/replace-file.ts';
 import { readStateFile } from '../../kit/files/state-file.ts';
 import { requireStateFolder } from '../../kit/files/state-folder.ts';
+import { isJsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson } from '../../kit/json/strict-json.ts';
-import { isJsonObject } from '../token-format.ts';
 import { JwksError, readJwks, type SigningAlgorithm, type VerificationKeys } from './jwks.ts';
 
 export interface StoredJwks {

@@ -1,9 +1,8 @@
 /** A JSON Web Key Set (RFC 7517) as this service accepts it: RSA keys for signatures, strong and unambiguous. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { isJsonObject, isStringList, type JsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
-import { isStringList } from '../token-claims.ts';
-import { isJsonObject, type JsonObject } from '../token-format.ts';
 
 export type SigningAlgorithm = 'RS256' | 'RS512';
 

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, readFile, readlink, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { parseJsonObject } from '../json/json-object.ts';
 import type { Clock, Timer } from '../timing/clock.ts';
 import { openRegularFile } from './regular-file.ts';
 import { readStateFile } from './state-file.ts';
@@ -198,12 +199,7 @@ interface Holder {
 }
 
 function parse(content: string): Holder {
-  try {
-    const holder: unknown = JSON.parse(content);
-    return typeof holder === 'object' && holder !== null ? holder : {};
-  } catch {
-    return {};
-  }
+  return parseJsonObject(content) ?? {};
 }
 
 async function ownProcess(): Promise<Holder> {

@@ -3,7 +3,7 @@
  * escape such as `\u0000` is made of those, but what IAM reads from it is not.
  */
 
-import { isObject } from './report.ts';
+import { isJsonObject } from '../../../kit/json/json-object.ts';
 
 const usable = /^[\t\n\r\u0020-\u00ff]*$/;
 
@@ -16,6 +16,6 @@ export function unusableText(document: unknown): string | undefined {
 function everyText(node: unknown, test: (text: string) => boolean): boolean {
   if (typeof node === 'string') return test(node);
   if (Array.isArray(node)) return node.every((item) => everyText(item, test));
-  if (!isObject(node)) return true;
+  if (!isJsonObject(node)) return true;
   return Object.entries(node).every(([name, value]) => test(name) && everyText(value, test));
 }

@@ -1,13 +1,14 @@
 /** The Condition of a statement: operators, below each its condition keys, below each its values. */
 
+import { isJsonObject } from '../../../kit/json/json-object.ts';
 import { escapePointer } from '../../../kit/json/json-pointer.ts';
 import { conditionKeyFault, isConditionKey } from './condition-key.ts';
 import { operatorFault } from './condition-operator.ts';
 import { conditionValueFault } from './condition-value.ts';
-import { isObject, type Report } from './report.ts';
+import type { Report } from './report.ts';
 
 export function checkCondition(condition: unknown, at: string, report: Report): void {
-  if (!isObject(condition)) {
+  if (!isJsonObject(condition)) {
     report(at, 'must be an object of operators');
     return;
   }
@@ -15,7 +16,7 @@ export function checkCondition(condition: unknown, at: string, report: Report): 
     const where = `${at}/${escapePointer(operator)}`;
     const fault = operatorFault(operator);
     if (fault !== undefined) report(where, fault);
-    if (!isObject(block)) {
+    if (!isJsonObject(block)) {
       report(where, 'must be an object of condition keys');
       continue;
     }

@@ -4,10 +4,11 @@
  * STS in two things on purpose: the older Version, in which `${…}` is plain text, and lists of no values.
  */
 
+import { isJsonObject } from '../../../kit/json/json-object.ts';
 import { escapePointer } from '../../../kit/json/json-pointer.ts';
 import type { Fault } from '../../errors.ts';
 import { unusableText } from './characters.ts';
-import { isObject, type Report } from './report.ts';
+import type { Report } from './report.ts';
 import { checkStatement } from './statement.ts';
 
 /**
@@ -53,7 +54,7 @@ function checkStatements(value: unknown, partition: string | undefined, report: 
   statements.forEach((statement, index) => {
     const at = Array.isArray(value) ? `/Statement/${index}` : '/Statement';
     checkStatement(statement, { at, partition, report });
-    const sid = isObject(statement) ? statement['Sid'] : undefined;
+    const sid = isJsonObject(statement) ? statement['Sid'] : undefined;
     if (typeof sid !== 'string' || sid === '') return;
     if (sids.has(sid)) report(`${at}/Sid`, 'is that of another statement, too: each needs its own');
     sids.add(sid);

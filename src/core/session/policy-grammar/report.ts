@@ -2,7 +2,3 @@
 
 /** `pointer` is a JSON Pointer into the policy. */
 export type Report = (pointer: string, detail: string) => void;
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -1,8 +1,9 @@
 /** One statement: its elements, each of them once, and no principal. */
 
+import { isJsonObject } from '../../../kit/json/json-object.ts';
 import { escapePointer } from '../../../kit/json/json-pointer.ts';
 import { checkCondition } from './condition.ts';
-import { isObject, type Report } from './report.ts';
+import type { Report } from './report.ts';
 import { resourceFault } from './resource.ts';
 
 export interface StatementContext {
@@ -16,7 +17,7 @@ export function checkStatement(
   statement: unknown,
   { at, partition, report }: StatementContext,
 ): void {
-  if (!isObject(statement)) {
+  if (!isJsonObject(statement)) {
     report(at, 'must be an object');
     return;
   }
