@@ -49,8 +49,8 @@ export async function readBody(req: IncomingMessage, maxBytes: number): Promise<
 }
 
 /**
- * True for requests that a web page made. None of these servers has a web client, so such a request can
- * only be some page trying to reach into the developer's machine (cross-site forms, DNS rebinding).
+ * True for requests that a web page made: but for the pages that somebody signs in by, such a request can only be some
+ * page trying to reach into the developer's machine (cross-site forms, DNS rebinding).
  */
 export function comesFromBrowser(req: IncomingMessage): boolean {
   return req.headers.origin !== undefined;

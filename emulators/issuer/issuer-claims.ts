@@ -6,10 +6,11 @@ export type ExtraClaims = Readonly<Record<string, unknown>>;
 
 export interface IssuerClient {
   readonly clientId: string;
+  /** Empty: a public client, which has none, and therefore no client-credentials grant. */
   readonly clientSecret: string;
   /** For people; not in any token. */
   readonly name: string;
-  /** Custom scopes (`orders/write`) of the client-credentials grant. Without any the client may not use it. */
+  /** Custom scopes (`orders/write`). Without any the client may not use the client-credentials grant. */
   readonly scopes: readonly string[];
   /**
    * `client_id`: access tokens carry `aud`, as where a pre-token-generation trigger (V3_0) adds it, which STS

@@ -1,17 +1,25 @@
-/** The client-credentials grant of Cognito's token endpoint, from form to answer, without the network. */
+/** Cognito's token endpoint, from form to answer, without the network: client credentials and authorization codes. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { IssuerClient } from './issuer-claims.ts';
+import type { IssuerClient, IssuerUser } from './issuer-claims.ts';
+import type { Redemption, SignIn } from './issuer-codes.ts';
 
 export type TokenErrorCode =
   | 'invalid_request'
   | 'invalid_client'
+  | 'invalid_grant'
   | 'unauthorized_client'
   | 'unsupported_grant_type';
 
 export type TokenGrant =
-  | { readonly kind: 'granted'; readonly client: IssuerClient; readonly scopes: readonly string[] }
+  | {
+      readonly kind: 'granted';
+      readonly client: IssuerClient;
+      /** Absent for the client-credentials grant. */
+      readonly user?: IssuerUser;
+      readonly scopes: readonly string[];
+    }
   | { readonly kind: 'refused'; readonly error: TokenErrorCode };
 
 export interface TokenRequest {
@@ -28,11 +36,13 @@ export interface TokenRequest {
 export function grantToken(
   request: TokenRequest,
   clients: ReadonlyMap<string, IssuerClient>,
+  redeem: (redemption: Redemption) => SignIn | undefined,
 ): TokenGrant {
   const form = parseForm(request);
   if (!form) return refused('invalid_request');
   const grantType = form.get('grant_type');
   if (grantType === undefined) return refused('invalid_request');
+  if (grantType === 'authorization_code') return grantCode(request.authorization, form, redeem);
   if (grantType !== 'client_credentials') return refused('unsupported_grant_type');
 
   const presented = presentedSecret(request.authorization, form);
@@ -44,6 +54,24 @@ export function grantToken(
   // Cognito has this grant only for clients with custom scopes.
   if (client.scopes.length === 0) return refused('unauthorized_client');
   return { kind: 'granted', client, scopes: grantedScopes(form.get('scope'), client) };
+}
+
+/** For public clients: they have no secret to show, and prove by PKCE that they began the sign-in. */
+function grantCode(
+  authorization: string | undefined,
+  form: ReadonlyMap<string, string>,
+  redeem: (redemption: Redemption) => SignIn | undefined,
+): TokenGrant {
+  if (authorization !== undefined || form.has('client_secret')) return refused('invalid_client');
+  const signIn = redeem({
+    code: form.get('code'),
+    clientId: form.get('client_id'),
+    redirectUri: form.get('redirect_uri'),
+    codeVerifier: form.get('code_verifier'),
+  });
+  if (signIn === undefined) return refused('invalid_grant');
+  const { client, user, scopes } = signIn;
+  return { kind: 'granted', client, user, scopes };
 }
 
 function secretsEqual(presented: string, expected: string): boolean {

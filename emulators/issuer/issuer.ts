@@ -1,6 +1,6 @@
 /**
- * A Cognito user pool's issuer on loopback HTTP: key set, discovery, the client-credentials grant, and
- * tokens with the claims Cognito documents. For development and tests; it has never met the real service.
+ * A Cognito user pool's issuer on loopback HTTP: key set, discovery, the client-credentials grant, sign-in by
+ * authorization code, and tokens with the claims Cognito documents. For development and tests; it has never met the real service.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -15,12 +15,15 @@ import {
   readBody,
   sendJson,
 } from '../loopback-http.ts';
+import { authorize } from './issuer-authorize.ts';
 import type { ExtraClaims, IssuerClient, IssuerUser } from './issuer-claims.ts';
 import { accessTokenClaims, idTokenClaims } from './issuer-claims.ts';
+import { IssuerCodes } from './issuer-codes.ts';
 import type { IssuerFault } from './issuer-faults.ts';
 import { answerWithFault } from './issuer-faults.ts';
 import { KeyRing } from './issuer-key-ring.ts';
 import type { IssuerKeys, SigningKey } from './issuer-keys.ts';
+import { sendAuthorizeAnswer } from './issuer-sign-in-page.ts';
 import { grantToken } from './issuer-token-endpoint.ts';
 import { signJwt } from './jwt-signer.ts';
 
@@ -69,6 +72,8 @@ export interface Issuer {
   readonly tokenEndpoint: string;
   /** Signs new tokens with new keys; the old ones stay published. */
   rotateKeys(): Promise<void>;
+  /** Where browsers may be sent with a code for this client, and whose pages may redeem one. */
+  allowCallback(clientId: string, url: string): void;
   /** Publishes the current keys alone. */
   withdrawOldKeys(): void;
   /** From now on; without an argument, no longer. */
@@ -90,8 +95,10 @@ const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
 type Handler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
 
 interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly methods: readonly string[];
   readonly handle: Handler;
+  /** Whether pages of this origin may send such requests. Default: none may. */
+  readonly admits?: (origin: string) => boolean;
 }
 
 export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
@@ -99,13 +106,19 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   const clients = new Map(options.clients.map((client) => [client.clientId, client]));
   const users = new Map((options.users ?? []).map((user) => [user.username, user]));
   const keys = await KeyRing.open(options);
+  const codes = new IssuerCodes(clock);
+  const callbacks = new Map<string, Set<string>>();
   let fault: IssuerFault | undefined;
 
   const wellKnown = `/${poolId}/.well-known`;
   const routes = new Map<string, Route>([
-    [`${wellKnown}/jwks.json`, { method: 'GET', handle: answerJwks }],
-    [`${wellKnown}/openid-configuration`, { method: 'GET', handle: answerDiscovery }],
-    ['/oauth2/token', { method: 'POST', handle: answerToken }],
+    [`${wellKnown}/jwks.json`, { methods: ['GET'], handle: answerJwks }],
+    [`${wellKnown}/openid-configuration`, { methods: ['GET'], handle: answerDiscovery }],
+    [
+      '/oauth2/authorize',
+      { methods: ['GET', 'POST'], handle: answerAuthorize, admits: (from) => from === origin },
+    ],
+    ['/oauth2/token', { methods: ['POST'], handle: answerToken, admits: isCallbackOrigin }],
   ]);
 
   const server = createServer((req, res) => {
@@ -117,12 +130,20 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   const tokenEndpoint = `${origin}/oauth2/token`;
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    if (comesFromBrowser(req)) return sendJson(res, 403, { error: 'browsers_are_refused' });
     const route = routes.get(pathOf(req));
+    if (comesFromBrowser(req) && !route?.admits?.(req.headers.origin ?? '')) {
+      return sendJson(res, 403, { error: 'browsers_are_refused' });
+    }
     if (!route) return sendJson(res, 404, { error: 'not_found' });
     if (fault && route.handle === answerJwks) return answerWithFault(res, fault);
-    if (req.method === route.method) return route.handle(req, res);
-    sendJson(res, 405, { error: 'method_not_allowed' }, { allow: route.method });
+    if (route.methods.includes(req.method ?? '')) return route.handle(req, res);
+    sendJson(res, 405, { error: 'method_not_allowed' }, { allow: route.methods.join(', ') });
+  }
+
+  function isCallbackOrigin(from: string): boolean {
+    return [...callbacks.values()].some((urls) =>
+      [...urls].some((url) => new URL(url).origin === from),
+    );
   }
 
   function answerJwks(_req: IncomingMessage, res: ServerResponse): void {
@@ -131,6 +152,9 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
 
   function answerDiscovery(_req: IncomingMessage, res: ServerResponse): void {
     sendJson(res, 200, {
+      authorization_endpoint: `${origin}/oauth2/authorize`,
+      authorization_response_iss_parameter_supported: true,
+      code_challenge_methods_supported: ['S256'],
       id_token_signing_alg_values_supported: ['RS256'],
       issuer: url,
       jwks_uri: jwksUri,
@@ -143,16 +167,40 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     });
   }
 
+  async function answerAuthorize(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = req.method === 'POST' ? await bodyText(req, res) : queryOf(req);
+    if (body === undefined) return;
+    const parameters = new URLSearchParams(body);
+    // A link that somebody else made must not sign anybody in: choosing is a POST from the page.
+    if (req.method === 'GET') parameters.delete('user');
+    const answer = authorize({
+      parameters,
+      clients,
+      users,
+      callbacks,
+      issuer: url,
+      issueCode: (signIn) => codes.issue(signIn),
+    });
+    sendAuthorizeAnswer(res, answer);
+  }
+
   async function answerToken(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await bodyText(req, res);
     if (body === undefined) return;
-    const headers = { ...noStore, 'x-amz-cognito-request-id': randomUUID() };
-    const { 'content-type': contentType, authorization } = req.headers;
-    const grant = grantToken({ contentType, authorization, body }, clients);
+    const { 'content-type': contentType, authorization, origin: from } = req.headers;
+    const headers = {
+      ...noStore,
+      'x-amz-cognito-request-id': randomUUID(),
+      ...(from === undefined ? {} : { 'access-control-allow-origin': from, vary: 'Origin' }),
+    };
+    const grant = grantToken({ contentType, authorization, body }, clients, (redemption) =>
+      codes.redeem(redemption),
+    );
     if (grant.kind === 'refused') return sendJson(res, 400, { error: grant.error }, headers);
-    const { client, scopes } = grant;
+    const { client, scopes, user } = grant;
+    const whose = user === undefined ? {} : { user: user.username };
     const token = {
-      access_token: issueAccessToken({ clientId: client.clientId, scopes }),
+      access_token: issueAccessToken({ clientId: client.clientId, scopes, ...whose }),
       expires_in: lifetimeSeconds,
       token_type: 'Bearer',
     };
@@ -195,6 +243,11 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     jwksUri,
     tokenEndpoint,
     rotateKeys: () => keys.rotate(),
+    allowCallback(clientId, callback) {
+      const { origin: from, pathname } = new URL(callback);
+      const urls = callbacks.get(clientId) ?? new Set();
+      callbacks.set(clientId, urls.add(`${from}${pathname}`));
+    },
     withdrawOldKeys: () => keys.withdrawOld(),
     setFault(next) {
       fault = next;
@@ -207,6 +260,10 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
 
 function pathOf(req: IncomingMessage): string {
   return (req.url ?? '').split('?', 1)[0] ?? '';
+}
+
+function queryOf(req: IncomingMessage): string {
+  return (req.url ?? '').split('?').slice(1).join('?');
 }
 
 function signed(key: SigningKey, claims: Readonly<Record<string, unknown>>): string {

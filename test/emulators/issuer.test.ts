@@ -173,7 +173,7 @@ describe('client credentials', () => {
     ['no grant type', { basic: ordersBasic, form: 'scope=orders%2Fread' }, 'invalid_request'],
     [
       'another grant type',
-      { basic: ordersBasic, form: 'grant_type=authorization_code&code=1' },
+      { basic: ordersBasic, form: 'grant_type=refresh_token&refresh_token=1' },
       'unsupported_grant_type',
     ],
     ['no client authentication', {}, 'invalid_request'],
@@ -404,6 +404,9 @@ describe('key set', () => {
     expect(await fetchJson(url)).toMatchObject({
       issuer: iss,
       jwks_uri: issuer.jwksUri,
+      authorization_endpoint: `${issuer.origin}/oauth2/authorize`,
+      authorization_response_iss_parameter_supported: true,
+      code_challenge_methods_supported: ['S256'],
       token_endpoint: issuer.tokenEndpoint,
       id_token_signing_alg_values_supported: ['RS256'],
     });
