@@ -16,7 +16,7 @@ import { systemClock } from '../src/kit/timing/clock.ts';
 import { keepingAlive } from '../src/kit/timing/keeping-alive.ts';
 import { sleep } from '../src/kit/timing/sleep.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
-import { localPool, seedMappings } from './seed.ts';
+import { adminGroup, localPool, seedMappings } from './seed.ts';
 
 export interface LocalEnvironmentOptions {
   /** State of the stack and of the broker. */
@@ -45,6 +45,7 @@ export interface LocalEnvironment {
   readonly ready: {
     readonly broker: string;
     readonly admin: string;
+    readonly console: string;
     readonly ops: string;
     readonly issuer: string;
     readonly tokenEndpoint: string;
@@ -87,10 +88,15 @@ export async function startLocalEnvironment(
     throw error;
   }
   const auditDirectory = join(directory, 'audit');
+  const consoleUrl = `${broker.urls.admin}/console/`;
+  for (const { name, clientId } of stack.clients) {
+    if (name === 'console') stack.issuer.allowCallback(clientId, consoleUrl);
+  }
   return {
     ready: {
       broker: broker.urls.api,
       admin: broker.urls.admin,
+      console: consoleUrl,
       ops: broker.urls.ops,
       issuer: stack.issuer.url,
       tokenEndpoint: stack.issuer.tokenEndpoint,
@@ -148,7 +154,8 @@ function brokerConfig(
   directory: string,
   offset: (step: number) => number,
 ): z.input<typeof configSchema> {
-  const admin = clients.find(({ name }) => name === 'admin');
+  const clientId = (wanted: string) =>
+    clients.find(({ name }) => name === wanted)?.clientId ?? wanted;
   return {
     profile: 'development',
     listeners: {
@@ -178,9 +185,11 @@ function brokerConfig(
     audit: { directory: join(directory, 'audit') },
     admin: {
       pool: localPool,
-      clients: admin === undefined ? [] : [admin.clientId],
-      // The local issuer signs nobody in: who has the secret of the client is the administrator.
+      clients: [clientId('admin'), clientId('console')],
+      groups: [adminGroup],
+      // Programs as well: who has the secret of the client `admin` is an administrator.
       machines: true,
+      console: { client: clientId('console'), signInUrl: issuer.origin },
     },
   };
 }

@@ -6,7 +6,14 @@ import type { Clock } from '../src/kit/timing/clock.ts';
 import { type DynamoDbServer, startDynamoDbServer } from './dynamodb/dynamodb-server.ts';
 import { lockFileName, lockFolder } from './dynamodb/folder-lock.ts';
 import { type Issuer, startIssuer } from './issuer/issuer.ts';
-import { localAccount, localPool, type SeededClient, seedClients, seedRoles } from './seed.ts';
+import {
+  localAccount,
+  localPool,
+  type SeededClient,
+  seedClients,
+  seededUsers,
+  seedRoles,
+} from './seed.ts';
 import { type StsServer, startStsServer } from './sts/sts-server.ts';
 
 export interface LocalStackOptions {
@@ -50,6 +57,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       port: ports.issuer,
       poolId: localPool,
       clients,
+      users: seededUsers,
       keyFile: join(directory, 'issuer-keys.json'),
     });
     started.push(issuer);

@@ -45,6 +45,7 @@ function describe({ ready }: LocalEnvironment, directory: string): string {
   return `
 LOCAL STACK: emulators on loopback. Nothing here is AWS, and no credentials of it work anywhere else.
 
+  console   ${ready.console}   (sign in as alice or bob)
   broker    ${ready.broker}      (admin ${ready.admin}, ops ${ready.ops})
   issuer    ${ready.issuer}
   sts       ${ready.sts}

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
-import type { IssuerClient } from './issuer/issuer-claims.ts';
+import type { IssuerClient, IssuerUser } from './issuer/issuer-claims.ts';
 import { readStateText, writeStateText } from './state-file.ts';
 import type { IamRole } from './sts/sts-server.ts';
 
@@ -26,7 +26,11 @@ interface ClientSeed {
   readonly aud: 'none' | 'client_id';
   readonly roles: readonly string[];
   readonly about: string;
+  /** Has no secret: people sign in by it. */
+  readonly public?: boolean;
 }
+
+const adminScopes = ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'];
 
 const clientSeeds: readonly ClientSeed[] = [
   {
@@ -64,11 +68,30 @@ const clientSeeds: readonly ClientSeed[] = [
   {
     name: 'admin',
     clientId: '5admin0example0client0id00',
-    scopes: ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'],
+    scopes: adminScopes,
     aud: 'client_id',
     roles: [],
     about: 'may use the admin listener',
   },
+  {
+    name: 'console',
+    clientId: '6console0example0client0i',
+    scopes: adminScopes,
+    aud: 'client_id',
+    roles: [],
+    about: 'by which people sign in to the console; it has no secret',
+    public: true,
+  },
+];
+
+/** Whose members are administrators. */
+export const adminGroup = 'broker-admins';
+
+/** People who can sign in; two of them are administrators, so that one can see what another did. */
+export const seededUsers: readonly IssuerUser[] = [
+  { username: 'alice', sub: '0a7c1d52-0000-4000-8000-000000000001', groups: [adminGroup] },
+  { username: 'bob', sub: '0a7c1d52-0000-4000-8000-000000000002', groups: [adminGroup] },
+  { username: 'carol', sub: '0a7c1d52-0000-4000-8000-000000000003', groups: ['reports-team'] },
 ];
 
 /** The clients, with secrets that are made once and kept in `directory`. */
@@ -77,7 +100,9 @@ export function seedClients(directory: string): readonly SeededClient[] {
   const known = JSON.parse(readStateText(file) ?? '{}') as Record<string, string>;
   const clients = clientSeeds.map((seed) => ({
     ...seed,
-    clientSecret: known[seed.clientId] ?? randomBytes(24).toString('base64url'),
+    clientSecret: seed.public
+      ? ''
+      : (known[seed.clientId] ?? randomBytes(24).toString('base64url')),
   }));
   const secrets = Object.fromEntries(
     clients.map((client) => [client.clientId, client.clientSecret]),

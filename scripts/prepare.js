@@ -27,7 +27,7 @@ if (read(installedMark) !== locked) {
 }
 
 if (process.argv.includes('--build')) {
-  build('dist', 'build', ['src', 'tsconfig.json', 'tsconfig.build.json']);
+  build('dist', 'build', ['src', 'console', 'tsconfig.json', 'tsconfig.build.json']);
   const beside = ['emulators', 'faults', 'test/support'];
   build('build', 'build:dev', ['src', ...beside, 'tsconfig.json', 'tsconfig.dev.json']);
 }

@@ -2,13 +2,7 @@
 
 import type { IssuerClient, IssuerUser } from './issuer-claims.ts';
 import type { SignIn } from './issuer-codes.ts';
-import { signInPage } from './issuer-sign-in-page.ts';
-
-export type AuthorizeAnswer =
-  /** Nobody that a browser may be sent back to. */
-  | { readonly kind: 'refused'; readonly error: string }
-  | { readonly kind: 'redirected'; readonly location: string }
-  | { readonly kind: 'asked'; readonly page: string; readonly returnsTo: string };
+import { type AuthorizeAnswer, signInPage } from './issuer-sign-in-page.ts';
 
 export interface AuthorizeOptions {
   readonly parameters: URLSearchParams;

@@ -2,8 +2,13 @@
 
 import type { ServerResponse } from 'node:http';
 import { sendJson } from '../loopback-http.ts';
-import type { AuthorizeAnswer } from './issuer-authorize.ts';
 import type { IssuerClient, IssuerUser } from './issuer-claims.ts';
+
+export type AuthorizeAnswer =
+  /** Nobody that a browser may be sent back to. */
+  | { readonly kind: 'refused'; readonly error: string }
+  | { readonly kind: 'redirected'; readonly location: string }
+  | { readonly kind: 'asked'; readonly page: string; readonly returnsTo: string };
 
 /** The parameters go back with the choice and are checked again then: nothing is remembered in between. */
 export function signInPage(

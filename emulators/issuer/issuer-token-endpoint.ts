@@ -70,6 +70,7 @@ function grantCode(
     codeVerifier: form.get('code_verifier'),
   });
   if (signIn === undefined) return refused('invalid_grant');
+  if (signIn.client.clientSecret !== '') return refused('invalid_client');
   const { client, user, scopes } = signIn;
   return { kind: 'granted', client, user, scopes };
 }

@@ -31,6 +31,7 @@ import {
   registerReadings,
 } from '../telemetry/metrics.ts';
 import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
+import { builtConsole, type ConfiguredConsole, configuredConsole } from './configured-console.ts';
 import { declareSeries } from './declare-series.ts';
 import { observers } from './observers.ts';
 import { listenerFailed, StartError } from './start-error.ts';
@@ -46,6 +47,8 @@ export interface BrokerOptions {
   readonly eventLoopDelayMs?: () => number;
   /** How long refusals that are alike are counted before they are recorded. Default: ten seconds. */
   readonly refusalWindowMs?: number;
+  /** Where the build has put the console; default: beside this program. */
+  readonly consoleDirectory?: string;
 }
 
 export interface BrokerUrls {
@@ -76,6 +79,8 @@ interface Lifecycle {
   draining: boolean;
   /** Of each listener with TLS: whether it completes any. */
   readonly handshakes: Map<string, () => boolean>;
+  /** Undefined before the listener listens. */
+  adminUrl: string | undefined;
 }
 
 export function createBroker(options: BrokerOptions): Broker {
@@ -91,9 +96,14 @@ export function createBroker(options: BrokerOptions): Broker {
   });
   registerReadings(metrics.registry, readings(adapters));
   const refusals = new RefusalLog({ logger, clock });
-  const lifecycle: Lifecycle = { draining: false, handshakes: new Map() };
+  const lifecycle: Lifecycle = {
+    draining: false,
+    handshakes: new Map(),
+    adminUrl: undefined,
+  };
   declareSeries(metrics, config);
-  const apps = createApps({ config, clock, refusals, metrics, adapters, lifecycle });
+  const console = configuredConsole(config, () => lifecycle.adminUrl);
+  const apps = createApps({ config, clock, refusals, metrics, adapters, lifecycle, console });
   const shedder = new LoadShedder({
     clock,
     maxDelayMs: config.limits.maxEventLoopDelayMs,
@@ -135,6 +145,7 @@ export function createBroker(options: BrokerOptions): Broker {
       listeners.push(listener);
       const { handshakes } = listener;
       if (handshakes !== undefined) lifecycle.handshakes.set(name, handshakes);
+      if (name === 'admin') lifecycle.adminUrl = listener.url;
       return listener.url;
     } catch (error) {
       throw listenerFailed(name, config.listeners[name], error);
@@ -158,6 +169,10 @@ export function createBroker(options: BrokerOptions): Broker {
     );
     if (emergency !== undefined) {
       await step('policy.emergencyFile', emergency.file.start(), config.policy.emergencyFile);
+    }
+    if (console !== undefined) {
+      const { consoleDirectory = builtConsole } = options;
+      await step('admin.console', console.read(consoleDirectory), consoleDirectory);
     }
     adapters.checkpointer?.start();
     if (adapters.seal !== undefined) {
@@ -237,6 +252,7 @@ interface AppsOptions {
   readonly metrics: Metrics;
   readonly adapters: Adapters;
   readonly lifecycle: Lifecycle;
+  readonly console: ConfiguredConsole | undefined;
 }
 
 interface Apps {
@@ -246,7 +262,7 @@ interface Apps {
 }
 
 function createApps(options: AppsOptions): Apps {
-  const { config, clock, refusals, metrics, adapters, lifecycle } = options;
+  const { config, clock, refusals, metrics, adapters, lifecycle, console } = options;
   const { validator, adminValidator, failedTokens, limit, cache, requestAudit, table, issuers } =
     adapters;
   const policy = adapters.inForce;
@@ -254,7 +270,7 @@ function createApps(options: AppsOptions): Apps {
   const countedBy = (failed: FailedTokenLimit) => (error: BrokerError, context: RequestContext) =>
     failed.noteRefusal(error, context.sourceIp);
   const allowedHosts = new Set(config.http.allowedHosts.map((host) => host.toLowerCase()));
-  const anyHost = admission({ allowedHosts: new Set() });
+  const anyHost = admission({ allowedHosts: new Set(), origin: console?.origin });
   // Health checks and scrapers of older proxies speak it, and there is no secret and no body there.
   const alsoHttp10 = admission({ allowedHosts: new Set(), http10: true });
   const { admin } = config;
@@ -302,6 +318,7 @@ function createApps(options: AppsOptions): Apps {
         route: instrument({ ...watching, onRefused: countedBy(failedTokens.admin) }),
         admit: anyHost,
         clock,
+        console,
       }),
   };
 }

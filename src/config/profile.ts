@@ -81,6 +81,9 @@ function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): Faul
   else if (!admin.clients.every((client) => pool.clients.includes(client))) {
     faults.push(fault('admin.clients', 'must be among the app clients of that user pool'));
   }
+  if (admin.console !== undefined && !admin.clients.includes(admin.console.client)) {
+    faults.push(fault('admin.console.client', 'must be one of admin.clients'));
+  }
   const people = namesPeople(admin);
   if (!people && !admin.machines) {
     faults.push(
@@ -93,6 +96,7 @@ function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): Faul
   for (const [name, asked] of [
     ['maxSignInAgeSeconds', admin.maxSignInAgeSeconds !== undefined],
     ['requiredAmr', admin.requiredAmr.length > 0],
+    ['console', admin.console !== undefined],
   ] as const) {
     if (!asked || people) continue;
     faults.push(
@@ -135,7 +139,11 @@ function checkDevelopment({ listeners }: Config): Fault[] {
 }
 
 function checkProduction(config: Config): Fault[] {
-  const faults: Fault[] = [...checkIssuers(config.identity), ...checkAdminSignIn(config.admin)];
+  const faults: Fault[] = [
+    ...checkIssuers(config.identity),
+    ...checkAdminSignIn(config.admin),
+    ...checkConsole(config.admin),
+  ];
   if (config.audit.checkpoints?.keyFile !== undefined) {
     faults.push(
       fault(
@@ -185,12 +193,34 @@ function checkAdminSignIn(admin: Config['admin']): Fault[] {
   ];
 }
 
+/** Its own address is a guess of whoever deploys it: behind a proxy, browsers have never seen it. */
+function checkConsole(admin: Config['admin']): Fault[] {
+  if (admin?.console === undefined || admin.console.origin !== undefined) return [];
+  return [
+    fault(
+      'admin.console.origin',
+      'must be set in the production profile: the name by which browsers find the admin listener',
+    ),
+  ];
+}
+
 /** Those of issuers are compared with the forms that they can have. */
-function* endpointsOf({ policy, sts, audit }: Config): Generator<[path: string, url: string]> {
+function* endpointsOf({
+  policy,
+  sts,
+  audit,
+  admin,
+}: Config): Generator<[path: string, url: string]> {
   const kms = audit.checkpoints?.kms?.endpoint;
   if (kms !== undefined) yield ['audit.checkpoints.kms.endpoint', kms];
   const sealing = policy.seal?.kms?.endpoint;
   if (sealing !== undefined) yield ['policy.seal.kms.endpoint', sealing];
+  if (admin?.console !== undefined) {
+    yield ['admin.console.signInUrl', admin.console.signInUrl];
+    if (admin.console.origin !== undefined) {
+      yield ['admin.console.origin', admin.console.origin];
+    }
+  }
   if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
   for (const [index, { endpoint }] of sts.endpoints.entries()) {
     if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];

@@ -9,6 +9,8 @@ export interface AdmissionOptions {
   readonly allowedHosts: ReadonlySet<string>;
   /** Whether HTTP/1.0 is spoken too, in which a request need not say its Host. */
   readonly http10?: boolean;
+  /** The one origin whose pages may send requests; default: none may. */
+  readonly origin?: (() => string | undefined) | undefined;
 }
 
 const maxHeaderFields = 64;
@@ -31,7 +33,7 @@ const plainTarget =
 /** @throws BrokerError when the request is not to be read any further. */
 export type Admission = (req: Request) => void;
 
-export function admission({ allowedHosts, http10 = false }: AdmissionOptions): Admission {
+export function admission({ allowedHosts, http10 = false, origin }: AdmissionOptions): Admission {
   return function admit({ method, url, headers, rawHeaders, httpVersion }) {
     if (rawHeaders.length > maxHeaderFields * 2) throw new BrokerError('headers_too_large');
     if (url.length > maxTargetLength) throw new BrokerError('uri_too_long');
@@ -41,7 +43,10 @@ export function admission({ allowedHosts, http10 = false }: AdmissionOptions): A
     if (httpVersion === '1.1' || headers.host !== undefined)
       requireHost(headers.host, allowedHosts);
     requirePlainFraming(method, headers, httpVersion);
-    if (headers.origin !== undefined) throw new BrokerError('origin_refused');
+    // Compared as a whole: several, `null` or another spelling is nobody's own.
+    if (headers.origin !== undefined && headers.origin !== origin?.()) {
+      throw new BrokerError('origin_refused');
+    }
   };
 }
 

@@ -10,10 +10,17 @@ import type { Socket } from 'node:net';
 
 export interface ConnectionRoomOptions {
   readonly maxConnections: number;
-  /** Whether an answer of success is for those alone who have proven who they are. */
+  /** Whether an answer of success, unless it is noted to be for anybody, is for those alone who have proven who they are. */
   readonly successIsProof: boolean;
   /** Called for each connection that had to give way. */
   readonly onCrowdedOut: () => void;
+}
+
+const forAnybody = new WeakSet<ServerResponse>();
+
+/** An answer of success that proves nothing, on a listener where others do. */
+export function noteForAnybody(res: ServerResponse): void {
+  forAnybody.add(res);
 }
 
 export class ConnectionRoom {
@@ -58,10 +65,11 @@ export class ConnectionRoom {
     };
   }
 
-  #answered(peer: string, { statusCode, writableFinished }: ServerResponse): void {
+  #answered(peer: string, res: ServerResponse): void {
     const socket = this.#busy.get(peer);
     this.#busy.delete(peer);
-    if (this.#successIsProof && writableFinished && statusCode < 300) this.#quiet.delete(peer);
+    const isProof = this.#successIsProof && !forAnybody.has(res);
+    if (isProof && res.writableFinished && res.statusCode < 300) this.#quiet.delete(peer);
     else if (socket !== undefined) this.#quiet.set(peer, socket);
   }
 

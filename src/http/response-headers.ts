@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import helmet from 'helmet';
+import helmet, { type HelmetOptions } from 'helmet';
 
 /**
  * Name, value, name, value, …: the form that `writeHead` takes without building an object. What makes browsers insist
@@ -12,25 +12,33 @@ export function responseHeaders(socket: Socket | null): readonly string[] {
   return socket !== null && 'encrypted' in socket ? overTls : inTheClear;
 }
 
+/** For answers over TLS alone. */
+export const strictTransport: readonly string[] = Object.freeze([
+  'Strict-Transport-Security',
+  'max-age=63072000; includeSubDomains',
+]);
 const inTheClear: readonly string[] = Object.freeze([
   'Cache-Control',
   'no-store',
   'Pragma',
   'no-cache',
-  ...helmetHeaders(),
-]);
-const overTls: readonly string[] = Object.freeze([
-  ...inTheClear,
-  'Strict-Transport-Security',
-  'max-age=63072000; includeSubDomains',
-]);
-
-function helmetHeaders(): string[] {
-  const apply = helmet({
+  ...headersOfHelmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
+  }),
+]);
+const overTls: readonly string[] = Object.freeze([...inTheClear, ...strictTransport]);
+
+/** What is the same for whatever is answered, and `special`, as names and values in turn. */
+export function headersOfHelmet(
+  special: Pick<
+    HelmetOptions,
+    'contentSecurityPolicy' | 'crossOriginOpenerPolicy' | 'originAgentCluster'
+  >,
+): readonly string[] {
+  const apply = helmet({
     strictTransportSecurity: false,
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
@@ -43,6 +51,7 @@ function helmetHeaders(): string[] {
     xPermittedCrossDomainPolicies: false,
     xXssProtection: false,
     xPoweredBy: false,
+    ...special,
   });
   const headers: string[] = [];
   const recorder = {

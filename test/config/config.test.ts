@@ -321,6 +321,36 @@ describe('administrators', () => {
     expect(pathsOf({ change: admin({ machines: true }) })).toEqual([]);
   });
 
+  describe('with a console', () => {
+    const page = {
+      client: 'one',
+      signInUrl: 'https://sign-in.example.com',
+      origin: 'https://broker.example.com',
+    };
+    const person = { ...people[0], maxSignInAgeSeconds: 900 };
+
+    it.each<[string, object, string]>([
+      ['by an app client that is none of theirs', { client: 'two' }, 'client'],
+      ['at a name that is guessed', { origin: undefined }, 'origin'],
+      ['at a name that anybody in between can read', { origin: 'http://a.example.com' }, 'origin'],
+      ['at a path', { origin: 'https://a.example.com/console' }, 'origin'],
+      ['at a name with a slash', { origin: 'https://a.example.com/' }, 'origin'],
+      ['at a name in capitals', { origin: 'https://A.example.com' }, 'origin'],
+      ['at this host', { origin: 'https://localhost' }, 'origin'],
+      ['with a sign-in in the clear', { signInUrl: 'http://a.example.com' }, 'signInUrl'],
+      ['with a sign-in at a path', { signInUrl: 'https://a.example.com/oauth2' }, 'signInUrl'],
+    ])('T167: in production, pages %s are refused', (_what, changed, setting) => {
+      expect(pathsOf({ change: admin({ ...person, console: page }) })).toEqual([]);
+      const change = admin({ ...person, console: { ...page, ...changed } });
+      expect(pathsOf({ change })).toEqual([`admin.console.${setting}`]);
+    });
+
+    it('are people: machines alone have no use for one', () => {
+      const change = admin({ machines: true, console: page });
+      expect(pathsOf({ change })).toEqual(['admin.console']);
+    });
+  });
+
   it('T56: are named as the tokens name them, or not at all', () => {
     for (const [fields, path] of [
       [{ users: ['ada'] }, 'admin.users.0'],
@@ -477,13 +507,24 @@ const overridable = listSettings().filter(
 
 describe('the environment', () => {
   const changedPool = 'us-east-1_Changed';
+  const page = {
+    client: 'one',
+    signInUrl: 'https://sign-in.example.com',
+    origin: 'https://broker.example.com',
+  };
   /** So that every section is there, and every candidate below is one of something. */
   const everySection = all(
     set('identity.userPools', [
-      { pool, issuer, clients: ['one'] },
-      { pool: changedPool, issuer: issuer.replace(pool, changedPool), clients: ['one'] },
+      { pool, issuer, clients: ['one', 'changed'] },
+      { pool: changedPool, issuer: issuer.replace(pool, changedPool), clients: ['one', 'changed'] },
     ]),
-    set('admin', { pool, clients: ['one'], groups: ['ops'], maxSignInAgeSeconds: 900 }),
+    set('admin', {
+      pool,
+      clients: ['one', 'changed'],
+      groups: ['ops'],
+      maxSignInAgeSeconds: 900,
+      console: page,
+    }),
     ...['api', 'admin', 'ops'].map((name) =>
       set(`listeners.${name}.tls`, { certFile: '/cert.pem', keyFile: '/key.pem' }),
     ),

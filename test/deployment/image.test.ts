@@ -38,11 +38,11 @@ describe('image', () => {
     expect(stage?.steps.map(({ text }) => text).join('\n')).toContain('npm ci --omit=dev');
   });
 
-  it('cannot start the local issuer: of the repository it gets src, and the program runs without the rest (T47)', () => {
+  it('cannot start the local issuer: of the repository it gets src and the console, and the program runs without the rest (T47)', () => {
     const folders = copiedFromRepository().filter((path) =>
       statSync(repository(path)).isDirectory(),
     );
-    expect(folders).toEqual(['src']);
+    expect(folders).toEqual(['src', 'console']);
     const compiled = build?.steps.find(({ text }) => text.includes('npm run build'))?.text;
     expect(compiled).toMatch(/&& node dist\/main\.js --help/);
   });

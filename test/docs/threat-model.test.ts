@@ -10,7 +10,7 @@ const rows = tableRows(
   number,
   threat,
   status,
-  sources: [...control.matchAll(/`((?:src|aws|k8s|scripts)\/[^`]+|Dockerfile)`/g)].map(
+  sources: [...control.matchAll(/`((?:src|console|aws|k8s|scripts)\/[^`]+|Dockerfile)`/g)].map(
     ([, file = '']) => file,
   ),
   tests: test.split('; ').map((one) => {

@@ -17,6 +17,12 @@ const page: IssuerClient = {
   aud: 'client_id',
 };
 const other: IssuerClient = { ...page, clientId: '7other0example0client0id00', name: 'other' };
+const confidential: IssuerClient = {
+  ...page,
+  clientId: '8secret0example0client0id',
+  clientSecret: 'a secret of the client',
+  name: 'confidential',
+};
 const ada: IssuerUser = {
   username: 'ada',
   sub: '0b5e1f1a-7f0e-4c1c-9d3e-3d0f3f8f2a11',
@@ -41,7 +47,7 @@ beforeEach(async () => {
   issuer = await startIssuer({
     clock,
     poolId: 'us-east-1_Local0001',
-    clients: [page, other],
+    clients: [page, other, confidential],
     users: [ada, hostile],
     keys,
   });
@@ -201,6 +207,13 @@ describe('a code', () => {
     const code = await codeFor();
     expect((await redeem(code, changes)).body).toEqual({ error: 'invalid_grant' });
     expect((await redeem(code)).body).toEqual({ error: 'invalid_grant' });
+  });
+
+  it('of a client with a secret is nothing for a page, which could keep none', async () => {
+    issuer.allowCallback(confidential.clientId, callback);
+    const back = returned(await choose(asked({ client_id: confidential.clientId, user: 'ada' })));
+    const { body } = await redeem(back.get('code') ?? '', { client_id: confidential.clientId });
+    expect(body).toEqual({ error: 'invalid_client' });
   });
 
   it('cannot be redeemed by a page of another origin', async () => {

@@ -128,6 +128,7 @@ describe('npm run local', () => {
       admin: url,
       ops: url,
       issuer: url,
+      console: `${first.document.admin}/console/`,
       tokenEndpoint: url,
       sts: url,
       dynamodb: url,
@@ -146,6 +147,7 @@ describe('npm run local', () => {
       { name: 'stranger', ...common, role: null },
       { name: 'legacy', ...common, role },
       { name: 'admin', ...common, role: null },
+      { name: 'console', ...common, clientSecret: '', role: null },
     ]);
     expect(first.printed()).toContain(`curl -s -X POST '${first.document.broker}/v1/credentials'`);
   });

@@ -55,6 +55,7 @@ export interface BrokerFixtureOptions {
    * they come at the same moment.
    */
   readonly refusalWindowMs?: number;
+  readonly consoleDirectory?: string;
 }
 
 export interface LoggedEvent {
@@ -140,6 +141,9 @@ export async function startBrokerFixture(
       clock,
       eventLoopDelayMs: options.eventLoopDelayMs ?? (() => 0),
       refusalWindowMs: options.refusalWindowMs ?? (options.clock === undefined ? 0 : 10_000),
+      ...(options.consoleDirectory === undefined
+        ? {}
+        : { consoleDirectory: options.consoleDirectory }),
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
     const urls = await broker.start();

@@ -18,6 +18,8 @@ export function roleNamed(name: string): string {
   return `arn:aws:iam::${account}:role/broker/${name}`;
 }
 
+const adminScopes = ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'];
+
 /** App clients that are always there, by name. */
 export const clients = {
   /** Allowed one role. */
@@ -29,11 +31,9 @@ export const clients = {
   /** Allowed a role, but its tokens carry no `aud`. */
   legacy: { ...client('4legacy0example0client0id0', ['orders/read']), aud: 'none' },
   /** For the admin listener, with every scope. */
-  admin: client('5admin0example0client0id00', [
-    'broker/admin.read',
-    'broker/admin.write',
-    'broker/admin.freeze',
-  ]),
+  admin: client('5admin0example0client0id00', adminScopes),
+  /** By which people sign in to the console: it has no secret. */
+  console: { ...client('6console0example0client0i', adminScopes), clientSecret: '' },
 } as const satisfies Record<string, IssuerClient>;
 
 export type ClientName = keyof typeof clients;

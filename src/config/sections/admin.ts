@@ -1,7 +1,7 @@
 /** Who may use the admin listener. */
 
 import { z } from 'zod';
-import { poolId } from './values.ts';
+import { plainUrl, poolId } from './values.ts';
 
 /** Told apart from user names and addresses, which people can change: those would never match, or match a stranger. */
 const userSub = z
@@ -21,6 +21,11 @@ const groupName = z
   .refine((name) => name.normalize('NFC') === name, {
     error: 'must be in Unicode normalization form C',
   });
+
+const bareOrigin = plainUrl.refine((text) => URL.canParse(text) && new URL(text).origin === text, {
+  error:
+    'must be a scheme, a name and perhaps a port, in lower case and without a slash at the end',
+});
 
 export const admin = z
   .strictObject({
@@ -66,6 +71,23 @@ export const admin = z
       .default('broker/admin.write')
       .describe('Scope for editing, and for lifting a freeze.'),
     freezeScope: z.string().min(1).default('broker/admin.freeze').describe('Scope for freezing.'),
+    console: z
+      .strictObject({
+        client: z
+          .string()
+          .min(1)
+          .describe('Public app client by which people sign in; one of `admin.clients`.'),
+        signInUrl: bareOrigin.describe(
+          'Where they do: the domain of the pool that answers `/oauth2/authorize` and `/oauth2/token`.',
+        ),
+        origin: bareOrigin
+          .optional()
+          .describe(
+            'Where browsers find the admin listener, such as `https://broker.example.com`; default: the address that it listens on.',
+          ),
+      })
+      .optional()
+      .describe('Serves the console at `/console/` of the admin listener.'),
   })
   .optional()
   .describe('Who may use the admin listener; without it the listener is not started.');

@@ -19,6 +19,7 @@ import { listPermissions } from './list-permissions.ts';
 import { listPrincipals } from './list-principals.ts';
 import { listRoleMappings } from './list-role-mappings.ts';
 import { listVersions, readRoleMapping, readVersion } from './read-role-mapping.ts';
+import { type Console, serveConsole } from './serve-console.ts';
 
 export interface AdminAppOptions {
   readonly validator: TokenValidator;
@@ -32,6 +33,8 @@ export interface AdminAppOptions {
   readonly route: Instrument;
   readonly admit: Admission;
   readonly clock: Clock;
+  /** Undefined: no page is served. */
+  readonly console?: Console | undefined;
 }
 
 /** A mapping with the longest session policy and all its conditions is far smaller. */
@@ -80,6 +83,7 @@ export function adminApp(options: AdminAppOptions): Express {
     }
     app.all(path, route(template, otherMethods(admit, ...Object.keys(methods))));
   }
+  if (options.console !== undefined) serveConsole(app, { ...options.console, route, admit });
   unmatched(app, route, admit);
   return app;
 }

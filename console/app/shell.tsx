@@ -1,0 +1,80 @@
+/** The frame around the pages: where one can go, who one is. */
+
+import type { ComponentType } from 'preact';
+import { HomePage } from './pages/home.tsx';
+import { NoPage } from './pages/none.tsx';
+import { SignInPage } from './pages/sign-in.tsx';
+import { linkTo, place } from './router.ts';
+import { session, signOut } from './sign-in/session.ts';
+
+export interface PageProps {
+  /** What follows the name of the page in the address. */
+  readonly rest: readonly string[];
+}
+
+interface Entry {
+  readonly name: string;
+  readonly title: string;
+  readonly page: ComponentType<PageProps>;
+}
+
+/** In the order of the navigation; `name` is the first segment of the address. */
+const entries: readonly Entry[] = [{ name: '', title: 'Home', page: HomePage }];
+
+export function Shell() {
+  const held = session.value;
+  switch (held.kind) {
+    case 'starting':
+      return <p role="status">Signing in …</p>;
+    case 'signed_out':
+      return (
+        <main>
+          <SignInPage message={held.message} again={held.again} />
+        </main>
+      );
+    case 'signed_in':
+      return <SignedIn name={held.who.name} />;
+  }
+}
+
+function SignedIn({ name }: { readonly name: string }) {
+  const [first = '', ...rest] = place.value.segments;
+  const { page: Current } = entries.find((entry) => entry.name === first) ?? { page: NoPage };
+  return (
+    <>
+      <header>
+        <button type="button" class="skip" onClick={skip}>
+          Skip to the page
+        </button>
+        <nav aria-label="Pages">
+          <ul>
+            {entries.map((entry) => (
+              <li key={entry.name}>
+                <a
+                  href={linkTo(entry.name === '' ? [] : [entry.name])}
+                  aria-current={entry.name === first ? 'page' : undefined}
+                >
+                  {entry.title}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <p class="who">
+          {name}{' '}
+          <button type="button" onClick={() => signOut('Signed out.', true)}>
+            Sign out
+          </button>
+        </p>
+      </header>
+      <main>
+        <Current key={place.value.segments.join('/')} rest={rest} />
+      </main>
+    </>
+  );
+}
+
+/** A button, since the part behind `#` is where one is. */
+function skip(): void {
+  document.querySelector('h1')?.focus();
+}
