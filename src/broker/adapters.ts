@@ -3,7 +3,9 @@
 import { createWriteStream } from 'node:fs';
 import { ChainedAuditLog } from '../audit/audit-log.ts';
 import type { AuditSink } from '../audit/audit-sink.ts';
+import { CheckpointCopies } from '../audit/checkpoints/checkpoint-copies.ts';
 import { Checkpointer } from '../audit/checkpoints/checkpointer.ts';
+import { LockedBucket } from '../audit/checkpoints/locked-bucket.ts';
 import { readCovered } from '../audit/checkpoints/signed-state.ts';
 import { EmergencyRecords } from '../audit/emergency-records.ts';
 import { FileSink } from '../audit/file-sink.ts';
@@ -84,7 +86,7 @@ export function createAdapters(options: AdapterOptions) {
   });
   const purge = () => purgeRevoked(cache, inForce);
   const policy = policySync(options, { table, seal, onChange: purge });
-  const { audit, sequence, checkpointer } = auditLog(options);
+  const { audit, sequence, checkpointer, copies } = auditLog(options);
   const emergency = emergencyFile(options, audit, purge);
   const denies = () => emergency?.file.denies() ?? noDenies;
   const inForce = policyWithDenies(policy, denies);
@@ -97,6 +99,7 @@ export function createAdapters(options: AdapterOptions) {
     audit,
     auditSequence: sequence,
     checkpointer,
+    checkpointCopies: copies,
     /** The same log, for what requests leave: refusals that are alike are counted. */
     requestAudit: new RepeatedDenials({
       log: audit,
@@ -147,6 +150,7 @@ interface AuditParts {
   /** Number of the last durable record; undefined where no file is written, or none is open. */
   readonly sequence: () => number | undefined;
   readonly checkpointer: Checkpointer | undefined;
+  readonly copies: CheckpointCopies | undefined;
 }
 
 function auditLog(options: AdapterOptions): AuditParts {
@@ -180,16 +184,35 @@ function auditLog(options: AdapterOptions): AuditParts {
     onNoRoom: (sink) => observe.audit.onFailure?.({ sink, reason: 'no_room', records: 1 }),
   });
   const durableHead = () => file?.durableHead();
+  const copies = copiesOf(options);
   return {
     audit,
     sequence: () => durableHead()?.seq,
-    checkpointer: checkpointerOf(options, durableHead),
+    checkpointer: checkpointerOf(options, { durableHead, copies }),
+    copies,
   };
+}
+
+function copiesOf({ config, clock, observe }: AdapterOptions): CheckpointCopies | undefined {
+  const s3 = config.audit.checkpoints?.s3;
+  if (s3 === undefined) return undefined;
+  const { deadlineMs, ...bucket } = s3;
+  return new CheckpointCopies({
+    store: new LockedBucket({ ...bucket, requestTimeoutMs: deadlineMs / 2 }),
+    deadlineMs,
+    clock,
+    observer: observe.copies,
+  });
+}
+
+interface CheckpointParts {
+  readonly durableHead: () => ChainHead | undefined;
+  readonly copies: CheckpointCopies | undefined;
 }
 
 function checkpointerOf(
   { config, clock, observe }: AdapterOptions,
-  durableHead: () => ChainHead | undefined,
+  { durableHead, copies }: CheckpointParts,
 ): Checkpointer | undefined {
   const { directory, checkpoints } = config.audit;
   if (directory === undefined || checkpoints === undefined) return undefined;
@@ -204,6 +227,7 @@ function checkpointerOf(
     intervalMs: intervalSeconds * 1000,
     everyRecords,
     deadlineMs,
+    copies,
     clock,
     observer: observe.checkpoints,
   });

@@ -153,7 +153,11 @@ export function createBroker(options: BrokerOptions): Broker {
   };
 
   /** The next step of start; what it has begun is ended by `stop()`, which does not wait for it. */
-  const step = async (setting: string, work: Promise<void>, file?: string): Promise<void> => {
+  const step = async (
+    setting: string,
+    work: Promise<void> = Promise.resolve(),
+    file?: string,
+  ): Promise<void> => {
     try {
       await orAborted(work, ending.signal);
     } catch (cause) {
@@ -178,7 +182,11 @@ export function createBroker(options: BrokerOptions): Broker {
     if (adapters.seal !== undefined) {
       await step('policy.seal.publicKeyFiles', adapters.seal.start());
     }
-    await Promise.all([step('keys', keys.start()), step('policy', policy.start())]);
+    await Promise.all([
+      step('audit.checkpoints.s3', adapters.checkpointCopies?.check()),
+      step('keys', keys.start()),
+      step('policy', policy.start()),
+    ]);
     // All of them: one that opened after another has failed would never be closed.
     const [api, ops, admin] = await allOrFirstFailure([
       listen('api', apps.api),
@@ -358,6 +366,7 @@ function readings(adapters: Adapters): Readings {
     cache: () => ({ entries: cache.size, bytes: cache.bytes }),
     auditDisk: () => audit.room(),
     auditSequence,
+    checkpointCopyLagSeconds: () => adapters.checkpointCopies?.lagSeconds(),
     checkpoint: () =>
       checkpointer && { seq: checkpointer.coveredSeq, ageSeconds: checkpointer.ageSeconds() },
     *keyAges() {

@@ -5,6 +5,7 @@
 
 import { auditFailureReasons } from '../audit/audit-sink.ts';
 import { checkpointFailures } from '../audit/checkpoints/checkpointer.ts';
+import { copyFailures } from '../audit/checkpoints/locked-bucket-error.ts';
 import { chainBreaks } from '../audit/log-event.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCodes } from '../core/errors.ts';
@@ -50,6 +51,7 @@ function declareAudit(metrics: Metrics, config: Config): void {
   for (const result of ['signed', ...checkpointFailures]) {
     metrics.auditCheckpoints.inc({ result }, 0);
   }
+  for (const result of ['stored', ...copyFailures]) metrics.checkpointCopies.inc({ result }, 0);
 }
 
 function declareRefusals({ refusals }: Metrics): void {

@@ -1,6 +1,7 @@
 /** What the parts report about themselves, turned into metrics and log events. */
 
 import type { AuditObserver } from '../audit/audit-sink.ts';
+import type { CopyObserver } from '../audit/checkpoints/checkpoint-copies.ts';
 import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
 import type { Config } from '../config/schema.ts';
@@ -24,6 +25,7 @@ export interface ObserversOptions {
 export interface Observers {
   readonly audit: AuditObserver;
   readonly checkpoints: CheckpointObserver;
+  readonly copies: CopyObserver;
   readonly denials: RepeatedDenialsObserver;
   readonly keys: JwksObserver;
   readonly policy: PolicySyncObserver;
@@ -42,6 +44,7 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
   return {
     audit: auditObserver(metrics, logger, clock),
     checkpoints: checkpointObserver(metrics, logger),
+    copies: copyObserver(metrics, logger),
     denials: {
       onRepeat: () => metrics.repeatedDenials.inc(),
       onLost(denials) {
@@ -105,6 +108,19 @@ function checkpointObserver(metrics: Metrics, logger: Logger): CheckpointObserve
     onFailure(event) {
       metrics.auditCheckpoints.inc({ result: event.failure });
       logger.error(event, 'no audit checkpoint; records are kept all the same');
+    },
+  };
+}
+
+function copyObserver(metrics: Metrics, logger: Logger): CopyObserver {
+  return {
+    onStored(event) {
+      metrics.checkpointCopies.inc({ result: 'stored' });
+      logger.debug(event, 'audit checkpoint is in S3');
+    },
+    onFailure(event) {
+      metrics.checkpointCopies.inc({ result: event.failure });
+      logger.error(event, 'audit checkpoint is not in S3, or not safe there; it is tried again');
     },
   };
 }

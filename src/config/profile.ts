@@ -213,6 +213,8 @@ function* endpointsOf({
 }: Config): Generator<[path: string, url: string]> {
   const kms = audit.checkpoints?.kms?.endpoint;
   if (kms !== undefined) yield ['audit.checkpoints.kms.endpoint', kms];
+  const copies = audit.checkpoints?.s3?.endpoint;
+  if (copies !== undefined) yield ['audit.checkpoints.s3.endpoint', copies];
   const sealing = policy.seal?.kms?.endpoint;
   if (sealing !== undefined) yield ['policy.seal.kms.endpoint', sealing];
   if (admin?.console !== undefined) {

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { KMSClient, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+import { collectBounded } from '../aws/bounded-answers.ts';
 import { type AwsEndpoint, hermeticSettings } from '../aws/hermetic-settings.ts';
 import type { Signer } from './signer.ts';
 import { kindOf, type SignatureKind, UnfitKeyError } from './signing-key.ts';
@@ -83,5 +84,6 @@ function clientOf({ KMSClient }: Kms, { region, endpoint, requestTimeoutMs }: Km
       // Without this the SDK only warns when a request times out.
       throwOnRequestTimeout: true,
     },
+    streamCollector: collectBounded,
   });
 }

@@ -1,4 +1,5 @@
 import { STSClient } from '@aws-sdk/client-sts';
+import { collectBounded } from '../aws/bounded-answers.ts';
 import { hermeticSettings } from '../aws/hermetic-settings.ts';
 
 export interface StsEndpoint {
@@ -11,9 +12,6 @@ export interface StsClientOptions extends StsEndpoint {
   readonly connectTimeoutMs: number;
   readonly maxSockets: number;
 }
-
-/** An answer of AssumeRoleWithWebIdentity has about 2 KiB; STS promises no limit for its session token. */
-export const maxResponseBytes = 64 * 1024;
 
 const lostCallMs = 60_000;
 
@@ -52,18 +50,4 @@ export function createStsClient({
     },
     streamCollector: collectBounded,
   });
-}
-
-async function collectBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop early destroys the stream, and with it the socket.
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > maxResponseBytes) {
-      throw Object.assign(new Error('the answer is too large'), { name: 'AnswerTooLarge' });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
 }

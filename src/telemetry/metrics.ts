@@ -57,6 +57,8 @@ export interface Readings {
   readonly checkpoint: () =>
     | { readonly seq: number | undefined; readonly ageSeconds: number }
     | undefined;
+  /** Undefined where none are copied. */
+  readonly checkpointCopyLagSeconds: () => number | undefined;
   /** Seconds since the last successful fetch, per pool; absent before the first. */
   readonly keyAges: () => Iterable<readonly [pool: string, seconds: number]>;
 }
@@ -219,6 +221,12 @@ export function createMetrics(build: BuildInfo) {
       labelNames: ['result'],
       registers,
     }),
+    checkpointCopies: new Counter({
+      name: 'tokenbroker_audit_checkpoint_copies_total',
+      help: 'Copies of checkpoints to S3 by result.',
+      labelNames: ['result'],
+      registers,
+    }),
     repeatedDenials: new Counter({
       name: 'tokenbroker_audit_repeated_denials_total',
       help: 'Refused requests that share an audit record with others like them.',
@@ -237,7 +245,16 @@ export function createMetrics(build: BuildInfo) {
 /** Registers the gauges that ask their owners; called once everything exists. */
 export function registerReadings(
   registry: Registry,
-  { policy, emergency, cache, auditDisk, auditSequence, checkpoint, keyAges }: Readings,
+  {
+    policy,
+    emergency,
+    cache,
+    auditDisk,
+    auditSequence,
+    checkpoint,
+    checkpointCopyLagSeconds,
+    keyAges,
+  }: Readings,
 ): void {
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
@@ -288,6 +305,11 @@ export function registerReadings(
     'tokenbroker_audit_checkpoint_age_seconds',
     'Time since a checkpoint covered every audit record.',
     () => checkpoint()?.ageSeconds,
+  );
+  gauge(
+    'tokenbroker_audit_checkpoint_copy_lag_seconds',
+    'Time for which S3 has lacked a checkpoint that was signed.',
+    checkpointCopyLagSeconds,
   );
   new Gauge({
     name: 'tokenbroker_jwks_age_seconds',

@@ -3,7 +3,7 @@
  * nobody goes there, and every name that is looked up is the one that the configuration means.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,17 @@ function localTable() {
   return { ...regional(), policy };
 }
 
+function withBucket() {
+  const keyFile = join(directory, 'key.pem');
+  const { privateKey } = generateKeyPairSync('ed25519');
+  writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  const { audit, ...config } = localTable();
+  const bucket = { bucket: 'evidence', bucketOwner: '111122223333', region: 'us-east-1' };
+  const s3 = { ...bucket, retentionDays: 1 };
+  const checkpoints = { origin: 'example.com/audit', keyFile, s3 };
+  return { ...config, audit: { ...audit, checkpoints } };
+}
+
 function run(args: readonly string[], env: Readonly<Record<string, string>> = keys) {
   const mappings = join(directory, 'mappings');
   const config = join(directory, 'config.yaml');
@@ -86,9 +97,14 @@ describe('under a hostile environment', () => {
   });
 
   it.each([
-    ['reads its policy at the regional table', table, () => regional()],
-    ['sends tokens to the regional STS', 'sts.us-east-1.amazonaws.com', () => localTable()],
-  ])('serve %s, as its configuration says (T85)', async (_what, host, config) => {
+    ['reads its policy at the regional table', [table], () => regional()],
+    ['sends tokens to the regional STS', ['sts.us-east-1.amazonaws.com'], () => localTable()],
+    [
+      'brings checkpoints to the regional S3',
+      ['evidence.s3.us-east-1.amazonaws.com', 'sts.us-east-1.amazonaws.com'],
+      () => withBucket(),
+    ],
+  ])('serve %s, as its configuration says (T85)', async (_what, hosts, config) => {
     const broker = await startBrokerProcess(directory, config(), {
       env: { ...trap.env, ...keys, NODE_OPTIONS: trap.nodeOptions.join(' ') },
     });
@@ -98,7 +114,7 @@ describe('under a hostile environment', () => {
     broker.signal('SIGTERM');
     expect(await broker.exit).toBe(0);
     expect(trap.visits).toBe(0);
-    expect(trap.lookedUp()).toEqual([host]);
+    expect(trap.lookedUp()).toEqual(hosts);
   });
 
   it('credential-process asks its broker and nobody else (T85)', async () => {

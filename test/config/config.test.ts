@@ -532,6 +532,12 @@ describe('the environment', () => {
 
   const origin = 'example.com/audit';
   const kms = { keyId: 'alias/audit', region: 'us-east-1' };
+  const s3 = {
+    bucket: 'evidence',
+    bucketOwner: '111122223333',
+    region: 'us-east-1',
+    retentionDays: 1,
+  };
   const publicKeyFiles = ['/seal.pub'];
   const keyFile = '/key.pem';
   /** The key is in KMS, or in a file where that may be. */
@@ -543,6 +549,7 @@ describe('the environment', () => {
       set('audit.checkpoints', {
         origin,
         ...(inFile('audit.checkpoints') ? { keyFile } : { kms }),
+        s3,
       }),
       set('policy.seal', { publicKeyFiles, ...(inFile('policy.seal') ? { keyFile } : { kms }) }),
     );
@@ -559,7 +566,7 @@ describe('the environment', () => {
     if (type === 'boolean') return [current !== true];
     if (type === 'integer' || type === 'number') return [Number(current) + 1, Number(current) - 1];
     if (type === 'string') {
-      return [changedPool, 'eu-west-1', 'https://changed.example', 'changed'];
+      return [changedPool, 'eu-west-1', 'https://changed.example', 'changed', 'c/', '444455556666'];
     }
     return type.split(' \\| ');
   }
@@ -639,6 +646,12 @@ describe('the production profile', () => {
   const other = 'https://dynamodb.us-east-1.amazonaws.com';
   const origin = 'example.com/audit';
   const kms = { keyId: 'alias/audit', region: 'us-east-1' };
+  const s3 = {
+    bucket: 'evidence',
+    bucketOwner: '111122223333',
+    region: 'eu-west-1',
+    retentionDays: 1,
+  };
   const publicKeyFiles = ['/seal.pub'];
   const endpoints: readonly [string, (url: string) => Change][] = [
     ['policy.endpoint', (url) => set('policy.endpoint', url)],
@@ -650,6 +663,10 @@ describe('the production profile', () => {
     [
       'audit.checkpoints.kms.endpoint',
       (url) => set('audit.checkpoints', { origin, kms: { ...kms, endpoint: url } }),
+    ],
+    [
+      'audit.checkpoints.s3.endpoint',
+      (url) => set('audit.checkpoints', { origin, kms, s3: { ...s3, endpoint: url } }),
     ],
     [
       'policy.seal.kms.endpoint',
@@ -668,6 +685,19 @@ describe('the production profile', () => {
     ],
   ])('%s as a key for checkpoints (T101)', (_case, key, faults) => {
     expect(pathsOf({ change: set('audit.checkpoints', { origin, ...key }) })).toEqual(faults);
+  });
+
+  it.each<[string, object, readonly string[]]>([
+    ['takes one', {}, []],
+    ['takes none without an owner', { bucketOwner: undefined }, ['bucketOwner']],
+    ['takes no ARN', { bucket: 'arn:aws:s3:us-east-1:1:accesspoint/a' }, ['bucket']],
+    ['takes no prefix that runs into the name', { prefix: 'a' }, ['prefix']],
+    ['keeps nothing for no time', { retentionDays: 0 }, ['retentionDays']],
+  ])('%s, of buckets for checkpoints (T119)', (_case, change, faults) => {
+    const bucket = { ...s3, ...change };
+    expect(pathsOf({ change: set('audit.checkpoints', { origin, kms, s3: bucket }) })).toEqual(
+      faults.map((name) => `audit.checkpoints.s3.${name}`),
+    );
   });
 
   it.each<[string, object, readonly string[]]>([

@@ -161,6 +161,7 @@ interface Statement {
   readonly Effect: string;
   readonly Action: string | readonly string[];
   readonly Resource: unknown;
+  readonly Principal?: Readonly<Record<string, unknown>>;
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | string[]>>>>;
 }
 
@@ -180,7 +181,7 @@ function decides(
 ): boolean {
   const matching = statements.filter(
     (statement) =>
-      [statement.Action].flat().includes(action) &&
+      [statement.Action].flat().some((it) => it === action || it === `${action.split(':')[0]}:*`) &&
       Object.entries(statement.Condition ?? {}).every(([operator, block]) =>
         Object.entries(block).every(([key, value]) =>
           conditionHolds(operator, context[key] ?? [], [value].flat()),
@@ -209,13 +210,73 @@ function conditionHolds(
       return present.some(like);
     case 'ForAnyValue:StringEquals':
     case 'ArnEquals':
+    case 'Bool':
       return present.some((value) => patterns.includes(value));
+    case 'StringNotEquals':
+      return !present.some((value) => patterns.includes(value));
     case 'Null':
       return patterns.includes(String(present.length === 0));
     default:
       throw new Error(`nobody here knows ${operator}`);
   }
 }
+
+describe('keys and bucket of signed logs', () => {
+  const roles = ['<BrokerRole.Arn>', '<AdminRole.Arn>'];
+  const root = 'arn:aws:iam::111122223333:root';
+
+  it.each([
+    ['CheckpointKey', roles],
+    ['SealKey', ['<AdminRole.Arn>']],
+  ])('lets %s sign for nobody but %j (T121)', (key, signers) => {
+    const document = resolveProperties(template, key, parameters)['KeyPolicy'] as Attributes;
+    const [administer, sign, ...more] = document['Statement'] as unknown as Statement[];
+    expect(more).toEqual([]);
+    expect(administer?.Principal).toEqual({ AWS: root });
+    const signing = /^kms:(?:\*|S(?:ign|\*).*|Create.*|Re(?:\*|voke).*)$/;
+    expect([administer?.Action].flat().filter((it) => signing.test(it ?? ''))).toEqual([]);
+    expect([sign?.Principal?.['AWS']].flat()).toEqual(signers);
+    expect(sign?.Action).toEqual(['kms:Sign', 'kms:GetPublicKey']);
+  });
+
+  const allowed = {
+    's3:if-none-match': ['*'],
+    's3:object-lock-mode': ['COMPLIANCE'],
+    'aws:SecureTransport': ['true'],
+  };
+  it.each([
+    ['a locked checkpoint, once', {}, true],
+    ['what replaces another', { 's3:if-none-match': [] }, false],
+    ['what is not locked', { 's3:object-lock-mode': [] }, false],
+    ['what can be unlocked', { 's3:object-lock-mode': ['GOVERNANCE'] }, false],
+    ['anything in clear text', { 'aws:SecureTransport': ['false'] }, false],
+  ])('lets the roles write %s: %j %s (T121)', (_what, change, may) => {
+    const statements = statementsOf('CheckpointBucketPolicy');
+    expect(decides(statements, 's3:PutObject', { ...allowed, ...change })).toBe(may);
+  });
+
+  it('lets the roles delete nothing, and nobody else in (T121)', () => {
+    const statements = statementsOf('CheckpointBucketPolicy');
+    const actions = statements.flatMap(({ Effect, Action }) => (Effect === 'Allow' ? Action : []));
+    expect(new Set(actions)).toEqual(
+      new Set([
+        's3:PutObject',
+        's3:PutObjectRetention',
+        's3:GetObject',
+        's3:GetObjectRetention',
+        's3:GetBucketObjectLockConfiguration',
+      ]),
+    );
+    for (const { Effect, Principal } of statements) {
+      if (Effect === 'Allow') expect(Principal).toEqual({ AWS: roles });
+    }
+    expect(template.Resources).toMatchObject({ CheckpointBucket: { DeletionPolicy: 'Retain' } });
+    expect(resolveProperties(template, 'CheckpointBucket', parameters)).toMatchObject({
+      ObjectLockEnabled: true,
+      VersioningConfiguration: { Status: 'Enabled' },
+    });
+  });
+});
 
 describe('the table', () => {
   it('has the key of the broker, can be restored, and cannot be deleted by mistake', () => {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
 import { checkpointFailures } from '../../src/audit/checkpoints/checkpointer.ts';
+import { copyFailures } from '../../src/audit/checkpoints/locked-bucket-error.ts';
 import { chainBreaks } from '../../src/audit/log-event.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { denyReasons } from '../../src/core/policy/decide.ts';
@@ -45,9 +46,17 @@ beforeAll(async () => {
       const { privateKey } = generateKeyPairSync('ed25519');
       const keyFile = `${blocked}.pem`;
       writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+      const s3 = {
+        bucket: 'evidence',
+        bucketOwner: '111122223333',
+        region: 'us-east-1',
+        // Nobody is there.
+        endpoint: 'http://127.0.0.1:1',
+        retentionDays: 1,
+      };
       return {
         ...config,
-        audit: { ...config.audit, checkpoints: { origin: 'example.com/audit', keyFile } },
+        audit: { ...config.audit, checkpoints: { origin: 'example.com/audit', keyFile, s3 } },
         listeners: { ...config.listeners, admin: { port: 0, tls } },
         policy: {
           ...config.policy,
@@ -123,6 +132,7 @@ describe('docs/metrics.md', () => {
         pollResults,
         ['kept', ...auditFailureReasons],
         ['signed', ...checkpointFailures],
+        ['stored', ...copyFailures],
       ],
     ],
   ])('explains every value of %s, and no other', (header, sets) => {

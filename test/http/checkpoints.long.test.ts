@@ -3,6 +3,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { type S3Server, startS3Server } from '../../emulators/s3/s3-server.ts';
 import { auditVerify } from '../../src/cli/audit-verify.ts';
 import {
   type BrokerFixture,
@@ -16,7 +17,9 @@ import { withEnvironment } from '../support/with-environment.ts';
 
 let broker: BrokerFixture;
 let kms: KmsServer;
+let s3: S3Server | undefined;
 afterEach(async () => {
+  await s3?.stop();
   await kms.stop();
   await broker.stop();
 });
@@ -112,6 +115,23 @@ describe('a broker whose audit log is signed for by a key in KMS', () => {
     },
   );
 
+  it('T103: hands out credentials while KMS says nothing for eleven minutes, and the gauge of the alert shows it', async () => {
+    await withEnvironment(credentials, async () => {
+      const clock = createTestClock(Date.now());
+      await start('p256', { deadlineMs: 200 }, clock);
+      kms.behave('silent');
+      for (const seconds of [1, 300, 400]) {
+        expect((await broker.issue('orders')).status).toBe(200);
+        await clock.advance(seconds * 1_000);
+      }
+      expect(signed()).toEqual([]);
+      const page = await broker.metrics();
+      expect(page.get('tokenbroker_audit_checkpoint_age_seconds')).toBeGreaterThan(600);
+      const issued = broker.auditRecords().filter(({ outcome }) => outcome === 'issued');
+      expect(issued).toHaveLength(3);
+    });
+  });
+
   it('T103: ends in time though KMS says nothing', async () => {
     await withEnvironment(credentials, async () => {
       await start('ed25519', { deadlineMs: 200 });
@@ -120,6 +140,56 @@ describe('a broker whose audit log is signed for by a key in KMS', () => {
       await broker.stopBroker();
       expect(signed()).toEqual([]);
       expect(broker.auditRecords().at(-1)).toMatchObject({ outcome: 'issued' });
+    });
+  });
+});
+
+describe('a broker whose checkpoints go to S3 as well', () => {
+  const bucket = { bucket: 'evidence', bucketOwner: '111122223333', region: 'us-east-1' };
+
+  async function startWithBucket(objectLock: boolean, clock: TestClock) {
+    s3 = await startS3Server({
+      clock,
+      bucket: bucket.bucket,
+      owner: bucket.bucketOwner,
+      objectLock,
+    });
+    await start('p256', { s3: { ...bucket, endpoint: s3.url, retentionDays: 30 } }, clock);
+    return s3;
+  }
+
+  it('T118: hands out credentials while S3 refuses for eleven minutes, which the gauge of the alert shows, and catches up', async () => {
+    await withEnvironment(credentials, async () => {
+      const clock = createTestClock(Date.now());
+      const storage = await startWithBucket(true, clock);
+      storage.setFault({ kind: 'error', status: 403, code: 'AccessDenied' });
+      const refused = () =>
+        events('audit checkpoint is not in S3, or not safe there; it is tried again');
+      expect((await broker.issue('orders')).status).toBe(200);
+      await clock.advance(1_000);
+      await until(() => refused().length > 0);
+      await clock.advance(660_000);
+      expect((await broker.issue('orders')).status).toBe(200);
+      const page = await broker.metrics();
+      expect(page.get('tokenbroker_audit_checkpoint_copy_lag_seconds')).toBeGreaterThan(600);
+      expect(
+        page.get('tokenbroker_audit_checkpoint_copies_total{result="not_stored"}'),
+      ).toBeGreaterThan(0);
+      expect(page.get('tokenbroker_audit_checkpoint_copies_total{result="stored"}')).toBe(0);
+
+      storage.setFault(undefined);
+      while (storage.objects.keys.length === 0) await clock.advance(10_000);
+      await until(() => events('audit checkpoint is in S3').length > 0);
+      const after = await broker.metrics();
+      expect(after.get('tokenbroker_audit_checkpoint_copy_lag_seconds')).toBe(0);
+      expect(storage.objects.keys).toEqual([expect.stringMatching(/^checkpoints\/checkpoint-/)]);
+    });
+  });
+
+  it('T120: does not start on a bucket that locks nothing, and says so', async () => {
+    await withEnvironment(credentials, async () => {
+      const started = startWithBucket(false, createTestClock(Date.now()));
+      await expect(started).rejects.toThrow(/^audit\.checkpoints\.s3: .*Object Lock/);
     });
   });
 });

@@ -1,13 +1,15 @@
+import type { KeyObject } from 'node:crypto';
 import path from 'node:path';
 import { replaceFile } from '../../kit/files/replace-file.ts';
 import { atMost } from '../../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignature } from '../../signing/signing-key.ts';
-import { errorCodeOf } from '../audit-sink.ts';
 import type { ChainHead } from '../hash-chain.ts';
 import { ChainTree, type GrownTree, LogDiffersError } from './chain-tree.ts';
 import { checkpointText, originOf } from './checkpoint.ts';
+import type { CheckpointCopies } from './checkpoint-copies.ts';
+import { errorNameOf } from './error-name.ts';
 import { formatNote, keyIdOf } from './signed-note.ts';
 import { readSignedState, removeStateDrafts, writeSignedState } from './signed-state.ts';
 
@@ -41,13 +43,15 @@ export interface CheckpointerOptions {
   readonly everyRecords: number;
   /** For one checkpoint, all calls to the signer included. */
   readonly deadlineMs: number;
+  /** Where each one goes as well, out of reach for whoever has this machine. */
+  readonly copies?: CheckpointCopies | undefined;
   readonly clock: Clock;
   readonly observer: CheckpointObserver;
 }
 
 const tickMs = 1_000;
 
-export function checkpointFileName(chain: string): string {
+function checkpointFileName(chain: string): string {
   return `checkpoint-${chain}.txt`;
 }
 
@@ -88,6 +92,7 @@ export class Checkpointer {
     const last = (this.#running ?? Promise.resolve()).then(() => this.#once());
     await atMost(this.#options.clock, this.#options.deadlineMs, last);
     this.#options.signer.stop();
+    await this.#options.copies?.stop();
   }
 
   /** Number of the last record that a checkpoint of this process covers. */
@@ -134,14 +139,18 @@ export class Checkpointer {
     const noted = await this.#step(notWritten, () => writeSignedState(directory, grown).then(yes));
     if (noted === undefined) return false;
     const text = checkpointText(originOf(origin, head.chain), grown.tree);
-    const note = await this.#step(notSigned, () => this.#signed(text, head));
-    if (note === undefined) return false;
+    const signed = await this.#step(notSigned, () => this.#signed(text, head));
+    if (signed === undefined) return false;
+    const { note, publicKey } = signed;
     const file = path.join(directory, checkpointFileName(head.chain));
     const kept = await this.#step(notWritten, () => replaceFile(file, note).then(yes));
     if (kept === undefined) return false;
     this.#lastFailed = false;
     this.#covered = head;
-    this.#options.observer.onSigned?.({ seq: head.seq, size: grown.tree.size, note });
+    const { observer, copies, clock } = this.#options;
+    const { size } = grown.tree;
+    observer.onSigned?.({ seq: head.seq, size, note });
+    copies?.offer({ chain: head.chain, size, note, publicKey, signedAtMs: clock.now() });
     return true;
   }
 
@@ -155,20 +164,21 @@ export class Checkpointer {
     return await this.#chain.growTo(head);
   }
 
-  async #signed(text: string, { chain }: ChainHead): Promise<string> {
+  async #signed(text: string, { chain }: ChainHead): Promise<SignedCheckpoint> {
     const { signer, origin, clock, deadlineMs } = this.#options;
     const keyName = originOf(origin, chain);
     const signing = (async () => {
       const publicKey = await signer.publicKey();
       const signature = await signer.sign(text);
       if (!isSignature(text, signature, publicKey)) throw new SignerError('EBADSIGNATURE');
-      return formatNote(text, { keyName, keyId: keyIdOf(keyName, publicKey), signature });
+      const keyId = keyIdOf(keyName, publicKey);
+      return { note: formatNote(text, { keyName, keyId, signature }), publicKey };
     })();
-    const note = await atMost(clock, deadlineMs, signing);
+    const signed = await atMost(clock, deadlineMs, signing);
     // What comes of it later is the same text, signed: no harm, and nobody waits for it.
     signing.catch(() => {});
-    if (note === undefined) throw new SignerError('ETIMEDOUT');
-    return note;
+    if (signed === undefined) throw new SignerError('ETIMEDOUT');
+    return signed;
   }
 
   /** Undefined if it failed, which has been reported by then. */
@@ -182,10 +192,15 @@ export class Checkpointer {
       const failure = failureOf(error);
       this.#lastFailed = true;
       if (failure === 'unreadable' || failure === 'log_differs') this.#chain = undefined;
-      this.#options.observer.onFailure?.({ failure, errorCode: codeOrName(error) });
+      this.#options.observer.onFailure?.({ failure, errorCode: errorNameOf(error) });
       return undefined;
     }
   }
+}
+
+interface SignedCheckpoint {
+  readonly note: string;
+  readonly publicKey: KeyObject;
 }
 
 class SignerError extends Error {
@@ -204,10 +219,4 @@ const notWritten = () => 'not_written' as const;
 
 function unreadableOrDiffers(error: unknown): CheckpointFailure {
   return error instanceof LogDiffersError ? 'log_differs' : 'unreadable';
-}
-
-/** Errors of AWS have names alone, such as AccessDeniedException. */
-function codeOrName(error: unknown): string {
-  const code = errorCodeOf(error);
-  return code === 'unknown' && error instanceof Error ? error.name : code;
 }

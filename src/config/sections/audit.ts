@@ -1,7 +1,38 @@
 /** The audit log and its checkpoints. */
 
 import { z } from 'zod';
-import { path, signingKey } from './values.ts';
+import { path, plainUrl, region, signingKey } from './values.ts';
+
+/** Where checkpoints are kept out of reach. */
+const lockedBucket = z.strictObject({
+  bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'must be the name of a bucket, without dots')
+    .describe('Bucket with Object Lock that gets each checkpoint, in compliance mode.'),
+  bucketOwner: z
+    .string()
+    .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
+    .describe('Account that owns the bucket; no other one gets a checkpoint.'),
+  region: region.describe('Region of the bucket.'),
+  endpoint: plainUrl.optional().describe('S3 endpoint, where it is not the regional one.'),
+  prefix: z
+    .string()
+    .regex(/^(?:[A-Za-z0-9._-]+\/)*$/, 'must be empty, or names that each end in a slash')
+    .max(512)
+    .default('checkpoints/')
+    .describe('What the keys of its objects begin with.'),
+  retentionDays: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .describe('How long nobody can delete or overwrite a checkpoint there.'),
+  deadlineMs: z
+    .int()
+    .min(100)
+    .max(30_000)
+    .default(5000)
+    .describe('A copy that is not there by then is tried again later; no request waits for it.'),
+});
 
 export const audit = z.strictObject({
   directory: path
@@ -63,6 +94,7 @@ export const audit = z.strictObject({
         .max(30_000)
         .default(5000)
         .describe('A checkpoint not signed by then is given up; no request waits for it.'),
+      s3: lockedBucket.optional(),
     })
     .optional(),
 });

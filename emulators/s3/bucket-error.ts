@@ -1,0 +1,16 @@
+/** An answer that S3 gives in XML: what a request met that it cannot have. */
+export class BucketError extends Error {
+  override readonly name = 'BucketError';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function errorXml({ code, message }: BucketError): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+}
