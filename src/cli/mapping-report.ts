@@ -1,9 +1,9 @@
 /** Faults and plans as people read them. */
 
 import type { DocumentChange } from '../core/policy/document-changes.ts';
+import { faultLine, inReadingOrder, type SourceFault } from '../kit/yaml/source-fault.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 import type { SavedPlan, TableName } from '../mapping-files/saved-plan.ts';
-import { faultLine, inReadingOrder, type SourceFault } from '../mapping-files/source-fault.ts';
 import { printable, printableJson } from './printable.ts';
 
 const maxLines = 200;

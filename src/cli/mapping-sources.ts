@@ -1,9 +1,9 @@
 /** Role mappings of a folder for a command: read whole, or refused with every fault. */
 
 import type { WritingRules } from '../core/policy/mapping-check.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FolderContents, readFolder } from '../mapping-files/folder.ts';
 import { type FileMapping, readMappings } from '../mapping-files/read-mappings.ts';
-import type { SourceFault } from '../mapping-files/source-fault.ts';
 
 export interface MappingFolder {
   readonly folder: FolderContents;

@@ -3,9 +3,9 @@
 import type { FailedCheck, NearMiss } from '../core/policy/explain.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
 import { hasPassed, runTest, type TestResult } from '../mapping-files/run-test.ts';
-import type { SourceFault } from '../mapping-files/source-fault.ts';
 import { type FileTestCase, readTests } from '../mapping-files/test-file.ts';
 import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';

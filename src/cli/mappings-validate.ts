@@ -2,8 +2,8 @@
 
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { systemClock } from '../kit/timing/clock.ts';
+import { inReadingOrder } from '../kit/yaml/source-fault.ts';
 import { warningsFor } from '../mapping-files/read-mappings.ts';
-import { inReadingOrder } from '../mapping-files/source-fault.ts';
 import { readTests } from '../mapping-files/test-file.ts';
 import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';

@@ -1,9 +1,9 @@
 /** Service roles from a YAML file with one document per rule (docs/client-library.md). */
 
+import { faultLine, inReadingOrder, type SourceFault } from '../kit/yaml/source-fault.ts';
+import { parseYaml, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { readSource } from '../mapping-files/folder.ts';
 import { faultIn } from '../mapping-files/read-mappings.ts';
-import { faultLine, inReadingOrder, type SourceFault } from '../mapping-files/source-fault.ts';
-import { parseYaml, type SourceFile } from '../mapping-files/yaml-documents.ts';
 import { checkServiceRole, type ServiceRoleDocument, ServiceRoles } from './service-roles.ts';
 
 /**

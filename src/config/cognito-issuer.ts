@@ -1,13 +1,13 @@
 /** Which `iss` and which key set a pool of Cognito can have: a production configuration may name no others. */
 
-import type { Fault } from '../core/errors.ts';
 import type { Config } from './schema.ts';
+import type { SettingFault } from './settings.ts';
 
 /**
  * A pool under the issuer of another would lend its mappings to the users of that other one, and a key set
  * from elsewhere lets whoever writes it sign for anybody (T88).
  */
-export function checkIssuers({ userPools, identityPools }: Config['identity']): Fault[] {
+export function checkIssuers({ userPools, identityPools }: Config['identity']): SettingFault[] {
   return [
     ...userPools.flatMap(({ pool, issuer, jwksUri }, index) => [
       ...faultsOf(`identity.userPools.${index}`, {
@@ -35,17 +35,17 @@ interface Found {
   readonly keys: string;
 }
 
-function* faultsOf(path: string, { issuer, forms, jwksUri, keys }: Found): Generator<Fault> {
+function* faultsOf(path: string, { issuer, forms, jwksUri, keys }: Found): Generator<SettingFault> {
   if (forms.length === 0) {
-    yield { pointer: `${path}.pool`, detail: 'is the id of the other kind of pool' };
+    yield { path: `${path}.pool`, detail: 'is the id of the other kind of pool' };
   } else if (!forms.includes(issuer)) {
     const detail = `is no issuer of this pool: in the production profile it is ${forms.join(' or ')}`;
-    yield { pointer: `${path}.issuer`, detail };
+    yield { path: `${path}.issuer`, detail };
   }
   if (jwksUri !== undefined && jwksUri !== keys) {
     const detail =
       'must be left out, or be where the issuer has its keys, in the production profile';
-    yield { pointer: `${path}.jwksUri`, detail };
+    yield { path: `${path}.jwksUri`, detail };
   }
 }
 

@@ -1,14 +1,14 @@
 /** YAML file + environment → one frozen configuration, or every fault in it at once. */
 
-import { type Document, LineCounter, parseDocument } from 'yaml';
-import type { Fault } from '../core/errors.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
+import { faultLine } from '../kit/yaml/source-fault.ts';
+import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { isCallerVariable } from './caller-variables.ts';
 import { checkProfile, type RuntimeFacts } from './profile.ts';
 import { type Config, configSchema } from './schema.ts';
-import { envPrefix, listSettings } from './settings.ts';
+import { envPrefix, listSettings, type SettingFault } from './settings.ts';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -40,74 +40,78 @@ export function loadConfig(
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ConfigError([`${file}: cannot be read (${code})`]);
   }
-  return parseConfig({ file, text }, env, runtime);
+  return parseConfig({ path: file, text }, env, runtime);
 }
 
 export function parseConfig(
-  { file, text }: { readonly file: string; readonly text: string },
+  source: SourceFile,
   env: Readonly<Record<string, string | undefined>>,
   runtime: RuntimeFacts,
 ): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    uniqueKeys: true,
-    version: '1.2',
-    prettyErrors: false,
-  });
-  if (document.errors.length > 0) {
-    throw new ConfigError(
-      document.errors.map((error) => {
-        const { line, col } = lines.linePos(error.pos[0]);
-        return `${file}:${line}:${col}: ${error.message}`;
-      }),
-    );
-  }
-  const raw = toPlainValue(document, file);
-  const faults: Fault[] = [];
-  const result = configSchema.safeParse(withEnvironment(raw, env, faults));
+  const document = onlyDocument(source);
+  const written = new Set(isJsonObject(document.value) ? Object.keys(document.value) : []);
+  const { raw, overridden, faults } = withEnvironment(document.value, env);
+  const result = configSchema.safeParse(raw);
   if (!result.success) {
     faults.push(
-      ...result.error.issues.map((issue) => ({
-        pointer: issue.path.map(String).join('.'),
-        detail: issue.message,
+      ...result.error.issues.map(({ path, message }) => ({
+        path: path.map(String).join('.'),
+        detail: message,
       })),
     );
   } else if (faults.length === 0) {
     faults.push(...checkProfile(result.data, runtime));
     if (faults.length === 0) return deepFreeze(result.data);
   }
+  const placeOf = (path: string) => {
+    // Neither what the file does not speak of nor what the environment says instead has a place in it.
+    if (!written.has(path.split('.')[0] ?? '') || overridden.has(path)) return '';
+    const { line, col } = document.positionOf(`/${path.replaceAll('.', '/')}`);
+    return `:${line}:${col}`;
+  };
   throw new ConfigError(
-    faults.map(({ pointer, detail }) =>
-      pointer === '' ? `${file}: ${detail}` : `${file}: ${pointer}: ${detail}`,
+    faults.map(({ path, detail }) =>
+      path === ''
+        ? `${source.path}: ${detail}`
+        : `${source.path}${placeOf(path)}: ${path}: ${detail}`,
     ),
   );
 }
 
-function toPlainValue(document: Document, file: string): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch {
-    throw new ConfigError([`${file}: has an alias without an anchor, or too many aliases`]);
-  }
+function onlyDocument(source: SourceFile): SourceDocument {
+  const { documents, faults } = parseYaml(source);
+  if (faults.length > 0) throw new ConfigError(faults.map(faultLine));
+  const [only, another] = documents;
+  if (only !== undefined && another === undefined) return only;
+  const { line, col } = another?.positionOf('') ?? { line: 1, col: 1 };
+  throw new ConfigError([`${source.path}:${line}:${col}: must be one document`]);
+}
+
+interface Overridden {
+  readonly raw: unknown;
+  /** Paths of the settings that the environment has set. */
+  readonly overridden: ReadonlySet<string>;
+  readonly faults: SettingFault[];
 }
 
 function withEnvironment(
   raw: unknown,
   env: Readonly<Record<string, string | undefined>>,
-  faults: Fault[],
-): unknown {
+): Overridden {
   const byEnv = new Map(listSettings().map((setting) => [setting.env, setting]));
+  const overridden = new Set<string>();
+  const faults: SettingFault[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(envPrefix) || isCallerVariable(name) || value === undefined) continue;
     const setting = byEnv.get(name);
     if (setting === undefined) {
-      faults.push({ pointer: name, detail: 'is an environment variable for no setting' });
+      faults.push({ path: name, detail: 'is an environment variable for no setting' });
     } else if (isJsonObject(raw)) {
+      overridden.add(setting.path);
       assign(raw, setting.path.split('.'), convert(value, setting.type));
     }
   }
-  return raw;
+  return { raw, overridden, faults };
 }
 
 /** The text as the setting's type would write it in YAML; what does not convert is left for the schema to refuse. */

@@ -1,9 +1,9 @@
 /** What each profile refuses, beyond the shape of single settings. */
 
 import { isIP } from 'node:net';
-import type { Fault } from '../core/errors.ts';
 import { checkIssuers } from './cognito-issuer.ts';
 import type { Config } from './schema.ts';
+import type { SettingFault } from './settings.ts';
 
 /** The parts of the process environment that can make a safe configuration unsafe. */
 export interface RuntimeFacts {
@@ -19,15 +19,15 @@ export interface RuntimeFacts {
 
 type AdminConfig = NonNullable<Config['admin']>;
 
-export function checkProfile(config: Config, runtime: RuntimeFacts): Fault[] {
+export function checkProfile(config: Config, runtime: RuntimeFacts): SettingFault[] {
   const faults = checkRelations(config);
   if (config.profile === 'development') faults.push(...checkDevelopment(config));
   else faults.push(...checkProduction(config), ...checkRuntime(runtime));
   return faults;
 }
 
-function checkRelations(config: Config): Fault[] {
-  const faults: Fault[] = [];
+function checkRelations(config: Config): SettingFault[] {
+  const faults: SettingFault[] = [];
   const { identity, keys, admin, audit, sts } = config;
   if (identity.userPools.length + identity.identityPools.length === 0) {
     faults.push(fault('identity', 'needs at least one user pool or identity pool'));
@@ -60,8 +60,8 @@ function checkRelations(config: Config): Fault[] {
   return faults;
 }
 
-function checkCheckpoints({ directory, checkpoints }: Config['audit']): Fault[] {
-  const faults: Fault[] = [];
+function checkCheckpoints({ directory, checkpoints }: Config['audit']): SettingFault[] {
+  const faults: SettingFault[] = [];
   if (directory === undefined) {
     faults.push(fault('audit.checkpoints', 'needs audit.directory: standard output has none'));
   }
@@ -74,8 +74,8 @@ function checkCheckpoints({ directory, checkpoints }: Config['audit']): Fault[] 
 }
 
 /** Whoever can sign in by an app client holds its scopes: that alone makes nobody an administrator (T56). */
-function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): Fault[] {
-  const faults: Fault[] = [];
+function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): SettingFault[] {
+  const faults: SettingFault[] = [];
   const pool = userPools.find((candidate) => candidate.pool === admin.pool);
   if (pool === undefined) faults.push(fault('admin.pool', 'must be one of identity.userPools'));
   else if (!admin.clients.every((client) => pool.clients.includes(client))) {
@@ -114,8 +114,8 @@ function namesPeople({ groups, users }: AdminConfig): boolean {
 }
 
 /** At AWS all identity pools share one issuer, so entries must agree on what belongs to it. */
-function checkIdentityPools(pools: Config['identity']['identityPools']): Fault[] {
-  const faults: Fault[] = [];
+function checkIdentityPools(pools: Config['identity']['identityPools']): SettingFault[] {
+  const faults: SettingFault[] = [];
   const entries = new Set(pools.map(({ issuer, pool }) => `${issuer} ${pool}`));
   if (entries.size !== pools.length) {
     faults.push(fault('identity.identityPools', 'has the same pool twice'));
@@ -130,7 +130,7 @@ function checkIdentityPools(pools: Config['identity']['identityPools']): Fault[]
   return faults;
 }
 
-function checkDevelopment({ listeners }: Config): Fault[] {
+function checkDevelopment({ listeners }: Config): SettingFault[] {
   return Object.entries(listeners)
     .filter(([, { host }]) => !isLoopbackHost(host))
     .map(([name]) =>
@@ -138,8 +138,8 @@ function checkDevelopment({ listeners }: Config): Fault[] {
     );
 }
 
-function checkProduction(config: Config): Fault[] {
-  const faults: Fault[] = [
+function checkProduction(config: Config): SettingFault[] {
+  const faults: SettingFault[] = [
     ...checkIssuers(config.identity),
     ...checkAdminSignIn(config.admin),
     ...checkConsole(config.admin),
@@ -181,7 +181,7 @@ function checkProduction(config: Config): Fault[] {
 }
 
 /** A browser left open must not be an administrator tomorrow: refreshing goes on for weeks. */
-function checkAdminSignIn(admin: Config['admin']): Fault[] {
+function checkAdminSignIn(admin: Config['admin']): SettingFault[] {
   if (admin === undefined || !namesPeople(admin) || admin.maxSignInAgeSeconds !== undefined) {
     return [];
   }
@@ -194,7 +194,7 @@ function checkAdminSignIn(admin: Config['admin']): Fault[] {
 }
 
 /** Its own address is a guess of whoever deploys it: behind a proxy, browsers have never seen it. */
-function checkConsole(admin: Config['admin']): Fault[] {
+function checkConsole(admin: Config['admin']): SettingFault[] {
   if (admin?.console === undefined || admin.console.origin !== undefined) return [];
   return [
     fault(
@@ -240,8 +240,8 @@ function checkRuntime({
   tlsRejectUnauthorized,
   userId,
   inspected,
-}: RuntimeFacts): Fault[] {
-  const faults: Fault[] = [];
+}: RuntimeFacts): SettingFault[] {
+  const faults: SettingFault[] = [];
   // Node takes an underscore for a dash in the names of its options.
   const options = `${nodeOptions} ${execArgv.join(' ')}`.replaceAll('_', '-');
   if (dangerousOptions.test(options)) {
@@ -280,6 +280,6 @@ function isLoopbackHost(host: string): boolean {
   );
 }
 
-function fault(path: string, detail: string): Fault {
-  return { pointer: path, detail };
+function fault(path: string, detail: string): SettingFault {
+  return { path, detail };
 }

@@ -5,6 +5,12 @@ import { configSchema } from './schema.ts';
 
 export const envPrefix = 'TOKEN_BROKER_';
 
+/** What is wrong, and with which setting or environment variable; an empty path is about the process. */
+export interface SettingFault {
+  readonly path: string;
+  readonly detail: string;
+}
+
 export interface Setting {
   /** Dotted path in the file; `[]` stands for the items of a list. */
   readonly path: string;

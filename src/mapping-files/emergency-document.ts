@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { type EmergencyDenies, everything } from '../core/policy/emergency-denies.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { jsonPointer } from '../kit/json/json-pointer.ts';
-import { faultLine } from './source-fault.ts';
-import { parseYaml } from './yaml-documents.ts';
+import { faultLine } from '../kit/yaml/source-fault.ts';
+import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 
 export type EmergencyDocument =
   | { readonly kind: 'denies'; readonly denies: EmergencyDenies }

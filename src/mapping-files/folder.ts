@@ -4,8 +4,8 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
-import type { SourceFault } from './source-fault.ts';
-import type { SourceFile } from './yaml-documents.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import type { SourceFile } from '../kit/yaml/yaml-documents.ts';
 
 export interface FolderContents {
   readonly mappingFiles: readonly SourceFile[];

@@ -4,8 +4,8 @@ import { type DocumentChange, documentChanges } from '../core/policy/document-ch
 import { isFreezeId } from '../core/policy/freeze.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
-import type { SourceFault } from './source-fault.ts';
 
 /** A current row of the table. */
 export interface TableRow {

@@ -3,7 +3,7 @@
 import { stringify } from 'yaml';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
-import { parseYaml } from './yaml-documents.ts';
+import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 
 /** Reads back as the same document, whatever characters are in it. */
 export function mappingYaml(mapping: RoleMapping): string {

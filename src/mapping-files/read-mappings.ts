@@ -7,8 +7,8 @@ import { mappingWarnings } from '../core/policy/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
-import type { SourceFault } from './source-fault.ts';
-import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 
 export interface FileMapping {
   readonly mapping: RoleMapping;

@@ -5,9 +5,9 @@ import { callerDescription } from '../core/described-caller.ts';
 import { denyReasons } from '../core/policy/decide.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { escapePointer } from '../kit/json/json-pointer.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { faultIn } from './read-mappings.ts';
-import type { SourceFault } from './source-fault.ts';
-import { parseYaml, type SourceDocument, type SourceFile } from './yaml-documents.ts';
 
 const id = roleMappingSchema.shape.id;
 const instant = roleMappingSchema.shape.conditions.unwrap().shape.notBefore;

@@ -49,7 +49,7 @@ function parse({ change, env = {}, runtime }: Input = {}): Config {
 }
 
 function parseText(text: string, env: Input['env'] = {}, runtime = safeRuntime): Config {
-  return parseConfig({ file: 'config.yaml', text }, env, runtime);
+  return parseConfig({ path: 'config.yaml', text }, env, runtime);
 }
 
 function faultsOf(run: () => Config): readonly string[] {
@@ -64,7 +64,9 @@ function faultsOf(run: () => Config): readonly string[] {
 
 /** The paths of the faults, which are the first part of each line after the file. */
 function pathsOf(input: Input): readonly (string | undefined)[] {
-  return faultsOf(() => parse(input)).map((line) => /^config\.yaml: (?:(\S+): )?/.exec(line)?.[1]);
+  return faultsOf(() => parse(input)).map(
+    (line) => /^config\.yaml(?::\d+:\d+)?: (?:(\S+): )?/.exec(line)?.[1],
+  );
 }
 
 function set(path: string, value: unknown): Change {
@@ -174,7 +176,7 @@ describe('a configuration', () => {
       'profile: production\nprofile: development\n',
       /^config\.yaml:2:1: /,
     ],
-    ['two documents', 'a: 1\n---\na: 2\n', /^config\.yaml:2:1: /],
+    ['two documents', 'a: 1\n---\na: 2\n', /^config\.yaml:3:1: /],
   ])('says where it has %s', (_case, text, place) => {
     const faults = faultsOf(() => parseText(text));
     expect(faults[0]).toMatch(place);
@@ -182,11 +184,63 @@ describe('a configuration', () => {
   });
 
   it.each([
-    ['an alias without an anchor', 'profile: *missing\n'],
-    ['aliases without end', aliasBomb()],
-  ])('is refused for %s', (_case, text) => {
-    expect(faultsOf(() => parseText(text))).toEqual([
-      'config.yaml: has an alias without an anchor, or too many aliases',
+    ['an alias without an anchor', 'profile: *missing\n', 'aliases'],
+    ['an anchor', 'profile: &one production\n', 'anchors'],
+    ['a tag', 'profile: !!str production\n', 'tags'],
+    ['a directive', '%YAML 1.1\n---\nprofile: production\n', 'directives'],
+    ['a merge key', 'listeners: { <<: { api: {} } }\n', 'merge keys'],
+    [
+      'a number that is not kept as it is written',
+      'sts: { maxInFlight: 007 }\n',
+      'put it in quotes',
+    ],
+    ['aliases without end', aliasBomb(), 'anchors'],
+  ])('is refused for %s, with its place, as a mapping would be (T163)', (_case, text, why) => {
+    const [first, ...others] = faultsOf(() => parseText(text));
+    expect(first).toMatch(/^config\.yaml:\d+:\d+: /);
+    expect(first).toContain(why);
+    for (const other of others) expect(other).toMatch(/^config\.yaml:\d+:\d+: /);
+  });
+
+  it('says in which line and column of the file a setting is wrong', () => {
+    const text = `profile: staging
+listeners:
+  api: { host: 127.0.0.1, port: 70000 }
+identity:
+  userPools:
+    - pool: ${pool}
+      issuer: ftp://x
+      clients: [one]
+policy: { table: role-mappings, region: us-east-1, tabel: x }
+sts:
+  endpoints: []
+audit: { directory: /var/log/token-broker }
+`;
+    const places = faultsOf(() => parseText(text)).map((line) => line.split(': ', 2).join(': '));
+    expect(places).toEqual([
+      'config.yaml:1:1: profile',
+      'config.yaml:3:27: listeners.api.port',
+      'config.yaml:7:7: identity.userPools.0.issuer',
+      'config.yaml:9:1: policy',
+      'config.yaml:11:3: sts.endpoints',
+    ]);
+  });
+
+  it('has no place in the file for what is not in it: the environment, the process, a section left out', () => {
+    const { policy: _without, ...rest } = base();
+    const env = { TOKEN_BROKER_STS_TOTAL_TIMEOUT_MS: '1 s', TOKEN_BROKER_POLCY_TABLE: 'x' };
+    const withTotal = { ...rest, sts: { ...rest.sts, totalTimeoutMs: 5000 } };
+    const places = faultsOf(() => parseText(JSON.stringify(withTotal), env)).map((line) =>
+      line.split(': ', 2).join(': '),
+    );
+    expect(places.sort()).toEqual([
+      'config.yaml: TOKEN_BROKER_POLCY_TABLE',
+      'config.yaml: policy',
+      'config.yaml: sts.totalTimeoutMs',
+    ]);
+    const runtime = { ...safeRuntime, userId: 0 };
+    expect(faultsOf(() => parseText(JSON.stringify(base()), {}, runtime))).toEqual([
+      'config.yaml: must not run as root in the production profile',
     ]);
   });
 

@@ -51,10 +51,10 @@ describe('docs/configuration.md', () => {
       userId: 65_532,
       inspected: false,
     };
-    expect(parseConfig({ file: 'example', text }, {}, runtime).profile).toBe('production');
+    expect(parseConfig({ path: 'example', text }, {}, runtime).profile).toBe('production');
     const [profile, ...rest] = text.split('\n');
     expect(profile).toBe('profile: production');
-    expect(() => parseConfig({ file: 'example', text: rest.join('\n') }, {}, runtime)).toThrow(
+    expect(() => parseConfig({ path: 'example', text: rest.join('\n') }, {}, runtime)).toThrow(
       ConfigError,
     );
   });

@@ -67,7 +67,7 @@ export class Overlay {
     const volume = pod.volumes?.find(({ name }) => name === mount?.name);
     const { data } = this.find<IConfigMap>('ConfigMap', volume?.configMap?.name ?? 'none');
     const text = data?.['config.yaml'] ?? '';
-    return parseConfig({ file: `${this.name}/${deployment}`, text }, {}, runtime);
+    return parseConfig({ path: `${this.name}/${deployment}`, text }, {}, runtime);
   }
 
   /** Names of the deployments whose pods carry all these labels. */

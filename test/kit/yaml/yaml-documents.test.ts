@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { faultLine } from '../../src/mapping-files/source-fault.ts';
-import { parseYaml } from '../../src/mapping-files/yaml-documents.ts';
-import { runs } from '../support/fuzz-budget.ts';
+import { faultLine } from '../../../src/kit/yaml/source-fault.ts';
+import { parseYaml } from '../../../src/kit/yaml/yaml-documents.ts';
+import { runs } from '../../support/fuzz-budget.ts';
 
 const parse = (text: string) => {
   const { documents, faults } = parseYaml({ path: 'f.yaml', text });
@@ -79,10 +79,11 @@ describe('YAML', () => {
 
   it('built to be slow takes no more than a moment', () => {
     for (const part of ['---\n', 'a:\n', '"', ']', '*a ', '&a ', '!', '|\n', 'a: b\n', '? a\n']) {
-      const started = performance.now();
+      // Of this process: what else a busy machine does is no fault of the reader.
+      const started = process.cpuUsage();
       const { faults } = parse(part.repeat(Math.floor(50_000 / part.length)));
       expect(faults.length).toBeLessThanOrEqual(50);
-      expect([part, performance.now() - started < 10_000]).toEqual([part, true]);
+      expect([part, process.cpuUsage(started).user < 10_000_000]).toEqual([part, true]);
     }
   });
 

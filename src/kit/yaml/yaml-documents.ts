@@ -18,7 +18,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { escapePointer } from '../kit/json/json-pointer.ts';
+import { escapePointer } from '../json/json-pointer.ts';
 import type { SourceFault, SourcePosition } from './source-fault.ts';
 
 export interface SourceFile {
