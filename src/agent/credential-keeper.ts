@@ -1,6 +1,8 @@
 import { type BrokerCredentials, TokenBrokerError } from '../client/broker-client.ts';
+import { type RenewalFailure, RenewedValue } from '../kit/calls/renewed-value.ts';
 import { atMost } from '../kit/timing/at-most.ts';
-import { type Clock, type Timer, toRfc3339 } from '../kit/timing/clock.ts';
+import { backoffMs, equalJitter } from '../kit/timing/backoff.ts';
+import { type Clock, toRfc3339 } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 export interface CredentialKeeperOptions {
@@ -25,128 +27,71 @@ export class CredentialKeeper {
   readonly #options: CredentialKeeperOptions;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
-  #held: BrokerCredentials | undefined;
-  /** Monotonic: a clock that is set back must not bring ended credentials back to life. */
-  #endsAt = 0;
-  /** Epoch milliseconds; sleep of the machine counts, which a timer does not notice. */
-  #renewAt = 0;
-  #failures = 0;
+  readonly #credentials: RenewedValue<BrokerCredentials>;
   #error: Error | undefined;
-  /** Monotonic: no try before that. */
-  #pausedUntil = Number.NEGATIVE_INFINITY;
-  #underWay: Promise<void> | undefined;
-  #timer: Timer | undefined;
 
   constructor(options: CredentialKeeperOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#credentials = new RenewedValue({
+      clock: options.clock,
+      renewedOn: 'readiness',
+      leastMs,
+      renewAfterMs: (lifeMs) => renewalDelayMs(lifeMs, Math.random()),
+      withdraws: isDenial,
+      pauseMs: pauseAfter,
+      obtain: () => this.#obtain(),
+      observer: (failure) => this.#failed(failure),
+    });
   }
 
   /** Asks before anybody wants some. */
   start(): void {
-    this.#renew();
+    this.#credentials.get().catch(() => undefined);
   }
 
   /** Answers at once if it can, and after `waitMs` in any case. */
   async get(waitMs: number): Promise<Kept> {
-    const due = this.#clock.now() >= this.#renewAt || this.#usable() === undefined;
-    if (due && this.#clock.monotonic() >= this.#pausedUntil) this.#renew();
-    if (this.#usable() === undefined && this.#underWay !== undefined) {
-      await atMost(this.#clock, waitMs, this.#underWay);
-    }
-    const credentials = this.#usable();
-    return credentials === undefined
-      ? { kind: 'none', error: this.#error }
-      : { kind: 'credentials', credentials };
+    const asked = this.#credentials.get().then(
+      (credentials): Kept => ({ kind: 'credentials', credentials }),
+      (): undefined => undefined,
+    );
+    return (await atMost(this.#clock, waitMs, asked)) ?? { kind: 'none', error: this.#error };
   }
 
-  /** Ends renewing; an answer that is still to come is ignored. */
+  /** Ends renewing; nothing is said of an answer that is still to come. */
   stop(): void {
     this.#stopping.abort();
-    this.#timer?.cancel();
+    this.#credentials.stop();
   }
 
-  #usable(): BrokerCredentials | undefined {
-    const held = this.#held;
-    if (held === undefined) return undefined;
-    const remainingMs = Math.min(this.#remainingMs(held), this.#endsAt - this.#clock.monotonic());
-    return remainingMs > leastMs ? held : undefined;
-  }
-
-  #remainingMs({ expiration }: BrokerCredentials): number {
-    return expiration.getTime() - this.#clock.now();
-  }
-
-  #renew(): void {
-    this.#underWay ??= this.#tryOnce().finally(() => {
-      this.#underWay = undefined;
-    });
-  }
-
-  async #tryOnce(): Promise<void> {
-    try {
-      const credentials = await this.#options.ask(this.#stopping.signal);
-      if (this.#remainingMs(credentials) <= leastMs) throw tooShort();
-      this.#keep(credentials);
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  #keep(credentials: BrokerCredentials): void {
-    if (this.#stopping.signal.aborted) return;
-    this.#held = credentials;
-    this.#failures = 0;
+  async #obtain() {
+    const { ask, clock, logger } = this.#options;
+    const credentials = await ask(this.#stopping.signal);
+    this.#stopping.signal.throwIfAborted();
+    const expiresAt = credentials.expiration.getTime();
+    if (expiresAt - clock.now() <= leastMs) throw tooShort();
     this.#error = undefined;
-    this.#pausedUntil = Number.NEGATIVE_INFINITY;
-    const lifeMs = this.#remainingMs(credentials);
-    this.#endsAt = this.#clock.monotonic() + lifeMs;
-    const delayMs = renewalDelayMs(lifeMs, Math.random());
-    this.#renewAt = this.#clock.now() + delayMs;
-    this.#renewIn(delayMs);
-    const expiresAt = toRfc3339(credentials.expiration.getTime());
-    this.#options.logger.info({ roleArn: credentials.roleArn, expiresAt }, 'renewed');
+    const { roleArn } = credentials;
+    logger.info({ roleArn, expiresAt: toRfc3339(expiresAt) }, 'renewed');
+    return { value: credentials, expiresAt };
   }
 
-  #fail(error: Error): void {
+  #failed({ error, pauseMs, held }: RenewalFailure<BrokerCredentials>): void {
     if (this.#stopping.signal.aborted) return;
-    const denied = error instanceof TokenBrokerError && error.denied;
-    if (denied) this.#held = undefined;
-    this.#error = error;
-    const pauseMs = this.#pauseMs(error);
-    this.#failures += 1;
-    this.#pausedUntil = this.#clock.monotonic() + pauseMs;
-    const usable = this.#usable();
-    this.#timer?.cancel();
-    if (usable !== undefined) this.#renewIn(pauseMs);
+    this.#error = error as Error;
+    const servingUntil = held && toRfc3339(held.expiration.getTime());
     this.#options.logger.warn(
-      {
-        ...failureFields(error),
-        pauseMs: Math.round(pauseMs),
-        ...(usable === undefined ? {} : { servingUntil: toRfc3339(usable.expiration.getTime()) }),
-      },
-      denied ? 'denied' : 'not renewed',
+      { ...failureFields(this.#error), pauseMs: Math.round(pauseMs), servingUntil },
+      isDenial(error) ? 'denied' : 'not renewed',
     );
-  }
-
-  /** Exponential, half of it random so that agents that fail together drift apart; the broker may ask for more. */
-  #pauseMs(error: Error): number {
-    const boundMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
-    const askedMs = error instanceof TokenBrokerError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-    const ownMs = boundMs * (0.5 + Math.random() / 2);
-    return Math.max(ownMs, Math.min(askedMs, longestPauseMs));
-  }
-
-  #renewIn(delayMs: number): void {
-    this.#timer?.cancel();
-    this.#timer = this.#clock.after(delayMs, () => this.#renew());
   }
 }
 
 /** What is given out must outlast the call that it is for. */
 const leastMs = 60_000;
-const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
+const pauses = { baseMs: 1_000, capMs: longestPauseMs };
 /** AWS SDKs ask again when less than this is left, botocore then with every call. */
 const sdkWindowMs = 15 * 60_000;
 
@@ -155,6 +100,17 @@ function renewalDelayMs(lifeMs: number, random: number): number {
   const partMs = lifeMs * (0.5 + 0.25 * random);
   if (lifeMs <= sdkWindowMs) return partMs;
   return Math.min(partMs, Math.max(30_000, (lifeMs - sdkWindowMs) * (0.8 + 0.2 * random)));
+}
+
+/** The broker may ask for more than the backoff. */
+function pauseAfter(error: unknown, failures: number): number {
+  const askedMs = error instanceof TokenBrokerError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+  const ownMs = equalJitter(backoffMs(failures, pauses), Math.random);
+  return Math.max(ownMs, Math.min(askedMs, longestPauseMs));
+}
+
+function isDenial(error: unknown): boolean {
+  return error instanceof TokenBrokerError && error.denied;
 }
 
 function tooShort(): TokenBrokerError {

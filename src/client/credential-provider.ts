@@ -46,7 +46,7 @@ export function credentialProvider(parts: ProviderParts): CredentialProvider {
   const held = new RenewedValue({
     clock,
     withdraws,
-    renewAt: () => 0.5 + 0.25 * Math.random(),
+    renewAfterMs: (lifeMs) => lifeMs * (0.5 + 0.25 * Math.random()),
     async obtain() {
       const credentials = await withinDeadline(parts);
       return { value: credentials, expiresAt: credentials.expiration.getTime() };

@@ -1,4 +1,5 @@
 import { TokenRequestError } from '../identity/token-request-error.ts';
+import { backoffMs } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
 import { sleep } from '../kit/timing/sleep.ts';
@@ -34,6 +35,7 @@ export async function withRetries<Result>(
 }
 
 const maxTries = 3;
+const pauses = { baseMs: 100, capMs: 1_000 };
 
 function isRetryable(error: unknown): boolean {
   return (
@@ -43,5 +45,5 @@ function isRetryable(error: unknown): boolean {
 
 function pauseAfter(error: unknown, tries: number): number {
   const seconds = error instanceof TokenBrokerError ? error.retryAfterSeconds : undefined;
-  return seconds === undefined ? 100 * tries : seconds * 1000;
+  return seconds === undefined ? backoffMs(tries - 1, pauses) : seconds * 1000;
 }

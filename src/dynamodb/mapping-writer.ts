@@ -8,10 +8,10 @@ import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/policy/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
+import { backoffMs, fullJitter } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
 import { sleep } from '../kit/timing/sleep.ts';
-import { backoffMs } from './backoff.ts';
 import { incompleteRead, readLinks } from './change-log.ts';
 import type { Chain } from './entry-chain.ts';
 import { readInteger, readText } from './item-attributes.ts';
@@ -104,7 +104,9 @@ export class MappingWriter {
   async #attemptUntilSettled(edit: TextEdit): Promise<MappingWritten> {
     const progress: Progress = { writeId: randomUUID(), sent: new Map() };
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      if (attempt > 0) await sleep(this.#clock, backoffMs(attempt, backoffLimits, this.#random));
+      if (attempt > 0) {
+        await sleep(this.#clock, fullJitter(backoffMs(attempt, backoffLimits), this.#random));
+      }
       if (this.#clock.monotonic() >= edit.deadline) break;
       const result = await this.#attempt(edit, progress).catch((error: unknown) => {
         // What was sent before may have been done: only a later look can tell.

@@ -1,6 +1,6 @@
 /** When everything is to be read again. All instants are monotonic milliseconds. */
 
-import { backoffMs } from './backoff.ts';
+import { backoffMs, equalJitter, spread } from '../kit/timing/backoff.ts';
 
 export interface ReloadScheduleOptions {
   readonly intervalMs: number;
@@ -33,13 +33,12 @@ export class ReloadSchedule {
   succeeded(now: number): void {
     this.#refusals = 0;
     this.#notBefore = now;
-    // Replicas that start together must not read everything together for ever.
-    this.#dueAt = now + this.#intervalMs * (0.9 + 0.2 * this.#random());
+    this.#dueAt = now + spread(this.#intervalMs, this.#random);
   }
 
   refused(now: number): void {
-    const halfJitter = () => 0.5 + 0.5 * this.#random();
-    this.#notBefore = now + backoffMs(this.#refusals, refusedBackoff, halfJitter);
+    const longestMs = backoffMs(this.#refusals, refusedBackoff);
+    this.#notBefore = now + equalJitter(longestMs, this.#random);
     this.#dueAt = this.#notBefore;
     this.#refusals += 1;
   }

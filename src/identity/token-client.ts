@@ -56,7 +56,7 @@ export class TokenClient {
       clock,
       obtain: () => this.#request(),
       // Replicas that started together must not ask together for ever.
-      renewAt: () => 0.75 + 0.1 * Math.random(),
+      renewAfterMs: (lifeMs) => lifeMs * (0.75 + 0.1 * Math.random()),
     });
   }
 

@@ -6,7 +6,9 @@ import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session/session.ts';
 import { SingleFlight } from '../kit/calls/single-flight.ts';
+import { equalJitter } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import { type Moment, momentAt, remainingMs } from '../kit/timing/moment.ts';
 import { componentsLength, sameSession, sessionKey } from './session-key.ts';
 import { leastRemainingMs, minRemainingMs, renewalRemainingMs } from './session-lifetime.ts';
 
@@ -288,7 +290,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     const entry = this.#entries.peek(key);
     if (entry === undefined) return;
     if (isOutage(error)) {
-      entry.pausedUntil = this.#clock.monotonic() + longestPauseMs * (0.5 + this.#random() / 2);
+      entry.pausedUntil = this.#clock.monotonic() + equalJitter(longestPauseMs, this.#random);
       return;
     }
     // STS no longer allows this session: what is left of the last one is not handed out either.
@@ -305,17 +307,13 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
       result: Object.freeze({ session, cached: true }),
       minRemainingMs: minRemainingMs(plan.durationSeconds),
       renewalRemainingMs: renewalRemainingMs(plan.durationSeconds, lifetimeMs, this.#random()),
-      endsAt: this.#clock.monotonic() + expiresAt - this.#clock.now(),
+      ends: momentAt(this.#clock, expiresAt),
       pausedUntil: Number.NEGATIVE_INFINITY,
     };
   }
 
-  /** By the clock that says less: one that was set back must not bring ended credentials back to life. */
-  #remainingMs(entry: Entry): number {
-    return Math.min(
-      entry.session.credentials.expiresAt - this.#clock.now(),
-      entry.endsAt - this.#clock.monotonic(),
-    );
+  #remainingMs({ ends }: Entry): number {
+    return remainingMs(this.#clock, ends);
   }
 
   #isPaused(entry: Entry): boolean {
@@ -338,8 +336,7 @@ interface Entry {
   readonly result: IssueResult;
   readonly minRemainingMs: number;
   readonly renewalRemainingMs: number;
-  /** Monotonic. */
-  readonly endsAt: number;
+  readonly ends: Moment;
   /** Monotonic: no renewal before that, because the last one met an outage. */
   pausedUntil: number;
 }

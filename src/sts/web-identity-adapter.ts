@@ -4,6 +4,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, IssuerKeyView } from '../core/ports.ts';
 import { CircuitBreaker } from '../kit/calls/circuit-breaker.ts';
 import { RetryBudget } from '../kit/calls/retry-budget.ts';
+import { backoffMs, equalJitter } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { sleep } from '../kit/timing/sleep.ts';
 import { createStsClient, type StsEndpoint } from './sts-client.ts';
@@ -173,8 +174,11 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
     const movesOn = kind !== 'throttled' && kind !== 'keys_not_fetched' && !wasTried(next, tries);
     if (movesOn) return 0;
     if (!this.#retries.spend()) return undefined;
-    const longestMs = (kind === 'throttled' ? 400 : 100) * 2 ** (tries.length - 1);
-    return longestMs * (0.5 + this.#random() / 2);
+    const baseMs = kind === 'throttled' ? 400 : 100;
+    return equalJitter(
+      backoffMs(tries.length - 1, { baseMs, capMs: longestPauseMs }),
+      this.#random,
+    );
   }
 }
 
@@ -190,6 +194,7 @@ interface Try {
 }
 
 const maxTries = 3;
+const longestPauseMs = 2_000;
 
 /** The first endpoint in order that has not been tried; else the first that may be tried again. */
 function nextEndpoint(endpoints: readonly Endpoint[], tries: readonly Try[]): Endpoint | undefined {

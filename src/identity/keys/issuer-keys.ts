@@ -1,6 +1,8 @@
 import { BrokerError } from '../../core/errors.ts';
 import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
+import { backoffMs, spread } from '../../kit/timing/backoff.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
+import { ageMs, type Moment, momentAt } from '../../kit/timing/moment.ts';
 import {
   JwksError,
   parseJwks,
@@ -39,16 +41,8 @@ export interface IssuerKeysOptions extends JwksIssuer, KeyRefreshOptions {
   readonly store: JwksStore | undefined;
 }
 
-/** When the keys were fetched, on both clocks: a step of either must not make old keys young. */
-interface Fetched {
-  readonly at: number;
-  /** `monotonic()` at that moment; computed for stored keys. */
-  readonly atMonotonic: number;
-}
-
-const firstRetryMs = 1_000;
 /** With the jitter on top, an issuer that is back is noticed within ten seconds. */
-const lastRetryMs = 9_000;
+const retryBackoff = { baseMs: 1_000, capMs: 9_000 };
 /** A stored date this far in the future is a clock that was set back; further, it is not to be believed. */
 const storedClockSkewMs = 60_000;
 
@@ -60,7 +54,7 @@ export class IssuerKeys {
   readonly #maxAgeMs: number;
   readonly #missCooldownMs: number;
   #keys: VerificationKeys = new Map();
-  #fetched: Fetched | undefined;
+  #fetched: Moment | undefined;
   #failures = 0;
   #lastFailure: unknown;
   #inFlight: Promise<void> | undefined;
@@ -105,9 +99,7 @@ export class IssuerKeys {
   }
 
   ageMs(): number | undefined {
-    if (this.#fetched === undefined) return undefined;
-    const { at, atMonotonic } = this.#fetched;
-    return Math.max(this.#clock.now() - at, this.#clock.monotonic() - atMonotonic);
+    return this.#fetched && ageMs(this.#clock, this.#fetched);
   }
 
   async #findByFetching(kid: string): Promise<VerificationKey> {
@@ -156,8 +148,8 @@ export class IssuerKeys {
   /** Never rejects: the last good keys stay (T14), and waiters look at what there is. */
   async #fetchOnce(): Promise<void> {
     const { issuer, jwksUri, algorithm, observer } = this.#options;
-    const fetched = { at: this.#clock.now(), atMonotonic: this.#clock.monotonic() };
-    const elapsed = () => this.#clock.monotonic() - fetched.atMonotonic;
+    const fetched = momentAt(this.#clock, this.#clock.now());
+    const elapsed = () => this.#clock.monotonic() - fetched.monotonicMs;
     try {
       const keys = parseJwks(await this.#fetchDocument(jwksUri), algorithm);
       // The whole set is replaced: what the issuer withdrew is no longer trusted (T15).
@@ -165,7 +157,7 @@ export class IssuerKeys {
       this.#fetched = fetched;
       this.#failures = 0;
       this.#lastFailure = undefined;
-      this.#save({ keys, fetchedAt: fetched.at });
+      this.#save({ keys, fetchedAt: fetched.epochMs });
       observer?.onFetch?.({ issuer, result: 'ok', durationMs: elapsed() });
     } catch (error) {
       // A fetch that was given up because of stop() is no failure.
@@ -194,12 +186,9 @@ export class IssuerKeys {
     this.#timer?.cancel();
     if (this.#stopping.signal.aborted) return;
     const delayMs =
-      this.#failures === 0
-        ? this.#refreshIntervalMs
-        : Math.min(firstRetryMs * 2 ** (this.#failures - 1), lastRetryMs);
+      this.#failures === 0 ? this.#refreshIntervalMs : backoffMs(this.#failures - 1, retryBackoff);
     const random = this.#options.random ?? Math.random;
-    // Replicas that started together must not ask together for ever.
-    this.#timer = this.#clock.after(delayMs * (0.9 + 0.2 * random()), () => void this.#fetch());
+    this.#timer = this.#clock.after(spread(delayMs, random), () => void this.#fetch());
   }
 
   async #restore(): Promise<void> {
@@ -211,10 +200,10 @@ export class IssuerKeys {
       observer?.onStoreFailed?.({ issuer, operation: 'read', error });
     }
     if (stored === undefined || this.#fetched !== undefined) return;
-    const ageMs = this.#clock.now() - stored.fetchedAt;
-    if (ageMs < -storedClockSkewMs) return;
+    const fetched = momentAt(this.#clock, stored.fetchedAt);
+    if (ageMs(this.#clock, fetched) < -storedClockSkewMs) return;
     this.#keys = stored.keys;
-    this.#fetched = { at: stored.fetchedAt, atMonotonic: this.#clock.monotonic() - ageMs };
+    this.#fetched = fetched;
   }
 
   /** In the background: a disk that hangs must not delay tokens. */

@@ -1,4 +1,6 @@
+import { equalJitter } from '../timing/backoff.ts';
 import type { Clock, Timer } from '../timing/clock.ts';
+import { ageMs, type Moment, momentAt, remainingMs } from '../timing/moment.ts';
 
 /** Something that is good until a certain instant. */
 export interface Perishable<Value> {
@@ -11,45 +13,67 @@ export interface RenewedValueOptions<Value> {
   readonly clock: Clock;
   /** Gets a new one, within a deadline of its own. */
   readonly obtain: () => Promise<Perishable<Value>>;
-  /** After which part of its life a value is renewed, from 0 to 1; asked for each value, so it may vary. */
-  readonly renewAt: () => number;
+  /** After how long a value that lives so long is renewed; asked for each value, so it may vary. */
+  readonly renewAfterMs: (lifeMs: number) => number;
+  /** What has no more than this left is not given out. Default 0. */
+  readonly leastMs?: number;
   /** Whether this failure to renew takes back the value at hand as well. Default: none does. */
   readonly withdraws?: (error: unknown) => boolean;
+  /** How long to wait after a failure; `failures` in a row went before it. Default: 10 to 20 s. */
+  readonly pauseMs?: (error: unknown, failures: number) => number;
+  /**
+   * `demand`, the default: a value that nobody asked for is not renewed, and where there is none, whoever asks has it
+   * tried at once. `readiness`: it is renewed for as long as it lives, and a pause holds for those who ask as well.
+   */
+  readonly renewedOn?: 'demand' | 'readiness';
+  readonly observer?: (failure: RenewalFailure<Value>) => void;
   /** From 0 to 1, for jitter. */
   readonly random?: () => number;
+}
+
+export interface RenewalFailure<Value> {
+  readonly error: unknown;
+  readonly pauseMs: number;
+  /** What is given out meanwhile. */
+  readonly held: Value | undefined;
 }
 
 /**
  * One value that expires, renewed in the background while the old one still holds.
  *
  * However many ask, one attempt to get it is under way at a time. When renewing fails, the value at hand is
- * given out until it ends. A value that nobody asked for is not renewed, so an idle process falls silent.
+ * given out until it ends.
  */
 export class RenewedValue<Value> {
   readonly #options: RenewedValueOptions<Value>;
   readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #leastMs: number;
+  readonly #isReadiness: boolean;
   #held: Held<Value> | undefined;
   #inFlight: Promise<Held<Value>> | undefined;
   #timer: Timer | undefined;
   #renewing: 'on' | 'off' = 'on';
-  /** Monotonic: no further attempt before that while there is something to give out. */
+  #failures = 0;
+  #failure: unknown;
+  /** Monotonic: no further attempt in the background before that. */
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: RenewedValueOptions<Value>) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#random = options.random ?? Math.random;
+    this.#leastMs = options.leastMs ?? 0;
+    this.#isReadiness = options.renewedOn === 'readiness';
   }
 
   /** Rejects as `obtain` does when there is nothing that still holds. */
   async get(): Promise<Value> {
     const held = this.#current();
-    if (held !== undefined && (this.#paused || this.#remainingMs(held) > held.leastMs)) {
+    if (held !== undefined && (this.#paused || this.#remainingMs(held.ends) > held.worthMs)) {
       // The timer does that, unless it was late or nobody wanted the value when it fired.
-      if (!this.#paused && this.#clock.monotonic() >= held.renewAt) this.#renewAhead();
+      if (!this.#paused && this.#remainingMs(held.renewal) <= 0) this.#renewAhead();
       return give(held);
     }
+    if (this.#isReadiness && this.#paused) throw this.#failure;
     try {
       return give(await this.#renew());
     } catch (error) {
@@ -62,7 +86,7 @@ export class RenewedValue<Value> {
   /** Forgets this value, if it is at hand and at least `minAgeMs` old: someone refused it before its time. */
   discard(value: Value, minAgeMs: number): void {
     const held = this.#held;
-    if (held?.value !== value || this.#clock.monotonic() - held.obtainedAt < minAgeMs) return;
+    if (held?.value !== value || ageMs(this.#clock, held.obtained) < minAgeMs) return;
     this.#drop();
   }
 
@@ -90,35 +114,41 @@ export class RenewedValue<Value> {
   async #obtain(): Promise<Held<Value>> {
     try {
       const held = this.#hold(await this.#options.obtain());
+      this.#failures = 0;
       this.#pausedUntil = Number.NEGATIVE_INFINITY;
       this.#held = held;
-      this.#renewIn(held.renewAt - held.obtainedAt);
+      this.#renewIn(this.#remainingMs(held.renewal));
       return held;
     } catch (error) {
       if (this.#options.withdraws?.(error) === true) this.#drop();
-      else this.#pause();
+      this.#pause(error);
       throw error;
     }
   }
 
   #hold({ value, expiresAt }: Perishable<Value>): Held<Value> {
-    const obtainedAt = this.#clock.monotonic();
-    const lifeMs = expiresAt - this.#clock.now();
+    const now = this.#clock.now();
+    const lifeMs = expiresAt - now;
     return {
       value,
-      expiresAt,
-      obtainedAt,
-      endsAt: obtainedAt + lifeMs,
-      renewAt: obtainedAt + lifeMs * this.#options.renewAt(),
-      leastMs: Math.min(60_000, lifeMs / 4),
+      obtained: momentAt(this.#clock, now),
+      renewal: momentAt(this.#clock, now + this.#options.renewAfterMs(lifeMs)),
+      ends: momentAt(this.#clock, expiresAt),
+      worthMs: Math.min(60_000, lifeMs / 4),
       wanted: false,
     };
   }
 
-  #pause(): void {
-    const pauseMs = longestPauseMs * (0.5 + this.#random() / 2);
+  #pause(error: unknown): void {
+    const pauseMs =
+      this.#options.pauseMs?.(error, this.#failures) ??
+      equalJitter(longestPauseMs, this.#options.random ?? Math.random);
+    this.#failures += 1;
+    this.#failure = error;
     this.#pausedUntil = this.#clock.monotonic() + pauseMs;
-    if (this.#current() !== undefined) this.#renewIn(pauseMs);
+    const held = this.#current();
+    if (held !== undefined) this.#renewIn(pauseMs);
+    this.#options.observer?.({ error, pauseMs, held: held?.value });
   }
 
   #renewIn(delayMs: number): void {
@@ -126,17 +156,17 @@ export class RenewedValue<Value> {
     // What was under way when it was stopped comes here as well.
     if (this.#renewing === 'off') return;
     this.#timer = this.#clock.after(delayMs, () => {
-      if (this.#held?.wanted === true) this.#renewAhead();
+      if (this.#isReadiness || this.#held?.wanted === true) this.#renewAhead();
     });
   }
 
   #current(): Held<Value> | undefined {
-    return this.#held !== undefined && this.#remainingMs(this.#held) > 0 ? this.#held : undefined;
+    const held = this.#held;
+    return held !== undefined && this.#remainingMs(held.ends) > this.#leastMs ? held : undefined;
   }
 
-  /** By the clock that says less: one that was set back must not bring an ended value back to life. */
-  #remainingMs({ expiresAt, endsAt }: Held<Value>): number {
-    return Math.min(expiresAt - this.#clock.now(), endsAt - this.#clock.monotonic());
+  #remainingMs(moment: Moment): number {
+    return remainingMs(this.#clock, moment);
   }
 
   #drop(): void {
@@ -145,15 +175,14 @@ export class RenewedValue<Value> {
   }
 }
 
-interface Held<Value> extends Perishable<Value> {
-  /** Monotonic. */
-  readonly obtainedAt: number;
-  /** Monotonic. */
-  readonly endsAt: number;
-  /** Monotonic: when to get the next one in the background. */
-  readonly renewAt: number;
+interface Held<Value> {
+  readonly value: Value;
+  readonly obtained: Moment;
+  /** When to get the next one in the background. */
+  readonly renewal: Moment;
+  readonly ends: Moment;
   /** With less left than this, a new one is worth waiting for. */
-  readonly leastMs: number;
+  readonly worthMs: number;
   wanted: boolean;
 }
 

@@ -14,7 +14,7 @@ function subject(options: { readonly withdraws?: (error: unknown) => boolean } =
     lifeMs: 60 * minute,
     values: new RenewedValue<string>({
       clock,
-      renewAt: () => 0.5,
+      renewAfterMs: (lifeMs) => lifeMs / 2,
       random: () => 0,
       obtain,
       ...options,
@@ -114,7 +114,7 @@ describe('a renewed value', () => {
     const attempts: ((error: Error) => void)[] = [];
     const values = new RenewedValue<string>({
       clock,
-      renewAt: () => 0.5,
+      renewAfterMs: (lifeMs) => lifeMs / 2,
       obtain: () =>
         new Promise((resolve, reject) => {
           attempts.push(reject);
@@ -147,7 +147,7 @@ describe('a renewed value', () => {
     let setBackMs = 0;
     const values = new RenewedValue<string>({
       clock: { ...one.clock, now: () => one.clock.now() - setBackMs },
-      renewAt: () => 0.5,
+      renewAfterMs: (lifeMs) => lifeMs / 2,
       obtain: async () => {
         one.attempts += 1;
         return { value: `value ${one.attempts}`, expiresAt: one.clock.now() + one.lifeMs };
