@@ -1,11 +1,12 @@
 import { validateCognitoJwtFields } from 'aws-jwt-verify/cognito-verifier';
 import { JwtInvalidSignatureError } from 'aws-jwt-verify/error';
 import { verifyJwtSync } from 'aws-jwt-verify/jwt-verifier';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { ClaimedSubject, IssuerKeyView, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
 import type { VerificationKey } from './keys/jwks.ts';
@@ -77,7 +78,7 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     requireWithin('maxTokenAgeSeconds', this.#limits.maxTokenAgeSeconds, 24 * 60 * 60);
     requireWithin('clockToleranceSeconds', this.#limits.clockToleranceSeconds, 60);
     this.#matchableClaims = options.matchableClaims;
-    this.#verified = new LRUCache({ max: options.maxVerifiedTokens ?? 10_000 });
+    this.#verified = boundedMap(options.maxVerifiedTokens ?? 10_000);
   }
 
   recall(token: string): Caller | undefined {

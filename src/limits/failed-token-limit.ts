@@ -1,8 +1,8 @@
-import { LRUCache } from 'lru-cache';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { ClaimedSubject, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { addressBlock, type BlockBits } from '../kit/net/address-block.ts';
 import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
 import type { Rate } from '../kit/rates/token-bucket.ts';
@@ -57,9 +57,9 @@ export class FailedTokenLimit implements TokenValidator {
   readonly #onRefused: () => void;
   readonly #charged = new WeakSet<BrokerError>();
   /** Of those that had a token verified. */
-  readonly #known = new LRUCache<string, true>({ max: maxRemembered });
+  readonly #known = boundedMap<true>(maxRemembered);
   /** Tokens that were counted, by block and digest. */
-  readonly #counted = new LRUCache<string, CountedToken>({ max: maxRemembered });
+  readonly #counted = boundedMap<CountedToken>(maxRemembered);
   readonly #clock: Clock;
 
   constructor({ validator, rate, clock, blocks, onRefused }: FailedTokenLimitOptions) {

@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import { principalKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
 import type { SessionPlan } from '../core/session/session.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { AdaptiveBucket } from '../kit/rates/adaptive-bucket.ts';
 import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
 import type { Rate } from '../kit/rates/token-bucket.ts';
@@ -36,7 +36,7 @@ export class AccountLimit implements CredentialIssuer {
   readonly #rate: Rate;
   readonly #clock: Clock;
   readonly #onRefused: () => void;
-  readonly #buckets = new LRUCache<string, AdaptiveBucket>({ max: maxAccounts });
+  readonly #buckets = boundedMap<AdaptiveBucket>(maxAccounts);
   /** By account and caller. */
   readonly #shares: KeyedBuckets;
 

@@ -1,8 +1,9 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
 import type { SessionPlan } from '../core/session/session.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { sessionKey } from './session-key.ts';
 
@@ -37,7 +38,7 @@ export class RememberedRefusals implements CredentialIssuer {
     this.#issuer = issuer;
     this.#clock = clock;
     this.#rememberMs = rememberMs;
-    this.#refused = new LRUCache({ max: maxRefusals });
+    this.#refused = boundedMap(maxRefusals);
   }
 
   /** @throws BrokerError as the decorated issuer does, or did a moment ago. */

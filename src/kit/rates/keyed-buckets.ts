@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedMap } from '../calls/bounded-map.ts';
 import type { Clock } from '../timing/clock.ts';
 import { type Rate, TokenBucket } from './token-bucket.ts';
 
@@ -18,7 +19,7 @@ export class KeyedBuckets {
   constructor({ rate, clock, maxKeys = 50_000 }: KeyedBucketsOptions) {
     this.#rate = rate;
     this.#clock = clock;
-    this.#buckets = new LRUCache({ max: maxKeys });
+    this.#buckets = boundedMap(maxKeys);
   }
 
   get size(): number {
