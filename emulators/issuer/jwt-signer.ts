@@ -1,6 +1,9 @@
-import { createPrivateKey, sign } from 'node:crypto';
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 
 import type { SigningKey } from './issuer-keys.ts';
+
+/** Reading a key takes longer than signing with it. */
+const read = new WeakMap<SigningKey, KeyObject>();
 
 const digests = { RS256: 'sha256', RS512: 'sha512' } as const;
 
@@ -14,8 +17,14 @@ export interface SignJwtOptions {
 /** A JWS in compact form (RFC 7515 §7.1), RSASSA-PKCS1-v1_5, over exactly the header and claims given. */
 export function signJwt({ key, header, claims }: SignJwtOptions): string {
   const input = `${encode(header)}.${encode(claims)}`;
-  const privateKey = createPrivateKey(key.privateKeyPem);
+  const privateKey = privateKeyOf(key);
   return `${input}.${sign(digests[header.alg], Buffer.from(input), privateKey).toString('base64url')}`;
+}
+
+function privateKeyOf(key: SigningKey): KeyObject {
+  const known = read.get(key) ?? createPrivateKey(key.privateKeyPem);
+  read.set(key, known);
+  return known;
 }
 
 function encode(part: Readonly<Record<string, unknown>>): string {
