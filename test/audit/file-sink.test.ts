@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { portion } from '../support/fuzz-budget.ts';
 import { hostileFiles } from '../support/hostile-files.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
@@ -42,17 +43,18 @@ const current = (directory: string) => path.join(directory, 'audit.jsonl');
 const record = (requestId: string) => exchangeRecord(requestId);
 
 describe('records in a file', () => {
-  it('are all there, in the order of the calls, when 10,000 come at once, with few syncs', async () => {
+  it('are all there, in the order of the calls, however many come at once, with few syncs', async () => {
     const directory = newDirectory();
     const { log, commits } = fileLog(directory, { deadlineMs: 60_000 });
     await log.start();
-    const ids = Array.from({ length: 10_000 }, (_, number) => `r${number}`);
+    const count = portion(10_000);
+    const ids = Array.from({ length: count }, (_, number) => `r${number}`);
     await Promise.all(ids.map((id) => log.record(record(id))));
     expect(requestIdsOf(directory)).toEqual(ids);
-    expect(commits.reduce((sum, { records }) => sum + records, 0)).toBe(10_000);
+    expect(commits.reduce((sum, { records }) => sum + records, 0)).toBe(count);
     expect(commits.length).toBeLessThanOrEqual(20);
     await log.stop();
-    expect(await verify(directory)).toMatchObject({ intact: true, records: 10_001 });
+    expect(await verify(directory)).toMatchObject({ intact: true, records: count + 1 });
   });
 
   it('are on disk when their promise resolves', async () => {

@@ -24,7 +24,7 @@ afterAll(() => broker.stop());
 /** Sends it, says that this was all, and reads to the end of the connection. */
 async function expectComposure(listener: 'api' | 'admin' | 'ops', bytes: string | Uint8Array) {
   const url = broker.urls[listener] as string;
-  const { answers, rest } = await sendRaw(url, bytes, { halfClose: true, timeoutMs: 1_000 });
+  const { answers, rest } = await sendRaw(url, bytes, { halfClose: true });
   expect(rest).toBe('');
   for (const { status, text, headers } of answers) {
     expect(status).toBeLessThan(500);

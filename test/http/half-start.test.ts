@@ -11,6 +11,7 @@ import type { Clock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { fileLog } from '../audit/audit-fixture.ts';
 import { brokerConfig, type ConfigInput, seededTable } from '../support/broker-fixture.ts';
+import { portion } from '../support/fuzz-budget.ts';
 import { startOddBroker } from '../support/odd-broker.ts';
 import { defaultMappings, type OutsideWorld, startOutsideWorld } from '../support/outside-world.ts';
 import { selfSigned } from '../support/self-signed.ts';
@@ -181,7 +182,8 @@ describe('stop() while the start', () => {
   it('is at any point of its way ends both, and nothing listens (T80)', async () => {
     const outcomes = new Set<string>();
     const before = listeningSockets();
-    for (let turns = 0; !outcomes.has('served'); turns = Math.ceil(turns * 1.4 + 0.5)) {
+    const growth = 1 + 40 / portion(100);
+    for (let turns = 0; !outcomes.has('served'); turns = Math.ceil(turns * growth + 0.5)) {
       rmSync(join(directory, 'keys'), { recursive: true, force: true });
       const broker = brokerWith((config) => ({
         ...config,

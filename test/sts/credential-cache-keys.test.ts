@@ -31,16 +31,17 @@ it('keys lead to the session that they are of', async () => {
   expect(sessionNameOf('ASIAIOSFODNN7EXAMPLE')).toBeUndefined();
 });
 
-it('keys of an entry that was displaced, by number or by size, lead nowhere', async () => {
-  for (const bounds of [{ maxEntries: 2 }, { maxBytes: 6_000 }]) {
-    await start(bounds);
-    const keys: string[] = [];
-    for (let n = 0; n < 8; n += 1) keys.push(await keyOf(named(`caller-${n}`)));
-    const known = keys.filter((key) => sessionNameOf(key) !== undefined);
-    expect(known).toHaveLength(fixture.cache.size);
-    expect(known.length).toBeLessThan(keys.length);
-    expect(sessionNameOf(keys.at(-1) ?? '')).toBe('caller-7');
-  }
+it.each([
+  ['number', { maxEntries: 2 }],
+  ['size', { maxBytes: 6_000 }],
+])('keys of an entry that was displaced by %s lead nowhere', async (_by, bounds) => {
+  await start(bounds);
+  const keys: string[] = [];
+  for (let n = 0; n < 8; n += 1) keys.push(await keyOf(named(`caller-${n}`)));
+  const known = keys.filter((key) => sessionNameOf(key) !== undefined);
+  expect(known).toHaveLength(fixture.cache.size);
+  expect(known.length).toBeLessThan(keys.length);
+  expect(sessionNameOf(keys.at(-1) ?? '')).toBe('caller-7');
 });
 
 it('keys of what is too large to be kept lead nowhere', async () => {

@@ -13,6 +13,11 @@ export function runs(count: number): { readonly numRuns: number } {
   return { numRuns: Math.max(Math.ceil(count * factor), Math.min(count, leastRuns)) };
 }
 
+/** The same for what is done so many times without a generator: a thousand callers, a long text. */
+export function portion(count: number): number {
+  return runs(count).numRuns;
+}
+
 /**
  * How many cases at least must have been of the kind that a property is about, so that it does not hold of nothing. Asked
  * of whole budgets alone: of a small part it would be left to chance.

@@ -25,6 +25,7 @@ export interface RawOptions {
   readonly answers?: number;
   /** Of the request, to know if an answer has a body. */
   readonly method?: string;
+  /** Against waiting for ever; a busy machine is not to reach it. Default: 20 s. */
   readonly timeoutMs?: number;
   /** Goes away as soon as everything is sent. */
   readonly leave?: boolean;
@@ -41,7 +42,7 @@ export function sendRaw(
   bytes: string | Uint8Array,
   options: RawOptions = {},
 ): Promise<RawResult> {
-  const { answers: wanted, method = 'GET', timeoutMs = 4_000 } = options;
+  const { answers: wanted, method = 'GET', timeoutMs = 20_000 } = options;
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { faultLine } from '../../../src/kit/yaml/source-fault.ts';
 import { parseYaml } from '../../../src/kit/yaml/yaml-documents.ts';
-import { runs } from '../../support/fuzz-budget.ts';
+import { portion, runs } from '../../support/fuzz-budget.ts';
 
 const parse = (text: string) => {
   const { documents, faults } = parseYaml({ path: 'f.yaml', text });
@@ -72,7 +72,7 @@ describe('YAML', () => {
 
   it('nested without end is refused before it can end the process', () => {
     for (const part of ['[', '{a: ', '- ', '? ', 'a: ', '[{', ': ']) {
-      const { faults } = parse(part.repeat(20_000));
+      const { faults } = parse(part.repeat(portion(20_000)));
       expect([part, faults]).toEqual([part, [expect.stringContaining('is nested too deeply')]]);
     }
   });
@@ -81,7 +81,7 @@ describe('YAML', () => {
     for (const part of ['---\n', 'a:\n', '"', ']', '*a ', '&a ', '!', '|\n', 'a: b\n', '? a\n']) {
       // Of this process: what else a busy machine does is no fault of the reader.
       const started = process.cpuUsage();
-      const { faults } = parse(part.repeat(Math.floor(50_000 / part.length)));
+      const { faults } = parse(part.repeat(Math.floor(portion(50_000) / part.length)));
       expect(faults.length).toBeLessThanOrEqual(50);
       expect([part, process.cpuUsage(started).user < 10_000_000]).toEqual([part, true]);
     }
