@@ -13,10 +13,9 @@ export default {
   // A limit against hanging, not a measure: machines are shared.
   testTimeout: 30_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? '1')),
   globalSetup: './test/setup/keys.js',
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
-  },
+  // Modules are loaded once for a worker, not once for a file (docs/adr/0031-quick-tests.md).
+  testRunner: './test/runner/shared-modules.js',
+  transform: {},
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: [
     // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
@@ -24,6 +23,4 @@ export default {
     // These start processes, kill them, or send herds: `npm run test:all`.
     '\\.long\\.test\\.ts$',
   ],
-  collectCoverageFrom: ['src/**/*.ts', 'emulators/**/*.ts'],
-  coverageProvider: 'v8',
 };
