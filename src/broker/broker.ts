@@ -10,11 +10,13 @@ import { createExchange } from '../core/exchange.ts';
 import type { PolicySource } from '../core/ports.ts';
 import { adminApp } from '../http/admin/admin-app.ts';
 import { admission } from '../http/admission.ts';
-import { apiApp } from '../http/api-app.ts';
+import { apiApp } from '../http/api/api-app.ts';
+import { overloadGuard } from '../http/api/overload-guard.ts';
 import { clientIp } from '../http/client-ip.ts';
+import { formFinder } from '../http/forms/form-finder.ts';
+import { wireForms } from '../http/forms/wire-forms.ts';
 import { instrument } from '../http/instrument.ts';
 import { type HealthCheck, opsApp } from '../http/ops/ops-app.ts';
-import { overloadGuard } from '../http/overload-guard.ts';
 import { RefusalLog } from '../http/refusal-log.ts';
 import { type Listener, type ListenerTimeouts, startListener } from '../http/server.ts';
 import { LoadShedder } from '../kit/calls/load-shedder.ts';
@@ -116,6 +118,7 @@ export function createBroker(options: BrokerOptions): Broker {
     maxInFlight: config.limits.maxInFlight,
     tokens: adapters.tokens,
     clientIp: clientIp(config.http.trustedProxies),
+    formOf: formFinder(wireForms),
     onRefused: observe.refusedBy,
   });
   const { audit, requestAudit, keys, policy, emergency, sts, table, dynamodb } = adapters;
@@ -284,6 +287,7 @@ function createApps(options: AppsOptions): Apps {
   const { admin } = config;
   return {
     api: apiApp({
+      forms: wireForms,
       exchange: createExchange({
         validator,
         limit,
@@ -300,18 +304,17 @@ function createApps(options: AppsOptions): Apps {
       metrics,
       route: instrument({
         ...watching,
+        admit: admission({ allowedHosts }),
         inFlight: metrics.inFlight.api,
         onRefused: countedBy(failedTokens.api),
       }),
-      admit: admission({ allowedHosts }),
       maxBodyBytes: config.http.maxBodyBytes,
       clock,
     }),
     ops: opsApp({
       registry: metrics.registry,
       readiness: () => readiness(adapters, lifecycle),
-      route: instrument(watching),
-      admit: alsoHttp10,
+      route: instrument({ ...watching, admit: alsoHttp10 }),
     }),
     admin:
       admin &&
@@ -323,8 +326,11 @@ function createApps(options: AppsOptions): Apps {
         audit: requestAudit,
         rules: writingRules(config),
         issuers: issuersByPool(issuers),
-        route: instrument({ ...watching, onRefused: countedBy(failedTokens.admin) }),
-        admit: anyHost,
+        route: instrument({
+          ...watching,
+          admit: anyHost,
+          onRefused: countedBy(failedTokens.admin),
+        }),
         clock,
         console,
       }),

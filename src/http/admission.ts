@@ -1,7 +1,7 @@
 /** The first check of every request: refuses what two servers could read differently. */
 
 import { isIPv6 } from 'node:net';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { BrokerError } from '../core/errors.ts';
 
 export interface AdmissionOptions {
@@ -30,11 +30,17 @@ const singleFields: ReadonlyMap<string, number> = new Map(
 const plainTarget =
   /^(?:\/(?!\.{1,2}(?:[/?]|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\/?(?:\?[\x21\x24-\x7e]*)?$/;
 
+declare const admitted: unique symbol;
+
+/** What handlers are given of a request: nothing but admission makes one (T132). */
+export type AdmittedRequest = Request & { readonly res: Response; readonly [admitted]: true };
+
 /** @throws BrokerError when the request is not to be read any further. */
-export type Admission = (req: Request) => void;
+export type Admission = (req: Request) => AdmittedRequest;
 
 export function admission({ allowedHosts, http10 = false, origin }: AdmissionOptions): Admission {
-  return function admit({ method, url, headers, rawHeaders, httpVersion }) {
+  return function admit(req) {
+    const { method, url, headers, rawHeaders, httpVersion } = req;
     if (rawHeaders.length > maxHeaderFields * 2) throw new BrokerError('headers_too_large');
     if (url.length > maxTargetLength) throw new BrokerError('uri_too_long');
     requireVersion(httpVersion, http10);
@@ -47,6 +53,7 @@ export function admission({ allowedHosts, http10 = false, origin }: AdmissionOpt
     if (headers.origin !== undefined && headers.origin !== origin?.()) {
       throw new BrokerError('origin_refused');
     }
+    return req as AdmittedRequest;
   };
 }
 

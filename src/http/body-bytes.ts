@@ -1,11 +1,11 @@
 /** Reads a body off the wire: bounded, whole or not at all. */
 
-import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../core/errors.ts';
+import type { AdmittedRequest } from './admission.ts';
 import { refusalOf } from './broken-connections.ts';
 
 /** @throws BrokerError `body_too_large`, or what the connection was ended with. */
-export function readBodyBytes(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBodyBytes(req: AdmittedRequest, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
       reject(tooLarge(maxBytes));

@@ -1,16 +1,19 @@
 /** Times a route, and turns what it throws into an answer. */
 
-import type { Request, RequestHandler, Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { RequestContext } from '../core/audit-record.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Admission } from './admission.ts';
+import { Arrival, type RouteHandler } from './arrival.ts';
 import type { ClientIp } from './client-ip.ts';
 import { sendProblem } from './problem.ts';
 import type { RefusalLog } from './refusal-log.ts';
 import { requestContext } from './request-context.ts';
 
 export interface InstrumentOptions {
+  readonly admit: Admission;
   readonly clock: Clock;
   readonly metrics: Pick<Metrics, 'requestSeconds' | 'inFlight'>;
   /** Counted up and down; default: that of all listeners without one of their own. */
@@ -19,13 +22,6 @@ export interface InstrumentOptions {
   readonly clientIp: ClientIp;
   readonly onRefused?: ((error: BrokerError, context: RequestContext) => void) | undefined;
 }
-
-/** Sends an answer, or throws. */
-export type RouteHandler = (
-  req: Request,
-  res: Response,
-  context: RequestContext,
-) => void | Promise<void>;
 
 /** Prints an error in the shape that the clients of a route understand. */
 export type SendError = (res: Response, error: BrokerError, requestId: string) => void;
@@ -41,6 +37,7 @@ export type Instrument = (
 ) => RequestHandler;
 
 export function instrument({
+  admit,
   clock,
   metrics,
   inFlight = metrics.inFlight.others,
@@ -61,12 +58,13 @@ export function instrument({
     return async function route(req, res) {
       const startedAt = clock.monotonic();
       inFlight.requests += 1;
+      const arrival = new Arrival(req, admit);
       let context: RequestContext | undefined;
       try {
         context = requestContext(req, name, clientIp);
-        await handler(req, res, context);
+        await handler(arrival, context);
       } catch (error) {
-        const failure = noted(error, context);
+        const failure = noted(arrival.refusalBefore(error), context);
         if (res.headersSent) res.destroy();
         else sendError(res, failure, context?.requestId ?? '');
       } finally {

@@ -1,10 +1,10 @@
 /** Reads a small JSON body: bounded, uncompressed, strict, and checked against a schema. */
 
-import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../kit/json/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
+import type { AdmittedRequest } from './admission.ts';
 import { readBodyBytes } from './body-bytes.ts';
 import { requireMediaType } from './media-type.ts';
 
@@ -21,7 +21,7 @@ export interface JsonBodyOptions<Schema extends z.ZodType> {
 
 /** @throws BrokerError `media_type_unsupported`, `body_too_large`, `body_malformed` or `body_invalid`. */
 export async function readJsonBody<Schema extends z.ZodType>(
-  req: IncomingMessage,
+  req: AdmittedRequest,
   { schema, maxBytes, numbers, whenAbsent }: JsonBodyOptions<Schema>,
 ): Promise<z.output<Schema>> {
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;

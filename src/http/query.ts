@@ -1,10 +1,10 @@
-import type { Request } from 'express';
 import type { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../kit/json/json-pointer.ts';
+import type { AdmittedRequest } from './admission.ts';
 
 /** @throws BrokerError `query_invalid`. */
-export function requireNoQuery(req: Request): void {
+export function requireNoQuery(req: AdmittedRequest): void {
   if (req.url.includes('?')) {
     throw new BrokerError('query_invalid', { detail: 'This path takes no query.' });
   }
@@ -17,7 +17,7 @@ export function requireNoQuery(req: Request): void {
  * @throws BrokerError `query_invalid`.
  */
 export function readQuery<Schema extends z.ZodObject>(
-  req: Pick<Request, 'url'>,
+  req: AdmittedRequest,
   schema: Schema,
 ): z.output<Schema> {
   const known = Object.keys(schema.shape);

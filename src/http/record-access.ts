@@ -1,11 +1,12 @@
 /** Puts on record who looked at what, and who tried to: what nothing else of a request leaves a record of. */
 
-import type { Request } from 'express';
 import { type AccessRecord, auditedToken, type RequestContext } from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import type { AdmittedRequest } from './admission.ts';
+import type { Arrival } from './arrival.ts';
 
 export interface AccessParts {
   readonly audit: AuditLog;
@@ -25,8 +26,8 @@ export interface Looking {
 export async function recordAccess<Permitted>(
   { audit, clock }: AccessParts,
   listener: AccessRecord['listener'],
-  { req, context }: { readonly req: Request; readonly context: RequestContext },
-  permit: (looking: Looking) => Promise<Permitted>,
+  { arrival, context }: { readonly arrival: Arrival; readonly context: RequestContext },
+  permit: (req: AdmittedRequest, looking: Looking) => Promise<Permitted>,
 ): Promise<Permitted> {
   const looking: Looking = {};
   const record = (outcome: AccessRecord['outcome'], more: Partial<AccessRecord>) => {
@@ -38,14 +39,14 @@ export async function recordAccess<Permitted>(
   };
   let permitted: Permitted;
   try {
-    permitted = await permit(looking);
+    permitted = await permit(arrival.admit(), looking);
   } catch (error) {
     const known = error instanceof BrokerError ? error : undefined;
     const outcome = known !== undefined && known.status < 500 ? 'refused' : 'failed';
     await record(outcome, { code: known?.code ?? 'internal_error' });
     throw error;
   }
-  await record('permitted', { asked: askedFor(req.url) });
+  await record('permitted', { asked: askedFor(arrival.admit().url) });
   return permitted;
 }
 

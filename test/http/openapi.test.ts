@@ -8,7 +8,7 @@ import { type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
 import { freezeBody } from '../../src/core/policy/freeze.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { explainBody } from '../../src/http/admin/explain-decision.ts';
-import { issueCredentialsBody } from '../../src/http/forms/rest/issue-credentials.ts';
+import { issueCredentialsBody } from '../../src/http/forms/rest/rest-form.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import {
   contract,

@@ -207,12 +207,12 @@ export async function startAdmin({
     rules,
     issuers: new Map(pools.userPools.map(({ pool, issuer: iss }) => [pool, iss])),
     route: instrument({
+      admit: admission({ allowedHosts: new Set() }),
       clock: systemClock,
       metrics,
       refusals: new RefusalLog({ logger: createLogger({ level: 'silent' }), clock }),
       clientIp: clientIp([]),
     }),
-    admit: admission({ allowedHosts: new Set() }),
     clock,
   });
   const listener = await startListener({

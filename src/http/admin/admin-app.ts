@@ -6,9 +6,9 @@ import { mappingEditor } from '../../core/mapping-edit.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { Admission } from '../admission.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';
-import type { Instrument, RouteHandler } from '../instrument.ts';
+import type { Instrument } from '../instrument.ts';
 import { authorizeReader } from './authorize-admin.ts';
 import { answerEdit } from './edit-answer.ts';
 import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
@@ -31,7 +31,6 @@ export interface AdminAppOptions {
   /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
   readonly issuers: ReadonlyMap<string, string>;
   readonly route: Instrument;
-  readonly admit: Admission;
   readonly clock: Clock;
   /** Undefined: no page is served. */
   readonly console?: Console | undefined;
@@ -43,14 +42,14 @@ const maxBodyBytes = 64 * 1024;
 type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteHandler>>>;
 
 export function adminApp(options: AdminAppOptions): Express {
-  const { route, admit, ...parts } = options;
-  const authorize = authorizeReader({ ...parts, admit });
+  const { route, ...parts } = options;
+  const authorize = authorizeReader(parts);
   const { validator, access } = parts;
   const identity = { kind: 'token', validator, access } as const;
   const edit = mappingEditor({ ...parts, identity, side: 'api' });
   const answer = answerEdit(parts);
   const reading = { ...parts, authorize };
-  const editing = { ...parts, edit, answer, admit, maxBodyBytes };
+  const editing = { ...parts, edit, answer, maxBodyBytes };
 
   const routes: Readonly<Record<string, Methods>> = {
     '/v1/role-mappings': { GET: listRoleMappings(reading) },
@@ -81,9 +80,9 @@ export function adminApp(options: AdminAppOptions): Express {
       const verb = method.toLowerCase() as Lowercase<keyof Methods>;
       app[verb](path, route(template, handler));
     }
-    app.all(path, route(template, otherMethods(admit, ...Object.keys(methods))));
+    app.all(path, route(template, otherMethods(...Object.keys(methods))));
   }
-  if (options.console !== undefined) serveConsole(app, { ...options.console, route, admit });
-  unmatched(app, route, admit);
+  if (options.console !== undefined) serveConsole(app, { ...options.console, route });
+  unmatched(app, route);
   return app;
 }

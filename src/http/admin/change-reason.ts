@@ -1,13 +1,13 @@
 /** The header in which an editor says why: it stays in the history of the mapping and in the audit log. */
 
-import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../core/errors.ts';
 import { isChangeReason } from '../../core/policy/change-reason.ts';
+import type { AdmittedRequest } from '../admission.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws BrokerError `change_reason_required`. */
-export function changeReason({ headersDistinct }: IncomingMessage): string {
+export function changeReason({ headersDistinct }: AdmittedRequest): string {
   const [value, another] = headersDistinct['change-reason'] ?? [];
   const reason = value === undefined ? undefined : decodeText(value)?.trim();
   if (reason === undefined || another !== undefined || !isChangeReason(reason)) {

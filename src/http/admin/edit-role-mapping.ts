@@ -1,11 +1,10 @@
 /** `PUT` and `DELETE /v1/role-mappings/{id}`: the precondition tells a creation from a replacement. */
 
-import type { Request } from 'express';
 import { z } from 'zod';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
-import type { Admission } from '../admission.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
-import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { readQuery } from '../query.ts';
 import { askedFor } from '../record-access.ts';
@@ -17,23 +16,23 @@ import { expectedVersion, matchedVersion } from './preconditions.ts';
 export interface EditRoleMappingOptions {
   readonly edit: EditMapping;
   readonly answer: AnswerEdit;
-  readonly admit: Admission;
   readonly maxBodyBytes: number;
 }
 
 const editQuery = z.strictObject({ dryRun: flagParameter, override: flagParameter });
 
 export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
-  const { edit, answer, admit, maxBodyBytes } = options;
-  return async function put(req, res, context) {
-    const id = String(req.params['id']);
-    const action = req.headers['if-match'] === undefined ? 'create' : 'replace';
+  const { edit, answer, maxBodyBytes } = options;
+  return async function put(arrival, context) {
+    const id = arrival.parameter('id');
+    const action = arrival.has('if-match') ? 'replace' : 'create';
     const result = await edit(
       context,
       { action, id, permission: 'write' },
       {
-        open: () => open(req, admit),
+        open: () => open(arrival.admit()),
         read: async () => {
+          const req = arrival.admit();
           const reason = changeReason(req);
           const expected = expectedVersion(req.headers);
           const { override } = readQuery(req, editQuery);
@@ -47,22 +46,23 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
         },
       },
     );
-    answer(res, result, context.requestId);
+    answer(arrival.admit().res, result, context.requestId);
   };
 }
 
 export function deleteRoleMapping(
   options: Omit<EditRoleMappingOptions, 'maxBodyBytes'>,
 ): RouteHandler {
-  const { edit, answer, admit } = options;
-  return async function remove(req, res, context) {
-    const id = String(req.params['id']);
+  const { edit, answer } = options;
+  return async function remove(arrival, context) {
+    const id = arrival.parameter('id');
     const result = await edit(
       context,
       { action: 'delete', id, permission: 'write' },
       {
-        open: () => open(req, admit),
+        open: () => open(arrival.admit()),
         read: () => {
+          const req = arrival.admit();
           const reason = changeReason(req);
           const version = matchedVersion(req.headers['if-match']);
           const { override } = readQuery(req, editQuery);
@@ -70,12 +70,11 @@ export function deleteRoleMapping(
         },
       },
     );
-    answer(res, result, context.requestId);
+    answer(arrival.admit().res, result, context.requestId);
   };
 }
 
-function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
-  admit(req);
+function open(req: AdmittedRequest): ReturnType<EditSteps['open']> {
   const { dryRun } = readQuery(req, editQuery);
   return {
     token: bearerToken(req.headers.authorization),

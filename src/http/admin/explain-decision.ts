@@ -20,7 +20,7 @@ import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { AuditLog, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { tokenDigest } from '../../core/token-digest.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
 import { requestedRole } from '../requested-role.ts';
@@ -59,8 +59,8 @@ export const explainBody = z
 
 export function explainDecision(options: ExplainDecisionOptions): RouteHandler {
   const { authorize, policy, audit, maxBodyBytes, clock } = options;
-  return async function explainRequest(req, res, context) {
-    const admin = await authorize(req, context);
+  return async function explainRequest(arrival, context) {
+    const { req, admin } = await authorize(arrival, context);
     requireNoQuery(req);
     const body = await readJsonBody(req, { schema: explainBody, maxBytes: maxBodyBytes });
     const request = {
@@ -77,7 +77,7 @@ export function explainDecision(options: ExplainDecisionOptions): RouteHandler {
       await audit.record(explainRecord(context, facts, verdict));
     }
     const document = { policyRevision: snapshot.revision, request, ...verdict.document };
-    sendJson(res, 200, document, context.requestId);
+    sendJson(req.res, 200, document, context.requestId);
   };
 }
 

@@ -1,6 +1,5 @@
 /** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
 
-import type { Request } from 'express';
 import { z } from 'zod';
 import { BrokerError, type Fault } from '../../core/errors.ts';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
@@ -15,9 +14,9 @@ import {
 import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
 import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { Admission } from '../admission.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
-import type { RouteHandler } from '../instrument.ts';
 import { readJsonBody } from '../json-body.ts';
 import { readQuery } from '../query.ts';
 import { askedFor } from '../record-access.ts';
@@ -34,7 +33,6 @@ export interface FreezeOptions {
   readonly answer: AnswerEdit;
   readonly store: RoleMappingStore;
   readonly policy: LivePolicy;
-  readonly admit: Admission;
   readonly maxBodyBytes: number;
   readonly clock: Clock;
 }
@@ -46,12 +44,13 @@ const freezeQuery = z.strictObject({ dryRun: flagParameter });
 const maxAttempts = 10;
 
 export function freeze(options: FreezeOptions): RouteHandler {
-  const { edit, answer, store, policy, admit, maxBodyBytes, clock } = options;
-  return async function freezeNow(req, res, context) {
+  const { edit, answer, store, policy, maxBodyBytes, clock } = options;
+  return async function freezeNow(arrival, context) {
     let body: Promise<Freeze> | undefined;
     const steps: EditSteps = {
-      open: () => open(req, admit),
+      open: () => open(arrival.admit()),
       read: async () => {
+        const req = arrival.admit();
         const reason = changeReason(req);
         body ??= readJsonBody(req, { schema: freezeBody, maxBytes: maxBodyBytes });
         const frozen = await body;
@@ -74,7 +73,7 @@ export function freeze(options: FreezeOptions): RouteHandler {
     const { after } = result.edit;
     const snapshot = snapshotOf(policy);
     const taken = after && snapshot && takenAway(after, snapshot, now);
-    answer(res, result, context.requestId, {
+    answer(arrival.admit().res, result, context.requestId, {
       revokeSessions: { role: after?.role, policy: revokeSessionsPolicy(now) },
       // Null: this instance has no policy in which it could look.
       takesAway: taken ?? null,
@@ -99,8 +98,8 @@ export function listFreezes({
   readonly authorize: AuthorizeReader;
 }): RouteHandler {
   const page = snapshotPages();
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { limit, cursor } = readQuery(req, listQuery);
     const snapshot = policy.current();
     const quarantined = policy.quarantined().filter(({ id }) => isFreezeId(id));
@@ -116,7 +115,7 @@ export function listFreezes({
           : undefined,
     });
     sendJson(
-      res,
+      req.res,
       200,
       {
         revision: snapshot.revision,
@@ -141,19 +140,18 @@ async function untilNoRace<Result>(attempt: () => Promise<Result>): Promise<Resu
   }
 }
 
-export function unfreeze(
-  options: Pick<FreezeOptions, 'edit' | 'answer' | 'store' | 'admit'>,
-): RouteHandler {
-  const { edit, answer, store, admit } = options;
-  return async function unfreezeNow(req, res, context) {
-    const id = String(req.params['id']);
+export function unfreeze(options: Pick<FreezeOptions, 'edit' | 'answer' | 'store'>): RouteHandler {
+  const { edit, answer, store } = options;
+  return async function unfreezeNow(arrival, context) {
+    const id = arrival.parameter('id');
     const result = await edit(
       context,
       // Giving roles back is the dangerous direction: permission to freeze is not enough.
       { action: 'delete', id, permission: 'write' },
       {
-        open: () => open(req, admit),
+        open: () => open(arrival.admit()),
         read: async () => {
+          const req = arrival.admit();
           const reason = changeReason(req);
           const current = isFreezeId(id) ? await store.get(id) : undefined;
           if (current === undefined) throw notFrozen();
@@ -162,12 +160,11 @@ export function unfreeze(
         },
       },
     );
-    answer(res, result, context.requestId);
+    answer(arrival.admit().res, result, context.requestId);
   };
 }
 
-function open(req: Request, admit: Admission): ReturnType<EditSteps['open']> {
-  admit(req);
+function open(req: AdmittedRequest): ReturnType<EditSteps['open']> {
   const { dryRun } = readQuery(req, freezeQuery);
   return {
     token: bearerToken(req.headers.authorization),

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { RoleMappingStore } from '../../core/ports.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
@@ -24,15 +24,15 @@ const changesQuery = z.strictObject({
 });
 
 export function listChanges({ store, authorize }: ListChangesOptions): RouteHandler {
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { since, limit } = readQuery(req, changesQuery);
     const revision = await store.head();
     const changes = await store.changesSince(since, { through: revision, limit });
     const through = changes.at(-1)?.revision ?? since;
     const more = through < revision;
     sendJson(
-      res,
+      req.res,
       200,
       { revision, through, items: changes.map(changeDocument) },
       context.requestId,

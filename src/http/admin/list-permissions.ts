@@ -13,7 +13,7 @@ import {
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
@@ -42,8 +42,8 @@ const permissionsQuery = z.strictObject({
 export function listPermissions(options: ListPermissionsOptions): RouteHandler {
   const { policy, authorize, issuers, clock } = options;
   const page = snapshotPages();
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { limit, cursor, ...principal } = readQuery(req, permissionsQuery);
     requirePrincipal(principal, issuers);
     const snapshot = policy.current();
@@ -56,7 +56,7 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
         permissions.concerns(compiled) ? entry(compiled, permissions) : undefined,
     });
     sendJson(
-      res,
+      req.res,
       200,
       {
         revision: snapshot.revision,

@@ -10,7 +10,7 @@ import { roleKey } from '../../core/policy/role-key.ts';
 import { roleArnPattern } from '../../core/policy/role-mapping.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
@@ -31,8 +31,8 @@ const principalsQuery = z.strictObject({
 
 export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptions): RouteHandler {
   const page = snapshotPages();
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { role, limit, cursor } = readQuery(req, principalsQuery);
     const { revision, byId } = policy.current();
     const now = clock.now();
@@ -47,7 +47,7 @@ export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptio
           : undefined,
     });
     sendJson(
-      res,
+      req.res,
       200,
       { revision, role, items, ...(nextCursor === undefined ? {} : { nextCursor }) },
       context.requestId,

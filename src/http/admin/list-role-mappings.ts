@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import { roleKey } from '../../core/policy/role-key.ts';
 import type { LivePolicy } from '../../core/ports.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
@@ -41,8 +41,8 @@ const maxQuarantinedShown = 100;
 
 export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions): RouteHandler {
   const page = snapshotPages();
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { limit, cursor, ...filters } = readQuery(req, listQuery);
     const wanted = { ...filters, role: filters.role && roleKey(filters.role) };
     const { revision, byId } = policy.current();
@@ -59,7 +59,7 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
       },
     });
     sendJson(
-      res,
+      req.res,
       200,
       {
         revision,

@@ -1,10 +1,10 @@
 /** One role mapping and its history, from the table itself. */
 
-import type { Request } from 'express';
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
 import type { RoleMappingStore } from '../../core/ports.ts';
-import type { RouteHandler } from '../instrument.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
@@ -22,20 +22,20 @@ const versionPattern = /^[1-9]\d{0,9}$/;
 
 /** `GET /v1/role-mappings/{id}` */
 export function readRoleMapping({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
-  return async function read(req, res, context) {
-    await authorize(req, context);
+  return async function read(arrival, context) {
+    const { req } = await authorize(arrival, context);
     requireNoQuery(req);
     const current = await store.get(pathParameter(req, 'id'));
     if (current === undefined) throw notFound();
     const headers = ['ETag', entityTag(current.version)];
-    sendJson(res, 200, versionDocument(current), context.requestId, headers);
+    sendJson(req.res, 200, versionDocument(current), context.requestId, headers);
   };
 }
 
 /** `GET /v1/role-mappings/{id}/versions`: newest first, deletions included. */
 export function listVersions({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
-  return async function list(req, res, context) {
-    await authorize(req, context);
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
     const { limit, cursor } = readQuery(req, versionsQuery);
     const before = decodeCursor(cursor, versionPattern);
     const id = pathParameter(req, 'id');
@@ -49,7 +49,7 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
     const nextCursor =
       found.length > limit && last !== undefined ? encodeCursor(String(last.version)) : undefined;
     sendJson(
-      res,
+      req.res,
       200,
       { items: items.map(versionDocument), ...(nextCursor === undefined ? {} : { nextCursor }) },
       context.requestId,
@@ -60,17 +60,17 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
 
 /** `GET /v1/role-mappings/{id}/versions/{version}` */
 export function readVersion({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
-  return async function read(req, res, context) {
-    await authorize(req, context);
+  return async function read(arrival, context) {
+    const { req } = await authorize(arrival, context);
     requireNoQuery(req);
     const version = pathParameter(req, 'version');
     if (!versionPattern.test(version)) throw notFound();
     const found = await store.version(pathParameter(req, 'id'), Number(version));
-    sendJson(res, 200, versionDocument(found), context.requestId);
+    sendJson(req.res, 200, versionDocument(found), context.requestId);
   };
 }
 
-function pathParameter(req: Request, name: string): string {
+function pathParameter(req: AdmittedRequest, name: string): string {
   return String(req.params[name]);
 }
 

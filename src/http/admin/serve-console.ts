@@ -3,13 +3,14 @@
  * its pages show and do is the admin API's, with the token of whoever looks at them.
  */
 
-import type { Express, Request, Response } from 'express';
+import type { Express, Response } from 'express';
 import type { AdminPermission } from '../../core/admin-access.ts';
 import { BrokerError } from '../../core/errors.ts';
-import type { Admission } from '../admission.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import { admitting } from '../arrival.ts';
 import { noteForAnybody } from '../connection-room.ts';
 import { otherMethods } from '../express-app.ts';
-import type { Instrument, RouteHandler } from '../instrument.ts';
+import type { Instrument } from '../instrument.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { consoleHeaders } from './console-headers.ts';
 
@@ -32,11 +33,10 @@ export interface Console {
 
 export interface ServeConsoleOptions extends Console {
   readonly route: Instrument;
-  readonly admit: Admission;
 }
 
 export function serveConsole(app: Express, options: ServeConsoleOptions): void {
-  const { origin, files, signIn, route, admit } = options;
+  const { origin, files, signIn, route } = options;
   const headers = consoleHeaders(new URL(signIn.tokenEndpoint).origin);
   const settings: ConsoleFile = {
     contentType: 'application/json',
@@ -58,25 +58,24 @@ export function serveConsole(app: Express, options: ServeConsoleOptions): void {
     ]);
     res.end(file.bytes);
   };
-  const get = (template: string, handler: RouteHandler) => {
+  const get = (template: string, handler: (req: AdmittedRequest, requestId: string) => void) => {
     const path = template.replaceAll(/\{(\w+)\}/g, ':$1');
-    const open: RouteHandler = (req, res, context) => {
-      admit(req);
+    const open = admitting((req, { requestId }) => {
       requireOwnHost(req, origin());
-      return handler(req, res, context);
-    };
+      handler(req, requestId);
+    });
     app.get(path, route(template, open));
-    app.all(path, route(template, otherMethods(admit, 'GET')));
+    app.all(path, route(template, otherMethods('GET')));
   };
-  get('/console', (_req, res) => {
+  get('/console', ({ res }) => {
     res.writeHead(308, [...headers(res.socket), 'Location', '/console/', 'Content-Length', '0']);
     res.end();
   });
-  get('/console/', (_req, res, { requestId }) => {
+  get('/console/', ({ res }, requestId) => {
     send(res, files().get('index.html') as ConsoleFile, requestId);
   });
-  get('/console/{file}', (req, res, { requestId }) => {
-    const name = String(req.params['file']);
+  get('/console/{file}', ({ res, params }, requestId) => {
+    const name = String(params['file']);
     const file = name === 'sign-in.json' ? settings : files().get(name);
     if (file === undefined) {
       throw new BrokerError('route_not_found', { detail: 'The console is at /console/.' });
@@ -86,7 +85,7 @@ export function serveConsole(app: Express, options: ServeConsoleOptions): void {
 }
 
 /** Another name for this address is another origin to browsers, and whoever made it up can read what is shown there. */
-function requireOwnHost({ headers }: Request, origin: string | undefined): void {
+function requireOwnHost({ headers }: AdmittedRequest, origin: string | undefined): void {
   const own = origin === undefined ? undefined : new URL(origin);
   if (own !== undefined && hostAt(own.protocol, headers.host) === own.host) return;
   throw new BrokerError('host_unknown', {

@@ -2,9 +2,10 @@
 
 import type { Express, Response } from 'express';
 import type { Registry } from 'prom-client';
-import type { Admission } from '../admission.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import { admitting } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';
-import type { Instrument, RouteHandler } from '../instrument.ts';
+import type { Instrument } from '../instrument.ts';
 import { responseHeaders } from '../response-headers.ts';
 
 export interface HealthCheck {
@@ -17,21 +18,18 @@ export interface OpsAppOptions {
   /** What must hold for this instance to be sent requests. */
   readonly readiness: () => readonly HealthCheck[];
   readonly route: Instrument;
-  readonly admit: Admission;
 }
 
-export function opsApp({ registry, readiness, route, admit }: OpsAppOptions): Express {
+export function opsApp({ registry, readiness, route }: OpsAppOptions): Express {
   const app = expressApp();
-  const get = (path: string, handler: RouteHandler) => {
-    app.get(path, route(path, handler));
-    app.all(path, route(path, otherMethods(admit, 'GET')));
+  const get = (path: string, handler: (req: AdmittedRequest) => void | Promise<void>) => {
+    app.get(path, route(path, admitting(handler)));
+    app.all(path, route(path, otherMethods('GET')));
   };
-  get('/livez', (req, res) => {
-    admit(req);
+  get('/livez', ({ res }) => {
     sendText(res, 200, 'ok\n');
   });
-  get('/readyz', (req, res) => {
-    admit(req);
+  get('/readyz', ({ res }) => {
     const checks = readiness();
     const ready = checks.every(({ ok }) => ok);
     const lines = checks.map(
@@ -39,11 +37,10 @@ export function opsApp({ registry, readiness, route, admit }: OpsAppOptions): Ex
     );
     sendText(res, ready ? 200 : 503, lines.join(''));
   });
-  get('/metrics', async (req, res) => {
-    admit(req);
+  get('/metrics', async ({ res }) => {
     sendText(res, 200, await registry.metrics(), registry.contentType);
   });
-  unmatched(app, route, admit);
+  unmatched(app, route);
   return app;
 }
 

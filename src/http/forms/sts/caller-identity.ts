@@ -3,7 +3,6 @@
  * are, and with the endpoint of STS set to this service the question arrives here, signed for this host.
  */
 
-import type { Request } from 'express';
 import type { IssuedSession } from '../../../core/credentials.ts';
 import { BrokerError } from '../../../core/errors.ts';
 import type { HeldSessions } from '../../../core/ports.ts';
@@ -14,6 +13,7 @@ import {
   SignatureError,
   type SignatureFault,
 } from '../../../sts-protocol/signature-v4.ts';
+import type { AdmittedRequest } from '../../admission.ts';
 import { howToReachAws, requireOperation } from './operation.ts';
 import type { QueryForm } from './query-form.ts';
 
@@ -28,7 +28,7 @@ export interface CallerIdentityOptions {
  * @throws BrokerError `action_unknown`, `body_invalid`, `access_key_unknown` or `signature_invalid`.
  */
 export function signedSession(
-  { method, url, rawHeaders }: Request,
+  { method, url, rawHeaders }: AdmittedRequest,
   { parameters, bytes }: QueryForm,
   { sessions, clock }: CallerIdentityOptions,
 ): IssuedSession {

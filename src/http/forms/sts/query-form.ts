@@ -1,12 +1,12 @@
 /** Reads the form of a request of the AWS query protocol. */
 
-import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../core/errors.ts';
 import {
   parseQueryForm,
   QueryFormError,
   type QueryParameters,
 } from '../../../sts-protocol/query-form.ts';
+import type { AdmittedRequest } from '../../admission.ts';
 import { readBodyBytes } from '../../body-bytes.ts';
 import { requireMediaType } from '../../media-type.ts';
 
@@ -20,7 +20,7 @@ export interface QueryForm {
 const maxBytes = 64 * 1024;
 
 /** @throws BrokerError `media_type_unsupported`, `body_too_large` or `body_malformed`. */
-export async function readQueryForm(req: IncomingMessage): Promise<QueryForm> {
+export async function readQueryForm(req: AdmittedRequest): Promise<QueryForm> {
   requireMediaType(req.headers, 'application/x-www-form-urlencoded');
   const bytes = await readBodyBytes(req, maxBytes);
   try {

@@ -5,17 +5,15 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { principalKey } from '../core/caller.ts';
-import { BrokerError } from '../core/errors.ts';
-import type { KnownTokens } from '../core/ports.ts';
-import { addressBlock } from '../kit/net/address-block.ts';
-import { noteAnswer } from './broken-connections.ts';
-import type { ClientIp } from './client-ip.ts';
-import { sendContainerError } from './forms/container/container-error.ts';
-import { sendStsError } from './forms/sts/sts-error.ts';
-import { stsPaths } from './forms/sts/sts-query.ts';
-import { problemOf } from './problem.ts';
-import { responseHeaders } from './response-headers.ts';
+import { principalKey } from '../../core/caller.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type { KnownTokens } from '../../core/ports.ts';
+import { addressBlock } from '../../kit/net/address-block.ts';
+import { noteAnswer } from '../broken-connections.ts';
+import type { ClientIp } from '../client-ip.ts';
+import type { FormFinder } from '../forms/form-finder.ts';
+import { problemOf, sendProblem } from '../problem.ts';
+import { responseHeaders } from '../response-headers.ts';
 
 export interface OverloadGuardOptions {
   /** Requests being answered. */
@@ -25,6 +23,8 @@ export interface OverloadGuardOptions {
   /** Tells askers apart. */
   readonly tokens: KnownTokens;
   readonly clientIp: ClientIp;
+  /** By which an answer is printed as the route of the request would print it. */
+  readonly formOf: FormFinder;
   readonly onRefused: (limit: 'in_flight' | 'event_loop') => void;
 }
 
@@ -38,13 +38,13 @@ export interface Shedder {
 export type OverloadGuard = (req: Request, res: Response) => boolean;
 
 export function overloadGuard(options: OverloadGuardOptions): OverloadGuard {
-  const { inFlight, maxInFlight, shedder, tokens, clientIp, onRefused } = options;
+  const { inFlight, maxInFlight, shedder, tokens, clientIp, formOf, onRefused } = options;
   return function refuses(req, res) {
     if (inFlight.requests >= maxInFlight) onRefused('in_flight');
     else if (shedder.shedding && !shedder.admits(askerOf(req, tokens, clientIp)))
       onRefused('event_loop');
     else return false;
-    sendOverloaded(req, res);
+    sendOverloaded(req, res, formOf);
     return true;
   };
 }
@@ -82,14 +82,13 @@ const headersBeforeId: readonly string[] = [
   'X-Request-Id',
 ];
 
-function sendOverloaded(req: Request, res: Response): void {
+function sendOverloaded(req: Request, res: Response, formOf: FormFinder): void {
   const requestId = randomUUID();
   // Nobody has checked that the message ends where a proxy in front thinks it does.
   if (!isPlainlyFramed(req)) res.shouldKeepAlive = false;
-  if (stsPaths.includes(req.url)) {
-    sendStsError(res, overloaded, requestId);
-  } else if (req.method === 'GET' && req.url.startsWith('/v1/credentials')) {
-    sendContainerError(res, overloaded, requestId);
+  const { sendError = sendProblem } = formOf(req.method, req.url) ?? {};
+  if (sendError !== sendProblem) {
+    sendError(res, overloaded, requestId);
   } else {
     noteAnswer(req);
     res.writeHead(overloaded.status, [

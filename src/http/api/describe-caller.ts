@@ -4,44 +4,41 @@
  */
 
 import { z } from 'zod';
-import type { Caller } from '../../../core/caller.ts';
-import { decide, permittedMappings } from '../../../core/policy/decide.ts';
-import type { PolicySnapshot } from '../../../core/policy/policy-snapshot.ts';
-import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../../core/ports.ts';
-import { type Clock, toRfc3339 } from '../../../kit/timing/clock.ts';
-import type { Admission } from '../../admission.ts';
-import { bearerToken } from '../../bearer-token.ts';
-import type { RouteHandler } from '../../instrument.ts';
-import { readQuery } from '../../query.ts';
-import { recordAccess } from '../../record-access.ts';
-import { requestedRole } from '../../requested-role.ts';
-import { sendJson } from '../../send-json.ts';
+import type { Caller } from '../../core/caller.ts';
+import { decide, permittedMappings } from '../../core/policy/decide.ts';
+import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
+import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
+import { type Clock, toRfc3339 } from '../../kit/timing/clock.ts';
+import type { RouteHandler } from '../arrival.ts';
+import { bearerToken } from '../bearer-token.ts';
+import { readQuery } from '../query.ts';
+import { recordAccess } from '../record-access.ts';
+import { requestedRole } from '../requested-role.ts';
+import { sendJson } from '../send-json.ts';
 
 export interface DescribeCallerOptions {
   readonly validator: TokenValidator;
   readonly limit: CallerLimit;
   readonly policy: PolicySource;
-  readonly admit: Admission;
   readonly audit: AuditLog;
   readonly clock: Clock;
 }
 
 export function describeCaller(options: DescribeCallerOptions): RouteHandler {
-  const { validator, limit, policy, admit, audit, clock } = options;
-  return async function describe(req, res, context) {
-    const { role, caller } = await recordAccess(
+  const { validator, limit, policy, audit, clock } = options;
+  return async function describe(arrival, context) {
+    const { res, role, caller } = await recordAccess(
       { audit, clock },
       'api',
-      { req, context },
-      async (looking) => {
-        admit(req);
+      { arrival, context },
+      async (req, looking) => {
         const query = readQuery(req, callerQuery);
         const token = bearerToken(req.headers.authorization);
         const proven = await validator.validate(token, context.sourceIp);
         looking.caller = proven;
         context.client = proven.clientId;
         limit.charge(proven);
-        return { role: query.role, caller: proven };
+        return { res: req.res, role: query.role, caller: proven };
       },
     );
     const snapshot = policy.current();

@@ -1,0 +1,33 @@
+/** The exchange behind every wire form: counted, and answered to those who are still there. */
+
+import type { Response } from 'express';
+import type { RequestContext } from '../../core/audit-record.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type { ExchangeRequest, ExchangeResult } from '../../core/exchange.ts';
+import type { AdmittedRequest } from '../admission.ts';
+import type { Arrival } from '../arrival.ts';
+import { exchangeCounters } from './exchange-counters.ts';
+import type { FormParts } from './wire-form.ts';
+
+export type PrintResult = (res: Response, result: ExchangeResult, requestId: string) => void;
+
+/** `read` is called inside of the use case, so that whatever it refuses is on record; admission comes first. */
+export type Exchanging = (
+  arrival: Arrival,
+  context: RequestContext,
+  read: (req: AdmittedRequest) => ExchangeRequest | Promise<ExchangeRequest>,
+) => Promise<void>;
+
+export function exchanging(
+  route: string,
+  { exchange, metrics }: Pick<FormParts, 'exchange' | 'metrics'>,
+  print: PrintResult,
+): Exchanging {
+  const count = exchangeCounters(metrics, route);
+  return async (arrival, context, read) => {
+    const result = await count(exchange(context, () => read(arrival.admit())));
+    const { res } = arrival.admit();
+    if (res.destroyed) throw new BrokerError('request_timeout');
+    print(res, result, context.requestId);
+  };
+}
