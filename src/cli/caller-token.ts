@@ -1,6 +1,6 @@
 /** Where the JWT comes from that a command shows to the broker. */
 
-import { readTokenFile } from '../client/token-file.ts';
+import { readSecretFile, readTokenFile } from '../client/token-file.ts';
 import { identityOfToken } from '../disk-cache/cache-key.ts';
 import { TokenClient, type TokenOptions } from '../identity/token-client.ts';
 import { systemClock } from '../kit/timing/clock.ts';
@@ -32,7 +32,7 @@ export function callerToken(identity: CallerIdentity, timeoutMs?: number): Calle
     return { token, caller, stop: () => {} };
   }
   const { tokenEndpoint, clientId, clientSecretFile, scopes } = identity;
-  const readSecret = () => readTokenFile(clientSecretFile);
+  const readSecret = () => readSecretFile(clientSecretFile);
   const client = new TokenClient({
     tokenEndpoint,
     clientId,

@@ -1,7 +1,7 @@
 /** `explain`: asks a broker's admin listener what it would decide for a caller, and says why. */
 
-import { readGivenFileSync } from '../kit/files/given-file.ts';
-import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { TokenBrokerError } from '../client/broker-client.ts';
+import { readTokenFile } from '../client/token-file.ts';
 import { type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
 import { type BoundedAnswer, boundedFetch } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
@@ -26,12 +26,11 @@ export interface ExplainOptions {
 }
 
 const maxAnswerBytes = 4 * 1024 * 1024;
-const maxTokenBytes = 16 * 1024;
 
 /** Exit code: 0 it would be allowed; 1 it would not, or nobody can say; 2 wrong usage. */
 export async function explainCommand(options: ExplainOptions): Promise<number> {
   const { output, json } = options;
-  const request = prepare(options);
+  const request = await prepare(options);
   if (typeof request === 'string') {
     output.err(`${printable(request)}\n`);
     return exitCodes.usage;
@@ -53,17 +52,20 @@ interface PreparedRequest {
 }
 
 /** A text says what is wrong. */
-function prepare(options: ExplainOptions): PreparedRequest | string {
+async function prepare(options: ExplainOptions): Promise<PreparedRequest | string> {
   const { adminTokenFile, tokenFile, role, durationSeconds, sourceIp } = options;
   const url = adminUrl(options.url);
   if (typeof url === 'string') return url;
-  const adminToken = readToken(adminTokenFile);
-  const token = readToken(tokenFile);
-  if ('fault' in adminToken) return adminToken.fault;
-  if ('fault' in token) return token.fault;
-  // Members that are undefined are not sent.
-  const body = JSON.stringify({ token: token.token, request: { role, durationSeconds, sourceIp } });
-  return { url, adminToken: adminToken.token, body };
+  try {
+    const adminToken = await readTokenFile(adminTokenFile);
+    const token = await readTokenFile(tokenFile);
+    // Members that are undefined are not sent.
+    const body = JSON.stringify({ token, request: { role, durationSeconds, sourceIp } });
+    return { url, adminToken, body };
+  } catch (error) {
+    if (error instanceof TokenBrokerError) return error.message;
+    throw error;
+  }
 }
 
 function adminUrl(text: string): URL | string {
@@ -75,22 +77,6 @@ function adminUrl(text: string): URL | string {
     return '--url must be https: tokens are not sent in the clear beyond this machine.';
   }
   return urlBelow(base, '/v1/explain');
-}
-
-type ReadToken = { readonly token: string } | { readonly fault: string };
-
-function readToken(file: string): ReadToken {
-  let text: string;
-  try {
-    text = readGivenFileSync(file, maxTokenBytes).toString('latin1').trim();
-  } catch (error) {
-    if (error instanceof FileRefusedError) return { fault: error.message };
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    return { fault: `${file} cannot be read (${code}).` };
-  }
-  return /^[A-Za-z0-9._~+/=-]+$/.test(text)
-    ? { token: text }
-    : { fault: `${file} must hold one JWT and nothing else.` };
 }
 
 type Answer =

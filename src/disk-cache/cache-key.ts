@@ -39,8 +39,11 @@ const perToken: ReadonlySet<string> = new Set([
   'event_id',
 ]);
 
+const compactJwt = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
+
 function claimsOf(token: string): JsonObject | undefined {
-  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
+  // What was cut off, or is no JWT, is not taken for the one that it was.
+  const payload = Buffer.from(compactJwt.exec(token)?.[1] ?? '', 'base64url').toString('utf8');
   const claims = parseJsonObject(payload);
   return claims !== undefined && 'iss' in claims ? claims : undefined;
 }

@@ -577,9 +577,9 @@ describe('token-broker agent', () => {
     expect(await agent.result).toMatchObject({ code: 0, out: '' });
   });
 
-  it('reads a token file again each time', async () => {
+  it('T157: reads a token file again each time, and says what is wrong with it', async () => {
     const tokenFile = join(directory, 'token');
-    writeFileSync(tokenFile, 'nothing of use\n');
+    writeFileSync(tokenFile, `Bearer ${broker.token('orders')}\n`);
     const agent = await startProcess(
       ...['--broker', broker.urls.api, '--token-file', tokenFile],
       ...['--authorization-file', join(directory, 'authorization')],
@@ -588,7 +588,11 @@ describe('token-broker agent', () => {
     const url = agent.ready.url;
     const of = (path: string) =>
       ask({ credentialsUrl: `${url}/v1/credentials`, authorization }, { path });
-    expect((await of('/v1/credentials/orders-writer')).status).toBe(503);
+    const spoilt = await of('/v1/credentials/orders-writer');
+    expect([spoilt.status, JSON.stringify(spoilt)]).toEqual([
+      503,
+      expect.stringContaining(`${tokenFile} has \\"Bearer \\" in front of the token`),
+    ]);
     writeFileSync(tokenFile, `${broker.token('orders')}\n`);
     expect((await of(`/v1/credentials?role=${roleNamed('orders-writer')}`)).status).toBe(200);
   });

@@ -21,6 +21,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { callerToken } from '../../src/cli/caller-token.ts';
 import { credentialProcess } from '../../src/cli/credential-process.ts';
 import { identityOfToken } from '../../src/disk-cache/cache-key.ts';
+import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { type CommandOptions, main, runCommand } from '../support/command.ts';
 import { answering, issuedDocument, startOddBroker } from '../support/odd-broker.ts';
@@ -436,6 +437,25 @@ describe('while the broker does not issue', () => {
     await broker.stopBroker();
     expect(await runHere()).toMatchObject({ code: 1, out: '' });
     expect(readdirSync(cache)).toEqual([]);
+  });
+
+  it.each(brokenTokenFiles)(
+    'does not hide a token file that %s (T157)',
+    async (_case, spoilt, why) => {
+      expect((await runHere()).code).toBe(0);
+      writeFileSync(tokenFile, spoilt(Buffer.from(broker.token('orders'))));
+      expect(await runHere()).toEqual({
+        code: 1,
+        out: '',
+        err: `token-broker: ${tokenFile} ${why}\n`,
+      });
+    },
+  );
+
+  it('does not hide a token whose signature is gone (T157)', async () => {
+    expect((await runHere()).code).toBe(0);
+    writeFileSync(tokenFile, broker.token('orders').replace(/[^.]+$/, ''));
+    expect(await runHere()).toMatchObject({ code: 1, out: '' });
   });
 
   it('does not hide that the token is no longer accepted', async () => {

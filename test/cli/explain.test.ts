@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import {
   testMapping,
   testRole,
 } from '../support/admin-harness.ts';
+import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import { claimRef } from '../support/domain.ts';
 import { captured, temporaryFolders } from '../support/mapping-folder.ts';
 
@@ -144,12 +146,22 @@ describe('explain refuses', () => {
     expect([code, err]).toEqual([2, expect.stringContaining(expected)]);
   });
 
+  it.each(brokenTokenFiles)('T157: a token file that %s', async (_case, spoilt, why) => {
+    const whole = Buffer.from(admin.token());
+    const file = folders.folder({ 'token.jwt': '' });
+    writeFileSync(join(file, 'token.jwt'), spoilt(whole));
+    for (const member of ['tokenFile', 'adminTokenFile']) {
+      const { code, err } = await explain({ [member]: join(file, 'token.jwt') });
+      expect([code, err]).toEqual([2, `${join(file, 'token.jwt')} ${why}\n`]);
+    }
+  });
+
   it('a file that holds no token, without showing what it holds', async () => {
     for (const text of ['', 'not a token', 'a.b.c\nd.e.f', 'x'.repeat(20_000)]) {
       const { code, err } = await explain({ tokenFile: tokenFile(text) });
       expect([code, err]).toEqual([
         2,
-        expect.stringMatching(/token\.jwt (?:must hold|is larger than)/),
+        expect.stringMatching(/token\.jwt (?:must hold|is empty|cannot be read \(too large)/),
       ]);
       expect(err).not.toContain('not a token');
     }

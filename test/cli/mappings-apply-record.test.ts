@@ -12,6 +12,7 @@ import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { Lease } from '../../src/kit/files/lease.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
+import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import {
   type ApplyArguments,
   type MappingStack,
@@ -249,12 +250,17 @@ describe('who applied', () => {
     expect(await table.table.head()).toBe(0);
   });
 
-  it('T59: a token that cannot be judged is not passed over: nothing is written', async () => {
+  it('T59, T157: a token that cannot be judged is not passed over: nothing is written', async () => {
     const table = await stack.newTable();
     const absent = folders.path('absent.jwt');
     const cases: readonly (readonly [Config, string, string])[] = [
       [table.config, tokenFile().file, 'no "admin" section'],
       [withAdmins(table.config), absent, 'cannot be read (ENOENT)'],
+      ...brokenTokenFiles.map(([, spoilt, why]): [Config, string, string] => {
+        const file = join(folders.folder({ 'broken.jwt': '' }), 'broken.jwt');
+        writeFileSync(file, spoilt(Buffer.from(tokenFile().token)));
+        return [withAdmins(table.config), file, `${file} ${why}`];
+      }),
     ];
     for (const [config, file, words] of cases) {
       const { code, err } = await applyOne(table, 'a', { config, tokenFile: file });

@@ -9,6 +9,7 @@ import {
   fromTokenBroker,
 } from '../../src/client/from-token-broker.ts';
 import { toRfc3339 } from '../../src/kit/timing/clock.ts';
+import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import {
   type ScriptedReply,
   type ScriptedServer,
@@ -189,6 +190,24 @@ describe('a token', () => {
     expect(tokens[0]).toBe('Bearer first.first.first');
     expect(tokens.at(-1)).toBe('Bearer second.second.second');
   });
+
+  it.each(brokenTokenFiles)(
+    'from a file that %s is not sent (T157)',
+    async (_case, spoilt, why) => {
+      const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
+      stops.push(() => rmSync(directory, { recursive: true }));
+      const file = join(directory, 'token');
+      writeFileSync(file, spoilt(Buffer.from('aaaa.bbbb.cccc')));
+      const { broker, provider } = await subject({ token: { file } });
+      const { code, message, retryable } = await refusal(provider());
+      expect({ code, message }).toEqual({
+        code: 'token_file_unreadable',
+        message: `${file} ${why}`,
+      });
+      expect(retryable).toBe(false);
+      expect(broker.requests).toEqual([]);
+    },
+  );
 
   it('that the broker refuses is replaced once, and the request made once more', async () => {
     let given = 0;
