@@ -2,7 +2,7 @@
 
 import { BrokerError } from '../core/errors.ts';
 import type { DiskSpace, RoomEvent } from './disk-room.ts';
-import type { ChainBreak } from './log-event.ts';
+import type { AuditAlarm } from './log-event.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 
 export interface AuditSink {
@@ -61,7 +61,7 @@ export interface AuditFailureEvent {
 /** Someone should look: the log on disk is not what was written. */
 export interface AuditAlarmEvent {
   readonly sink: string;
-  readonly reason: ChainBreak;
+  readonly reason: AuditAlarm;
   readonly file: string;
 }
 

@@ -12,7 +12,7 @@ import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
 import type { LogEvent, LogRecovered } from './log-event.ts';
 import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
-import { type LogPosition, openLog } from './open-log.ts';
+import { type LogPosition, type OpenedLog, openLog } from './open-log.ts';
 import { recordFields } from './record-fields.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 
@@ -28,7 +28,7 @@ export interface FileSinkOptions {
   readonly retryMs?: number;
   readonly rotateBytes?: number;
   /** Age of a file's first record at which it is closed; without it only size counts. */
-  readonly rotateAfterMs?: number;
+  readonly rotateAfterSeconds?: number | undefined;
   readonly maxQueuedRecords?: number;
   readonly maxQueuedBytes?: number;
   /** The end of the disk that is kept for administrators' records. Default 0: nothing is. */
@@ -214,10 +214,15 @@ export class FileSink implements AuditSink {
     this.#recovered = undefined;
     await this.#room.refresh();
     if (this.#phase === 'working') this.#queue.resume();
-    if (opened.broken !== undefined) {
-      const { reason, brokenFile: file } = opened.broken;
-      this.#observer.onAlarm?.({ sink: this.name, reason, file });
+    this.#raiseAlarms(opened);
+  }
+
+  #raiseAlarms({ broken, emptied }: OpenedLog): void {
+    const sink = this.name;
+    if (broken !== undefined) {
+      this.#observer.onAlarm?.({ sink, reason: broken.reason, file: broken.brokenFile });
     }
+    if (emptied) this.#observer.onAlarm?.({ sink, reason: 'file_emptied', file: currentFileName });
   }
 
   /** A directory that was replaced during an outage is another one, which nobody has locked yet. */
@@ -259,6 +264,7 @@ export class FileSink implements AuditSink {
       await this.#checkPlace();
       // Before each write: a process that was stopped for a while must not write into its successor's log.
       if (!(await this.#lock.isHeld())) throw moved();
+      if (await this.#log?.file.isShortened()) throw shortened();
       await this.#rotateIfDue();
       await this.#appendSealed(records);
     } catch (error) {
@@ -314,10 +320,11 @@ export class FileSink implements AuditSink {
   }
 
   #rotationIsDue(file: LogFile): boolean {
-    const { clock, rotateBytes = 64 * 1024 * 1024, rotateAfterMs } = this.#options;
+    const { clock, rotateBytes = 64 * 1024 * 1024, rotateAfterSeconds } = this.#options;
     if (file.bytes === 0 || clock.monotonic() < this.#rotateNotBeforeMs) return false;
     if (file.bytes >= rotateBytes) return true;
-    return rotateAfterMs !== undefined && clock.now() - file.begunAt >= rotateAfterMs;
+    if (rotateAfterSeconds === undefined) return false;
+    return clock.now() - file.begunAt >= rotateAfterSeconds * 1000;
   }
 
   /** Takes back what a failed write left, as far as the disk allows, and plans the next attempt. */
@@ -343,11 +350,21 @@ export class FileSink implements AuditSink {
 
 function ignore(): void {}
 
-function moved(): AuditFileMovedError {
-  return new AuditFileMovedError('the audit file was moved or removed');
+function moved(): AuditFileTakenError {
+  return new AuditFileTakenError('EMOVED', 'the audit file was moved or removed');
 }
 
-class AuditFileMovedError extends Error {
-  override readonly name = 'AuditFileMovedError';
-  readonly code = 'EMOVED';
+/** What `copytruncate` of logrotate does: the broker rotates by itself. */
+function shortened(): AuditFileTakenError {
+  return new AuditFileTakenError('ETRUNCATED', 'the audit file was shortened');
+}
+
+class AuditFileTakenError extends Error {
+  override readonly name = 'AuditFileTakenError';
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
 }

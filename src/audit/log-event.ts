@@ -54,4 +54,11 @@ export interface ChainBroken {
 export const chainBreaks = ['tail_altered', 'tail_unexpected', 'checkpoint_missing'] as const;
 export type ChainBreak = (typeof chainBreaks)[number];
 
+/**
+ * `file_emptied`: under a running process the file was emptied, removed or moved away, and nothing in the directory
+ * holds the records before. The chain goes on: with the file put back beside the others, all of it is there.
+ */
+export const auditAlarms = [...chainBreaks, 'file_emptied'] as const;
+export type AuditAlarm = (typeof auditAlarms)[number];
+
 export type LogEvent = LogOpened | LogRecovered | LogResumed | ChainBroken;

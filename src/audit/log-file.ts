@@ -66,8 +66,15 @@ export class LogFile {
     this.#bytes += bytes.length;
   }
 
+  /** Whether durable records are no longer in it, as after `copytruncate` of logrotate. */
+  async isShortened(): Promise<boolean> {
+    return (await this.#handle.stat()).size < this.#bytes;
+  }
+
   /** Takes away what an append that failed has left. */
   async rollBack(): Promise<void> {
+    // To cut a shorter file to that length would fill it up with zeros.
+    if (await this.isShortened()) return;
     await this.#handle.truncate(this.#bytes);
     await this.#handle.datasync();
   }

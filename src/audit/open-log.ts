@@ -30,6 +30,8 @@ export interface OpenedLog {
   /** What was found and done: to be recorded before anything else. */
   readonly broken: ChainBroken | undefined;
   readonly recovered: LogRecovered | undefined;
+  /** The records that this process wrote last are in no file of the directory; their chain goes on. */
+  readonly emptied: boolean;
 }
 
 /**
@@ -62,6 +64,7 @@ async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise
     head,
     broken: found.broken,
     recovered: found.recovered,
+    emptied: found.emptied ?? false,
   });
 
   if (last !== undefined && (await endsWith(handle, size, last))) {
@@ -89,12 +92,14 @@ async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise
 
 interface Findings {
   readonly broken?: ChainBroken | undefined;
+  readonly emptied?: boolean | undefined;
   readonly recovered?: LogRecovered;
 }
 
 interface Judgement {
   readonly head: ChainHead;
   readonly broken?: ChainBroken;
+  readonly emptied?: boolean;
 }
 
 /** Which chain the next record belongs to. */
@@ -118,7 +123,9 @@ async function judge(options: OpenLogOptions, tail: LogTail, firstSeq: number): 
         afterSeq,
       });
     case 'empty':
-      return last === undefined ? await continueRotated(options) : { head: last.head };
+      return last === undefined
+        ? await continueRotated(options)
+        : await continueLast(options, last);
   }
 }
 
@@ -139,6 +146,15 @@ async function requireCovered(
     afterSeq: Math.max(judged.head.seq, signed?.seq ?? 0),
     signed,
   });
+}
+
+async function continueLast({ directory }: OpenLogOptions, last: LogPosition): Promise<Judgement> {
+  const { head, bytes } = last;
+  if (bytes === 0) return { head };
+  // A rotation that was interrupted has already given it the name under which it stays.
+  const newest = (await rotatedFiles(directory)).at(-1);
+  const tail = newest === undefined ? undefined : await tailOf(path.join(directory, newest.name));
+  return { head, emptied: tail?.kind !== 'sealed' || tail.head.hash !== head.hash };
 }
 
 async function continueRotated(options: OpenLogOptions): Promise<Judgement> {

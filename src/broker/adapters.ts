@@ -155,9 +155,8 @@ interface AuditParts {
 
 function auditLog(options: AdapterOptions): AuditParts {
   const { config, clock, observe, version } = options;
-  const { directory, stdout, deadlineMs, rotateBytes, maxQueuedRecords, reserveBytes } =
-    config.audit;
-  const { checkpoints } = config.audit;
+  const { directory, stdout, deadlineMs, maxQueuedRecords, checkpoints } = config.audit;
+  const { rotateBytes, rotateAfterSeconds, reserveBytes } = config.audit;
   const common = { clock, version, observer: observe.audit, deadlineMs, maxQueuedRecords };
   const sinks: AuditSink[] = [];
   let file: FileSink | undefined;
@@ -166,6 +165,7 @@ function auditLog(options: AdapterOptions): AuditParts {
       ...common,
       directory,
       rotateBytes,
+      rotateAfterSeconds,
       reserveBytes,
       ...(checkpoints === undefined ? {} : { covered: () => readCovered(directory) }),
     });

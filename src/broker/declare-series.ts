@@ -6,7 +6,7 @@
 import { auditFailureReasons } from '../audit/audit-sink.ts';
 import { checkpointFailures } from '../audit/checkpoints/checkpointer.ts';
 import { copyFailures } from '../audit/checkpoints/locked-bucket-error.ts';
-import { chainBreaks } from '../audit/log-event.ts';
+import { auditAlarms } from '../audit/log-event.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCodes } from '../core/errors.ts';
 import { denyReasons } from '../core/policy/decide.ts';
@@ -47,7 +47,7 @@ function declareAudit(metrics: Metrics, config: Config): void {
       metrics.auditRecords.child({ sink, result });
     }
   }
-  for (const kind of chainBreaks) metrics.auditChainBreaks.inc({ kind }, 0);
+  for (const kind of auditAlarms) metrics.auditChainBreaks.inc({ kind }, 0);
   for (const result of ['signed', ...checkpointFailures]) {
     metrics.auditCheckpoints.inc({ result }, 0);
   }

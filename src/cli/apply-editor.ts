@@ -101,8 +101,11 @@ async function withIdentity<Result>(
 }
 
 async function openAuditLog(directory: string, { audit }: Config, version: string) {
-  const { deadlineMs, rotateBytes } = audit;
-  const sink = new FileSink({ directory, clock: systemClock, version, deadlineMs, rotateBytes });
+  const { deadlineMs, rotateBytes, rotateAfterSeconds } = audit;
+  const sink = new FileSink({
+    ...{ directory, clock: systemClock, version, deadlineMs },
+    ...{ rotateBytes, rotateAfterSeconds },
+  });
   const log = new ChainedAuditLog({ durable: [sink] });
   try {
     await log.start();

@@ -211,7 +211,7 @@ export function createMetrics(build: BuildInfo) {
     }),
     auditChainBreaks: new Counter({
       name: 'tokenbroker_audit_chain_breaks_total',
-      help: 'Chains that were begun because the one before is not what was written.',
+      help: 'Times that the audit log on disk was not what was written.',
       labelNames: ['kind'],
       registers,
     }),

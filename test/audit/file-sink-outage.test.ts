@@ -1,5 +1,6 @@
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -214,6 +216,8 @@ describe('a disk that is full', () => {
   });
 });
 
+const emptied = { sink: 'file', reason: 'file_emptied', file: 'audit.jsonl' };
+
 describe('a file that is taken away under a running process', () => {
   it.each([
     [
@@ -229,11 +233,11 @@ describe('a file that is taken away under a running process', () => {
       },
     ],
   ])(
-    'is noticed within a second, and the same chain goes on in a new one: %s',
+    'is noticed within a second, an alarm is raised unless it is beside the others, and the same chain goes on: %s (T158)',
     async (how, take) => {
       const directory = newDirectory();
       const clock = createTestClock();
-      const { log, failures } = fileLog(directory, { clock, retryMs });
+      const { log, failures, alarms } = fileLog(directory, { clock, retryMs });
       await log.start();
       await log.record(record('r1'));
       take(current(directory));
@@ -250,12 +254,84 @@ describe('a file that is taken away under a running process', () => {
         { type: 'audit_resumed', seq: 3, errorCode: 'EMOVED', refusedRecords: 1 },
         { requestId: 'r3', seq: 4 },
       ]);
+      // Under the name that a rotation gives, nothing is lost.
+      expect(alarms).toEqual(how === 'moved' ? [] : [emptied]);
       const result = await verify(directory);
       expect(result.intact).toBe(how === 'moved');
       if (how !== 'moved')
         expect(result.problems).toMatchObject([{ kind: 'missing', line: 1, seq: 3 }]);
     },
   );
+});
+
+/** As `copytruncate` of logrotate has it: the copy lies beside the file, which stays, emptied. */
+function copyTruncate(file: string): string {
+  const copy = `${file}.1`;
+  copyFileSync(file, copy);
+  truncateSync(file);
+  return copy;
+}
+
+describe('a file that is emptied under a running process', () => {
+  it('is noticed at the next write, an alarm is raised, and the chain goes on: the copy makes it whole (T158)', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, failures, alarms } = fileLog(directory, { clock, retryMs });
+    await log.start();
+    await log.record(record('r1'));
+    const copy = copyTruncate(current(directory));
+    await expect(log.record(record('r2'))).rejects.toMatchObject(unavailable);
+    expect(failures).toMatchObject([
+      { reason: 'write_failed', records: 1, errorCode: 'ETRUNCATED' },
+    ]);
+    await until(() => log.queuedRecords() === 0);
+    while (!log.ready()) await clock.advance(retryMs);
+    await log.record(record('r3'));
+    await log.stop();
+    expect(alarms).toEqual([emptied]);
+    expect(linesOf(directory)).toMatchObject([
+      { type: 'audit_resumed', seq: 3, errorCode: 'ETRUNCATED', refusedRecords: 1 },
+      { requestId: 'r3', seq: 4 },
+    ]);
+    expect((await verify(directory)).problems).toMatchObject([{ kind: 'missing', seq: 3 }]);
+    renameSync(copy, path.join(directory, 'audit-000000000001.jsonl'));
+    expect((await verify(directory)).intact).toBe(true);
+  });
+
+  it('is never filled up with zeros, whatever fails next (T158)', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, alarms } = fileLog(directory, { clock, retryMs });
+    await log.start();
+    for (let day = 1; day <= 3; day += 1) {
+      await log.record(record(`day ${day}`));
+      const copy = copyTruncate(current(directory));
+      await expect(log.record(record('lost'))).rejects.toMatchObject(unavailable);
+      await until(() => log.queuedRecords() === 0);
+      while (!log.ready()) await clock.advance(retryMs);
+      expect(readFileSync(copy).includes(0)).toBe(false);
+      expect(readFileSync(current(directory)).includes(0)).toBe(false);
+    }
+    await log.stop();
+    expect(alarms).toEqual([emptied, emptied, emptied]);
+  });
+
+  it('in part is not continued, and an alarm is raised (T158)', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, alarms } = fileLog(directory, { clock, retryMs });
+    await log.start();
+    await log.record(record('r1'));
+    await log.record(record('r2'));
+    const text = readFileSync(current(directory), 'utf8');
+    truncateSync(current(directory), text.lastIndexOf('\n', text.length - 2) + 1);
+    await expect(log.record(record('r3'))).rejects.toMatchObject(unavailable);
+    await until(() => log.queuedRecords() === 0);
+    while (!log.ready()) await clock.advance(retryMs);
+    await log.stop();
+    expect(alarms).toEqual([{ sink: 'file', reason: 'tail_unexpected', file: 'audit.jsonl' }]);
+    expect((await verify(directory)).intact).toBe(false);
+  });
 });
 
 describe('a directory that was replaced', () => {

@@ -135,7 +135,7 @@ describe('the chain over the life of a log', () => {
     const clock = createTestClock();
     const hour = 3_600_000;
     for (const id of ['r1', 'r2', 'r3']) {
-      const { log } = fileLog(directory, { clock, rotateAfterMs: hour });
+      const { log } = fileLog(directory, { clock, rotateAfterSeconds: 3600 });
       await log.start();
       await log.record(record(id));
       await log.stop();

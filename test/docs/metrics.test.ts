@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
 import { checkpointFailures } from '../../src/audit/checkpoints/checkpointer.ts';
 import { copyFailures } from '../../src/audit/checkpoints/locked-bucket-error.ts';
-import { chainBreaks } from '../../src/audit/log-event.ts';
+import { auditAlarms } from '../../src/audit/log-event.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { denyReasons } from '../../src/core/policy/decide.ts';
 import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
@@ -124,7 +124,7 @@ describe('docs/metrics.md', () => {
 
   it.each([
     ['| event | meaning |', [cacheEvents]],
-    ['| kind | meaning |', [policyAlarms, chainBreaks]],
+    ['| kind | meaning |', [policyAlarms, auditAlarms]],
     [
       '| result | meaning |',
       [

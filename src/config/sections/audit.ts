@@ -53,6 +53,14 @@ export const audit = z.strictObject({
     .min(65_536)
     .default(67_108_864)
     .describe('Size at which an audit file is closed and the next begun.'),
+  rotateAfterSeconds: z
+    .int()
+    .min(60)
+    .max(31_622_400)
+    .optional()
+    .describe(
+      'Age at which an audit file is closed as well, by its first record, when the next record comes: 86400 for a file a day.',
+    ),
   reserveBytes: z
     .int()
     .min(0)
