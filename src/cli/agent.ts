@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { startAgent } from '../agent/agent.ts';
+import { type Agent, startAgent } from '../agent/agent.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { replaceFile } from '../kit/files/replace-file.ts';
 import { ownUser, readStateFile } from '../kit/files/state-file.ts';
@@ -17,6 +17,7 @@ export interface AgentCommandOptions {
   readonly port: number;
   /** Gets what requests must carry as their Authorization header. */
   readonly authorizationFile: string;
+  /** Gets the environment variables of SDKs, once it answers; those for older SDKs hold the authorization itself. */
   readonly readyFile: string | undefined;
   readonly stopRequested: Promise<string>;
 }
@@ -27,6 +28,7 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
   const logger = createLogger({ level: 'info' });
   const tokens = callerToken(identity);
   const authorizationFile = resolve(options.authorizationFile);
+  let ready: string | undefined;
   const agent = await startAgent({
     ...{ broker, role, durationSeconds, tokens, port },
     clock: systemClock,
@@ -40,12 +42,8 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
     // Only now that the port is ours. No line feed at the end: SDKs send the file as it is, and refuse to send that.
     await replaceFile(authorizationFile, agent.authorization);
     if (readyFile !== undefined) {
-      const env = {
-        AWS_CONTAINER_CREDENTIALS_FULL_URI: agent.credentialsUrl,
-        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: authorizationFile,
-      };
-      const url = new URL(agent.credentialsUrl).origin;
-      await replaceFile(resolve(readyFile), `${JSON.stringify({ url, env })}\n`);
+      ready = `${JSON.stringify(readyDocument(agent, authorizationFile))}\n`;
+      await replaceFile(resolve(readyFile), ready);
     }
     logger.info({ url: agent.credentialsUrl, authorizationFile, broker }, 'serving');
     logger.info({ signal: await stopRequested }, 'stopping');
@@ -53,16 +51,27 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
     tokens.stop();
     // First: who takes the port next must not be shown what SDKs would still find.
     await removeOwn(authorizationFile, agent.authorization);
+    if (readyFile !== undefined && ready !== undefined) await removeOwn(resolve(readyFile), ready);
     await agent.stop();
   }
   logger.info('stopped');
   return exitCodes.ok;
 }
 
+function readyDocument({ credentialsUrl, authorization }: Agent, authorizationFile: string) {
+  const uri = { AWS_CONTAINER_CREDENTIALS_FULL_URI: credentialsUrl };
+  return {
+    url: new URL(credentialsUrl).origin,
+    env: { ...uri, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: authorizationFile },
+    envForOlderSdks: { ...uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization },
+  };
+}
+
 /** Another agent may have written its own there since. */
-async function removeOwn(file: string, authorization: string): Promise<void> {
-  const found = await readStateFile(file, { maxBytes: 1024, secret: true }).catch(() => undefined);
-  if (found?.toString() === authorization) await rm(file, { force: true });
+async function removeOwn(file: string, content: string): Promise<void> {
+  const limits = { maxBytes: 16 * 1024, secret: true };
+  const found = await readStateFile(file, limits).catch(() => undefined);
+  if (found?.toString() === content) await rm(file, { force: true });
 }
 
 /**

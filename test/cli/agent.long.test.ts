@@ -1,7 +1,15 @@
 /** `agent` as AWS SDKs meet it: a process of its own, or the same server in this one by a clock of the test. */
 
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { type IncomingHttpHeaders, type RequestListener, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -464,7 +472,11 @@ describe('a denial by a real broker', () => {
 
 interface AgentProcess {
   readonly child: ChildProcess;
-  readonly ready: { readonly url: string; readonly env: Readonly<Record<string, string>> };
+  readonly ready: {
+    readonly url: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly envForOlderSdks: Readonly<Record<string, string>>;
+  };
   readonly result: Promise<CommandResult>;
 }
 
@@ -505,11 +517,14 @@ function ownTokens(): readonly string[] {
 describe('token-broker agent', () => {
   it('gives a stock SDK credentials by two environment variables, and ends when it is told to', async () => {
     const agent = await startProcess(...ownTokens(), '--role', 'orders-writer');
-    expect(await arnOfSdkProgram(broker.sts.url, agent.ready.env)).toBe(
-      `arn:aws:sts::${account}:assumed-role/orders-writer/${clients.orders.clientId}`,
-    );
+    for (const env of [agent.ready.env, agent.ready.envForOlderSdks]) {
+      expect(await arnOfSdkProgram(broker.sts.url, env)).toBe(
+        `arn:aws:sts::${account}:assumed-role/orders-writer/${clients.orders.clientId}`,
+      );
+    }
     agent.child.kill('SIGTERM');
     expect(await agent.result).toMatchObject({ code: 0, out: '' });
+    expect(readdirSync(directory)).toEqual(['secret']);
   });
 
   it('writes the authorization for its user alone, as one header value', async () => {
@@ -524,7 +539,12 @@ describe('token-broker agent', () => {
         AWS_CONTAINER_CREDENTIALS_FULL_URI: `${ready.url}/v1/credentials`,
         AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file,
       },
+      envForOlderSdks: {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${ready.url}/v1/credentials`,
+        AWS_CONTAINER_AUTHORIZATION_TOKEN: readFileSync(file, 'latin1'),
+      },
     });
+    expect(statSync(join(directory, 'ready.json')).mode & 0o777).toBe(0o600);
   });
 
   it('listens on one loopback address and nowhere else', async () => {

@@ -25,7 +25,7 @@ export function addAgentCommand(program: Command, edge: ProcessEdge): void {
     )
     .option(
       '--ready-file <file>',
-      'write URL and environment variables here, as JSON, once it answers',
+      'write URL and environment variables here, as JSON, once it answers; removed at the end',
     )
     .addHelpText(
       'after',
@@ -39,6 +39,9 @@ Example:
     --authorization-file /run/orders/authorization
   export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/v1/credentials
   export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/run/orders/authorization
+
+SDKs that do not know the last variable (boto3 1.26, rclone 1.60, restic 0.14) take what is in the file, instead:
+  export AWS_CONTAINER_AUTHORIZATION_TOKEN="$(cat /run/orders/authorization)"
 
 Exit codes: 0 it was told to stop, 1 it could not start, 2 wrong usage.`,
     )
