@@ -1,4 +1,4 @@
-/** Runs the program of a language by every way, as callers who are allowed and as one who is not. */
+/** Runs the program of a language by each of its ways, as callers who are allowed and as one who is not. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -15,7 +15,7 @@ const stranger = { name: 'stranger', mapping: 'orders-writer' };
 const reason = /No role mapping allows this caller .* \(request [0-9a-f-]{36}\)/;
 const timeoutMs = 120_000;
 
-/** `language` is a name in `denials`. Returns what was tried, for the report. */
+/** `language` is a name in `denials`, which says its ways. Returns what was tried, for the report. */
 export async function checkSdk({ language, command, args, directory, stack, say }) {
   const files = join(directory, 'callers');
   mkdirSync(files, { recursive: true, mode: 0o700 });
@@ -32,12 +32,13 @@ export async function checkSdk({ language, command, args, directory, stack, say 
       await stop?.();
     }
   };
-  for (const way of Object.keys(ways)) {
+  const names = Object.keys(denials[language]);
+  for (const way of names) {
     say(`running the program: ${way}`);
     for (const caller of callers) checkIdentity(caller, way, await runAs(caller, way));
     checkDenial(denials[language][way], way, await runAs(stranger, way));
   }
-  return `${Object.keys(ways).length} ways, ${callers.length} identities and a denial by each`;
+  return `${names.length} ways, ${callers.length} identities and a denial by each`;
 }
 
 function checkIdentity({ mapping, clientId }, way, { ok, end, out, all }) {

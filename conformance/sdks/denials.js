@@ -31,6 +31,11 @@ export const denials = {
     agent: { says: javaScriptAny, reason: false },
   },
   python: botocore,
+  'python-older': {
+    'container-token': { says: botoContainer, reason: true, requests: 3 },
+    'credential-process': { says: botoProcess, reason: true, requests: 1 },
+    'agent-token': { says: botoContainer, reason: true },
+  },
   'aws-cli': botocore,
   go: {
     container: { says: goContainer, reason: true, requests: 1 },

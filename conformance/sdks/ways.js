@@ -14,7 +14,14 @@ const agentStartMs = 20_000;
  * `name` → function of `{ directory, urls, mapping, token }`, which returns `{ env, stop }`. GetCallerIdentity goes to
  * the STS of the local stack, except with the STS protocol, which has the broker answer it.
  */
-export const ways = { container, sts, 'credential-process': credentialProcess, agent };
+export const ways = {
+  container,
+  'container-token': containerToken,
+  sts,
+  'credential-process': credentialProcess,
+  agent,
+  'agent-token': (caller) => agent(caller, 'envForOlderSdks'),
+};
 
 function container({ directory, urls, mapping, token }) {
   return {
@@ -25,6 +32,17 @@ function container({ directory, urls, mapping, token }) {
         'authorization',
         `Bearer ${token}`,
       ),
+      AWS_ENDPOINT_URL_STS: urls.sts,
+    },
+  };
+}
+
+/** For SDKs that do not know the file. */
+function containerToken({ urls, mapping, token }) {
+  return {
+    env: {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `${urls.broker}/v1/credentials/${mapping}`,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: `Bearer ${token}`,
       AWS_ENDPOINT_URL_STS: urls.sts,
     },
   };
@@ -54,7 +72,7 @@ function credentialProcess({ directory, urls, mapping, token }) {
   };
 }
 
-async function agent({ directory, urls, mapping, token }) {
+async function agent({ directory, urls, mapping, token }, form = 'env') {
   const readyFile = join(directory, 'agent-ready.json');
   rmSync(readyFile, { force: true });
   const files = ['--authorization-file', join(directory, 'agent-authorization')];
@@ -73,7 +91,7 @@ async function agent({ directory, urls, mapping, token }) {
     }
     await sleep(20);
   }
-  const { env } = JSON.parse(readFileSync(readyFile, 'utf8'));
+  const env = JSON.parse(readFileSync(readyFile, 'utf8'))[form];
   return {
     env: { ...env, AWS_ENDPOINT_URL_STS: urls.sts },
     async stop() {

@@ -50,6 +50,8 @@ describe('docs/clients.md', () => {
   it('lists the versions that are pinned', () => {
     const first = (text: string, pattern: RegExp) => pattern.exec(text)?.[1];
     const pins = conformance('python/requirements.txt');
+    const older = first(conformance('python-older/requirements.txt'), /^boto3==(.+)$/m);
+    expect(document).toContain(`| boto3 ${older} (in the conformance run) |`);
     const { dependencies } = JSON.parse(inRepository('package.json')) as {
       readonly dependencies: Readonly<Record<string, string>>;
     };
@@ -72,13 +74,16 @@ describe('docs/clients.md', () => {
     const names: Readonly<Record<string, string>> = {
       JavaScript: 'javascript',
       Python: 'python',
+      'boto3 1.26': 'python-older',
       'AWS CLI': 'aws-cli',
       Go: 'go',
       Java: 'java',
       'STS protocol': 'sts',
       'container credentials': 'container',
+      'container credentials by value': 'container-token',
       credential_process: 'credential-process',
       agent: 'agent',
+      'agent by value': 'agent-token',
     };
     const header = '| SDK | way | text | requests | has the reason |';
     const listed = tableRows(document, header).map((cells) =>
