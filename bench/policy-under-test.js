@@ -1,7 +1,7 @@
 /** Role mappings by the number, and the table that they are in. */
 
-import { defaultGuardrails } from '../dist/core/guardrails.js';
-import { roleMappingSchema } from '../dist/core/role-mapping.js';
+import { defaultGuardrails } from '../dist/core/policy/guardrails.js';
+import { roleMappingSchema } from '../dist/core/policy/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
 import { systemClock } from '../dist/kit/timing/clock.js';

@@ -41,14 +41,26 @@ function assertionResult({ testPath, status, errors, errorsDetailed, startedAt, 
     status: statusOf(status, errors),
     duration: result.duration,
     failing: result.failing,
-    failureDetails: errorsDetailed,
-    failureMessages: errors,
+    failureDetails: errorsDetailed.map(readable),
+    failureMessages: errors.map(readableStack),
     invocations: result.invocations,
     location: result.location,
     numPassingAsserts: result.numPassingAsserts,
     retryReasons: result.retryReasons,
     startAt: startedAt,
   };
+}
+
+function readable(error) {
+  if (typeof error?.stack === 'string') error.stack = readableStack(error.stack);
+  return error;
+}
+
+/** Jest shows no frame of a function without a name, in the form that Node gives it, and this runner is nobody's fault. */
+function readableStack(stack) {
+  return stack
+    .replace(/^(\s+at) <anonymous> \((.+)\)$/gm, '$1 $2')
+    .replace(/^\s+at .*\/test\/runner\/.*\n?/gm, '');
 }
 
 function statusOf(status, errors) {
