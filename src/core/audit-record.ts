@@ -198,6 +198,17 @@ export type AuditRecord =
   | AccessRecord
   | EmergencyFileRecord;
 
+/** Of the request's context, what every record says. */
+export function recordedRequest({
+  requestId,
+  route,
+  sourceIp,
+  peerIp,
+  userAgent,
+}: RequestContext): Omit<RecordedRequest, 'time' | 'repeats'> {
+  return { requestId, route, sourceIp, peerIp, userAgent };
+}
+
 /** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
 export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) =>
   Object.freeze({

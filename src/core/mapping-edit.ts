@@ -8,9 +8,11 @@ import type { Clock } from '../kit/timing/clock.ts';
 import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
 import {
   type AccessRecord,
+  type AuditedToken,
   auditedToken,
   type MappingChangeRecord,
   type RequestContext,
+  recordedRequest,
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import { BrokerError } from './errors.ts';
@@ -326,26 +328,20 @@ function changeRecord({
   now,
 }: RecordFacts<EditOutcome>): MappingChangeRecord {
   const { attempt, editor, request, edit } = findings;
-  const { requestId, route, sourceIp, peerIp, userAgent } = context;
-  const id = request?.id ?? attempt.id;
   return {
     type: 'mapping_change',
     time: new Date(now).toISOString(),
-    requestId,
-    route,
-    sourceIp,
-    peerIp,
-    ...(userAgent === undefined ? {} : { userAgent }),
+    ...recordedRequest(context),
     outcome,
-    ...(outcome === 'authorized' ? {} : { code: codeOf(error) }),
-    ...editorToken(findings),
-    ...(editor === undefined ? {} : { actor: editor.name }),
+    code: outcome === 'authorized' ? undefined : codeOf(error),
+    token: editorToken(findings),
+    actor: editor?.name,
     actorProven: editor?.proven ?? false,
     action: edit?.action ?? attempt.action,
-    ...(id === undefined ? {} : { mappingId: id }),
-    ...(edit?.current === undefined ? {} : { baseVersion: edit.current.version }),
-    ...(request === undefined ? {} : { reason: request.reason }),
-    ...(request?.override === true ? { override: true as const } : {}),
+    mappingId: request?.id ?? attempt.id,
+    baseVersion: edit?.current?.version,
+    reason: request?.reason,
+    override: request?.override === true ? true : undefined,
     before: edit?.current?.mapping ?? null,
     after: edit?.after ?? null,
   };
@@ -359,21 +355,20 @@ function lookRecord({
   error,
   now,
 }: RecordFacts<AccessRecord['outcome']>): AccessRecord {
-  const { requestId, route, sourceIp, peerIp, userAgent } = context;
   return {
     type: 'access',
     listener: 'admin',
     time: new Date(now).toISOString(),
-    ...{ requestId, route, sourceIp, peerIp, userAgent },
+    ...recordedRequest(context),
     outcome,
     ...(outcome === 'permitted' ? { asked: preview } : { code: codeOf(error) }),
     token: caller && auditedToken(caller),
   };
 }
 
-function editorToken({ token, caller }: Findings): Pick<MappingChangeRecord, 'token'> {
-  if (caller !== undefined) return { token: auditedToken(caller) };
-  return token === undefined ? {} : { token: { sha256: tokenDigest(token) } };
+function editorToken({ token, caller }: Findings): AuditedToken | undefined {
+  if (caller !== undefined) return auditedToken(caller);
+  return token === undefined ? undefined : { sha256: tokenDigest(token) };
 }
 
 function codeOf(error: unknown) {

@@ -72,9 +72,9 @@ export function problemOf(error: BrokerError, requestId: string) {
     title: errorCodes[error.code].title,
     status: error.status,
     code: error.code,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
-    ...(error.faults === undefined ? {} : { errors: error.faults }),
-    ...(error.choices === undefined ? {} : { choices: error.choices }),
+    detail: error.detail,
+    errors: error.faults,
+    choices: error.choices,
     request_id: requestId,
   };
 }

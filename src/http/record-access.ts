@@ -1,6 +1,12 @@
 /** Puts on record who looked at what, and who tried to: what nothing else of a request leaves a record of. */
 
-import { type AccessRecord, auditedToken, type RequestContext } from '../core/audit-record.ts';
+import type { Request } from 'express';
+import {
+  type AccessRecord,
+  auditedToken,
+  type RequestContext,
+  recordedRequest,
+} from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog } from '../core/ports.ts';
@@ -31,10 +37,9 @@ export async function recordAccess<Permitted>(
 ): Promise<Permitted> {
   const looking: Looking = {};
   const record = (outcome: AccessRecord['outcome'], more: Partial<AccessRecord>) => {
-    const { requestId, route, sourceIp, peerIp, userAgent } = context;
     const time = new Date(clock.now()).toISOString();
     const token = looking.caller && auditedToken(looking.caller);
-    const from = { time, requestId, route, sourceIp, peerIp, userAgent };
+    const from = { time, ...recordedRequest(context) };
     return audit.record({ type: 'access', listener, ...from, outcome, token, ...more });
   };
   let permitted: Permitted;

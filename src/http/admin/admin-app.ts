@@ -2,6 +2,7 @@
 
 import type { Express } from 'express';
 import type { AdminAccess } from '../../core/admin-access.ts';
+import { explainDecision } from '../../core/explain-decision.ts';
 import { mappingEditor } from '../../core/mapping-edit.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../../core/ports.ts';
@@ -12,7 +13,7 @@ import type { Instrument } from '../instrument.ts';
 import { authorizeReader } from './authorize-admin.ts';
 import { answerEdit } from './edit-answer.ts';
 import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
-import { explainDecision } from './explain-decision.ts';
+import { answerExplain } from './explain-decision.ts';
 import { freeze, listFreezes, unfreeze } from './freeze.ts';
 import { listChanges } from './list-changes.ts';
 import { listPermissions } from './list-permissions.ts';
@@ -48,6 +49,8 @@ export function adminApp(options: AdminAppOptions): Express {
   const identity = { kind: 'token', validator, access } as const;
   const edit = mappingEditor({ ...parts, identity, side: 'api' });
   const answer = answerEdit(parts);
+  const { matchableClaims } = parts.rules;
+  const explain = explainDecision({ ...parts, matchableClaims });
   const reading = { ...parts, authorize };
   const editing = { ...parts, edit, answer, maxBodyBytes };
 
@@ -64,11 +67,7 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/principals': { GET: listPrincipals(reading) },
     '/v1/permissions': { GET: listPermissions(reading) },
     '/v1/explain': {
-      POST: explainDecision({
-        ...reading,
-        matchableClaims: parts.rules.matchableClaims,
-        maxBodyBytes,
-      }),
+      POST: answerExplain({ authorize, explain, maxBodyBytes }),
     },
     '/v1/freezes': { GET: listFreezes(reading), POST: freeze(editing) },
     '/v1/freezes/{id}': { DELETE: unfreeze(editing) },

@@ -15,7 +15,7 @@ export function explanationDocument(
 ) {
   return {
     decision: decisionDocument(decision, caller),
-    ...(decision.kind === 'allow' ? { sts: stsParameters(decision.session) } : {}),
+    sts: decision.kind === 'allow' ? stsParameters(decision.session) : undefined,
     permitted: permitted.map(name).sort((a, b) => (a.id < b.id ? -1 : 1)),
     nearMisses: nearMisses.map(({ mapping, failed }) => ({ ...name(mapping), failed })),
     omittedNearMisses: omitted,
@@ -30,7 +30,7 @@ function decisionDocument(decision: Decision, caller: Caller) {
       return {
         outcome: 'deny',
         reason: decision.reason,
-        ...(decision.mapping === undefined ? {} : { mapping: name(decision.mapping) }),
+        mapping: decision.mapping && name(decision.mapping),
         ...(decision.reason === 'claim_unsafe' && decision.mapping !== undefined
           ? { failed: [unsafeClaim(decision.mapping, caller)] }
           : {}),
@@ -54,7 +54,7 @@ function stsParameters({ roleArn, sessionName, durationSeconds, policy, policyAr
     roleArn,
     roleSessionName: sessionName,
     durationSeconds,
-    ...(policy === undefined ? {} : { policy }),
+    policy,
     ...(policyArns.length === 0 ? {} : { policyArns }),
     policyCharacters: (policy?.length ?? 0) + policyArns.join('').length,
     policyCharactersAllowed: sessionPolicyBudget,

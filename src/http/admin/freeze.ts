@@ -121,7 +121,7 @@ export function listFreezes({
         revision: snapshot.revision,
         items,
         quarantined,
-        ...(nextCursor === undefined ? {} : { nextCursor }),
+        nextCursor,
       },
       context.requestId,
       nextLink(context.route, { limit }, nextCursor),

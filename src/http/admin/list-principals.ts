@@ -49,7 +49,7 @@ export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptio
     sendJson(
       req.res,
       200,
-      { revision, role, items, ...(nextCursor === undefined ? {} : { nextCursor }) },
+      { revision, role, items, nextCursor },
       context.requestId,
       nextLink(context.route, { role, limit }, nextCursor),
     );

@@ -65,7 +65,7 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
         revision,
         items,
         quarantined: quarantined.slice(0, maxQuarantinedShown),
-        ...(nextCursor === undefined ? {} : { nextCursor }),
+        nextCursor,
       },
       context.requestId,
       nextLink(context.route, { ...filters, limit }, nextCursor),

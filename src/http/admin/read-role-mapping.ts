@@ -51,7 +51,7 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
     sendJson(
       req.res,
       200,
-      { items: items.map(versionDocument), ...(nextCursor === undefined ? {} : { nextCursor }) },
+      { items: items.map(versionDocument), nextCursor },
       context.requestId,
       nextLink(context.route.replace('{id}', id), { limit }, nextCursor),
     );

@@ -81,11 +81,11 @@ function describeIdentity(caller: Caller) {
     issuer: caller.issuer,
     pool: caller.pool,
     subject: caller.subject,
-    ...(caller.clientId === undefined ? {} : { client: caller.clientId }),
+    client: caller.clientId,
     tokenUse: caller.tokenUse,
     groups: caller.groups,
     scopes: [...caller.scopes],
-    ...(caller.audience === undefined ? {} : { audience: caller.audience }),
+    audience: caller.audience,
     expiresAt: toRfc3339(caller.expiresAt),
   };
 }
