@@ -50,6 +50,6 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 /** Whole or not there: whoever waits for the file must never read half of it. */
-export function writeReadyFile(path: string, document: unknown): Promise<void> {
+function writeReadyFile(path: string, document: unknown): Promise<void> {
   return replaceFile(resolve(path), `${JSON.stringify(document)}\n`);
 }

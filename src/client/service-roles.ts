@@ -17,7 +17,7 @@ import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping
 import { judgedCaller, type ServiceCaller } from './service-caller.ts';
 
 /** One rule as a file has it: a role mapping whose role is one of the service's own. */
-export const serviceRoleDocument = roleMappingSchema
+const serviceRoleDocument = roleMappingSchema
   .omit({ session: true, precedence: true, managedBy: true })
   .extend({
     role: z.union([roleMappingSchema.shape.id, z.literal('*')], {

@@ -57,6 +57,6 @@ export interface Caller {
 }
 
 /** Names whom the caller is, the same for all of their tokens. */
-export const principalKey: (caller: Caller) => string = remember(({ pool, clientId, subject }) =>
+export const callerKey: (caller: Caller) => string = remember(({ pool, clientId, subject }) =>
   JSON.stringify([pool, clientId, subject]),
 );

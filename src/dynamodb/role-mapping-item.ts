@@ -84,7 +84,7 @@ export function changeKey(revision: number): ItemKey {
   };
 }
 
-export function changeBucket(revision: number): number {
+function changeBucket(revision: number): number {
   return Math.floor((revision - 1) / changesPerBucket);
 }
 
@@ -209,7 +209,7 @@ export function isMappingId(id: string): boolean {
   return roleMappingSchema.shape.id.safeParse(id).success;
 }
 
-export function textDigest(text: string): string {
+function textDigest(text: string): string {
   return hash('sha256', text, 'base64');
 }
 

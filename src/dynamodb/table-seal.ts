@@ -164,7 +164,7 @@ export class TableSeal {
 }
 
 /** The message says which file, and why it is of no use. */
-export class PublicKeyError extends Error {
+class PublicKeyError extends Error {
   override readonly name = 'PublicKeyError';
 }
 

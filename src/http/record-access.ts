@@ -1,6 +1,5 @@
 /** Puts on record who looked at what, and who tried to: what nothing else of a request leaves a record of. */
 
-import type { Request } from 'express';
 import {
   type AccessRecord,
   auditedToken,

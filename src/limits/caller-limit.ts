@@ -1,4 +1,4 @@
-import { type Caller, principalKey } from '../core/caller.ts';
+import { type Caller, callerKey } from '../core/caller.ts';
 import type { CallerLimit } from '../core/ports.ts';
 import { remember } from '../core/remember.ts';
 import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
@@ -16,7 +16,7 @@ export interface CallerLimitOptions {
 export function callerLimit({ rate, clock, onRefused }: CallerLimitOptions): CallerLimit {
   const buckets = new KeyedBuckets({ rate, clock });
   // On the warm path a caller is the same object each time, and costs no key.
-  const bucketOf = remember((caller: Caller) => buckets.of(principalKey(caller)));
+  const bucketOf = remember((caller: Caller) => buckets.of(callerKey(caller)));
   return {
     charge(caller) {
       const bucket = bucketOf(caller);

@@ -1,4 +1,4 @@
-import { principalKey } from '../core/caller.ts';
+import { callerKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
@@ -59,7 +59,7 @@ export class AccountLimit implements CredentialIssuer {
     urgency: Urgency = 'waiting',
   ): Promise<IssueResult> {
     const account = accountOf(plan);
-    const share = this.#shares.of(`${account} ${principalKey(plan.caller)}`);
+    const share = this.#shares.of(`${account} ${callerKey(plan.caller)}`);
     if (!share.take()) throw this.#refusal('account_limit_of_caller', share.waitMs);
     const bucket = this.#bucketOf(account);
     if (!bucket.take(urgency === 'waiting' ? 0 : keptForWaiting)) {

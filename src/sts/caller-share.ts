@@ -1,4 +1,4 @@
-import { principalKey } from '../core/caller.ts';
+import { callerKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
@@ -32,7 +32,7 @@ export class CallerShare implements CredentialIssuer {
 
   /** @throws BrokerError `overloaded`, or as the decorated issuer does. */
   async issue(plan: SessionPlan, token: string, urgency?: Urgency): Promise<IssueResult> {
-    const caller = principalKey(plan.caller);
+    const caller = callerKey(plan.caller);
     const others = this.#inFlight.get(caller) ?? 0;
     if (others >= this.#share) {
       this.#onRefused();

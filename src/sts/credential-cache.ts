@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { principalKey } from '../core/caller.ts';
+import { callerKey } from '../core/caller.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
@@ -262,7 +262,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
       return;
     }
     this.#byAccessKey.set(entry.session.credentials.accessKeyId, entry);
-    this.#makeRoom(key, principalKey(entry.plan.caller));
+    this.#makeRoom(key, callerKey(entry.plan.caller));
   }
 
   /** Whoever thinks of ever new durations, names and policies displaces their own sessions, and nobody else's (T67). */
@@ -280,7 +280,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   }
 
   #forget(key: string, { plan }: Entry): void {
-    const caller = principalKey(plan.caller);
+    const caller = callerKey(plan.caller);
     const keys = this.#keysOfCallers.get(caller);
     keys?.delete(key);
     if (keys?.size === 0) this.#keysOfCallers.delete(caller);

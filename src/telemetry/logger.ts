@@ -30,7 +30,7 @@ const maxUnwrittenBytes = 1024 * 1024;
  * Name, code, message and stack of an error and of its causes, and nothing else: errors of HTTP clients and
  * SDKs carry requests and answers, and with them secrets, in properties of their own.
  */
-export function safeError(error: unknown): Record<string, unknown> {
+function safeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: 'a value that is not an error was thrown' };
   const { type, message, stack } = stdSerializers.err(error);
   const { code } = error as { code?: unknown };

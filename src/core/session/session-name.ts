@@ -17,7 +17,7 @@ const identityVariable = /\{(?:sub|client)\}/;
  * `sub`, `client` and `mapping` are stable, so that the name does not change from one session to the next;
  * `requested` is what the caller asked for, and the id of the mapping where they asked for nothing.
  */
-export const sessionNameVariables = ['sub', 'client', 'mapping', 'requested'] as const;
+const sessionNameVariables = ['sub', 'client', 'mapping', 'requested'] as const;
 
 export function isSessionName(text: string): boolean {
   return sessionNamePattern.test(text);

@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { principalKey } from '../../core/caller.ts';
+import { callerKey } from '../../core/caller.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type { KnownTokens } from '../../core/ports.ts';
 import { addressBlock } from '../../kit/net/address-block.ts';
@@ -56,7 +56,7 @@ export function overloadGuard(options: OverloadGuardOptions): OverloadGuard {
 function askerOf({ headers, socket }: Request, tokens: KnownTokens, clientIp: ClientIp): string {
   const { authorization = '', 'x-forwarded-for': forwardedFor } = headers;
   const caller = tokens.recall(authorization.slice(authorization.lastIndexOf(' ') + 1));
-  if (caller !== undefined) return principalKey(caller);
+  if (caller !== undefined) return callerKey(caller);
   const peer = socket.remoteAddress;
   if (peer === undefined) return '';
   return addressBlock(

@@ -21,7 +21,7 @@ export interface LeaseOptions {
 }
 
 /** `ELOCKED`: somebody who lives has it. `ELEASED`: nothing is known of the holder yet; try again. */
-export class LeaseHeldError extends Error {
+class LeaseHeldError extends Error {
   override readonly name = 'LeaseHeldError';
   readonly code: 'ELOCKED' | 'ELEASED';
 
