@@ -9,7 +9,7 @@ import { copyFailures } from '../audit/checkpoints/locked-bucket-error.ts';
 import { auditAlarms } from '../audit/log-event.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCodes } from '../core/errors.ts';
-import { denyReasons } from '../core/policy/decide.ts';
+import { denyReasons } from '../core/policy/deny-reasons.ts';
 import { policyAlarms } from '../dynamodb/policy-sync-observer.ts';
 import { tlsFaults } from '../http/tls-files.ts';
 import { handshakeFailures } from '../http/tls-observer.ts';

@@ -5,7 +5,7 @@
  */
 
 import { z } from 'zod';
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import { failedCondition, refusedConditions } from '../core/policy/conditions/conditions.ts';
 import { checkTimes, faultsOf } from '../core/policy/mapping-check.ts';
 import {

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
-import type { BrokerErrorCode } from './errors.ts';
+import type { BrokerErrorCode, ErrorReason } from './errors.ts';
 import type { EmergencyDeny } from './policy/emergency-denies.ts';
 import type { CompiledMapping } from './policy/policy-snapshot.ts';
 import { maxPolicyArns, policyArnPattern, type RoleMapping } from './policy/role-mapping.ts';
@@ -106,7 +106,7 @@ export interface ExchangeRecord extends RecordedRequest {
   readonly outcome: 'issued' | 'denied' | 'failed';
   readonly code?: BrokerErrorCode | undefined;
   /** What the caller is not told: why a decision was a denial. */
-  readonly reason?: string | undefined;
+  readonly reason?: ErrorReason | undefined;
   readonly token?: AuditedToken | undefined;
   readonly request?: AuditedRequest | undefined;
   readonly policyRevision?: number | undefined;

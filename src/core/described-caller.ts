@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { type Caller, tokenUses } from './caller.ts';
 import type { ClaimValue } from './claim-value.ts';
-import type { Fault } from './errors.ts';
+import type { Fault } from './fault.ts';
 
 const name = z
   .string()

@@ -5,6 +5,9 @@
  * meaning, and carries its HTTP status here, beside it.
  */
 
+import type { Fault } from './fault.ts';
+import type { DenyReason } from './policy/deny-reasons.ts';
+
 export const errorCodes = {
   // The request itself.
   request_malformed: { status: 400, title: 'The request is not well-formed HTTP for this service' },
@@ -155,38 +158,82 @@ interface ErrorSpec {
 
 export type BrokerErrorCode = keyof typeof errorCodes;
 
-/** One fault inside a document; `pointer` is a JSON Pointer (RFC 6901) into it. */
-export interface Fault {
-  readonly pointer: string;
-  readonly detail: string;
+/**
+ * What a code has beyond a detail and a cause: its reasons, which tell causes apart on record and not to the caller, and
+ * what an answer with it carries. What is not listed under a code cannot be given with it.
+ */
+interface Particulars {
+  readonly query_invalid: { readonly faults?: readonly Fault[] | undefined };
+  readonly body_invalid: { readonly faults?: readonly Fault[] | undefined };
+  /** Methods that the path does answer. */
+  readonly method_not_allowed: { readonly allow: readonly string[] };
+  /** How long ago somebody may have signed in (RFC 9470 section 3); undefined: it was not that. */
+  readonly sign_in_insufficient: { readonly maxAgeSeconds: number | undefined };
+  readonly signature_invalid: {
+    readonly reason?: 'signature_absent' | 'signature_incomplete' | 'session_ended' | undefined;
+  };
+  /** None: the refusal does not come of the policy. */
+  readonly access_denied: { readonly reason?: DenyReason | undefined };
+  /** Scope that would have sufficed (RFC 6750 section 3). */
+  readonly scope_insufficient: { readonly scope: string };
+  /** Role mappings among which the caller must choose. */
+  readonly role_ambiguous: { readonly choices: readonly RoleChoice[] };
+  readonly session_policy_invalid: {
+    readonly faults?: readonly Fault[];
+    readonly reason?: 'policy_malformed' | 'policy_too_large';
+  };
+  readonly mapping_invalid: { readonly faults: readonly Fault[] };
+  readonly sts_token_rejected: {
+    readonly reason?:
+      | 'audience_missing'
+      | 'audience_not_registered'
+      | 'provider_not_registered'
+      | 'key_not_published'
+      | undefined;
+  };
+  readonly sts_request_rejected: {
+    readonly reason?:
+      | 'policy_malformed'
+      | 'policy_too_large'
+      | 'duration_above_role_maximum'
+      | undefined;
+  };
+  readonly sts_bad_response: { readonly reason: AnswerDefect };
+  /** The limit is the broker's own, where there is a reason: it says when there is room again. */
+  readonly sts_throttled: {
+    readonly reason?: 'account_limit' | 'account_limit_of_caller' | undefined;
+    readonly retryAfterSeconds?: number;
+  };
+  readonly sts_unavailable: {
+    readonly reason?: 'keys_not_fetched' | 'region_disabled' | 'circuit_open' | undefined;
+  };
+  readonly table_unavailable: { readonly reason?: 'incomplete_read' | 'outcome_unknown' };
+  readonly rate_limited: {
+    readonly reason: RateLimit['policy'];
+    readonly rateLimit: RateLimit;
+    /** Whole seconds, at least 1. */
+    readonly retryAfterSeconds: number;
+  };
+  readonly overloaded: { readonly reason?: 'share_of_caller' };
+  readonly internal_error: { readonly reason?: 'cache_entry_of_another_caller' };
 }
 
-export interface BrokerErrorOptions {
-  /** Safe for the caller: says what to do next and never repeats the caller's input. */
-  readonly detail?: string;
-  /** Goes to the log only. */
-  readonly cause?: unknown;
-  /** Every fault found in the caller's document. */
-  readonly faults?: readonly Fault[];
-  /** Role mappings among which the caller must choose (role_ambiguous). */
-  readonly choices?: readonly RoleChoice[];
-  /** What the audit record says beyond the code, from a closed set. */
-  readonly reason?: string;
-  /** Instead of that of the code: whole seconds, at least 1. */
-  readonly retryAfterSeconds?: number;
-  /** The limit that was reached (rate_limited). */
-  readonly rateLimit?: RateLimit;
-  /** Scope that would have sufficed (RFC 6750 section 3). */
-  readonly scope?: string;
-  /** How long ago somebody may have signed in (RFC 9470 section 3). */
-  readonly maxAgeSeconds?: number | undefined;
-  /** Methods that the path does answer (method_not_allowed). */
-  readonly allow?: readonly string[];
-}
+/** What is wrong with an answer of STS that came as a success. */
+export type AnswerDefect =
+  | 'not_an_sts_document'
+  | 'access_key_id'
+  | 'secret_access_key'
+  | 'session_token'
+  | 'assumed_role_id'
+  | 'assumed_role_arn'
+  | 'request_id'
+  | 'expiration_too_early'
+  | 'expiration_too_late'
+  | 'subject';
 
 export interface RateLimit {
-  /** Its name, from a closed set. */
-  readonly policy: string;
+  /** Its name. */
+  readonly policy: 'caller' | 'failed_tokens';
   /** Requests that may be made at once, and that are allowed anew in each window. */
   readonly quota: number;
   readonly windowSeconds: number;
@@ -197,7 +244,42 @@ export interface RoleChoice {
   readonly role: string;
 }
 
-export class BrokerError extends Error {
+type KeysOfUnion<T> = T extends T ? keyof T : never;
+type Particular = KeysOfUnion<Particulars[keyof Particulars]>;
+type ParticularsOf<Code extends BrokerErrorCode> = Code extends keyof Particulars
+  ? Particulars[Code]
+  : object;
+/** Also what a spread would smuggle in is refused. */
+type Nothing<Names extends PropertyKey> = { readonly [Name in Names]?: never };
+
+export type BrokerErrorOptions<Code extends BrokerErrorCode> = Code extends Code
+  ? {
+      /** Safe for the caller: says what to do next and never repeats the caller's input. */
+      readonly detail?: string | undefined;
+      /** Goes to the log only. */
+      readonly cause?: unknown;
+    } & ParticularsOf<Code> &
+      Nothing<Exclude<Particular, keyof ParticularsOf<Code>>>
+  : never;
+
+type ValueOf<Name extends Particular> = {
+  [Code in keyof Particulars]: Name extends keyof Particulars[Code]
+    ? Particulars[Code][Name]
+    : undefined;
+}[keyof Particulars];
+
+/** All reasons there are. */
+export type ErrorReason = NonNullable<ValueOf<'reason'>>;
+/** Those of one code. */
+export type ReasonOf<Code extends BrokerErrorCode> =
+  ParticularsOf<Code> extends { readonly reason?: infer Reason } ? Extract<Reason, string> : never;
+
+type Given = { readonly [Name in Particular]?: ValueOf<Name> } & {
+  readonly detail?: string | undefined;
+  readonly cause?: unknown;
+};
+
+class CodedError extends Error {
   override readonly name = 'BrokerError';
   readonly code: BrokerErrorCode;
   readonly status: number;
@@ -205,28 +287,41 @@ export class BrokerError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly faults: readonly Fault[] | undefined;
   readonly choices: readonly RoleChoice[] | undefined;
-  readonly reason: string | undefined;
+  readonly reason: ErrorReason | undefined;
   readonly rateLimit: RateLimit | undefined;
   readonly scope: string | undefined;
   readonly maxAgeSeconds: number | undefined;
   readonly allow: readonly string[] | undefined;
 
-  constructor(code: BrokerErrorCode, options: BrokerErrorOptions = {}) {
+  constructor(code: BrokerErrorCode, given: Given = {}) {
     const spec: ErrorSpec = errorCodes[code];
     super(
-      options.detail ?? spec.title,
-      options.cause === undefined ? undefined : { cause: options.cause },
+      given.detail ?? spec.title,
+      given.cause === undefined ? undefined : { cause: given.cause },
     );
     this.code = code;
     this.status = spec.status;
-    this.detail = options.detail;
-    this.retryAfterSeconds = options.retryAfterSeconds ?? spec.retryAfterSeconds;
-    this.faults = options.faults;
-    this.choices = options.choices;
-    this.reason = options.reason;
-    this.rateLimit = options.rateLimit;
-    this.scope = options.scope;
-    this.maxAgeSeconds = options.maxAgeSeconds;
-    this.allow = options.allow;
+    this.detail = given.detail;
+    this.retryAfterSeconds = given.retryAfterSeconds ?? spec.retryAfterSeconds;
+    this.faults = given.faults;
+    this.choices = given.choices;
+    this.reason = given.reason;
+    this.rateLimit = given.rateLimit;
+    this.scope = given.scope;
+    this.maxAgeSeconds = given.maxAgeSeconds;
+    this.allow = given.allow;
   }
 }
+
+export type BrokerError = CodedError;
+
+/** A code decides what may be given with it, and what must be. */
+export const BrokerError = CodedError as {
+  new <Code extends BrokerErrorCode>(
+    code: Code,
+    ...given: object extends BrokerErrorOptions<Code>
+      ? [given?: BrokerErrorOptions<Code>]
+      : [given: BrokerErrorOptions<Code>]
+  ): BrokerError;
+  readonly prototype: BrokerError;
+};

@@ -3,7 +3,7 @@
 import type { AuditRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession, IssueResult } from './credentials.ts';
-import type { Fault } from './errors.ts';
+import type { Fault } from './fault.ts';
 import type {
   MappingChange,
   MappingEdit,

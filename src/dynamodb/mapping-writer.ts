@@ -5,6 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/policy/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
@@ -89,7 +90,7 @@ export class MappingWriter {
     const text = JSON.stringify(mapping);
     const row = readMapping({ id, version: 1, text }, this.#rules);
     if (row.kind === 'valid') return text;
-    const faults =
+    const faults: readonly Fault[] =
       text.length > mappingTextMaxLength ? [{ pointer: '', detail: tooLong }] : row.faults;
     throw new BrokerError('mapping_invalid', {
       detail: 'Correct the faults listed and send the whole role mapping again.',

@@ -5,7 +5,7 @@
  * role that the deny names, whatever the conditions.
  */
 
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import {
   type Principal,
   roleMappingSchema,

@@ -4,7 +4,7 @@
  */
 
 import { hash } from 'node:crypto';
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import { checkRoleMapping, type MappingRules } from '../core/policy/mapping-check.ts';
 import {
   type ChangeFacts,
@@ -122,7 +122,7 @@ export function readCurrent(
   const key = readText(item, 'pk') ?? '';
   const id = key.slice(currentPrefix.length);
   if (!key.startsWith(currentPrefix) || !isMappingId(id)) {
-    const faults = [
+    const faults: Fault[] = [
       { pointer: '', detail: 'The key of the row does not hold a legal mapping id.' },
     ];
     const text = readText(item, 'mapping') ?? '';

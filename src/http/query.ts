@@ -58,8 +58,5 @@ function nameAndValue(part: string): readonly [name: string, value: string] {
 }
 
 function invalid(detail: string, faults?: BrokerError['faults']): BrokerError {
-  return new BrokerError('query_invalid', {
-    detail,
-    ...(faults === undefined ? {} : { faults }),
-  });
+  return new BrokerError('query_invalid', { detail, faults });
 }

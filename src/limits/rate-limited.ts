@@ -1,9 +1,9 @@
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError, type RateLimit } from '../core/errors.ts';
 import type { Rate } from '../kit/rates/token-bucket.ts';
 
 export interface ExceededRate {
   /** Name of the policy, from a closed set. */
-  readonly reason: 'caller' | 'failed_tokens';
+  readonly reason: RateLimit['policy'];
   readonly detail: string;
   readonly rate: Rate;
   readonly waitMs: number;

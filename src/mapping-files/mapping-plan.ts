@@ -1,5 +1,6 @@
 /** What makes the table say what the files say: the changes of rows that the files own, in a safe order. */
 
+import type { Fault } from '../core/fault.ts';
 import { type DocumentChange, documentChanges } from '../core/policy/document-changes.ts';
 import { isFreezeId } from '../core/policy/freeze.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
@@ -139,7 +140,11 @@ function ignored({ document }: FileMapping, row: TableRow | undefined): Step {
   return { kind: 'ignored', fault: faultIn(document, { pointer: '/managedBy', detail }) };
 }
 
-function obstacleTo({ mapping }: FileMapping, row: TableRow | undefined, scope: PlanScope) {
+function obstacleTo(
+  { mapping }: FileMapping,
+  row: TableRow | undefined,
+  scope: PlanScope,
+): Fault | undefined {
   if (scope.owners.length > 0 && !scope.owners.includes(mapping.owner)) {
     return {
       pointer: '/owner',

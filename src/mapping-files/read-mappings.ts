@@ -1,6 +1,6 @@
 /** From files to role mappings that can work, or every fault in them at once. */
 
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import { checkNewMapping, type WritingRules } from '../core/policy/mapping-check.ts';
 import type { KnownPools } from '../core/policy/mapping-reach.ts';
 import { mappingWarnings } from '../core/policy/mapping-warnings.ts';

@@ -2,17 +2,18 @@
 
 import type { Caller } from '../core/caller.ts';
 import { describedCaller } from '../core/described-caller.ts';
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../core/fault.ts';
 import type { Decision } from '../core/policy/decide.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { explain, type NearMiss } from '../core/policy/explain.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
+import type { JsonPointer } from '../kit/json/json-pointer.ts';
 import type { TestCase } from './test-file.ts';
 
 export interface Mismatch {
   /** JSON Pointer into the test. */
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
   readonly expected: unknown;
   /** Undefined: there is none. */
   readonly actual: unknown;

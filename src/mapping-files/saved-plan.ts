@@ -1,5 +1,6 @@
 /** A plan as a file: what was reviewed is what gets applied. */
 
+import { isJsonPointer, type JsonPointer } from '../kit/json/json-pointer.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { documentChanges } from '../core/policy/document-changes.ts';
@@ -22,7 +23,7 @@ const format = 'token-broker-mapping-plan/1';
 const mappingId = roleMappingSchema.shape.id;
 const version = z.int().min(1);
 const documentChange = z.strictObject({
-  pointer: z.string(),
+  pointer: z.custom<JsonPointer>(isJsonPointer),
   before: z.unknown().optional(),
   after: z.unknown().optional(),
 });

@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import { callerDescription } from '../core/described-caller.ts';
-import { denyReasons } from '../core/policy/decide.ts';
+import { denyReasons } from '../core/policy/deny-reasons.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
-import { escapePointer } from '../kit/json/json-pointer.ts';
+import { escapePointer, type JsonPointer, jsonPointer } from '../kit/json/json-pointer.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { faultIn } from './read-mappings.ts';
@@ -60,7 +60,7 @@ export interface FileTestCase {
   readonly test: TestCase;
   readonly document: SourceDocument;
   /** Of the case in the document. */
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
 }
 
 export interface ReadTests {
@@ -85,7 +85,7 @@ export function readTests(files: readonly SourceFile[]): ReadTests {
         ...cases.map((one, index) => ({
           test: { ...(now === undefined ? {} : { now }), ...one },
           document,
-          pointer: `/tests/${index}`,
+          pointer: `/tests/${index}` as const,
         })),
       );
     }
@@ -94,7 +94,7 @@ export function readTests(files: readonly SourceFile[]): ReadTests {
 }
 
 function faultsOf(issue: z.core.$ZodIssue, document: SourceDocument): SourceFault[] {
-  const pointer = issue.path.map((part) => `/${escapePointer(String(part))}`).join('');
+  const pointer = jsonPointer(issue.path);
   if (issue.code !== 'unrecognized_keys') {
     return [faultIn(document, { pointer, detail: issue.message })];
   }

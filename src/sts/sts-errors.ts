@@ -8,7 +8,12 @@
  * Codes and statuses: AWS STS API reference, AssumeRoleWithWebIdentity; IAM user guide, "Common error types".
  */
 
-import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
+import {
+  type AnswerDefect,
+  BrokerError,
+  type BrokerErrorOptions,
+  type ReasonOf,
+} from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 
 /**
@@ -50,7 +55,7 @@ export function classifyStsError(
 }
 
 /** For an answer that came as a success and is none; `defect` names what is wrong with it. */
-export function badResponse(defect: string, requestId?: string): StsFailure {
+export function badResponse(defect: AnswerDefect, requestId?: string): StsFailure {
   return toFailure(
     { ...badAnswer, reason: defect },
     {
@@ -91,27 +96,35 @@ interface Facts {
   readonly modelled: boolean;
 }
 
-interface Verdict {
+type VerdictCode =
+  | 'token_expired'
+  | 'sts_access_denied'
+  | 'sts_token_rejected'
+  | 'sts_request_rejected'
+  | 'sts_bad_response'
+  | 'sts_throttled'
+  | 'sts_unavailable';
+type VerdictOf<Code extends VerdictCode> = {
   readonly kind: StsFailureKind;
-  readonly code: BrokerErrorCode;
+  readonly code: Code;
   readonly detail: string;
-  /** Tells causes apart that share a code; from a closed set. */
-  readonly reason?: string;
-}
+  readonly reason?: ReasonOf<Code>;
+};
+type Verdict = { [Code in VerdictCode]: VerdictOf<Code> }[VerdictCode];
 
-const endpointDown: Verdict = {
+const endpointDown: VerdictOf<'sts_unavailable'> = {
   kind: 'endpoint_down',
   code: 'sts_unavailable',
   detail: 'STS did not answer. Try again after the time in Retry-After.',
 };
 
-const throttled: Verdict = {
+const throttled: VerdictOf<'sts_throttled'> = {
   kind: 'throttled',
   code: 'sts_throttled',
   detail: 'STS is limiting requests. Try again after the time in Retry-After.',
 };
 
-const keysNotFetched: Verdict = {
+const keysNotFetched: VerdictOf<'sts_unavailable'> = {
   kind: 'keys_not_fetched',
   code: 'sts_unavailable',
   detail:
@@ -119,32 +132,32 @@ const keysNotFetched: Verdict = {
   reason: 'keys_not_fetched',
 };
 
-const badAnswer: Verdict = {
+const badAnswer: VerdictOf<'sts_bad_response'> = {
   kind: 'bad_response',
   code: 'sts_bad_response',
   detail:
     'The answer was discarded. If this lasts, check what stands between the broker and STS, and that the mapping spells the role ARN exactly as IAM does.',
 };
 
-const requestRejected: Verdict = {
+const requestRejected: VerdictOf<'sts_request_rejected'> = {
   kind: 'refused',
   code: 'sts_request_rejected',
   detail: 'Check the session settings of the role mapping: duration, name, policy and policy ARNs.',
 };
 
-const tokenRejected: Verdict = {
+const tokenRejected: VerdictOf<'sts_token_rejected'> = {
   kind: 'refused',
   code: 'sts_token_rejected',
   detail: 'Get a new token and try again.',
 };
 
-const keyNotPublished: Verdict = {
+const keyNotPublished: VerdictOf<'sts_token_rejected'> = {
   ...tokenRejected,
   detail: 'Get a new token: the issuer no longer publishes the key that this one is signed with.',
   reason: 'key_not_published',
 };
 
-const accessDenied: Verdict = {
+const accessDenied: VerdictOf<'sts_access_denied'> = {
   kind: 'refused',
   code: 'sts_access_denied',
   detail:
@@ -152,7 +165,7 @@ const accessDenied: Verdict = {
 };
 
 /** By wire code without the suffix "Exception", which the SDK adds to some names and AWS to some codes. */
-const byCode: ReadonlyMap<string, Verdict> = new Map([
+const byCode: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
   [
     'ExpiredToken',
     { kind: 'refused', code: 'token_expired', detail: 'Get a new token and try again.' },
@@ -311,12 +324,10 @@ function toFailure(verdict: Verdict, facts: Facts): StsFailure {
       ...(facts.requestId === undefined ? {} : { requestId: facts.requestId }),
     },
   );
-  const error = new BrokerError(verdict.code, {
-    detail: verdict.detail,
-    cause,
-    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
-  });
-  return { kind: verdict.kind, error };
+  const { kind, code, detail, reason } = verdict;
+  // Of which code which reason may be is a matter of the table above.
+  const options = { detail, cause, reason } as BrokerErrorOptions<VerdictCode>;
+  return { kind, error: new BrokerError(code, options) };
 }
 
 /** Letters only: nothing that could be a key or a token passes for a code. */

@@ -5,6 +5,7 @@
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
 import type { IssuedSession } from '../core/credentials.ts';
+import type { AnswerDefect } from '../core/errors.ts';
 import { roleArnPattern } from '../core/policy/role-mapping.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
@@ -81,9 +82,10 @@ const shapes = {
   request_id: /^[A-Za-z0-9_-]{1,128}$/,
 } as const;
 
-function malformedField(fields: Readonly<Record<Field, unknown>>): string | undefined {
-  for (const [name, shape] of Object.entries(shapes)) {
-    const value = fields[name as Field];
+function malformedField(fields: Readonly<Record<Field, unknown>>): Field | undefined {
+  for (const name of Object.keys(shapes) as Field[]) {
+    const shape = shapes[name];
+    const value = fields[name];
     if (typeof value !== 'string' || !shape.test(value)) return name;
   }
   return undefined;
@@ -96,7 +98,7 @@ function expirationDefect(
   expiresAt: number,
   plan: WebIdentityRequest,
   now: number,
-): string | undefined {
+): AnswerDefect | undefined {
   const latest = now + plan.durationSeconds * 1000 + skewAllowanceMs;
   if (!(expiresAt > now + shortestRemainingMs)) return 'expiration_too_early';
   return expiresAt <= latest ? undefined : 'expiration_too_late';

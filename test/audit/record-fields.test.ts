@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
 import { maxLineBytes, maxStringLength, recordFields } from '../../src/audit/record-fields.ts';
 import type { AuditRecord } from '../../src/core/audit-record.ts';
+import type { ErrorReason } from '../../src/core/errors.ts';
 import { exchangeRecord, mappingChange } from './audit-fixture.ts';
 
 function lineOf(record: AuditRecord): string {
@@ -86,7 +87,7 @@ describe('a record as a line', () => {
       sourceIp: long,
       peerIp: long,
       userAgent: long,
-      reason: long,
+      reason: long as ErrorReason,
       token: { sha256: long, issuer: long, pool: long, clientId: long, subject: long, use: long },
       request: {
         role: long,

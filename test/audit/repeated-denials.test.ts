@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RepeatedDenials, type RepeatedDenialsOptions } from '../../src/audit/repeated-denials.ts';
 import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
-import { BrokerError } from '../../src/core/errors.ts';
+import { BrokerError, type ErrorReason } from '../../src/core/errors.ts';
 import type { AuditLog } from '../../src/core/ports.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
@@ -215,7 +215,11 @@ describe('denials that differ', () => {
     ['client software', {}, { userAgent: 'curl' }],
     ['session', {}, { session: { role: 'r', name: 'n', durationSeconds: 900 } }],
     // An attempt to have two callers taken for one.
-    ['place of a quotation mark', { userAgent: 'a","x":"b' }, { userAgent: 'a', reason: 'x":"b' }],
+    [
+      'place of a quotation mark',
+      { userAgent: 'a","x":"b' },
+      { userAgent: 'a', reason: 'x":"b' as ErrorReason },
+    ],
   ])('in %s are never merged', async (_what, one, other) => {
     const { deny, exchanges, stop } = await started();
     await Promise.all([deny('r1', one), deny('r2', other)]);

@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AuditRecord, RequestContext } from '../../src/core/audit-record.ts';
 import type { IssuedSession, IssueResult } from '../../src/core/credentials.ts';
-import { BrokerError, type errorCodes } from '../../src/core/errors.ts';
+import {
+  BrokerError,
+  type BrokerErrorOptions,
+  type ErrorReason,
+  type errorCodes,
+} from '../../src/core/errors.ts';
 import {
   createExchange,
   type ExchangeParts,
@@ -12,6 +17,7 @@ import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { CredentialIssuer } from '../../src/core/ports.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
+import { rateLimited } from '../../src/limits/rate-limited.ts';
 import {
   type CallerParts,
   caller,
@@ -226,8 +232,8 @@ interface Refusal {
 const refusing = (error: unknown) => () => {
   throw error;
 };
-const failedWith = (code: keyof typeof errorCodes, reason?: string) =>
-  new BrokerError(code, reason === undefined ? {} : { reason });
+const failedWith = (code: keyof typeof errorCodes, reason?: ErrorReason) =>
+  new BrokerError(code, (reason === undefined ? {} : { reason }) as BrokerErrorOptions<never>);
 const denied = (reason: string) => ({ outcome: 'denied', code: 'access_denied', reason });
 
 const refusals: readonly (readonly [string, Refusal])[] = [
@@ -591,7 +597,7 @@ describe('what a caller asks of its session', () => {
     }
   });
 
-  it.each(['policy_malformed', 'policy_too_large'])(
+  it.each(['policy_malformed', 'policy_too_large'] as const)(
     'is the error of the caller where STS refuses their policy: %s',
     async (reason) => {
       const issue = () => Promise.reject(failedWith('sts_request_rejected', reason));
@@ -626,7 +632,12 @@ describe('a caller beyond its limit', () => {
   it('gets no decision and no credentials, and is on record by name', async () => {
     const limit = {
       charge() {
-        throw new BrokerError('rate_limited', { reason: 'caller' });
+        throw rateLimited({
+          reason: 'caller',
+          detail: 'x',
+          rate: { perSecond: 1, burst: 1 },
+          waitMs: 1,
+        });
       },
     };
     const { error, events, records } = await exchange({ policy: [deny], parts: { limit } });

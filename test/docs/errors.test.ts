@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { BrokerError, type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
+import {
+  BrokerError,
+  type BrokerErrorCode,
+  type ErrorReason,
+  errorCodes,
+} from '../../src/core/errors.ts';
 import { conditions } from '../../src/core/policy/conditions/conditions.ts';
-import { denyReasons } from '../../src/core/policy/decide.ts';
+import { denyReasons } from '../../src/core/policy/deny-reasons.ts';
 import { stsError } from '../../src/http/forms/sts/sts-error.ts';
 import { rawProblem } from '../../src/http/problem.ts';
 import { codeBlocks, readDocument, tableRows } from '../support/markdown.ts';
@@ -61,10 +66,11 @@ describe('docs/errors.md', () => {
 
   it('explains every member of a problem document, and no other', () => {
     const members = tableRows(document, '| member | meaning |').map(([member]) => member);
-    const everything = bodyOf(
-      new BrokerError('body_invalid', { detail: 'x', faults: [], choices: [] }),
-    );
-    expect(members).toEqual(Object.keys(everything as object).map((name) => `\`${name}\``));
+    const printed = [
+      new BrokerError('body_invalid', { detail: 'x', faults: [] }),
+      new BrokerError('role_ambiguous', { detail: 'x', choices: [] }),
+    ].flatMap((error) => Object.keys(bodyOf(error) as object));
+    expect(new Set(members)).toEqual(new Set(printed.map((name) => `\`${name}\``)));
   });
 });
 
@@ -100,7 +106,7 @@ function rowsOf([stsCode = '', status, type, names = '']: readonly string[]) {
   return [...names.matchAll(/(reason )?`(\w+)`/g)].map(([, isReason, name = '']) => ({
     name,
     error: isReason
-      ? new BrokerError('signature_invalid', { reason: name })
+      ? { code: 'signature_invalid' as const, status: 403, reason: name as ErrorReason }
       : new BrokerError(name as BrokerErrorCode),
     stsCode: stsCode.replaceAll('`', ''),
     // In words where it is that of the code.

@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import { seedMappings } from '../../emulators/seed.ts';
 import { addExplainCommand } from '../../src/cli/commands/explain.ts';
 import { addMappingsCommands } from '../../src/cli/commands/mappings.ts';
-import { denyReasons } from '../../src/core/policy/decide.ts';
+import { denyReasons } from '../../src/core/policy/deny-reasons.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { type AdminHarness, callerClient, startAdmin } from '../support/admin-harness.ts';
 import { configFor } from '../support/mapping-folder.ts';

@@ -6,7 +6,7 @@ import { checkpointFailures } from '../../src/audit/checkpoints/checkpointer.ts'
 import { copyFailures } from '../../src/audit/checkpoints/locked-bucket-error.ts';
 import { auditAlarms } from '../../src/audit/log-event.ts';
 import { errorCodes } from '../../src/core/errors.ts';
-import { denyReasons } from '../../src/core/policy/decide.ts';
+import { denyReasons } from '../../src/core/policy/deny-reasons.ts';
 import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
 import { cacheEvents } from '../../src/sts/credential-cache.ts';
 import { stsOutcomes } from '../../src/sts/web-identity-adapter.ts';

@@ -8,7 +8,8 @@
 
 import type { Caller } from '../caller.ts';
 import { planSession, type SessionPlan } from '../session/session.ts';
-import { conditions, failedCondition } from './conditions/conditions.ts';
+import { failedCondition } from './conditions/conditions.ts';
+import type { DenyReason } from './deny-reasons.ts';
 import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import { durationStepSeconds, minDurationSeconds } from './role-mapping.ts';
@@ -23,14 +24,6 @@ export interface RoleRequest {
   /** Address that the request came from, as text. */
   readonly sourceIp: string;
 }
-
-export const denyReasons = [
-  'no_mapping',
-  'explicit_deny',
-  ...Object.values(conditions).map(({ reason }) => reason),
-  'claim_unsafe',
-] as const;
-export type DenyReason = (typeof denyReasons)[number];
 
 export type Decision =
   | { readonly kind: 'allow'; readonly mapping: CompiledMapping; readonly session: SessionPlan }

@@ -1,11 +1,10 @@
 /** What is different between two JSON documents. */
 
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
-import { escapePointer } from '../../kit/json/json-pointer.ts';
+import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
 
 export interface DocumentChange {
-  /** JSON Pointer (RFC 6901). */
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
   /** Absent if the member is new. */
   readonly before?: unknown;
   /** Absent if the member is gone. */
@@ -13,7 +12,11 @@ export interface DocumentChange {
 }
 
 /** Member by member; a list counts as one value. Undefined stands for no document at all. */
-export function documentChanges(before: unknown, after: unknown, pointer = ''): DocumentChange[] {
+export function documentChanges(
+  before: unknown,
+  after: unknown,
+  pointer: JsonPointer = '',
+): DocumentChange[] {
   if (isJsonObject(before) && isJsonObject(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...names].flatMap((name) =>

@@ -3,7 +3,7 @@
  * (T20, T53). Denies take access away, so nothing here holds them back.
  */
 
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import { iamName } from './role-key.ts';
 import { maxDurationSeconds, type RoleMapping, roleArnPattern } from './role-mapping.ts';
 
@@ -39,7 +39,10 @@ export function checkGuardrails(
   guardrails: Guardrails,
 ): Fault[] {
   if (effect === 'deny') return [];
-  const faults = [...roleFaults(role, guardrails)].map((detail) => ({ pointer: '/role', detail }));
+  const faults: Fault[] = [...roleFaults(role, guardrails)].map((detail) => ({
+    pointer: '/role',
+    detail,
+  }));
   const { maxSessionSeconds } = guardrails;
   if (session.maxDurationSeconds <= maxSessionSeconds) return faults;
   const detail = `must not exceed ${maxSessionSeconds}, the guardrails.maxSessionSeconds of the configuration`;

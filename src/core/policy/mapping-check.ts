@@ -5,7 +5,7 @@
 
 import type { z } from 'zod';
 import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import { checkSessionPolicy } from '../session/policy-grammar/document.ts';
 import { checkSessionNameTemplate } from '../session/session-name.ts';
 import {
@@ -124,7 +124,7 @@ function checkEffect(mapping: RoleMapping): Fault[] {
   const { effect, principal, role } = mapping;
   if (effect === 'deny') {
     const detail = 'is for allows: a deny gives no session';
-    const session =
+    const session: Fault[] =
       mapping.session.callerPolicy === true ? [{ pointer: '/session/callerPolicy', detail }] : [];
     return [...refusedConditions(mapping), ...session];
   }
@@ -150,10 +150,10 @@ export function checkTimes({ conditions }: Pick<RoleMapping, 'conditions'>): Fau
 function checkClaims({ conditions, session }: RoleMapping, rules: MappingRules): Fault[] {
   const known = (name: string) => alwaysMatchable.includes(name) || rules.matchableClaims.has(name);
   const detail = 'is not among the claims that configuration lets mappings use';
-  const matched = Object.keys(conditions.claims ?? {})
+  const matched: Fault[] = Object.keys(conditions.claims ?? {})
     .filter((name) => !known(name))
     .map((name) => ({ pointer: `/conditions/claims/${escapePointer(name)}`, detail }));
-  const rendered = [...referencedClaims(session.policy ?? {})]
+  const rendered: Fault[] = [...referencedClaims(session.policy ?? {})]
     .filter((name) => !known(name))
     .map((name) => ({
       pointer: '/session/policy',

@@ -1,6 +1,6 @@
 /** Edits of the role-mapping table, and what it remembers of them. */
 
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import type { RoleMapping, StoredRoleMapping } from './role-mapping.ts';
 
 export const changeActions = ['create', 'replace', 'delete'] as const;

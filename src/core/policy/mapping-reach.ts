@@ -3,7 +3,7 @@
  * is believed by whoever wrote it, so it is refused (T96); an allow may be waiting for its app client.
  */
 
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
 /** A pool as the configuration has it. */

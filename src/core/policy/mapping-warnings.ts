@@ -1,6 +1,6 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';

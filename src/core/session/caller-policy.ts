@@ -5,8 +5,9 @@
  */
 
 import { isJsonObject } from '../../kit/json/json-object.ts';
+import type { JsonPointer } from '../../kit/json/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
-import type { Fault } from '../errors.ts';
+import type { Fault } from '../fault.ts';
 import {
   maxPolicyArns,
   partitionOf,
@@ -66,7 +67,7 @@ function readPolicy(policy: string, partition: string | undefined): ReadPolicy {
     throw error;
   }
   if (!isJsonObject(document)) return faultyPolicy('must be a JSON object');
-  const faults = checkSessionPolicy(document, partition).map(({ pointer, detail }) => ({
+  const faults = checkSessionPolicy(document, partition).map(({ pointer, detail }): Fault => ({
     pointer: `/policy${knownPart(pointer)}`,
     detail,
   }));
@@ -81,8 +82,8 @@ function faultyPolicy(detail: string): ReadPolicy {
 }
 
 /** Names that are not of the grammar are the caller's own words. */
-function knownPart(pointer: string): string {
-  return knownSteps.exec(pointer)?.[0] ?? '';
+function knownPart(pointer: JsonPointer): JsonPointer {
+  return (knownSteps.exec(pointer)?.[0] ?? '') as JsonPointer;
 }
 
 const knownSteps =

@@ -1,7 +1,7 @@
 /** What an editor is told: the difference, what to think about, and whether it is in force. */
 
 import type { Response } from 'express';
-import type { Fault } from '../../core/errors.ts';
+import type { Fault } from '../../core/fault.ts';
 import type { EditResult } from '../../core/mapping-edit.ts';
 import { documentChanges } from '../../core/policy/document-changes.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';

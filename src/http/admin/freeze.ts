@@ -1,7 +1,8 @@
 /** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
 
 import { z } from 'zod';
-import { BrokerError, type Fault } from '../../core/errors.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type { Fault } from '../../core/fault.ts';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
 import {
   type Freeze,

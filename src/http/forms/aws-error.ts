@@ -1,6 +1,11 @@
 /** What AWS SDKs are told of an error: the code that AWS STS would use, where it has one. */
 
-import { type BrokerError, type BrokerErrorCode, errorCodes } from '../../core/errors.ts';
+import {
+  type BrokerError,
+  type BrokerErrorCode,
+  type ErrorReason,
+  errorCodes,
+} from '../../core/errors.ts';
 
 /**
  * Codes by which SDKs decide whether to try again, and which users search for (AWS STS API reference, "Common
@@ -26,7 +31,7 @@ const codes: Partial<Readonly<Record<BrokerErrorCode, string>>> = {
 };
 
 /** Where the reason says more than the code. */
-const codesByReason: Readonly<Record<string, string>> = {
+const codesByReason: Partial<Readonly<Record<ErrorReason, string>>> = {
   policy_malformed: 'MalformedPolicyDocument',
   policy_too_large: 'PackedPolicyTooLarge',
   signature_absent: 'MissingAuthenticationToken',
@@ -39,7 +44,7 @@ export function awsErrorCode({
   status,
   reason,
 }: Pick<BrokerError, 'code' | 'status'> & Partial<Pick<BrokerError, 'reason'>>): string {
-  const known = codesByReason[reason ?? ''] ?? codes[code];
+  const known = (reason && codesByReason[reason]) ?? codes[code];
   if (known !== undefined) return known;
   if (status === 401) return 'InvalidIdentityToken';
   if (status === 403) return 'AccessDenied';

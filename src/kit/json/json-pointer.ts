@@ -1,7 +1,15 @@
 /** JSON Pointers (RFC 6901): where in a document something is wrong. */
 
-export function jsonPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${escapePointer(String(part))}`).join('');
+/** The whole document, or a place in it. */
+export type JsonPointer = '' | `/${string}`;
+
+export function jsonPointer(path: readonly PropertyKey[]): JsonPointer {
+  return path.map((part) => `/${escapePointer(String(part))}`).join('') as JsonPointer;
+}
+
+/** RFC 6901 section 3. */
+export function isJsonPointer(value: unknown): value is JsonPointer {
+  return typeof value === 'string' && /^(?:\/(?:[^~/]|~[01])*)*$/.test(value);
 }
 
 export function escapePointer(key: string): string {

@@ -1,5 +1,7 @@
 /** What is wrong with a file, and where: people and editors both read `file:line:col`. */
 
+import type { JsonPointer } from '../json/json-pointer.ts';
+
 export interface SourcePosition {
   /** From 1. */
   readonly line: number;
@@ -10,7 +12,7 @@ export interface SourcePosition {
 export interface SourceFault extends SourcePosition {
   readonly file: string;
   /** JSON Pointer (RFC 6901) into the document; empty for the whole of it. */
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
   readonly detail: string;
 }
 

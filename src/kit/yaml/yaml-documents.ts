@@ -18,7 +18,7 @@ import {
   type Scalar,
   type YAMLMap,
 } from 'yaml';
-import { escapePointer } from '../json/json-pointer.ts';
+import { escapePointer, type JsonPointer } from '../json/json-pointer.ts';
 import type { SourceFault, SourcePosition } from './source-fault.ts';
 
 export interface SourceFile {
@@ -32,7 +32,7 @@ export interface SourceDocument {
   /** Objects have no prototype. */
   readonly value: unknown;
   /** Of the member or item that the pointer names, or of the nearest one around it. */
-  positionOf(pointer: string): SourcePosition;
+  positionOf(pointer: JsonPointer): SourcePosition;
 }
 
 export interface ParsedYaml {
@@ -62,7 +62,7 @@ export function parseYaml({ path, text }: SourceFile): ParsedYaml {
     const offsets = new Map<string, number>();
     const value = readDocument(composed, { offsets, report });
     if (faults.length > before) continue;
-    const positionOf = (pointer: string) => place(nearest(offsets, pointer));
+    const positionOf = (pointer: JsonPointer) => place(nearest(offsets, pointer));
     documents.push({ file: path, value, positionOf });
   }
   if (documents.length === 0 && faults.length === 0) {
@@ -102,7 +102,7 @@ const composerOptions = {
   logLevel: 'silent',
 } as const;
 
-type Report = (offset: number, detail: string, pointer?: string) => void;
+type Report = (offset: number, detail: string, pointer?: JsonPointer) => void;
 
 interface Obstacle {
   readonly offset: number;
@@ -134,7 +134,7 @@ function childrenOf(token: CST.Token): CST.Token[] {
 }
 
 interface Place {
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
   readonly offset: number;
 }
 
@@ -175,7 +175,7 @@ function toObject(
   const object: Record<string, unknown> = Object.create(null);
   for (const { key, value } of map.items) {
     const name = String(key.value);
-    const place = { pointer: `${at.pointer}/${escapePointer(name)}`, offset: key.range[0] };
+    const place: Place = { pointer: `${at.pointer}/${escapePointer(name)}`, offset: key.range[0] };
     const refusal = refusedFeature(key) ?? refusedName(name, object);
     if (refusal === undefined) object[name] = toValue(value, place, reading);
     else reading.report(place.offset, refusal, place.pointer);

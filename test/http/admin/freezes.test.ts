@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/core/caller.ts';
-import type { Fault } from '../../../src/core/errors.ts';
+import type { Fault } from '../../../src/core/fault.ts';
 import { decide } from '../../../src/core/policy/decide.ts';
 import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import {

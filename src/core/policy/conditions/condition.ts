@@ -1,8 +1,9 @@
 /** What a condition of a role mapping is made of. conditions.ts has the table of all of them. */
 
 import type { z } from 'zod';
+import type { JsonPointer } from '../../../kit/json/json-pointer.ts';
 import type { Caller } from '../../caller.ts';
-import type { Fault } from '../../errors.ts';
+import type { Fault } from '../../fault.ts';
 
 export type Effect = 'allow' | 'deny';
 
@@ -18,7 +19,7 @@ export interface RequestFacts {
 /** A condition of one mapping, or a part of it that can fail by itself. */
 export interface Check<Facts> {
   /** JSON Pointer from the condition on. */
-  readonly pointer: string;
+  readonly pointer: JsonPointer;
   holds(facts: Facts): boolean;
   /** For people who ask why it does not hold. */
   readonly expected: unknown;

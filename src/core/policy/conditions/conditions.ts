@@ -4,7 +4,8 @@
  */
 
 import { z } from 'zod';
-import type { Fault } from '../../errors.ts';
+import type { JsonPointer } from '../../../kit/json/json-pointer.ts';
+import type { Fault } from '../../fault.ts';
 import { callerKind } from './caller-kind.ts';
 import { claims } from './claims.ts';
 import type {
@@ -67,17 +68,17 @@ interface Conditional {
 /** All of them must hold. Pointers are into the mapping. */
 export function compileConditions({ effect, conditions: given }: Conditional): CompiledCheck[] {
   return present(given).flatMap(([name, condition, value]): CompiledCheck[] => {
-    const at = `/conditions/${name}`;
+    const at = (pointer: JsonPointer) => `/conditions/${name}${pointer}` as const;
     const { reason } = condition;
     if (condition.judgedBy === 'time') {
       const check = condition.compile(value);
       const { judgedBy, status } = condition;
-      return [{ ...check, pointer: at + check.pointer, reason, judgedBy, status }];
+      return [{ ...check, pointer: at(check.pointer), reason, judgedBy, status }];
     }
     const { judgedBy } = condition;
     return condition
       .compile(value, effect)
-      .map((check) => ({ ...check, pointer: at + check.pointer, reason, judgedBy }));
+      .map((check) => ({ ...check, pointer: at(check.pointer), reason, judgedBy }));
   });
 }
 

@@ -1,19 +1,19 @@
 /** The Condition of a statement: operators, below each its condition keys, below each its values. */
 
 import { isJsonObject } from '../../../kit/json/json-object.ts';
-import { escapePointer } from '../../../kit/json/json-pointer.ts';
+import { escapePointer, type JsonPointer } from '../../../kit/json/json-pointer.ts';
 import { conditionKeyFault, isConditionKey } from './condition-key.ts';
 import { operatorFault } from './condition-operator.ts';
 import { conditionValueFault } from './condition-value.ts';
 import type { Report } from './report.ts';
 
-export function checkCondition(condition: unknown, at: string, report: Report): void {
+export function checkCondition(condition: unknown, at: JsonPointer, report: Report): void {
   if (!isJsonObject(condition)) {
     report(at, 'must be an object of operators');
     return;
   }
   for (const [operator, block] of Object.entries(condition)) {
-    const where = `${at}/${escapePointer(operator)}`;
+    const where = `${at}/${escapePointer(operator)}` as const;
     const fault = operatorFault(operator);
     if (fault !== undefined) report(where, fault);
     if (!isJsonObject(block)) {
@@ -26,7 +26,7 @@ export function checkCondition(condition: unknown, at: string, report: Report): 
   }
 }
 
-function checkEntry(key: string, value: unknown, at: string, report: Report): void {
+function checkEntry(key: string, value: unknown, at: JsonPointer, report: Report): void {
   if (!isConditionKey(key)) report(at, conditionKeyFault);
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (values.length === 0) report(at, 'must not be empty');

@@ -5,8 +5,8 @@
  */
 
 import { isJsonObject } from '../../../kit/json/json-object.ts';
-import { escapePointer } from '../../../kit/json/json-pointer.ts';
-import type { Fault } from '../../errors.ts';
+import { escapePointer, type JsonPointer } from '../../../kit/json/json-pointer.ts';
+import type { Fault } from '../../fault.ts';
 import { unusableText } from './characters.ts';
 import type { Report } from './report.ts';
 import { checkStatement } from './statement.ts';
@@ -52,7 +52,7 @@ function checkStatements(value: unknown, partition: string | undefined, report: 
   }
   const sids = new Set<string>();
   statements.forEach((statement, index) => {
-    const at = Array.isArray(value) ? `/Statement/${index}` : '/Statement';
+    const at: JsonPointer = Array.isArray(value) ? `/Statement/${index}` : '/Statement';
     checkStatement(statement, { at, partition, report });
     const sid = isJsonObject(statement) ? statement['Sid'] : undefined;
     if (typeof sid !== 'string' || sid === '') return;

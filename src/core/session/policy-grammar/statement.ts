@@ -1,14 +1,14 @@
 /** One statement: its elements, each of them once, and no principal. */
 
 import { isJsonObject } from '../../../kit/json/json-object.ts';
-import { escapePointer } from '../../../kit/json/json-pointer.ts';
+import { escapePointer, type JsonPointer } from '../../../kit/json/json-pointer.ts';
 import { checkCondition } from './condition.ts';
 import type { Report } from './report.ts';
 import { resourceFault } from './resource.ts';
 
 export interface StatementContext {
   /** JSON Pointer of the statement. */
-  readonly at: string;
+  readonly at: JsonPointer;
   readonly partition: string | undefined;
   readonly report: Report;
 }
@@ -55,7 +55,7 @@ function actionFault(value: string): string | undefined {
 }
 
 interface OneOf {
-  readonly at: string;
+  readonly at: JsonPointer;
   readonly report: Report;
   readonly faultOf: (value: string) => string | undefined;
 }

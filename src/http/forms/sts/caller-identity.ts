@@ -4,7 +4,7 @@
  */
 
 import type { IssuedSession } from '../../../core/credentials.ts';
-import { BrokerError } from '../../../core/errors.ts';
+import { BrokerError, type ReasonOf } from '../../../core/errors.ts';
 import type { HeldSessions } from '../../../core/ports.ts';
 import type { Clock } from '../../../kit/timing/clock.ts';
 import { callerIdentityAction } from '../../../sts-protocol/answers.ts';
@@ -51,7 +51,7 @@ export function signedSession(
   }
 }
 
-const reasons: Partial<Readonly<Record<SignatureFault, string>>> = {
+const reasons: Partial<Readonly<Record<SignatureFault, ReasonOf<'signature_invalid'>>>> = {
   MissingAuthenticationToken: 'signature_absent',
   IncompleteSignature: 'signature_incomplete',
   ExpiredToken: 'session_ended',
@@ -63,9 +63,5 @@ function refusalOf({ code, message }: SignatureError): BrokerError {
       detail: `These keys are of no session that this service holds; it may have been renewed meanwhile, or be held by another instance. ${howToReachAws}`,
     });
   }
-  const reason = reasons[code];
-  return new BrokerError('signature_invalid', {
-    detail: message,
-    ...(reason === undefined ? {} : { reason }),
-  });
+  return new BrokerError('signature_invalid', { detail: message, reason: reasons[code] });
 }
