@@ -2,7 +2,8 @@
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { roleArnPattern, roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { roleArnPattern } from '../core/aws-names.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import type { Refusal } from './container-answer.ts';
 
 export type Gate = (req: IncomingMessage) => Refusal | undefined;

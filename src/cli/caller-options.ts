@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { credentialsUrl, type TokenBrokerError } from '../client/broker-client.ts';
 import { callerVariables } from '../config/caller-variables.ts';
+import { maxDurationSeconds, minDurationSeconds } from '../core/aws-names.ts';
 import { exitCodes } from './output.ts';
 
 export interface CallerArguments {
@@ -103,8 +104,8 @@ function fail(command: Command, message: string): never {
 function parseDuration(text: string): number | undefined {
   if (text === '') return undefined;
   const seconds = Number(text);
-  if (!/^\d{3,5}$/.test(text) || seconds < 900 || seconds > 43_200) {
-    throw new InvalidArgumentError('Use 900 to 43200 seconds.');
+  if (!/^\d{3,5}$/.test(text) || seconds < minDurationSeconds || seconds > maxDurationSeconds) {
+    throw new InvalidArgumentError(`Use ${minDurationSeconds} to ${maxDurationSeconds} seconds.`);
   }
   return seconds;
 }

@@ -1,7 +1,7 @@
 /** `POST /v1/credentials` from the caller's side: one try, bounded in time and size, nothing taken on trust. */
 
 import { z } from 'zod';
-import { roleArnPattern } from '../core/policy/role-mapping.ts';
+import { roleArnPattern } from '../core/aws-names.ts';
 import { boundedFetch, NoAnswerError } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';

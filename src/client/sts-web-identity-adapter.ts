@@ -1,9 +1,10 @@
-import { BrokerError } from '../core/errors.ts';
 import {
   maxDurationSeconds,
   minDurationSeconds,
   roleArnPattern,
-} from '../core/policy/role-mapping.ts';
+  sessionNamePattern,
+} from '../core/aws-names.ts';
+import { BrokerError } from '../core/errors.ts';
 import { readToken } from '../identity/token-format.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
@@ -108,12 +109,14 @@ function isSecureEndpoint({ endpoint }: StsEndpoint): boolean {
 
 function requirePossible({ roleArn, sessionName, durationSeconds = 3600 }: WebIdentitySession) {
   if (!roleArnPattern.test(roleArn)) throw new TypeError('roleArn must be the ARN of one IAM role');
-  if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) {
+  if (!sessionNamePattern.test(sessionName)) {
     throw new TypeError('sessionName must be 2 to 64 of A-Z a-z 0-9 _ + = , . @ -');
   }
   const fits = durationSeconds >= minDurationSeconds && durationSeconds <= maxDurationSeconds;
   if (!Number.isInteger(durationSeconds) || !fits) {
-    throw new RangeError('durationSeconds must be a whole number from 900 to 43200');
+    throw new RangeError(
+      `durationSeconds must be a whole number from ${minDurationSeconds} to ${maxDurationSeconds}`,
+    );
   }
 }
 

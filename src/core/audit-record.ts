@@ -2,12 +2,13 @@
 
 import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
+import { policyArnPattern } from './aws-names.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
 import type { BrokerErrorCode, ErrorReason } from './errors.ts';
 import type { EmergencyDeny } from './policy/emergency-denies.ts';
 import type { CompiledMapping } from './policy/policy-snapshot.ts';
-import { maxPolicyArns, policyArnPattern, type RoleMapping } from './policy/role-mapping.ts';
+import { maxPolicyArns, type RoleMapping } from './policy/role-mapping.ts';
 import { remember } from './remember.ts';
 import type { SessionPlan } from './session/session.ts';
 import { isSessionName } from './session/session-name.ts';

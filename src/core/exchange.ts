@@ -16,6 +16,7 @@ import {
   type ExchangeRecord,
   type RequestContext,
 } from './audit-record.ts';
+import { minDurationSeconds } from './aws-names.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
 import { BrokerError } from './errors.ts';
@@ -171,7 +172,7 @@ function requireAllowed(decision: Decision): Extract<Decision, { kind: 'allow' }
     case 'duration_not_allowed': {
       const { maxDurationSeconds } = decision.mapping.mapping.session;
       throw new BrokerError('duration_not_allowed', {
-        detail: `Ask for 900 to ${maxDurationSeconds} seconds, or leave durationSeconds out.`,
+        detail: `Ask for ${minDurationSeconds} to ${maxDurationSeconds} seconds, or leave durationSeconds out.`,
       });
     }
   }

@@ -8,7 +8,7 @@ import {
   longestSessionMs,
   sessionKeysSchema,
 } from '../client/broker-client.ts';
-import { roleArnPattern } from '../core/policy/role-mapping.ts';
+import { roleArnPattern } from '../core/aws-names.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { replaceFileSync } from '../kit/files/replace-file.ts';
 import { readStateFileSync } from '../kit/files/state-file.ts';

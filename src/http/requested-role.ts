@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { roleArnPattern, roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { roleArnPattern } from '../core/aws-names.ts';
+import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 
 /**
  * How a caller names the role that it wants. Nothing else passes, because it is written to the audit log: a

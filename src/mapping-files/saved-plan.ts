@@ -1,10 +1,10 @@
 /** A plan as a file: what was reviewed is what gets applied. */
 
-import { isJsonPointer, type JsonPointer } from '../kit/json/json-pointer.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { isJsonPointer, type JsonPointer } from '../kit/json/json-pointer.ts';
 import type { MappingPlan, TableContents } from './mapping-plan.ts';
 
 export interface TableName {

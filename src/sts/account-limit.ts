@@ -1,3 +1,4 @@
+import { accountOf } from '../core/aws-names.ts';
 import { callerKey } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
@@ -58,7 +59,7 @@ export class AccountLimit implements CredentialIssuer {
     token: string,
     urgency: Urgency = 'waiting',
   ): Promise<IssueResult> {
-    const account = accountOf(plan);
+    const account = accountOf(plan.roleArn);
     const share = this.#shares.of(`${account} ${callerKey(plan.caller)}`);
     if (!share.take()) throw this.#refusal('account_limit_of_caller', share.waitMs);
     const bucket = this.#bucketOf(account);
@@ -93,9 +94,4 @@ export class AccountLimit implements CredentialIssuer {
     }
     return bucket;
   }
-}
-
-/** `arn:aws:iam::123456789012:role/…` */
-function accountOf({ roleArn }: SessionPlan): string {
-  return roleArn.split(':', 5)[4] ?? '';
 }

@@ -1,6 +1,7 @@
 import { STSClient } from '@aws-sdk/client-sts';
 import { collectBounded } from '../aws/bounded-answers.ts';
 import { hermeticSettings } from '../aws/hermetic-settings.ts';
+import { regionPattern } from '../core/aws-names.ts';
 
 export interface StsEndpoint {
   readonly region: string;
@@ -27,7 +28,7 @@ export function createStsClient({
   maxSockets,
 }: StsClientOptions): STSClient {
   // "aws-global" and other names without a region of their own would make the SDK sign, so need credentials.
-  if (!/^[a-z]{2,5}(?:-[a-z]+)+-\d+$/.test(region)) {
+  if (!regionPattern.test(region)) {
     throw new RangeError('an STS endpoint needs the name of one AWS region');
   }
   const agent = { keepAlive: true, maxSockets };

@@ -4,9 +4,9 @@
  */
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
+import { roleArnPattern } from '../core/aws-names.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { AnswerDefect } from '../core/errors.ts';
-import { roleArnPattern } from '../core/policy/role-mapping.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
 

@@ -1,8 +1,8 @@
 /** The role-mapping table, and what may be in it. */
 
 import { z } from 'zod';
+import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts';
 import { defaultGuardrails } from '../../core/policy/guardrails.ts';
-import { maxDurationSeconds, minDurationSeconds } from '../../core/policy/role-mapping.ts';
 import { path, plainUrl, region, signingKey } from './values.ts';
 
 export const guardrails = z

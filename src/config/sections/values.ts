@@ -1,6 +1,7 @@
 /** Values that several settings are made of. */
 
 import { z } from 'zod';
+import { regionPattern } from '../../core/aws-names.ts';
 import { poolIdPattern } from '../../core/policy/role-mapping.ts';
 
 export const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
@@ -17,9 +18,7 @@ export const poolId = z
   .string()
   .regex(poolIdPattern, 'must be a user pool id or an identity pool id');
 
-export const region = z
-  .string()
-  .regex(/^[a-z]{2,4}(?:-[a-z]+)+-\d$/, 'must be an AWS region such as us-east-1');
+export const region = z.string().regex(regionPattern, 'must be an AWS region such as us-east-1');
 
 export const cidr = z.union([z.cidrv4(), z.cidrv6()], {
   error: 'must be an IPv4 or IPv6 CIDR block',

@@ -6,13 +6,14 @@
  * it the most specific one counts, however it is named.
  */
 
+import { minDurationSeconds } from '../aws-names.ts';
 import type { Caller } from '../caller.ts';
 import { planSession, type SessionPlan } from '../session/session.ts';
 import { failedCondition } from './conditions/conditions.ts';
 import type { DenyReason } from './deny-reasons.ts';
 import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
-import { durationStepSeconds, minDurationSeconds } from './role-mapping.ts';
+import { durationStepSeconds } from './role-mapping.ts';
 
 export interface RoleRequest {
   /**

@@ -3,9 +3,10 @@
  * (T20, T53). Denies take access away, so nothing here holds them back.
  */
 
+import { maxDurationSeconds, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
 import { iamName } from './role-key.ts';
-import { maxDurationSeconds, type RoleMapping, roleArnPattern } from './role-mapping.ts';
+import type { RoleMapping } from './role-mapping.ts';
 
 export interface Guardrails {
   /** Empty: any. */

@@ -5,6 +5,7 @@
 
 import type { z } from 'zod';
 import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
+import { partitionOf } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
 import { checkSessionPolicy } from '../session/policy-grammar/document.ts';
 import { checkSessionNameTemplate } from '../session/session-name.ts';
@@ -17,7 +18,7 @@ import { refusedConditions } from './conditions/conditions.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { partitionOf, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 
 export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */

@@ -1,4 +1,4 @@
-import { roleArnPattern } from './role-mapping.ts';
+import { roleArnPattern } from '../aws-names.ts';
 
 /**
  * Equal for two ARNs that IAM takes for one role: names are not distinguished by case, and an account has one role

@@ -1,6 +1,12 @@
 /** A role mapping as people write it: one row of the policy, and the schema that untrusted documents must pass. */
 
 import { z } from 'zod';
+import {
+  maxDurationSeconds,
+  minDurationSeconds,
+  policyArnPattern,
+  roleArnPattern,
+} from '../aws-names.ts';
 import { conditionsSchema } from './conditions/conditions.ts';
 import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
 
@@ -15,25 +21,12 @@ const groupName = z
   .string()
   .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
   .refine(isNormalized, notNormalized);
-/**
- * IAM role ARN without any wildcard; partition, twelve-digit account, optional path, name of up to 64. The path
- * is one run of characters that include "/": segments in a loop would cost exponential time.
- */
-export const roleArnPattern =
-  /^arn:(aws(?:-[a-z]+)*):iam::(\d{12}):role\/((?:[\x21-\x29\x2b-\x3e\x40-\x7e]+\/)?)([\w+=,.@-]{1,64})$/;
+
 const roleArn = z
   .string()
   .max(2048)
   .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
 
-/** Undefined for what is no ARN of a role, such as `*`. */
-export function partitionOf(role: string): string | undefined {
-  return roleArnPattern.exec(role)?.[1];
-}
-
-/** ARN of a managed policy without any wildcard; partition, account or `aws`. */
-export const policyArnPattern =
-  /^arn:(aws(?:-[a-z]+)*):iam::(aws|\d{12}):policy\/[\x21-\x29\x2b-\x3e\x40-\x7e]+$/;
 export const maxPolicyArns = 10;
 const policyArn = z
   .string()
@@ -41,9 +34,6 @@ const policyArn = z
   .max(2048)
   .regex(policyArnPattern, 'must be the ARN of one managed policy');
 
-/** STS limits: AssumeRoleWithWebIdentity, parameter DurationSeconds. */
-export const minDurationSeconds = 900;
-export const maxDurationSeconds = 43_200;
 /** Durations that callers ask for are rounded down to a multiple of it: each is a session of its own (T67). */
 export const durationStepSeconds = 60;
 const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);

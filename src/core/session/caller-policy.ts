@@ -7,13 +7,9 @@
 import { isJsonObject } from '../../kit/json/json-object.ts';
 import type { JsonPointer } from '../../kit/json/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
+import { partitionOf, policyArnPattern, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
-import {
-  maxPolicyArns,
-  partitionOf,
-  policyArnPattern,
-  roleArnPattern,
-} from '../policy/role-mapping.ts';
+import { maxPolicyArns } from '../policy/role-mapping.ts';
 import { checkSessionPolicy } from './policy-grammar/document.ts';
 import { referencedClaims, sessionPolicyBudget } from './session-policy.ts';
 
@@ -67,10 +63,12 @@ function readPolicy(policy: string, partition: string | undefined): ReadPolicy {
     throw error;
   }
   if (!isJsonObject(document)) return faultyPolicy('must be a JSON object');
-  const faults = checkSessionPolicy(document, partition).map(({ pointer, detail }): Fault => ({
-    pointer: `/policy${knownPart(pointer)}`,
-    detail,
-  }));
+  const faults = checkSessionPolicy(document, partition).map(
+    ({ pointer, detail }): Fault => ({
+      pointer: `/policy${knownPart(pointer)}`,
+      detail,
+    }),
+  );
   if (referencedClaims(document).size > 0) {
     faults.push({ pointer: '/policy', detail: 'may not refer to claims' });
   }

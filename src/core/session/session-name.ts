@@ -1,10 +1,9 @@
 /** RoleSessionName: what the target account sees of the caller in ARNs and in CloudTrail. */
 
 import { createHash } from 'node:crypto';
+import { sessionNamePattern } from '../aws-names.ts';
 import type { Caller } from '../caller.ts';
 
-/** AWS STS: 2 to 64 of `[\w+=,.@-]`, in ASCII. */
-const sessionNamePattern = /^[A-Za-z0-9_+=,.@-]{2,64}$/;
 const maxLength = 64;
 const digestLength = 16;
 /** How every altered name ends. */

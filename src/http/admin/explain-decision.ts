@@ -1,6 +1,7 @@
 /** `POST /v1/explain`: what would be decided for a caller, and why. */
 
 import { z } from 'zod';
+import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts';
 import { callerDescription } from '../../core/described-caller.ts';
 import type { BrokerError } from '../../core/errors.ts';
 import type { ExplainDecision } from '../../core/explain-decision.ts';
@@ -23,7 +24,7 @@ const jwt = z.string().regex(/^[A-Za-z0-9._~+/=-]{1,16384}$/, 'must be a JWT');
 const request = z
   .strictObject({
     role: requestedRole.optional(),
-    durationSeconds: z.int().min(900).max(43_200).optional(),
+    durationSeconds: z.int().min(minDurationSeconds).max(maxDurationSeconds).optional(),
     /** Default: the address of whoever asks. */
     sourceIp: z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }).optional(),
   })

@@ -1,10 +1,10 @@
 /** An explanation as the admin listener prints it. */
 
+import { minDurationSeconds } from '../../core/aws-names.ts';
 import type { Caller } from '../../core/caller.ts';
 import type { Decision } from '../../core/policy/decide.ts';
 import type { Explanation } from '../../core/policy/explain.ts';
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
-import { minDurationSeconds } from '../../core/policy/role-mapping.ts';
 import type { SessionPlan } from '../../core/session/session.ts';
 import { planSession } from '../../core/session/session.ts';
 import { sessionPolicyBudget } from '../../core/session/session-policy.ts';

@@ -4,10 +4,10 @@
  */
 
 import { z } from 'zod';
+import { roleArnPattern } from '../../core/aws-names.ts';
 import { mappingStatus } from '../../core/policy/permissions.ts';
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import { roleKey } from '../../core/policy/role-key.ts';
-import { roleArnPattern } from '../../core/policy/role-mapping.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';

@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod';
+import { accountOf } from '../../../core/aws-names.ts';
 import type { IssuedSession } from '../../../core/credentials.ts';
 import { BrokerError } from '../../../core/errors.ts';
 import type { ExchangeRequest } from '../../../core/exchange.ts';
@@ -61,7 +62,7 @@ function documentOf({ credentials }: IssuedSession, { roleArn }: SessionPlan) {
     SecretAccessKey: credentials.secretAccessKey,
     Token: credentials.sessionToken,
     Expiration: toRfc3339(credentials.expiresAt),
-    AccountId: roleArn.split(':')[4],
+    AccountId: accountOf(roleArn),
     RoleArn: roleArn,
   };
 }

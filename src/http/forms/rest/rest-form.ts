@@ -1,6 +1,7 @@
 /** `POST /v1/credentials`: the REST form of the exchange. */
 
 import { z } from 'zod';
+import { maxDurationSeconds, minDurationSeconds } from '../../../core/aws-names.ts';
 import type { IssuedSession } from '../../../core/credentials.ts';
 import type { ExchangeRequest } from '../../../core/exchange.ts';
 import type { SessionPlan } from '../../../core/session/session.ts';
@@ -32,7 +33,7 @@ export const restForm: WireForm = {
 
 export const issueCredentialsBody = z.strictObject({
   role: requestedRole.optional(),
-  durationSeconds: z.int().min(900).max(43_200).optional(),
+  durationSeconds: z.int().min(minDurationSeconds).max(maxDurationSeconds).optional(),
 });
 
 async function read(req: AdmittedRequest, maxBytes: number): Promise<ExchangeRequest> {

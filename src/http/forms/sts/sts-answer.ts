@@ -1,6 +1,7 @@
 /** The answers of the STS query protocol, as this service sends them. */
 
 import type { Response } from 'express';
+import { accountOf } from '../../../core/aws-names.ts';
 import type { IssuedSession } from '../../../core/credentials.ts';
 import { remember } from '../../../core/remember.ts';
 import { toRfc3339 } from '../../../kit/timing/clock.ts';
@@ -19,7 +20,7 @@ export function sendWebIdentity(res: Response, session: IssuedSession, requestId
 
 export function sendCallerIdentity(res: Response, session: IssuedSession, requestId: string): void {
   const { assumedRoleArn: arn, assumedRoleId: userId } = session;
-  const account = arn.split(':')[4] ?? '';
+  const account = accountOf(arn);
   sendXml(res, 200, Buffer.from(callerIdentityXml({ arn, userId, account }, requestId)), requestId);
 }
 

@@ -4,9 +4,13 @@
  */
 
 import { z } from 'zod';
+import {
+  maxDurationSeconds,
+  minDurationSeconds,
+  sessionNamePattern,
+} from '../../../core/aws-names.ts';
 import { BrokerError } from '../../../core/errors.ts';
 import type { ExchangeRequest } from '../../../core/exchange.ts';
-import { maxDurationSeconds, minDurationSeconds } from '../../../core/policy/role-mapping.ts';
 import { webIdentityAction } from '../../../sts-protocol/answers.ts';
 import type { QueryParameters } from '../../../sts-protocol/query-form.ts';
 import { requestedRole } from '../../requested-role.ts';
@@ -40,7 +44,7 @@ const webIdentityForm = z.strictObject({
   RoleArn: required.refine((role) => requestedRole.safeParse(role).success, {
     error: 'Member must be the ARN of a role or the id of a role mapping',
   }),
-  RoleSessionName: required.regex(/^[\w+=,.@-]{2,64}$/, {
+  RoleSessionName: required.regex(sessionNamePattern, {
     error: 'Member must satisfy regular expression pattern: [\\w+=,.@-]{2,64}',
   }),
   WebIdentityToken: required
