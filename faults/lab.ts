@@ -109,10 +109,13 @@ export class Lab {
     return last.process;
   }
 
-  /** Replicas need audit directories of their own. */
-  async startBroker(replica = ''): Promise<BrokerProcess> {
+  /** Replicas need audit directories of their own. `wrap` is of this one alone. */
+  async startBroker(
+    replica = '',
+    { wrap = this.#options.wrap }: Pick<LabOptions, 'wrap'> = {},
+  ): Promise<BrokerProcess> {
     const auditDirectory = `${this.auditDirectory}${replica}`;
-    const { wrap, nodeArgs = usualHeap } = this.#options;
+    const { nodeArgs = usualHeap } = this.#options;
     const started = await BrokerProcess.start({
       directory: this.directory,
       config: this.#config(auditDirectory, replica),

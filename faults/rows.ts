@@ -1,5 +1,6 @@
 import type { Row } from './row.ts';
 import { auditRows } from './rows/audit.ts';
+import { auditLeaseRows } from './rows/audit-lease.ts';
 import { capacityRows } from './rows/capacity.ts';
 import { changingPolicyRows } from './rows/changing-policy.ts';
 import { keyRows } from './rows/keys.ts';
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   ...tableRows,
   ...keyRows,
   ...auditRows,
+  ...auditLeaseRows,
   ...strangerRows,
   ...sessionRows,
   ...changingPolicyRows,
