@@ -17,6 +17,11 @@ const failedCheck = z.object({
   actual: z.unknown().optional(),
 });
 
+const nearMiss = named.extend({
+  failed: z.array(failedCheck),
+  matchesNobody: z.array(z.object({ pointer: z.string(), detail: z.string() })).default([]),
+});
+
 /** What is read of an answer; a newer broker may say more. */
 const explanation = z.object({
   policyRevision: z.number(),
@@ -38,7 +43,7 @@ const explanation = z.object({
     .optional(),
   sts: z.record(z.string(), z.unknown()).optional(),
   permitted: z.array(named).default([]),
-  nearMisses: z.array(named.extend({ failed: z.array(failedCheck) })).default([]),
+  nearMisses: z.array(nearMiss).default([]),
   omittedNearMisses: z.number().default(0),
 });
 
@@ -112,6 +117,9 @@ function otherLines({ permitted, nearMisses, omittedNearMisses }: Explanation): 
   if (nearMisses.length > 0) lines.push('', 'Came near:');
   for (const miss of nearMisses) {
     lines.push(`  ${title(miss)}`, ...miss.failed.map((check) => `    ${checkText(check)}`));
+    for (const { pointer, detail } of miss.matchesNobody) {
+      lines.push(`    matches nobody: ${nameOf(pointer)} ${detail}`);
+    }
   }
   if (omittedNearMisses > 0) lines.push(`  … and ${omittedNearMisses} more`);
   return lines;
@@ -122,6 +130,9 @@ function title({ id, version, effect, role, owner }: Named): string {
 }
 
 function checkText({ pointer, expected, actual }: z.output<typeof failedCheck>): string {
-  const name = pointer.slice(1).replaceAll('/', '.');
-  return `${name}: wants ${printableJson(expected)}, is ${printableJson(actual)}`;
+  return `${nameOf(pointer)}: wants ${printableJson(expected)}, is ${printableJson(actual)}`;
+}
+
+function nameOf(pointer: string): string {
+  return pointer.slice(1).replaceAll('/', '.');
 }

@@ -98,6 +98,13 @@ This caller could get now:
     expect(out).toContain('conditions.scopes: wants ["orders/write"], is ["orders/read"]');
   });
 
+  it('says of a mapping near by that it can match nobody (T96)', async () => {
+    const principal = { pool: adminPool, client: 'nobody0has0this0client' };
+    await admin.create(testMapping('waiting', { principal }));
+    const { out } = await explain({ role: 'waiting' });
+    expect(out).toContain('matches nobody: principal.client is none of the app clients');
+  });
+
   it('prints the whole explanation as JSON', async () => {
     const { code, out } = await explain({ role: 'orders', durationSeconds: 7200, json: true });
     expect(code).toBe(1);

@@ -67,7 +67,7 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/principals': { GET: listPrincipals(reading) },
     '/v1/permissions': { GET: listPermissions(reading) },
     '/v1/explain': {
-      POST: answerExplain({ authorize, explain, maxBodyBytes }),
+      POST: answerExplain({ authorize, explain, pools: parts.rules.pools, maxBodyBytes }),
     },
     '/v1/freezes': { GET: listFreezes(reading), POST: freeze(editing) },
     '/v1/freezes/{id}': { DELETE: unfreeze(editing) },

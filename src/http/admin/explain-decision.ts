@@ -5,6 +5,7 @@ import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts'
 import { callerDescription } from '../../core/described-caller.ts';
 import type { BrokerError } from '../../core/errors.ts';
 import type { ExplainDecision } from '../../core/explain-decision.ts';
+import type { KnownPools } from '../../core/policy/mapping-reach.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
@@ -16,6 +17,8 @@ import { explanationDocument } from './explanation-document.ts';
 export interface AnswerExplainOptions {
   readonly authorize: AuthorizeReader;
   readonly explain: ExplainDecision;
+  /** Whose tokens are accepted, as far as it is known. */
+  readonly pools: KnownPools | undefined;
   readonly maxBodyBytes: number;
 }
 
@@ -40,7 +43,7 @@ export const explainBody = z
   });
 
 export function answerExplain(options: AnswerExplainOptions): RouteHandler {
-  const { authorize, explain, maxBodyBytes: maxBytes } = options;
+  const { authorize, explain, pools, maxBodyBytes: maxBytes } = options;
   return async function explainRequest(arrival, context) {
     const { req, admin } = await authorize(arrival, context);
     requireNoQuery(req);
@@ -58,7 +61,7 @@ export function answerExplain(options: AnswerExplainOptions): RouteHandler {
       policyRevision,
       request,
       refusal: refusal && refusalDocument(refusal),
-      ...(explained && explanationDocument(explained.explanation, explained.caller)),
+      ...(explained && explanationDocument(explained.explanation, explained.caller, pools)),
     };
     sendJson(req.res, 200, document, context.requestId);
   };

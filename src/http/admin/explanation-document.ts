@@ -3,7 +3,8 @@
 import { minDurationSeconds } from '../../core/aws-names.ts';
 import type { Caller } from '../../core/caller.ts';
 import type { Decision } from '../../core/policy/decide.ts';
-import type { Explanation } from '../../core/policy/explain.ts';
+import type { Explanation, NearMiss } from '../../core/policy/explain.ts';
+import { type KnownPools, unreachable } from '../../core/policy/mapping-reach.ts';
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import type { SessionPlan } from '../../core/session/session.ts';
 import { planSession } from '../../core/session/session.ts';
@@ -12,14 +13,22 @@ import { sessionPolicyBudget } from '../../core/session/session-policy.ts';
 export function explanationDocument(
   { decision, permitted, nearMisses, omitted }: Explanation,
   caller: Caller,
+  pools: KnownPools | undefined,
 ) {
   return {
     decision: decisionDocument(decision, caller),
     sts: decision.kind === 'allow' ? stsParameters(decision.session) : undefined,
     permitted: permitted.map(name).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    nearMisses: nearMisses.map(({ mapping, failed }) => ({ ...name(mapping), failed })),
+    nearMisses: nearMisses.map((miss) => nearMiss(miss, pools)),
     omittedNearMisses: omitted,
   };
+}
+
+/** Whoever asks why a mapping does nothing is told if it can do nothing for anybody. */
+function nearMiss({ mapping, failed }: NearMiss, pools: KnownPools | undefined) {
+  const nobody = pools === undefined ? [] : unreachable(mapping.mapping, pools);
+  const matchesNobody = nobody.map(({ pointer, detail }) => ({ pointer, detail }));
+  return { ...name(mapping), failed, ...(nobody.length === 0 ? {} : { matchesNobody }) };
 }
 
 function decisionDocument(decision: Decision, caller: Caller) {

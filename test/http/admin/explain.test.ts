@@ -105,6 +105,23 @@ describe('POST /v1/explain', () => {
     ]);
   });
 
+  it('says that a mapping can match nobody, and why: its app client is not configured (T96)', async () => {
+    const principal = { pool: adminPool, client: 'nobody0has0this0client' };
+    await admin.create(testMapping('waiting', { principal }));
+    const asked = { caller: client, request: { role: 'waiting' } };
+    expect((await explain(asked)).nearMisses).toMatchObject([
+      {
+        id: 'waiting',
+        failed: [{ pointer: '/principal' }],
+        matchesNobody: [
+          { pointer: '/principal/client', detail: expect.stringContaining('is none of the app') },
+        ],
+      },
+    ]);
+    const others = await explain({ caller: client, request: { role: usersRole } });
+    expect(others.nearMisses[0]).not.toHaveProperty('matchesNobody');
+  });
+
   it('names the claim that may not go into the session policy', async () => {
     const { decision, sts } = await explain({
       caller: { ...ada, user: 'a/b' },
