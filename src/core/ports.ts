@@ -29,6 +29,8 @@ export interface KnownTokens {
   recall(token: string): Caller | undefined;
   /** Whose the token says it is. Nothing of it is verified: never to be used for a decision about access. */
   claimedSubject(token: string): ClaimedSubject | undefined;
+  /** Whether its issuer made it, however old it is; false where the key is not at hand. */
+  wasGenuine(token: string): boolean;
 }
 
 export interface ClaimedSubject {

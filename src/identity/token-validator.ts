@@ -98,6 +98,24 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     }
   }
 
+  wasGenuine(token: string): boolean {
+    try {
+      requireTokenSize(token, this.#maxTokenBytes);
+      const unverified = readToken(token);
+      const issuer = this.#issuerOf(unverified);
+      requireAlgorithm(unverified, issuer);
+      const key = this.#keys.current(issuer.issuer, unverified.kid);
+      if (key === undefined) return false;
+      // By the time at which it was made.
+      const { iat } = unverified.claims;
+      const claims = checkClaims(unverified.claims, issuer, this.#limits, Number(iat) * 1000);
+      verifySignature(token, issuer.issuer, claims, key);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   lacksKeyOf(token: string): boolean {
     const unverified = readToken(token);
     const { issuer } = this.#issuerOf(unverified);

@@ -20,7 +20,7 @@ export interface FailedTokenLimitOptions {
 
 /** What a principal that was here before may still have refused while its block is limited. */
 const knownPrincipalRate: Rate = { perSecond: 0.1, burst: 5 };
-/** It is refused before its signature is looked at, and mostly comes of a client that does not renew. */
+/** Of one that its issuer made: it comes of a client that does not renew. */
 const expiredWeight = 0.1;
 const maxRemembered = 10_000;
 /** Keys can be replaced under one id. */
@@ -46,7 +46,7 @@ interface Attempt {
  * at for a while. Who has not sent them is not to wait for it (T72):
  *
  * - tokens that are known pass, and so do new ones of a principal that was here before, as long as few of those fail;
- * - one bad token counts once, however often it is sent, and an expired one for a tenth.
+ * - one bad token counts once, however often it is sent, and one that its issuer made, and that has expired, for a tenth.
  */
 export class FailedTokenLimit implements TokenValidator {
   readonly #validator: TokenValidator & KnownTokens;
@@ -117,10 +117,15 @@ export class FailedTokenLimit implements TokenValidator {
         this.#charged.add(error);
         const isNew = !this.#counted.has(key);
         this.#counted.set(key, { error, untilMs: this.#clock.monotonic() + forgedForMs });
-        if (isNew) bucket.of(name).take(error.code === 'token_expired' ? expiredWeight : 1);
+        if (isNew) bucket.of(name).take(this.#weightOf(token, error));
       }
       throw error;
     }
+  }
+
+  /** Whoever makes up a token can make it an expired one. */
+  #weightOf(token: string, { code }: BrokerError): number {
+    return code === 'token_expired' && this.#validator.wasGenuine(token) ? expiredWeight : 1;
   }
 
   /** A signature is what costs most to look at: a wrong one is looked at once in a while. */

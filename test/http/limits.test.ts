@@ -249,8 +249,12 @@ describe('an address that sends bad tokens (T43)', () => {
 
 describe('who has not sent the bad tokens of an address (T72)', () => {
   const limits = { failedTokensPerAddress: { perSecond: 1, burst: 3 } };
-  const forged = (broker: BrokerFixture, whose: 'reports' | 'orders') => {
-    const [header, payload, signature = ''] = broker.token(whose).split('.');
+  const forged = (
+    broker: BrokerFixture,
+    whose: 'reports' | 'orders',
+    options: Parameters<BrokerFixture['token']>[1] = {},
+  ) => {
+    const [header, payload, signature = ''] = broker.token(whose, options).split('.');
     return [header, payload, `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`].join(
       '.',
     );
@@ -312,6 +316,18 @@ describe('who has not sent the bad tokens of an address (T72)', () => {
     expect(new Set(same)).toEqual(new Set(['401 token_expired']));
     for (const token of old) expect(summary(await ask(broker, token))).toBe('401 token_expired');
     expect(summary(await ask(broker, broker.token('orders')))).toBe('200');
+  });
+
+  it('T122: waits for expired tokens that somebody made up as for all others', async () => {
+    const { broker, clock } = await start({ limits });
+    const expired = Array.from({ length: 10 }, () =>
+      forged(broker, 'reports', { expiresInSeconds: 300 }),
+    );
+    await clock.jump(600_000);
+    const seen: string[] = [];
+    for (const token of expired) seen.push(summary(await ask(broker, token)));
+    expect(seen.filter((one) => one === '401 token_expired')).toHaveLength(3);
+    expect(seen.at(-1)).toBe('429 rate_limited');
   });
 
   it('is told from others in the same /64 where the configuration counts by whole addresses', async () => {

@@ -131,7 +131,7 @@ describe('a further wire form', () => {
       inFlight,
       maxInFlight: 1,
       shedder: { shedding: false, admits: () => true },
-      tokens: { recall: () => undefined, claimedSubject: () => undefined },
+      tokens: { recall: () => undefined, claimedSubject: () => undefined, wasGenuine: () => false },
       clientIp: clientIp([]),
       formOf: formFinder(further),
       onRefused: () => undefined,
