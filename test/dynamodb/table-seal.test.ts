@@ -489,7 +489,7 @@ describe('a key that seals', () => {
       keyId: 'alias/seal',
       region: 'us-east-1',
       endpoint: kms.endpoint,
-      requestTimeoutMs: 5_000,
+      requestTimeoutMs: 1_000,
     });
     return await editorOf({ signer, publicKeyFiles });
   }
@@ -511,6 +511,7 @@ describe('a key that seals', () => {
   it.each([
     ['refuses', { error: 'AccessDeniedException' }],
     ['signs something else', 'forge'],
+    ['says nothing', 'silent'],
   ] as const)('and %s stops edits with a clear answer, and no broker (T112)', async (_, how) => {
     await withEnvironment(credentials, async () => {
       const editor = await useKms('p256');

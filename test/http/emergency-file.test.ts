@@ -1,6 +1,6 @@
 /** The emergency file of a whole broker: what it denies, wherever it is asked, whatever else is down. */
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
@@ -122,6 +122,36 @@ it('T98: refuses a denied token wherever it is shown, and no other of the same c
   }
   rmSync(path);
   await untilDenies(0);
+}, 20_000);
+
+it('T98: holds a freeze that was made while the table and the audit disk were gone, once the disk is back', async () => {
+  const recorded = () =>
+    broker.auditRecords().filter(({ type }) => type === 'emergency_file').length;
+  const before = recorded();
+  const aside = `${broker.auditDirectory}-aside`;
+  expect((await broker.issue('orders')).status).toBe(200);
+  broker.dynamodb.setFault({ kind: 'reset' });
+  renameSync(broker.auditDirectory, aside);
+  writeFileSync(broker.auditDirectory, 'not a directory');
+  const asked = async () => {
+    await clock.advance(1_000);
+    return (await broker.issue('orders')).body.code;
+  };
+  while ((await asked()) !== 'audit_unavailable');
+  write(orders);
+  await untilDenies(1);
+  expect(await asked()).not.toBeUndefined();
+
+  rmSync(broker.auditDirectory);
+  renameSync(aside, broker.auditDirectory);
+  while ((await asked()) === 'audit_unavailable');
+  expect(await asked()).toBe('access_denied');
+  const unfrozen = await broker.issue('reports', { role: 'reports-reader' });
+  expect(unfrozen.status).toBe(200);
+  while (recorded() === before) await clock.advance(1_000);
+  rmSync(path);
+  await untilDenies(0);
+  broker.dynamodb.setFault(undefined);
 }, 20_000);
 
 it('T98, T99: counts while the table is away, and denies everything while it cannot be used', async () => {
