@@ -12,9 +12,9 @@ import { FileSink } from '../audit/file-sink.ts';
 import type { ChainHead } from '../audit/hash-chain.ts';
 import { RepeatedDenials } from '../audit/repeated-denials.ts';
 import { StdoutSink } from '../audit/stdout-sink.ts';
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import { trustedPools } from '../config/trusted-pools.ts';
 import { policyWithDenies, refusingDenied } from '../core/denies-in-force.ts';
 import { mayBeKept } from '../core/policy/decide.ts';
 import { noDenies } from '../core/policy/emergency-denies.ts';
@@ -25,12 +25,9 @@ import { PolicySync } from '../dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../dynamodb/table-seal.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
+import type { TrustedIssuer } from '../identity/providers/provider.ts';
 import { CognitoTokenValidator } from '../identity/token-validator.ts';
-import {
-  type TrustedIssuer,
-  type TrustedIssuersOptions,
-  trustedIssuers,
-} from '../identity/trusted-issuers.ts';
+import { type TrustedIssuers, trustedIssuers } from '../identity/trusted-issuers.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { callerLimit } from '../limits/caller-limit.ts';
 import { FailedTokenLimit } from '../limits/failed-token-limit.ts';
@@ -56,12 +53,12 @@ export type Adapters = ReturnType<typeof createAdapters>;
 
 export function createAdapters(options: AdapterOptions) {
   const { config, clock, observe } = options;
-  const pools = trustedPools(config.identity);
-  const issuers = trustedIssuers(pools);
-  const keys = jwksSource(options, issuers.values());
+  const trusted = trustedIssuersOf(config.identity);
+  const issuers = trustedIssuers(trusted);
+  const keys = jwksSource(options, issuers);
   const seal = configuredSeal(config, clock);
   const { table, client } = mappingTable(options, seal);
-  const tokens = tokenValidator(options, pools, keys);
+  const tokens = tokenValidator(options, trusted, keys);
   const sts = stsAdapter(options, tokens);
   const cache = new CredentialCache({
     issuer: new RememberedRefusals({
@@ -108,6 +105,7 @@ export function createAdapters(options: AdapterOptions) {
       windowMs: options.refusalWindowMs,
       hasRoomFor: (purpose) => audit.hasRoomFor(purpose),
     }),
+    trusted,
     issuers,
     keys,
     tokens,
@@ -233,10 +231,10 @@ function checkpointerOf(
   });
 }
 
-function jwksSource({ config, clock, observe }: AdapterOptions, issuers: Iterable<TrustedIssuer>) {
+function jwksSource({ config, clock, observe }: AdapterOptions, issuers: TrustedIssuers) {
   const { refreshSeconds, maxAgeSeconds, cooldownSeconds, timeoutMs, directory } = config.keys;
   return new JwksSource({
-    issuers,
+    issuers: [...issuers.values()].map(([issuer]) => issuer),
     clock,
     observer: observe.keys,
     refreshIntervalMs: refreshSeconds * 1000,
@@ -255,15 +253,8 @@ function mappingTable({ config, clock }: AdapterOptions, seal: TableSeal | undef
 }
 
 /** Which issuer's tokens a pool's callers bring. */
-export function issuersByPool(
-  issuers: ReadonlyMap<string, TrustedIssuer>,
-): ReadonlyMap<string, string> {
-  const byPool = new Map<string, string>();
-  for (const [issuer, trusted] of issuers) {
-    const pools = trusted.kind === 'user_pool' ? [trusted.pool] : trusted.pools.keys();
-    for (const pool of pools) byPool.set(pool, issuer);
-  }
-  return byPool;
+export function issuersByPool(trusted: readonly TrustedIssuer[]): ReadonlyMap<string, string> {
+  return new Map(trusted.map(({ name, issuer }) => [name, issuer]));
 }
 
 /** Undefined where the configuration has none. Its denies are in force before they are on record. */
@@ -277,6 +268,7 @@ function emergencyFile(
   const records = new EmergencyRecords({ audit, clock });
   const file = new EmergencyFile({
     path,
+    pools: new Set(trustedIssuersOf(config.identity).map(({ name }) => name)),
     clock,
     onUnknown: observe.emergency.onUnknown,
     onChange(change) {
@@ -333,11 +325,11 @@ function policySync(
 
 function tokenValidator(
   { config: { identity }, clock }: AdapterOptions,
-  pools: TrustedIssuersOptions,
+  issuers: readonly TrustedIssuer[],
   keys: JwksSource,
 ): CognitoTokenValidator {
   return new CognitoTokenValidator({
-    ...pools,
+    issuers,
     keys,
     clock,
     matchableClaims: new Set(identity.matchableClaims),

@@ -19,6 +19,7 @@ import { instrument } from '../http/instrument.ts';
 import { type HealthCheck, opsApp } from '../http/ops/ops-app.ts';
 import { RefusalLog } from '../http/refusal-log.ts';
 import { type Listener, type ListenerTimeouts, startListener } from '../http/server.ts';
+import { labelOf } from '../identity/trusted-issuers.ts';
 import { LoadShedder } from '../kit/calls/load-shedder.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
@@ -274,7 +275,7 @@ interface Apps {
 
 function createApps(options: AppsOptions): Apps {
   const { config, clock, refusals, metrics, adapters, lifecycle, console } = options;
-  const { validator, adminValidator, failedTokens, limit, cache, requestAudit, table, issuers } =
+  const { validator, adminValidator, failedTokens, limit, cache, requestAudit, table, trusted } =
     adapters;
   const policy = adapters.inForce;
   const watching = { clock, metrics, refusals, clientIp: clientIp(config.http.trustedProxies) };
@@ -325,7 +326,7 @@ function createApps(options: AppsOptions): Apps {
         policy,
         audit: requestAudit,
         rules: writingRules(config),
-        issuers: issuersByPool(issuers),
+        issuers: issuersByPool(trusted),
         route: instrument({
           ...watching,
           admit: anyHost,
@@ -376,10 +377,9 @@ function readings(adapters: Adapters): Readings {
     checkpoint: () =>
       checkpointer && { seq: checkpointer.coveredSeq, ageSeconds: checkpointer.ageSeconds() },
     *keyAges() {
-      for (const [issuer, trusted] of issuers) {
+      for (const [issuer, entries] of issuers) {
         const seconds = keys.ageSeconds(issuer);
-        const pool = trusted.kind === 'user_pool' ? trusted.pool : 'identity-pools';
-        if (seconds !== undefined) yield [pool, seconds];
+        if (seconds !== undefined) yield [labelOf(entries), seconds];
       }
     },
   };

@@ -1,6 +1,7 @@
 /** The console as configuration has it: where browsers find it, and where people sign in. */
 
 import { fileURLToPath } from 'node:url';
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import type { Config } from '../config/schema.ts';
 import { type ConsoleFile, readConsoleFiles } from '../http/admin/console-files.ts';
 import type { Console } from '../http/admin/serve-console.ts';
@@ -20,7 +21,7 @@ export function configuredConsole(
 ): ConfiguredConsole | undefined {
   if (admin?.console === undefined) return undefined;
   const { client, signInUrl, origin } = admin.console;
-  const pool = identity.userPools.find((candidate) => candidate.pool === admin.pool);
+  const pool = trustedIssuersOf(identity).find(({ name }) => name === admin.pool);
   if (pool === undefined) throw new TypeError('configuration must name the pool of administrators');
   let files: ReadonlyMap<string, ConsoleFile> = new Map();
   return {

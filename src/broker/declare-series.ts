@@ -7,12 +7,14 @@ import { auditFailureReasons } from '../audit/audit-sink.ts';
 import { checkpointFailures } from '../audit/checkpoints/checkpointer.ts';
 import { copyFailures } from '../audit/checkpoints/locked-bucket-error.ts';
 import { auditAlarms } from '../audit/log-event.ts';
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import type { Config } from '../config/schema.ts';
 import { errorCodes } from '../core/errors.ts';
 import { denyReasons } from '../core/policy/deny-reasons.ts';
 import { policyAlarms } from '../dynamodb/policy-sync-observer.ts';
 import { tlsFaults } from '../http/tls-files.ts';
 import { handshakeFailures } from '../http/tls-observer.ts';
+import { labelOf, trustedIssuers } from '../identity/trusted-issuers.ts';
 import { cacheEvents } from '../sts/credential-cache.ts';
 import { stsOutcomes } from '../sts/web-identity-adapter.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -79,8 +81,6 @@ function sinksOf({ audit }: Config): readonly string[] {
 }
 
 function poolsOf({ identity }: Config): readonly string[] {
-  return [
-    ...identity.userPools.map(({ pool }) => pool),
-    ...(identity.identityPools.length === 0 ? [] : ['identity-pools']),
-  ];
+  const issuers = trustedIssuers(trustedIssuersOf(identity));
+  return [...new Set([...issuers.values()].map(labelOf))];
 }

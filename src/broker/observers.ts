@@ -4,10 +4,12 @@ import type { AuditObserver } from '../audit/audit-sink.ts';
 import type { CopyObserver } from '../audit/checkpoints/checkpoint-copies.ts';
 import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import type { Config } from '../config/schema.ts';
 import type { PolicySyncObserver } from '../dynamodb/policy-sync-observer.ts';
 import type { TlsObserver } from '../http/tls-observer.ts';
 import type { JwksObserver } from '../identity/keys/jwks-observer.ts';
+import { labelOf, trustedIssuers } from '../identity/trusted-issuers.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { EmergencyChange } from '../mapping-files/emergency-file.ts';
 import type { CacheEvent } from '../sts/credential-cache.ts';
@@ -238,10 +240,8 @@ function cacheObserver({ cacheEvents }: Metrics): (event: CacheEvent) => void {
   };
 }
 
-/** Issuers are long; the pool's id says the same. All identity pools share one issuer. */
-function poolNames({ userPools, identityPools }: Config['identity']): ReadonlyMap<string, string> {
-  return new Map([
-    ...identityPools.map(({ issuer }) => [issuer, 'identity-pools'] as const),
-    ...userPools.map(({ issuer, pool }) => [issuer, pool] as const),
-  ]);
+/** By `iss`. */
+function poolNames(identity: Config['identity']): ReadonlyMap<string, string> {
+  const issuers = trustedIssuers(trustedIssuersOf(identity));
+  return new Map([...issuers].map(([issuer, entries]) => [issuer, labelOf(entries)]));
 }

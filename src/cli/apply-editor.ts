@@ -10,16 +10,15 @@ import { errorCodeOf } from '../audit/audit-sink.ts';
 import { FileSink } from '../audit/file-sink.ts';
 import { readTokenFile } from '../client/token-file.ts';
 import { adminAccess } from '../config/admin-access.ts';
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import { trustedPools } from '../config/trusted-pools.ts';
 import { BrokerError } from '../core/errors.ts';
 import { type EditorIdentity, mappingEditor } from '../core/mapping-edit.ts';
 import type { MappingWritten } from '../core/policy/mapping-history.ts';
 import type { AuditLog, RoleMappingStore } from '../core/ports.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
 import { CognitoTokenValidator } from '../identity/token-validator.ts';
-import { trustedIssuers } from '../identity/trusted-issuers.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 
@@ -76,17 +75,15 @@ async function withIdentity<Result>(
     });
   }
   // Only the pool of the administrators: no other token can be one of theirs.
-  const userPools = identity.userPools.filter(({ pool }) => pool === admin.pool);
-  const pools = trustedPools({ userPools, identityPools: [] });
+  const issuers = trustedIssuersOf(identity).filter(({ name }) => name === admin.pool);
   // Without the stored key sets: those are the broker's.
   const { timeoutMs } = config.keys;
-  const issuers = trustedIssuers(pools).values();
   const keys = new JwksSource({ issuers, clock: systemClock, fetchTimeoutMs: timeoutMs });
   await keys.start();
   try {
     const { matchableClaims, maxTokenBytes, maxTokenAgeSeconds, clockToleranceSeconds } = identity;
     const validator = new CognitoTokenValidator({
-      ...pools,
+      issuers,
       keys,
       clock: systemClock,
       matchableClaims: new Set(matchableClaims),

@@ -1,8 +1,9 @@
-import { poolIdPattern } from '../core/policy/role-mapping.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
+import { userPoolId as userPoolIdPattern } from '../identity/providers/cognito-pool.ts';
+import type { TrustedIssuer } from '../identity/providers/provider.ts';
+import { issuersOf, userPool } from '../identity/providers/user-pool.ts';
 import { TokenClient } from '../identity/token-client.ts';
 import { CognitoTokenValidator as Validator } from '../identity/token-validator.ts';
-import { trustedIssuers, type UserPoolOptions } from '../identity/trusted-issuers.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { type ServiceCaller, serviceCaller } from './service-caller.ts';
@@ -64,12 +65,11 @@ export class CognitoTokenValidator implements TokenSource {
     { pools, matchableClaims = [], client }: CognitoTokenValidatorOptions,
     clock: Clock = systemClock,
   ) {
-    const userPools = pools.map(userPoolOptions);
-    const trusted = { userPools, identityPools: [] };
+    const issuers = pools.map(trustedUserPool);
     this.matchableClaims = new Set(matchableClaims);
-    this.#keys = new JwksSource({ issuers: trustedIssuers(trusted).values(), clock });
+    this.#keys = new JwksSource({ issuers, clock });
     this.#validator = new Validator({
-      ...trusted,
+      issuers,
       keys: this.#keys,
       clock,
       matchableClaims: this.matchableClaims,
@@ -109,17 +109,22 @@ export class CognitoTokenValidator implements TokenSource {
   }
 }
 
-function userPoolOptions(pool: UserPool): UserPoolOptions {
+function trustedUserPool(pool: UserPool): TrustedIssuer {
   const { userPoolId, clients, tokenUse = ['access'] } = pool;
-  if (!poolIdPattern.test(userPoolId) || !userPoolId.includes('_')) {
+  if (!userPoolIdPattern.test(userPoolId)) {
     throw new TypeError('userPoolId must be the id of a user pool, such as us-east-1_AbCdEf123');
   }
-  const [region] = userPoolId.split('_', 1);
-  const issuer = pool.issuer ?? `https://cognito-idp.${region}.amazonaws.com/${userPoolId}`;
-  const jwksUri = pool.jwksUri ?? `${issuer}/.well-known/jwks.json`;
+  const { issuer = issuersOf(userPoolId)[0] } = pool;
+  const trusted = userPool.trust({
+    pool: userPoolId,
+    issuer,
+    jwksUri: pool.jwksUri,
+    clients: [...clients],
+    tokenUse: [...tokenUse],
+  });
   // Whoever answers there decides which tokens are good.
-  if (![issuer, jwksUri].every((url) => URL.canParse(url) && isSecureUrl(new URL(url)))) {
+  if (![issuer, trusted.jwksUri].every((url) => URL.canParse(url) && isSecureUrl(new URL(url)))) {
     throw new TypeError('issuer and jwksUri must be https URLs, or http to this machine');
   }
-  return { pool: userPoolId, issuer, jwksUri, clients, tokenUse };
+  return trusted;
 }

@@ -1,7 +1,8 @@
 /** The rules that configuration sets for role mappings, the same for every way in: API, table and files. */
 
 import type { MappingRules, WritingRules } from '../core/policy/mapping-check.ts';
-import type { KnownPool, KnownPools } from '../core/policy/mapping-reach.ts';
+import { knownPools } from '../identity/trusted-issuers.ts';
+import { trustedIssuersOf } from './configured-issuers.ts';
 import type { Config } from './schema.ts';
 
 export function mappingRules({ identity, guardrails, sts }: Config): MappingRules {
@@ -14,21 +15,7 @@ export function mappingRules({ identity, guardrails, sts }: Config): MappingRule
 
 /** For what is written: it must match somebody whose tokens are accepted. */
 export function writingRules(config: Config): WritingRules {
-  return { ...mappingRules(config), pools: knownPools(config.identity) };
-}
-
-function knownPools({ userPools, identityPools }: Config['identity']): KnownPools {
-  return new Map([
-    ...userPools.map(({ pool, clients, tokenUse }): readonly [string, KnownPool] => {
-      const accessTokens = tokenUse.includes('access');
-      const listed = new Set(clients);
-      return [pool, { kind: 'user_pool', clients: listed, accessTokens, guests: false }];
-    }),
-    ...identityPools.map(({ pool, allowUnauthenticated }): readonly [string, KnownPool] => {
-      const guests = allowUnauthenticated;
-      return [pool, { kind: 'identity_pool', clients: new Set(), accessTokens: false, guests }];
-    }),
-  ]);
+  return { ...mappingRules(config), pools: knownPools(trustedIssuersOf(config.identity)) };
 }
 
 /** By the beginning of the region's name; all others belong to the partition `aws`. */

@@ -1,7 +1,8 @@
 /** What each profile refuses, beyond the shape of single settings. */
 
 import { isIP } from 'node:net';
-import { checkIssuers } from './cognito-issuer.ts';
+import { knownPools } from '../identity/trusted-issuers.ts';
+import { checkIssuers, checkProductionIssuers, trustedIssuersOf } from './configured-issuers.ts';
 import type { Config } from './schema.ts';
 import type { SettingFault } from './settings.ts';
 
@@ -27,19 +28,8 @@ export function checkProfile(config: Config, runtime: RuntimeFacts): SettingFaul
 }
 
 function checkRelations(config: Config): SettingFault[] {
-  const faults: SettingFault[] = [];
   const { identity, keys, admin, audit, sts } = config;
-  if (identity.userPools.length + identity.identityPools.length === 0) {
-    faults.push(fault('identity', 'needs at least one user pool or identity pool'));
-  }
-  const issuers = identity.userPools.map(({ issuer }) => issuer);
-  if (new Set(issuers).size !== issuers.length) {
-    faults.push(fault('identity.userPools', 'has the same issuer twice'));
-  }
-  if (issuers.some((issuer) => identity.identityPools.some((pool) => pool.issuer === issuer))) {
-    faults.push(fault('identity.identityPools', 'has the issuer of a user pool'));
-  }
-  faults.push(...checkIdentityPools(identity.identityPools));
+  const faults = checkIssuers(identity);
   if (keys.refreshSeconds >= keys.maxAgeSeconds) {
     faults.push(fault('keys.refreshSeconds', 'must be less than maxAgeSeconds'));
   }
@@ -74,13 +64,8 @@ function checkCheckpoints({ directory, checkpoints }: Config['audit']): SettingF
 }
 
 /** Whoever can sign in by an app client holds its scopes: that alone makes nobody an administrator (T56). */
-function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): SettingFault[] {
-  const faults: SettingFault[] = [];
-  const pool = userPools.find((candidate) => candidate.pool === admin.pool);
-  if (pool === undefined) faults.push(fault('admin.pool', 'must be one of identity.userPools'));
-  else if (!admin.clients.every((client) => pool.clients.includes(client))) {
-    faults.push(fault('admin.clients', 'must be among the app clients of that user pool'));
-  }
+function checkAdmin(admin: AdminConfig, identity: Config['identity']): SettingFault[] {
+  const faults: SettingFault[] = checkAdminPool(admin, identity);
   if (admin.console !== undefined && !admin.clients.includes(admin.console.client)) {
     faults.push(fault('admin.console.client', 'must be one of admin.clients'));
   }
@@ -109,25 +94,24 @@ function checkAdmin(admin: AdminConfig, { userPools }: Config['identity']): Sett
   return faults;
 }
 
-function namesPeople({ groups, users }: AdminConfig): boolean {
-  return groups.length + users.length > 0;
+/** Names and addresses can be changed by whoever has them: as `users` they would never match, or match a stranger. */
+function checkAdminPool({ pool: name, clients, users }: AdminConfig, identity: Config['identity']) {
+  const pool = knownPools(trustedIssuersOf(identity)).get(name);
+  const accepted = pool?.clients;
+  if (pool === undefined || accepted === undefined) {
+    const detail = 'must be one of the pools in identity, of a kind that has app clients';
+    return [fault('admin.pool', detail)];
+  }
+  const faults = users.flatMap((user, index) =>
+    pool.subject.pattern.test(user) ? [] : [fault(`admin.users.${index}`, pool.subject.meaning)],
+  );
+  return clients.every((client) => accepted.has(client))
+    ? faults
+    : [...faults, fault('admin.clients', 'must be among the app clients of that pool')];
 }
 
-/** At AWS all identity pools share one issuer, so entries must agree on what belongs to it. */
-function checkIdentityPools(pools: Config['identity']['identityPools']): SettingFault[] {
-  const faults: SettingFault[] = [];
-  const entries = new Set(pools.map(({ issuer, pool }) => `${issuer} ${pool}`));
-  if (entries.size !== pools.length) {
-    faults.push(fault('identity.identityPools', 'has the same pool twice'));
-  }
-  const issuers = new Set(pools.map(({ issuer }) => issuer));
-  const keySources = new Set(pools.map(({ issuer, jwksUri }) => `${issuer} ${jwksUri}`));
-  if (keySources.size !== issuers.size) {
-    faults.push(
-      fault('identity.identityPools', 'must have one and the same jwksUri for one issuer'),
-    );
-  }
-  return faults;
+function namesPeople({ groups, users }: AdminConfig): boolean {
+  return groups.length + users.length > 0;
 }
 
 function checkDevelopment({ listeners }: Config): SettingFault[] {
@@ -140,7 +124,7 @@ function checkDevelopment({ listeners }: Config): SettingFault[] {
 
 function checkProduction(config: Config): SettingFault[] {
   const faults: SettingFault[] = [
-    ...checkIssuers(config.identity),
+    ...checkProductionIssuers(config.identity),
     ...checkAdminSignIn(config.admin),
     ...checkConsole(config.admin),
   ];

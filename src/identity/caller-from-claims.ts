@@ -2,10 +2,12 @@ import { hash } from 'node:crypto';
 import type { Caller } from '../core/caller.ts';
 import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
 import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
+import type { TokenIdentity, TrustedIssuer } from './providers/provider.ts';
 import { type CheckedClaims, invalid, requireNormalized } from './token-claims.ts';
 
 export interface CallerOptions {
-  readonly issuer: string;
+  readonly issuer: TrustedIssuer;
+  readonly identity: TokenIdentity;
   readonly tokenSha256: string;
   /** Names of the claims, beyond `sub` and `client_id`, that mappings may match. */
   readonly matchableClaims: ReadonlySet<string>;
@@ -17,19 +19,20 @@ export interface CallerOptions {
  * @throws BrokerError `token_claims_invalid`.
  */
 export function callerFromClaims(checked: CheckedClaims, options: CallerOptions): Caller {
-  const { all, subject, clientId, tokenUse } = checked;
+  const { all, subject } = checked;
+  const { issuer, identity } = options;
   const { scope, azp, aud, jti, origin_jti: origin } = all;
   return {
-    issuer: options.issuer,
-    pool: checked.pool,
+    issuer: issuer.issuer,
+    pool: issuer.name,
     subject,
-    clientId,
-    tokenUse,
-    machine: tokenUse === 'access' && subject === clientId && all['username'] === undefined,
-    groups: checked.groups,
+    clientId: identity.clientId,
+    tokenUse: identity.tokenUse,
+    machine: identity.machine,
+    groups: identity.groups,
     scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []),
     audience: [azp, aud].find((value) => typeof value === 'string'),
-    claims: matchable(checked, options.matchableClaims),
+    claims: matchable(checked, options),
     sessionClaims: sessionClaims(all),
     boundRoles: boundRoles(all['https://aws.amazon.com/roles']),
     tokenId: typeof jti === 'string' ? jti : undefined,
@@ -37,17 +40,17 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     tokenSha256: options.tokenSha256,
     issuedAt: checked.issuedAt,
     signedInAt: checked.signedInAt,
-    amr: checked.amr,
+    amr: identity.amr,
     expiresAt: checked.expiresAt,
   };
 }
 
 function matchable(
-  { all, subject, clientId }: CheckedClaims,
-  names: ReadonlySet<string>,
+  { all, subject }: CheckedClaims,
+  { identity: { clientId }, matchableClaims }: CallerOptions,
 ): ReadonlyMap<string, ClaimValue> {
   const claims = new Map<string, ClaimValue>();
-  for (const name of names) {
+  for (const name of matchableClaims) {
     if (!Object.hasOwn(all, name)) continue;
     const value = isProven(name, all) ? claimValue(all[name]) : { incomparable: all[name] };
     requireNormalized(name, (comparableItems(value) ?? []).filter(isText));

@@ -1,9 +1,7 @@
-/** What the claims of a token must be (RFC 7519, and what Cognito documents) before its signature is worth checking. */
+/** What the claims of a token must be (RFC 7519), whoever issued it, before its signature is worth checking. */
 
-import type { TokenUse } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isStringList, type JsonObject } from '../kit/json/json-object.ts';
-import type { TrustedIdentityPools, TrustedIssuer, TrustedUserPool } from './trusted-issuers.ts';
 
 export interface ClaimLimits {
   /** Longest accepted lifetime, `exp` minus `iat`. */
@@ -21,26 +19,13 @@ export interface TokenTimes {
   readonly expiresAt: number;
 }
 
-export interface TokenIdentity {
-  readonly pool: string;
-  readonly tokenUse: TokenUse;
-  readonly clientId: string | undefined;
-  readonly groups: readonly string[];
-  readonly amr: readonly string[];
-}
-
-export interface CheckedClaims extends TokenTimes, TokenIdentity {
+export interface CheckedClaims extends TokenTimes {
   readonly subject: string;
   readonly all: JsonObject;
 }
 
 /** @throws BrokerError with a `token_…` code. */
-export function checkClaims(
-  claims: JsonObject,
-  issuer: TrustedIssuer,
-  limits: ClaimLimits,
-  now: number,
-): CheckedClaims {
+export function checkClaims(claims: JsonObject, limits: ClaimLimits, now: number): CheckedClaims {
   const times = readTimes(claims, limits);
   requireTimely(times, limits, now);
   requireShapes(claims);
@@ -49,11 +34,7 @@ export function checkClaims(
   if (typeof sub !== 'string' || !plainText.test(sub)) {
     throw invalid('must have a "sub" of 1 to 255 printable ASCII characters');
   }
-  const identity =
-    issuer.kind === 'user_pool'
-      ? userPoolIdentity(claims, issuer)
-      : identityPoolIdentity(claims, issuer);
-  return { ...times, ...identity, subject: sub, all: claims };
+  return { ...times, subject: sub, all: claims };
 }
 
 /** Whether the clock is inside the token's lifetime, give or take the tolerance. */
@@ -137,57 +118,11 @@ function requireShapes(claims: JsonObject): void {
   }
 }
 
-function userPoolIdentity(claims: JsonObject, issuer: TrustedUserPool): TokenIdentity {
-  const tokenUse = claims['token_use'];
-  if (tokenUse === undefined) throw invalid('must have the claim "token_use"');
-  if ((tokenUse !== 'access' && tokenUse !== 'id') || !issuer.tokenUse.has(tokenUse)) {
-    throw new BrokerError('token_use_refused', {
-      detail: `This user pool is trusted for these tokens: ${[...issuer.tokenUse].join(', ')}.`,
-    });
-  }
-  const clientId = claims[tokenUse === 'access' ? 'client_id' : 'aud'];
-  if (typeof clientId !== 'string' || !issuer.clients.has(clientId)) {
-    throw new BrokerError('token_client_refused', {
-      detail: 'Have the app client listed for this user pool in the configuration.',
-    });
-  }
-  const groups = readNames(claims, 'cognito:groups') ?? [];
-  const amr = readNames(claims, 'amr') ?? [];
-  return { pool: issuer.pool, tokenUse, clientId, groups, amr };
-}
-
-function identityPoolIdentity(claims: JsonObject, issuer: TrustedIdentityPools): TokenIdentity {
-  const { aud } = claims;
-  // Every identity pool of every AWS customer has this issuer: only the audience tells whose it is.
-  const pool = typeof aud === 'string' ? issuer.pools.get(aud) : undefined;
-  if (pool === undefined) {
-    throw new BrokerError('token_issuer_unknown', {
-      detail: 'Have the identity pool of the token listed in the configuration.',
-    });
-  }
-  const methods = readNames(claims, 'amr') ?? [];
-  const authenticated = methods.includes('authenticated');
-  if (authenticated === methods.includes('unauthenticated')) {
-    throw invalid('must say in "amr" either "authenticated" or "unauthenticated"');
-  }
-  if (!authenticated && !pool.allowUnauthenticated) {
-    throw new BrokerError('token_use_refused', {
-      detail: 'This identity pool is trusted for authenticated identities only: sign in first.',
-    });
-  }
-  return {
-    pool: pool.pool,
-    tokenUse: 'openid',
-    clientId: undefined,
-    groups: methods,
-    amr: methods,
-  };
-}
-
 /** No control characters and no lone surrogates: names end up in logs and in keys of maps. */
 const namePattern = /^[^\p{Cc}\p{Cs}]{1,512}$/u;
 
-function readNames(claims: JsonObject, claim: string): readonly string[] | undefined {
+/** Undefined where the token does not have the claim. */
+export function readNames(claims: JsonObject, claim: string): readonly string[] | undefined {
   const names = claims[claim];
   if (names === undefined) return undefined;
   if (!isStringList(names) || !names.every((name) => namePattern.test(name))) {

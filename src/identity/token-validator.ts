@@ -1,4 +1,3 @@
-import { validateCognitoJwtFields } from 'aws-jwt-verify/cognito-verifier';
 import { JwtInvalidSignatureError } from 'aws-jwt-verify/error';
 import { verifyJwtSync } from 'aws-jwt-verify/jwt-verifier';
 import type { LRUCache } from 'lru-cache';
@@ -11,6 +10,7 @@ import type { Clock } from '../kit/timing/clock.ts';
 import { callerFromClaims } from './caller-from-claims.ts';
 import type { VerificationKey } from './keys/jwks.ts';
 import type { JwksSource } from './keys/jwks-source.ts';
+import type { TokenIdentity, TrustedIssuer } from './providers/provider.ts';
 import {
   type CheckedClaims,
   type ClaimLimits,
@@ -19,14 +19,12 @@ import {
   type TokenTimes,
 } from './token-claims.ts';
 import { malformed, readToken, requireTokenSize, type UnverifiedToken } from './token-format.ts';
-import {
-  type TrustedIssuer,
-  type TrustedIssuersOptions,
-  trustedIssuers,
-} from './trusted-issuers.ts';
+import { issuerOf, type TrustedIssuers, trustedIssuers } from './trusted-issuers.ts';
 
-export interface CognitoTokenValidatorOptions extends TrustedIssuersOptions, Partial<ClaimLimits> {
-  /** Must know every issuer of the pools. */
+export interface CognitoTokenValidatorOptions extends Partial<ClaimLimits> {
+  /** The allow-list: of no other are tokens accepted. */
+  readonly issuers: readonly TrustedIssuer[];
+  /** Must know every `iss`. */
   readonly keys: JwksSource;
   readonly clock: Clock;
   /** Default 8192, at most 16,384: STS takes no more than 20,000 characters. */
@@ -40,8 +38,9 @@ export interface CognitoTokenValidatorOptions extends TrustedIssuersOptions, Par
 interface PendingToken {
   readonly token: string;
   readonly tokenSha256: string;
-  readonly issuer: string;
+  readonly issuer: TrustedIssuer;
   readonly claims: CheckedClaims;
+  readonly identity: TokenIdentity;
 }
 
 interface VerifiedToken {
@@ -51,11 +50,11 @@ interface VerifiedToken {
 }
 
 /**
- * Tokens of Cognito user pools and identity pools. The strict checks come first, because a credential broker
+ * Tokens of Cognito, and of whatever else `providers/` knows. The strict checks come first, because a credential broker
  * must refuse much that a JWT library may accept; the signature is then verified by aws-jwt-verify.
  */
 export class CognitoTokenValidator implements TokenValidator, KnownTokens, IssuerKeyView {
-  readonly #issuers: ReadonlyMap<string, TrustedIssuer>;
+  readonly #issuers: TrustedIssuers;
   readonly #keys: JwksSource;
   readonly #clock: Clock;
   readonly #maxTokenBytes: number;
@@ -66,7 +65,7 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
 
   /** @throws TypeError or RangeError for options that would weaken the checks. */
   constructor(options: CognitoTokenValidatorOptions) {
-    this.#issuers = trustedIssuers(options);
+    this.#issuers = trustedIssuers(options.issuers);
     this.#keys = options.keys;
     this.#clock = options.clock;
     this.#maxTokenBytes = options.maxTokenBytes ?? 8192;
@@ -102,14 +101,14 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     try {
       requireTokenSize(token, this.#maxTokenBytes);
       const unverified = readToken(token);
-      const issuer = this.#issuerOf(unverified);
+      const issuer = issuerOf(unverified.claims, this.#issuers);
       requireAlgorithm(unverified, issuer);
       const key = this.#keys.current(issuer.issuer, unverified.kid);
       if (key === undefined) return false;
       // By the time at which it was made.
       const { iat } = unverified.claims;
-      const claims = checkClaims(unverified.claims, issuer, this.#limits, Number(iat) * 1000);
-      verifySignature(token, issuer.issuer, claims, key);
+      checkClaims(unverified.claims, this.#limits, Number(iat) * 1000);
+      verifySignature({ token, issuer, identity: issuer.identify(unverified.claims) }, key);
       return true;
     } catch {
       return false;
@@ -118,7 +117,7 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
 
   lacksKeyOf(token: string): boolean {
     const unverified = readToken(token);
-    const { issuer } = this.#issuerOf(unverified);
+    const { issuer } = issuerOf(unverified.claims, this.#issuers);
     return this.#keys.ready(issuer) && this.#keys.current(issuer, unverified.kid) === undefined;
   }
 
@@ -130,21 +129,28 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     if (known !== undefined) return known;
 
     const unverified = readToken(token);
-    const issuer = this.#issuerOf(unverified);
+    const issuer = issuerOf(unverified.claims, this.#issuers);
     requireAlgorithm(unverified, issuer);
-    const claims = checkClaims(unverified.claims, issuer, this.#limits, now);
+    const claims = checkClaims(unverified.claims, this.#limits, now);
+    const identity = issuer.identify(unverified.claims);
     const key = this.#keys.find(issuer.issuer, unverified.kid);
 
-    const pending = { token, tokenSha256, issuer: issuer.issuer, claims };
+    const pending = { token, tokenSha256, issuer, claims, identity };
     return key instanceof Promise
       ? key.then((found) => this.#verify(pending, found))
       : this.#verify(pending, key);
   }
 
-  #verify({ token, tokenSha256, issuer, claims }: PendingToken, key: VerificationKey): Caller {
-    verifySignature(token, issuer, claims, key);
+  #verify(pending: PendingToken, key: VerificationKey): Caller {
+    verifySignature(pending, key);
+    const { tokenSha256, issuer, claims, identity } = pending;
     const matchableClaims = this.#matchableClaims;
-    const caller = callerFromClaims(claims, { issuer, tokenSha256, matchableClaims });
+    const caller = callerFromClaims(claims, {
+      issuer,
+      identity,
+      tokenSha256,
+      matchableClaims,
+    });
     const { issuedAt, notBefore, signedInAt, expiresAt } = claims;
     const times = { issuedAt, notBefore, signedInAt, expiresAt };
     this.#verified.set(tokenSha256, { caller, times, key });
@@ -161,15 +167,6 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     this.#verified.delete(tokenSha256);
     return undefined;
   }
-
-  #issuerOf({ claims }: UnverifiedToken): TrustedIssuer {
-    const { iss } = claims;
-    const issuer = typeof iss === 'string' ? this.#issuers.get(iss) : undefined;
-    if (issuer !== undefined) return issuer;
-    throw new BrokerError('token_issuer_unknown', {
-      detail: 'Get a token from a listed user pool, or have the "iss" of this one listed exactly.',
-    });
-  }
 }
 
 function requireWithin(option: string, value: number, max: number): void {
@@ -177,16 +174,14 @@ function requireWithin(option: string, value: number, max: number): void {
 }
 
 /** The algorithm is the issuer's, not the token's choice (T1, T2). */
-function requireAlgorithm(unverified: UnverifiedToken, { algorithm }: TrustedIssuer): void {
-  if (unverified.algorithm !== algorithm) {
-    throw malformed(`must be signed with ${algorithm}, the algorithm of its issuer`);
+function requireAlgorithm(unverified: UnverifiedToken, { keyType }: TrustedIssuer): void {
+  if (unverified.algorithm !== keyType.algorithm) {
+    throw malformed(`must be signed with ${keyType.algorithm}, the algorithm of its issuer`);
   }
 }
 
 function verifySignature(
-  token: string,
-  issuer: string,
-  { tokenUse, pool, clientId = '' }: CheckedClaims,
+  { token, issuer, identity }: Pick<PendingToken, 'token' | 'issuer' | 'identity'>,
   { jwk, publicKey }: VerificationKey,
 ): void {
   try {
@@ -194,13 +189,12 @@ function verifySignature(
       token,
       jwk,
       {
-        issuer,
-        audience: tokenUse === 'openid' ? pool : null,
+        issuer: issuer.issuer,
+        audience: issuer.shared?.audience ?? null,
         // The library reads its own clock; the times were judged, more strictly, by the injected one.
         graceSeconds: Number.POSITIVE_INFINITY,
         customJwtCheck({ payload }) {
-          // The library parses by itself: what it read must pass its own checks too.
-          if (tokenUse !== 'openid') validateCognitoJwtFields(payload, { tokenUse, clientId });
+          issuer.confirm?.(payload, identity);
         },
       },
       // The vetted key itself: a cache by issuer and kid could hold on to material that was replaced.

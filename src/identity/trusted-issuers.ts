@@ -1,101 +1,91 @@
-/** The allow-list of issuers, as data: an issuer is never derived from a pool id or from a token. */
+/** The allow-list of issuers as a whole: whose a token is, and what no two entries may have in common. */
 
-export interface UserPoolOptions {
-  /** Id of the pool, as mappings name it. */
-  readonly pool: string;
-  /** Exact `iss`. A pool that is moving to the other issuer format is listed twice, once with each. */
-  readonly issuer: string;
-  readonly jwksUri: string;
-  /** App clients whose tokens are accepted; at least one. */
-  readonly clients: readonly string[];
-  readonly tokenUse: readonly ('access' | 'id')[];
-}
+import { BrokerError } from '../core/errors.ts';
+import type { KnownPool, KnownPools } from '../core/policy/mapping-reach.ts';
+import type { JsonObject } from '../kit/json/json-object.ts';
+import type { TrustedIssuer } from './providers/provider.ts';
 
-export interface IdentityPoolOptions {
-  /** Id of the identity pool, which is the `aud` of its tokens. */
-  readonly pool: string;
-  /** Exact `iss`. At AWS all identity pools share one, so only `aud` tells them apart. */
-  readonly issuer: string;
-  readonly jwksUri: string;
-  readonly allowUnauthenticated: boolean;
-}
-
-export interface TrustedUserPool {
-  readonly kind: 'user_pool';
-  readonly issuer: string;
-  readonly jwksUri: string;
-  readonly algorithm: 'RS256';
-  readonly pool: string;
-  readonly clients: ReadonlySet<string>;
-  readonly tokenUse: ReadonlySet<string>;
-}
-
-export interface TrustedIdentityPools {
-  readonly kind: 'identity_pools';
-  readonly issuer: string;
-  readonly jwksUri: string;
-  readonly algorithm: 'RS512';
-  /** By id. */
-  readonly pools: ReadonlyMap<string, IdentityPoolOptions>;
-}
-
-export type TrustedIssuer = TrustedUserPool | TrustedIdentityPools;
-
-export interface TrustedIssuersOptions {
-  readonly userPools: readonly UserPoolOptions[];
-  readonly identityPools: readonly IdentityPoolOptions[];
-}
+export type TrustedIssuers = ReadonlyMap<string, readonly [TrustedIssuer, ...TrustedIssuer[]]>;
 
 /**
  * By `iss`.
  *
- * @throws TypeError when two entries contradict each other or one would accept any app client.
+ * @throws TypeError when two entries contradict each other.
  */
-export function trustedIssuers({
-  userPools,
-  identityPools,
-}: TrustedIssuersOptions): ReadonlyMap<string, TrustedIssuer> {
-  const issuers = new Map<string, TrustedIssuer>();
-  for (const pool of userPools) {
-    if (issuers.has(pool.issuer)) throw new TypeError(`issuer ${pool.issuer} is listed twice`);
-    issuers.set(pool.issuer, trustedUserPool(pool));
-  }
-  for (const issuer of new Set(identityPools.map((pool) => pool.issuer))) {
-    if (issuers.has(issuer)) {
-      throw new TypeError(`issuer ${issuer} cannot be a user pool and an identity pool`);
-    }
-    const pools = identityPools.filter((pool) => pool.issuer === issuer);
-    issuers.set(issuer, trustedIdentityPools(issuer, pools));
+export function trustedIssuers(entries: readonly TrustedIssuer[]): TrustedIssuers {
+  const issuers = new Map<string, [TrustedIssuer, ...TrustedIssuer[]]>();
+  for (const [index, entry] of entries.entries()) {
+    const fault = contradiction(entry, entries.slice(0, index));
+    if (fault !== undefined) throw new TypeError(`issuer ${entry.issuer} ${fault}`);
+    const others = issuers.get(entry.issuer);
+    if (others === undefined) issuers.set(entry.issuer, [entry]);
+    else others.push(entry);
   }
   return issuers;
 }
 
-function trustedUserPool(options: UserPoolOptions): TrustedUserPool {
-  const { pool, issuer, jwksUri, clients, tokenUse } = options;
-  if (clients.length === 0) throw new TypeError(`pool ${pool} lists no app client`);
-  if (tokenUse.length === 0) throw new TypeError(`pool ${pool} lists no token use`);
-  return {
-    kind: 'user_pool',
-    issuer,
-    jwksUri,
-    algorithm: 'RS256',
-    pool,
-    clients: new Set(clients),
-    tokenUse: new Set(tokenUse),
-  };
+/** Why `entry` cannot be trusted besides those; undefined if it can. */
+export function contradiction(
+  entry: TrustedIssuer,
+  others: readonly TrustedIssuer[],
+): string | undefined {
+  for (const other of others) {
+    const same = other.reach.kind === entry.reach.kind && other.id === entry.id;
+    // A mapping of one would be a mapping of the other, and a deny of one pool by one of its names would not
+    // hold for its tokens under another (T128).
+    if (other.name === entry.name && !same) return 'has the name of another one';
+    if (other.name !== entry.name && same) return 'has another name elsewhere';
+    const fault = other.issuer === entry.issuer ? sharingFault(entry, other) : undefined;
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
-function trustedIdentityPools(
-  issuer: string,
-  options: readonly IdentityPoolOptions[],
-): TrustedIdentityPools {
-  const pools = new Map(options.map((pool) => [pool.pool, pool]));
-  const [jwksUri = '', another] = new Set(options.map((pool) => pool.jwksUri));
-  if (pools.size !== options.length) {
-    throw new TypeError(`an identity pool of issuer ${issuer} is listed twice`);
+function sharingFault(entry: TrustedIssuer, other: TrustedIssuer): string | undefined {
+  if (entry.shared === undefined || entry.shared.label !== other.shared?.label) {
+    return 'is that of another one: tokens of the two could not be told apart';
   }
-  if (another !== undefined) {
-    throw new TypeError(`identity pools of issuer ${issuer} disagree on its JWKS URI`);
+  if (entry.shared.audience === other.shared.audience) return 'is listed twice with one pool';
+  if (entry.jwksUri !== other.jwksUri) return 'must have one and the same jwksUri everywhere';
+  return undefined;
+}
+
+/**
+ * Whose token it is, by claims that nothing has proven yet.
+ *
+ * @throws BrokerError `token_issuer_unknown`.
+ */
+export function issuerOf({ iss, aud }: JsonObject, issuers: TrustedIssuers): TrustedIssuer {
+  const entries = (typeof iss === 'string' ? issuers.get(iss) : undefined) ?? [];
+  const found = entries.find(({ shared }) => shared === undefined || shared.audience === aud);
+  if (found !== undefined) return found;
+  throw new BrokerError('token_issuer_unknown', {
+    detail:
+      entries.length === 0
+        ? 'Get a token from a listed user pool, or have the "iss" of this one listed exactly.'
+        : 'Have the identity pool of the token listed in the configuration.',
+  });
+}
+
+/** How metrics call it: `iss` is long, and may stand for several. */
+export function labelOf([entry]: readonly [TrustedIssuer, ...TrustedIssuer[]]): string {
+  return entry.shared?.label ?? entry.name;
+}
+
+/** By the name that mappings use. A pool that is listed with both of its issuers takes the clients of either. */
+export function knownPools(entries: readonly TrustedIssuer[]): KnownPools {
+  const pools = new Map<string, KnownPool>();
+  for (const { name, reach } of entries) {
+    const known = pools.get(name);
+    pools.set(name, known === undefined ? reach : together(known, reach));
   }
-  return { kind: 'identity_pools', issuer, jwksUri, algorithm: 'RS512', pools };
+  return pools;
+}
+
+function together(one: KnownPool, other: KnownPool): KnownPool {
+  return {
+    ...other,
+    clients: one.clients && other.clients && new Set([...one.clients, ...other.clients]),
+    accessTokens: one.accessTokens === 'accepted' ? 'accepted' : other.accessTokens,
+  };
 }

@@ -25,12 +25,24 @@ const deny = z.union(
       'must have everything: true, or a principal (and perhaps a role), or a token (its jti or origin_jti); and perhaps a reason',
   },
 );
-const document = z.strictObject({ denies: z.array(deny).max(1000) });
+
+/** A deny of a pool that nobody knows would deny nothing, and be believed (T129). */
+function documentOf(pools: ReadonlySet<string>) {
+  const known = deny.refine(
+    (one) => !('principal' in one) || one.principal.pool === '*' || pools.has(one.principal.pool),
+    { error: 'is none of the pools in the configuration', path: ['principal', 'pool'] },
+  );
+  return z.strictObject({ denies: z.array(known).max(1000) });
+}
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** YAML or JSON; exactly one document. */
-export function readEmergencyDocument(path: string, bytes: Uint8Array): EmergencyDocument {
+export function readEmergencyDocument(
+  path: string,
+  bytes: Uint8Array,
+  pools: ReadonlySet<string>,
+): EmergencyDocument {
   let text: string;
   try {
     text = decoder.decode(bytes);
@@ -44,7 +56,7 @@ export function readEmergencyDocument(path: string, bytes: Uint8Array): Emergenc
   if (only === undefined || another !== undefined) {
     return { kind: 'faulty', detail: `${path}: must be one document` };
   }
-  const parsed = document.safeParse(only.value);
+  const parsed = documentOf(pools).safeParse(only.value);
   if (parsed.success) return { kind: 'denies', denies: deniesOf(parsed.data.denies) };
   const [issue] = parsed.error.issues;
   const pointer = jsonPointer(issue?.path ?? []);

@@ -27,6 +27,8 @@ export interface EmergencyChange {
 
 export interface EmergencyFileOptions {
   readonly path: string;
+  /** Names of the pools that denies can be about. */
+  readonly pools: ReadonlySet<string>;
   readonly clock: Clock;
   /** When the denies have changed, and are in force. */
   readonly onChange: (change: EmergencyChange) => void;
@@ -120,7 +122,7 @@ export class EmergencyFile {
     }
     const sha256 = hash('sha256', bytes, 'hex');
     if (this.#lastRead?.sha256 !== sha256) {
-      this.#lastRead = { sha256, document: readDocument(path, bytes) };
+      this.#lastRead = { sha256, document: readDocument(this.#options, bytes) };
     }
     const { document } = this.#lastRead;
     return document.kind === 'denies'
@@ -176,9 +178,9 @@ export class EmergencyFile {
 }
 
 /** Whatever is in it, looking goes on, and what cannot be understood is never taken for nothing. */
-function readDocument(path: string, bytes: Buffer): EmergencyDocument {
+function readDocument({ path, pools }: EmergencyFileOptions, bytes: Buffer): EmergencyDocument {
   try {
-    return readEmergencyDocument(path, bytes);
+    return readEmergencyDocument(path, bytes, pools);
   } catch (error) {
     return { kind: 'faulty', detail: `${path} cannot be understood (${(error as Error).name})` };
   }

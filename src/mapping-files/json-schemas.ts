@@ -73,7 +73,7 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
       'tests[].name': 'What is guaranteed.',
       'tests[].now': 'Time of the request; default: that of the file, else the present.',
       'tests[].caller': 'The identity that a token would prove.',
-      'tests[].caller.pool': 'User pool or identity pool.',
+      'tests[].caller.pool': 'Issuer, as the configuration calls it.',
       'tests[].caller.client': 'App client.',
       'tests[].caller.user': 'The sub; without it the caller is the app client itself.',
       'tests[].request': 'What is asked for.',

@@ -6,7 +6,8 @@ import type { Fault } from '../core/fault.ts';
 import type { Decision } from '../core/policy/decide.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { explain, type NearMiss } from '../core/policy/explain.ts';
-import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
+import type { KnownPools } from '../core/policy/mapping-reach.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { JsonPointer } from '../kit/json/json-pointer.ts';
 import type { TestCase } from './test-file.ts';
@@ -34,11 +35,11 @@ export function hasPassed({ faults, mismatches }: TestResult): boolean {
 export function runTest(
   test: TestCase,
   snapshot: PolicySnapshot,
-  { matchableClaims }: MappingRules,
+  { matchableClaims, pools }: WritingRules,
   clockNow: number,
 ): TestResult {
   const now = test.now === undefined ? clockNow : Date.parse(test.now);
-  const issuers = new Map([[test.caller.pool, issuerOf(test.caller.pool)]]);
+  const issuers = new Map([[test.caller.pool, issuerOf(test.caller.pool, pools)]]);
   const caller = describedCaller(test.caller, { issuers, matchableClaims }, now);
   if (!isCaller(caller)) return { faults: caller, mismatches: [], nearMisses: [] };
   const { role, durationSeconds, sourceIp } = test.request;
@@ -52,10 +53,9 @@ function isCaller(described: ReturnType<typeof describedCaller>): described is C
   return 'pool' in described;
 }
 
-/** Session names may depend on it; tests that must know say which. */
-function issuerOf(pool: string): string {
-  if (pool.includes(':')) return 'https://cognito-identity.amazonaws.com';
-  return `https://cognito-idp.${pool.split('_')[0]}.amazonaws.com/${pool}`;
+/** Without a configuration nobody knows it. Session names may depend on it: tests that expect one say which it is. */
+function issuerOf(pool: string, pools: KnownPools | undefined): string {
+  return pools?.get(pool)?.issuer ?? pool;
 }
 
 function compare(expected: TestCase['expect'], actual: Outcome): Mismatch[] {

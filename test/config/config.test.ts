@@ -286,12 +286,12 @@ describe('relations between settings', () => {
         'identity.userPools',
         [0, 1].map(() => base().identity.userPools[0]),
       ),
-      'identity.userPools',
+      'identity.userPools.1',
     ],
     [
       'one issuer for a user pool and an identity pool',
       set('identity.identityPools', [{ ...identityPool, issuer }]),
-      'identity.identityPools',
+      'identity.identityPools.0',
     ],
     [
       'one identity pool twice',
@@ -299,7 +299,7 @@ describe('relations between settings', () => {
         identityPool,
         { ...identityPool, allowUnauthenticated: true },
       ]),
-      'identity.identityPools',
+      'identity.identityPools.1',
     ],
     [
       'two places for the keys of one issuer',
@@ -307,7 +307,28 @@ describe('relations between settings', () => {
         identityPool,
         { pool: identityPoolId.replace('0a', '0b'), jwksUri },
       ]),
-      'identity.identityPools',
+      'identity.identityPools.1',
+    ],
+    [
+      'one name for two pools (T128)',
+      set('identity', {
+        userPools: [{ pool, name: 'staff', issuer, clients: ['one'] }],
+        identityPools: [{ ...identityPool, name: 'staff' }],
+      }),
+      'identity.identityPools.0',
+    ],
+    [
+      'two names for one pool (T128)',
+      set('identity.userPools', [
+        { pool, name: 'staff', issuer, clients: ['one'] },
+        { pool, issuer: otherIssuer, clients: ['one'] },
+      ]),
+      'identity.userPools.1',
+    ],
+    [
+      'a pool by the id of another (T128)',
+      set('identity.userPools', [{ pool, name: 'us-east-1_Other', issuer, clients: ['one'] }]),
+      'identity.userPools.0.name',
     ],
     [
       'an admin pool that is not trusted',
@@ -407,10 +428,10 @@ describe('administrators', () => {
 
   it('T56: are named as the tokens name them, or not at all', () => {
     for (const [fields, path] of [
-      [{ users: ['ada'] }, 'admin.users.0'],
-      [{ users: ['ada@example.com'] }, 'admin.users.0'],
-      [{ users: [user.toUpperCase()] }, 'admin.users.0'],
-      [{ users: ['4abc0exampleclientid'] }, 'admin.users.0'],
+      [{ users: ['ada'], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
+      [{ users: ['ada@example.com'], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
+      [{ users: [user.toUpperCase()], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
+      [{ users: ['4abc0exampleclientid'], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
       [{ users: user }, 'admin.users'],
       [{ groups: ['*'] }, 'admin.groups.0'],
       [{ groups: ['platform-*'] }, 'admin.groups.0'],
@@ -618,7 +639,11 @@ describe('the environment', () => {
   /** Values to try, of which at least one is legal and not what is there already. */
   function candidates({ type }: Setting, current: unknown): readonly (string | number | boolean)[] {
     if (type === 'boolean') return [current !== true];
-    if (type === 'integer' || type === 'number') return [Number(current) + 1, Number(current) - 1];
+    if (type === 'integer' || type === 'number') {
+      // One without a default is taken for an hour.
+      const near = Number(current ?? 3_600);
+      return [near + 1, near - 1];
+    }
     if (type === 'string') {
       return [changedPool, 'eu-west-1', 'https://changed.example', 'changed', 'c/', '444455556666'];
     }

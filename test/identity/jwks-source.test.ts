@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { BrokerError } from '../../src/core/errors.ts';
 import { parseJwks } from '../../src/identity/keys/jwks.ts';
+import { rsaKeys } from '../../src/identity/keys/rsa-keys.ts';
 import { portion } from '../support/fuzz-budget.ts';
 import type { JwksFault } from '../support/jwks-server.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
@@ -503,7 +504,7 @@ describe('vetting of published keys', () => {
   const { jwk } = first;
 
   const parse = (...keys: readonly unknown[]) =>
-    parseJwks(Buffer.from(JSON.stringify({ keys })), 'RS256');
+    parseJwks(Buffer.from(JSON.stringify({ keys })), rsaKeys('RS256'));
 
   it.each([
     ['of 1024 bits', small.jwk],
@@ -570,7 +571,7 @@ describe('vetting of published keys', () => {
   it.each(['[]', '{}', '{"keys":{}}', '{"keys":[],"keys":[]}', 'null', '', '\ufeff{"keys":[]}'])(
     'T14: refuses the document %j',
     (text) => {
-      expect(() => parseJwks(Buffer.from(text), 'RS256')).toThrow('the JWKS');
+      expect(() => parseJwks(Buffer.from(text), rsaKeys('RS256'))).toThrow('the JWKS');
     },
   );
 

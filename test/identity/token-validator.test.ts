@@ -3,6 +3,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Caller } from '../../src/core/caller.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import {
+  type IdentityPoolSettings,
+  identityPool,
+} from '../../src/identity/providers/identity-pool.ts';
+import { type UserPoolSettings, userPool } from '../../src/identity/providers/user-pool.ts';
 import { CognitoTokenValidator } from '../../src/identity/token-validator.ts';
 import { trustedIssuers } from '../../src/identity/trusted-issuers.ts';
 import { runs } from '../support/fuzz-budget.ts';
@@ -731,31 +736,63 @@ describe('any string at all', () => {
 
 describe('options', () => {
   const jwksUri = 'https://cognito-idp.us-east-1.amazonaws.com/us-east-1_AbCdEf123/jwks.json';
-  const userPool = { pool: testPool, issuer: testIssuer, jwksUri, clients: [testClient] };
-  const access = { ...userPool, tokenUse: ['access'] as const };
-  const identityPool = { pool: 'us-east-1:1', issuer: 'https://x.example', jwksUri };
-  const identity = { ...identityPool, allowUnauthenticated: false };
+  const access: UserPoolSettings = {
+    pool: testPool,
+    issuer: testIssuer,
+    jwksUri,
+    clients: [testClient],
+    tokenUse: ['access'],
+  };
+  const users = (settings: Partial<UserPoolSettings> = {}) =>
+    userPool.trust({ ...access, ...settings });
+  const identities = (settings: Partial<IdentityPoolSettings> = {}) =>
+    identityPool.trust({
+      pool: 'us-east-1:1',
+      issuer: 'https://x.example',
+      jwksUri,
+      allowUnauthenticated: false,
+      ...settings,
+    });
+  const otherIssuer = `${testIssuer}/other`;
 
   it.each([
-    ['a pool without app clients', { userPools: [{ ...access, clients: [] }] }],
-    ['a pool without token uses', { userPools: [{ ...access, tokenUse: [] }] }],
-    ['one issuer twice', { userPools: [access, { ...access, pool: 'us-east-1_Two' }] }],
-    [
-      'one issuer for both kinds of pool',
-      { userPools: [access], identityPools: [{ ...identity, issuer: testIssuer }] },
-    ],
-    ['one identity pool twice', { identityPools: [identity, identity] }],
+    ['a pool without app clients', () => [users({ clients: [] })]],
+    ['a pool without token uses', () => [users({ tokenUse: [] })]],
+    ['one issuer twice', () => [users(), users({ pool: 'us-east-1_Two' })]],
+    ['one issuer for both kinds of pool', () => [users(), identities({ issuer: testIssuer })]],
+    ['one identity pool twice', () => [identities(), identities()]],
     [
       'identity pools that disagree on the JWKS URI',
-      {
-        identityPools: [
-          identity,
-          { ...identity, pool: 'us-east-1:2', jwksUri: 'https://other.example/jwks' },
-        ],
-      },
+      () => [identities(), identities({ pool: 'us-east-1:2', jwksUri: 'https://other.example' })],
     ],
-  ])('T11: are refused with %s', (_name, pools) => {
-    expect(() => trustedIssuers({ userPools: [], identityPools: [], ...pools })).toThrow(TypeError);
+  ])('T11: are refused with %s', (_name, issuers) => {
+    expect(() => trustedIssuers(issuers())).toThrow(TypeError);
+  });
+
+  it.each([
+    [
+      'two user pools',
+      () => [
+        users({ name: 'staff' }),
+        users({ name: 'staff', pool: 'us-east-1_Two', issuer: otherIssuer }),
+      ],
+    ],
+    ['pools of two kinds', () => [users({ name: 'staff' }), identities({ name: 'staff' })]],
+    [
+      'a pool and another by its id',
+      () => [users(), users({ name: testPool, pool: 'us-east-1_Two', issuer: otherIssuer })],
+    ],
+  ])('T128: one name for %s is refused', (_name, issuers) => {
+    expect(() => trustedIssuers(issuers())).toThrow('has the name of another one');
+  });
+
+  it('T128: one pool has one name, under both of its issuers', () => {
+    const twice = (name: string) => [
+      users({ name: 'staff' }),
+      users({ name, issuer: otherIssuer }),
+    ];
+    expect(() => trustedIssuers(twice('people'))).toThrow('has another name elsewhere');
+    expect([...trustedIssuers(twice('staff')).keys()]).toEqual([testIssuer, otherIssuer]);
   });
 
   it.each([
@@ -766,10 +803,10 @@ describe('options', () => {
     { maxTokenBytes: 16_385 },
   ])('T10: are refused with %j', async (limit) => {
     const { source, clock } = await start();
-    const pools = { userPools: [access], identityPools: [] };
+    const issuers = [users()];
     const matchableClaims = new Set<string>();
     expect(
-      () => new CognitoTokenValidator({ ...pools, keys: source, clock, matchableClaims, ...limit }),
+      () => new CognitoTokenValidator({ issuers, keys: source, clock, matchableClaims, ...limit }),
     ).toThrow(RangeError);
   });
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { type EmergencyChange, EmergencyFile } from '../../src/mapping-files/emergency-file.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
+const pool = 'us-east-1_AbCdEf123';
 const root = mkdtempSync(join(tmpdir(), 'token-broker-emergency-'));
 const started: EmergencyFile[] = [];
 afterEach(() => {
@@ -24,6 +25,7 @@ function emergency() {
   const unknown: string[] = [];
   const file = new EmergencyFile({
     path,
+    pools: new Set([pool]),
     clock,
     onChange: (change) => void changes.push(change),
     onUnknown: (detail) => void unknown.push(detail),
@@ -39,7 +41,6 @@ function emergency() {
   return { folder, path, file, clock, changes, unknown, untilChange, untilUnknown };
 }
 
-const pool = 'us-east-1_AbCdEf123';
 const client = `denies: [{ principal: { pool: ${pool}, client: c }, reason: INC-9 }, { token: jti-1 }]`;
 const deniesClient = { principal: { pool, client: 'c' }, role: '*', reason: 'INC-9' };
 const deniesAll = { principal: { pool: '*', any: true }, role: '*', reason: expect.any(String) };
@@ -90,6 +91,21 @@ describe('the emergency file', () => {
     expect(changes).toHaveLength(1);
   });
 
+  it.each(['us-east-1_AbCdEf124', 'mine', pool.toLowerCase()])(
+    'denies everything while it names a pool that nobody configured: %s (T129)',
+    async (other) => {
+      const { path, file, untilChange } = emergency();
+      const named = (name: string) => `{ principal: { pool: ${name}, any: true } }`;
+      writeFileSync(path, `denies: [${named(pool)}, ${named(other)}]`);
+      await file.start();
+      expect(await untilChange(1)).toMatchObject({
+        state: 'unusable',
+        denies: { denies: [deniesAll] },
+        detail: expect.stringContaining('is none of the pools in the configuration'),
+      });
+    },
+  );
+
   it.each<[string, string | ((path: string) => void)]>([
     ['nothing', ''],
     ['a comment alone', '# - everything: true'],
@@ -98,7 +114,7 @@ describe('the emergency file', () => {
     ['a list without a name', '- everything: true'],
     ['a principal without a pool', 'denies: [{ principal: { client: c } }]'],
     ['a principal of two kinds', `denies: [{ principal: { pool: ${pool}, client: c, user: u } }]`],
-    ['a pool that is none', 'denies: [{ principal: { pool: mine, any: true } }]'],
+    ['a pool that is none', 'denies: [{ principal: { pool: mine*, any: true } }]'],
     ['a role that is none', `denies: [{ principal: { pool: ${pool}, any: true }, role: admin }]`],
     ['something besides', 'denies: [{ everything: true, until: 2030-01-01 }]'],
     ['everything: false', 'denies: [{ everything: false }]'],

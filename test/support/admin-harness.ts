@@ -30,8 +30,9 @@ import { instrument } from '../../src/http/instrument.ts';
 import { RefusalLog } from '../../src/http/refusal-log.ts';
 import { startListener } from '../../src/http/server.ts';
 import { JwksSource } from '../../src/identity/keys/jwks-source.ts';
+import { userPool } from '../../src/identity/providers/user-pool.ts';
 import { CognitoTokenValidator } from '../../src/identity/token-validator.ts';
-import { trustedIssuers } from '../../src/identity/trusted-issuers.ts';
+import { knownPools } from '../../src/identity/trusted-issuers.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -135,31 +136,25 @@ export async function startAdmin({
     startIssuer({ clock, poolId: adminPool, clients, users, keys }),
     startIssuer({ clock, poolId: otherPool, clients, users, keys }),
   ]);
-  const userPool = (pool: string, { url, jwksUri }: Issuer) => ({
-    pool,
-    issuer: url,
-    jwksUri,
-    clients: clients.map(({ clientId }) => clientId),
-    tokenUse: ['access', 'id'] as const,
-  });
-  const pools = {
-    userPools: [userPool(adminPool, issuer), userPool(otherPool, otherIssuer)],
-    identityPools: [],
-  };
-  const source = new JwksSource({ issuers: trustedIssuers(pools).values(), clock });
+  const trusted = (pool: string, { url, jwksUri }: Issuer, further: readonly string[] = []) =>
+    userPool.trust({
+      pool,
+      issuer: url,
+      jwksUri,
+      clients: [...clients.map(({ clientId }) => clientId), ...further],
+      tokenUse: ['access', 'id'],
+    });
+  const issuers = [trusted(adminPool, issuer), trusted(otherPool, otherIssuer)];
+  const source = new JwksSource({ issuers, clock });
   const guardrails = { ...defaultGuardrails, ...ownGuardrails };
-  const known = { kind: 'user_pool', accessTokens: true, guests: false } as const;
-  const accepted = {
-    ...known,
-    clients: new Set([...clients.map(({ clientId }) => clientId), ...documentedClients]),
-  };
+  const accepted = (pool: string, from: Issuer) => trusted(pool, from, documentedClients);
   const rules = {
     matchableClaims: new Set(['custom:team']),
     guardrails,
-    pools: new Map([adminPool, otherPool].map((pool) => [pool, accepted])),
+    pools: knownPools([accepted(adminPool, issuer), accepted(otherPool, otherIssuer)]),
   };
   const { matchableClaims } = rules;
-  const validator = new CognitoTokenValidator({ ...pools, matchableClaims, keys: source, clock });
+  const validator = new CognitoTokenValidator({ issuers, matchableClaims, keys: source, clock });
   const dynamoDbClient = createDynamoDbClient({
     region: 'us-east-1',
     endpoint: dynamodb.url,
@@ -205,7 +200,7 @@ export async function startAdmin({
     policy,
     audit,
     rules,
-    issuers: new Map(pools.userPools.map(({ pool, issuer: iss }) => [pool, iss])),
+    issuers: new Map(issuers.map(({ name: pool, issuer: iss }) => [pool, iss])),
     route: instrument({
       admit: admission({ allowedHosts: new Set() }),
       clock: systemClock,

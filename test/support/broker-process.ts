@@ -24,16 +24,22 @@ export interface BrokerProcessOptions {
   readonly readyFile?: string;
   /** Besides the environment of the tests. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: the one that `npm test` compiles. */
+  readonly main?: string;
 }
 
 /** Compiled by `npm test` before the tests. */
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const compiledMain = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** `directory` keeps the files that belong to it, and is where it runs. */
 export async function startBrokerProcess(
   directory: string,
   config: ConfigInput,
-  { readyFile = join(directory, 'ready.json'), env = {} }: BrokerProcessOptions = {},
+  {
+    readyFile = join(directory, 'ready.json'),
+    env = {},
+    main = compiledMain,
+  }: BrokerProcessOptions = {},
 ): Promise<BrokerProcess> {
   const configFile = join(directory, 'config.yaml');
   writeFileSync(configFile, stringify(config));

@@ -3,14 +3,14 @@ import type { TokenValidator } from '../../src/core/ports.ts';
 import type { JwksFetchEvent, JwksStoreEvent } from '../../src/identity/keys/jwks-observer.ts';
 import { JwksSource, type JwksSourceOptions } from '../../src/identity/keys/jwks-source.ts';
 import {
+  type IdentityPoolSettings,
+  identityPool,
+} from '../../src/identity/providers/identity-pool.ts';
+import { type UserPoolSettings, userPool } from '../../src/identity/providers/user-pool.ts';
+import {
   CognitoTokenValidator,
   type CognitoTokenValidatorOptions,
 } from '../../src/identity/token-validator.ts';
-import {
-  type IdentityPoolOptions,
-  trustedIssuers,
-  type UserPoolOptions,
-} from '../../src/identity/trusted-issuers.ts';
 import { type JwksServer, startJwksServer } from './jwks-server.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 import { type TestKey, testClient } from './tokens.ts';
@@ -22,10 +22,10 @@ export interface ValidationOptions {
   /** What the issuer publishes. */
   readonly publish: readonly TestKey[];
   /** Changes to the pool that is always there. */
-  readonly pool?: Partial<UserPoolOptions>;
+  readonly pool?: Partial<UserPoolSettings>;
   /** Further issuers with the same JWKS URI. */
-  readonly otherPools?: readonly UserPoolOptions[];
-  readonly identityPools?: readonly Omit<IdentityPoolOptions, 'jwksUri'>[];
+  readonly otherPools?: readonly UserPoolSettings[];
+  readonly identityPools?: readonly Omit<IdentityPoolSettings, 'jwksUri'>[];
   readonly validator?: Partial<CognitoTokenValidatorOptions>;
   readonly source?: Partial<JwksSourceOptions>;
   readonly clock?: TestClock;
@@ -50,17 +50,20 @@ export async function startValidation(options: ValidationOptions): Promise<Valid
   const clock = options.clock ?? createTestClock();
   const server = options.server ?? (await startJwksServer(...options.publish));
   const { jwksUri } = server;
-  const userPool = { pool: testPool, issuer: testIssuer, jwksUri, clients: [testClient] };
-  const userPools: UserPoolOptions[] = [
-    { ...userPool, tokenUse: ['access', 'id'], ...options.pool },
+  const ownPool = { pool: testPool, issuer: testIssuer, jwksUri, clients: [testClient] };
+  const userPools: UserPoolSettings[] = [
+    { ...ownPool, tokenUse: ['access', 'id'], ...options.pool },
     ...(options.otherPools ?? []),
   ];
-  const identityPools = (options.identityPools ?? []).map((pool) => ({ ...pool, jwksUri }));
+  const issuers = [
+    ...userPools.map((pool) => userPool.trust(pool)),
+    ...(options.identityPools ?? []).map((pool) => identityPool.trust({ ...pool, jwksUri })),
+  ];
   const fetches: JwksFetchEvent[] = [];
   const storeFailures: JwksStoreEvent[] = [];
   const waiting: ((event: JwksFetchEvent) => void)[] = [];
   const source = new JwksSource({
-    issuers: trustedIssuers({ userPools, identityPools }).values(),
+    issuers,
     clock,
     random: () => 0.5,
     observer: {
@@ -73,8 +76,7 @@ export async function startValidation(options: ValidationOptions): Promise<Valid
     ...options.source,
   });
   const validator = new CognitoTokenValidator({
-    userPools,
-    identityPools,
+    issuers,
     keys: source,
     clock,
     matchableClaims: new Set(),

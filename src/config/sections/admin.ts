@@ -1,15 +1,9 @@
 /** Who may use the admin listener. */
 
 import { z } from 'zod';
-import { plainUrl, poolId } from './values.ts';
-
-/** Told apart from user names and addresses, which people can change: those would never match, or match a stranger. */
-const userSub = z
-  .string()
-  .regex(
-    /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-    'must be the "sub" of a user: in Cognito a UUID in lower case, never a user name or an address',
-  );
+import { asciiName } from '../../core/policy/exact-text.ts';
+import { issuerName } from '../../core/policy/role-mapping.ts';
+import { plainUrl } from './values.ts';
 
 /** As they stand in `cognito:groups`, which is read in this normal form only. */
 const groupName = z
@@ -29,7 +23,7 @@ const bareOrigin = plainUrl.refine((text) => URL.canParse(text) && new URL(text)
 
 export const admin = z
   .strictObject({
-    pool: poolId.describe('User pool of the administrators; one of `identity.userPools`.'),
+    pool: issuerName.describe('Pool of the administrators, as `identity` calls it.'),
     clients: z
       .array(z.string().min(1))
       .min(1)
@@ -39,7 +33,8 @@ export const admin = z
       .default([])
       .describe('People: groups of the pool whose members are administrators.'),
     users: z
-      .array(userSub)
+
+      .array(asciiName)
       .default([])
       .describe('People: users of the pool who are administrators, by their `sub`.'),
     machines: z

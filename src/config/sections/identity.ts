@@ -1,40 +1,18 @@
 /** Whose tokens are accepted, and where their keys are. */
 
 import { z } from 'zod';
-import { path, plainUrl, poolId } from './values.ts';
+import { providerKinds } from '../../identity/providers/provider-kinds.ts';
+import { path } from './values.ts';
 
-const userPool = z.strictObject({
-  pool: poolId.describe('User pool id, as role mappings name it.'),
-  issuer: plainUrl.describe(
-    'Exact `iss` of its tokens. A pool has one of two forms; it is data, never derived.',
-  ),
-  jwksUri: plainUrl
-    .optional()
-    .describe('Where its keys are; default: issuer + `/.well-known/jwks.json`.'),
-  clients: z
-    .array(z.string().min(1).max(128))
-    .min(1, 'must list at least one app client')
-    .describe('App clients whose tokens are accepted.'),
-  tokenUse: z
-    .array(z.enum(['access', 'id']))
-    .min(1)
-    .default(['access'])
-    .describe('Kinds of tokens that are accepted.'),
-});
+type ProviderKinds = typeof providerKinds;
 
-const identityPool = z.strictObject({
-  pool: poolId.describe('Identity pool id, which its OpenID tokens carry as `aud`.'),
-  issuer: plainUrl
-    .default('https://cognito-identity.amazonaws.com')
-    .describe('Exact `iss` of its tokens.'),
-  jwksUri: plainUrl
-    .optional()
-    .describe('Where its keys are; default: issuer + `/.well-known/jwks_uri`.'),
-  allowUnauthenticated: z
-    .boolean()
-    .default(false)
-    .describe('Accept the tokens of guest identities.'),
-});
+/** One list a kind. */
+const issuers = Object.fromEntries(
+  Object.entries(providerKinds).map(([list, { settings, description }]) => [
+    list,
+    z.array<z.ZodType>(settings).default([]).describe(description),
+  ]),
+) as { [List in keyof ProviderKinds]: z.ZodDefault<z.ZodArray<ProviderKinds[List]['settings']>> };
 
 /**
  * User names can be chosen by users, the preferred one at any time (OpenID Connect Core 1.0 section 5.7), and the others are fixed
@@ -53,17 +31,8 @@ const neverMatchable = [
   'jti',
 ];
 
-/** A key that signs: one of KMS, or a file in development. */
-
 export const identity = z.strictObject({
-  userPools: z
-    .array(userPool)
-    .default([])
-    .describe('Cognito user pools whose tokens are accepted.'),
-  identityPools: z
-    .array(identityPool)
-    .default([])
-    .describe('Cognito identity pools whose OpenID tokens are accepted.'),
+  ...issuers,
   matchableClaims: z
     .array(
       z

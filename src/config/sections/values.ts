@@ -2,7 +2,6 @@
 
 import { z } from 'zod';
 import { regionPattern } from '../../core/aws-names.ts';
-import { poolIdPattern } from '../../core/policy/role-mapping.ts';
 
 export const url = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
@@ -13,10 +12,6 @@ export const plainUrl = url.refine((text) => !/[?#@]/.test(text), {
 export const path = z.string().min(1);
 
 export const port = z.int().min(0).max(65_535);
-
-export const poolId = z
-  .string()
-  .regex(poolIdPattern, 'must be a user pool id or an identity pool id');
 
 export const region = z.string().regex(regionPattern, 'must be an AWS region such as us-east-1');
 

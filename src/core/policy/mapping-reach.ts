@@ -6,15 +6,20 @@
 import type { Fault } from '../fault.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
-/** A pool as the configuration has it. */
+/** What the tokens of a pool can say: read off the configuration by its kind. */
 export interface KnownPool {
-  readonly kind: 'user_pool' | 'identity_pool';
-  /** App clients whose tokens are accepted; identity pools have none. */
-  readonly clients: ReadonlySet<string>;
-  /** Whether tokens that can have scopes are accepted. */
-  readonly accessTokens: boolean;
-  /** Whether the tokens of guests are accepted. */
-  readonly guests: boolean;
+  /** Their `iss`. */
+  readonly issuer: string;
+  /** In the plural, such as "user pools". */
+  readonly kind: string;
+  /** App clients whose tokens are accepted; undefined for a kind that has none. */
+  readonly clients: ReadonlySet<string> | undefined;
+  /** Tokens that can have scopes and stand for a machine; `never`: the kind has none. */
+  readonly accessTokens: 'accepted' | 'refused' | 'never';
+  /** What their `sub` looks like. */
+  readonly subject: { readonly pattern: RegExp; readonly meaning: string };
+  /** Groups that nobody is in, and why. */
+  readonly emptyGroups: ReadonlyMap<string, string>;
 }
 
 export type KnownPools = ReadonlyMap<string, KnownPool>;
@@ -38,14 +43,6 @@ export function unreachable(mapping: Reaching, pools: KnownPools): readonly Unre
   return [...principalFaults(mapping, pool), ...conditionFaults(mapping, pool)];
 }
 
-const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const subPattern = { user_pool: new RegExp(`^${uuid}$`), identity_pool: new RegExp(`:${uuid}$`) };
-const subMeaning = {
-  user_pool:
-    'must be the "sub" of a user: in Cognito a UUID in lower case, never a user name or an address',
-  identity_pool: 'must be an identity id, such as us-east-1:<UUID in lower case>',
-};
-
 function principalFaults({ principal, conditions }: Reaching, pool: KnownPool): Unreachable[] {
   if ('client' in principal) return clientFaults(principal.client, pool);
   if ('user' in principal) return userFaults(principal.user, conditions, pool);
@@ -54,8 +51,8 @@ function principalFaults({ principal, conditions }: Reaching, pool: KnownPool): 
 
 function clientFaults(client: string, { kind, clients }: KnownPool): Unreachable[] {
   const pointer = '/principal/client';
-  if (kind === 'identity_pool') {
-    const detail = 'identity pools have no app clients: name a user or a group';
+  if (clients === undefined) {
+    const detail = `${kind} have no app clients: name a user or a group`;
     return [{ pointer, detail, mendedBy: 'mapping' }];
   }
   if (clients.has(client)) return [];
@@ -66,11 +63,11 @@ function clientFaults(client: string, { kind, clients }: KnownPool): Unreachable
 function userFaults(
   user: string,
   conditions: Reaching['conditions'],
-  { kind }: KnownPool,
+  { subject }: KnownPool,
 ): Unreachable[] {
   const faults: Unreachable[] = [];
-  if (!subPattern[kind].test(user)) {
-    faults.push({ pointer: '/principal/user', detail: subMeaning[kind], mendedBy: 'mapping' });
+  if (!subject.pattern.test(user)) {
+    faults.push({ pointer: '/principal/user', detail: subject.meaning, mendedBy: 'mapping' });
   }
   if (conditions.caller === 'machine') {
     const detail = 'is a person where the principal is a user';
@@ -79,15 +76,14 @@ function userFaults(
   return faults;
 }
 
-function groupFaults(group: string, { kind, guests }: KnownPool): Unreachable[] {
+function groupFaults(group: string, { emptyGroups }: KnownPool): Unreachable[] {
   const pointer = '/principal/group';
   if (group.includes('*')) {
     const detail = 'must be the exact name of one group: there are no wildcards';
     return [{ pointer, detail, mendedBy: 'mapping' }];
   }
-  if (kind === 'user_pool' || group !== 'unauthenticated' || guests) return [];
-  const detail =
-    'are guests, whose tokens the configuration does not accept (allowUnauthenticated)';
+  const detail = emptyGroups.get(group);
+  if (detail === undefined) return [];
   return [{ pointer, detail, mendedBy: 'configuration' }];
 }
 
@@ -95,18 +91,19 @@ function* conditionFaults(
   { principal, conditions }: Reaching,
   { kind, clients, accessTokens }: KnownPool,
 ): Generator<Unreachable> {
-  const mendedBy = kind === 'identity_pool' ? 'mapping' : 'configuration';
-  const tokens = kind === 'identity_pool' ? 'identity pools' : 'the kinds that are accepted';
-  if (!accessTokens && !('user' in principal) && conditions.caller === 'machine') {
+  const mendedBy = accessTokens === 'never' ? 'mapping' : 'configuration';
+  const tokens = accessTokens === 'never' ? kind : 'the kinds that are accepted';
+  const none = accessTokens !== 'accepted';
+  if (none && !('user' in principal) && conditions.caller === 'machine') {
     const detail = `is always person: tokens of ${tokens} are not those of a machine`;
     yield { pointer: '/conditions/caller', detail, mendedBy };
   }
-  if (!accessTokens && (conditions.scopes?.length ?? 0) > 0) {
+  if (none && (conditions.scopes?.length ?? 0) > 0) {
     const detail = `cannot hold: tokens of ${tokens} have no scopes`;
     yield { pointer: '/conditions/scopes', detail, mendedBy };
   }
   const listed = conditions.claims?.['client_id'];
-  if (listed !== undefined && !listed.some((client) => clients.has(String(client)))) {
+  if (listed !== undefined && !listed.some((client) => clients?.has(String(client)))) {
     const detail = 'lists none of the app clients that the configuration lists for the pool';
     yield { pointer: '/conditions/claims/client_id', detail, mendedBy };
   }

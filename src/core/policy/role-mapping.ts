@@ -12,10 +12,14 @@ import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9-]{0,62}$');
 
-/** A user pool (`us-east-1_AbCdEf123`) or an identity pool (`us-east-1:<uuid>`). */
-export const poolIdPattern =
-  /^[a-z]{2,4}(?:-[a-z]+)+-\d(?:_[A-Za-z0-9]{1,55}|:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-const poolId = z.string().regex(poolIdPattern, 'must be a user pool id or an identity pool id');
+/** How the configuration calls an issuer; what is an issuer, and of which kind, it alone knows. */
+const issuerNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+export const issuerName = z
+  .string()
+  .regex(
+    issuerNamePattern,
+    'must be the name that the configuration gives an issuer: 1 to 128 of A-Z a-z 0-9 _ . : -',
+  );
 
 const groupName = z
   .string()
@@ -40,10 +44,10 @@ const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);
 
 const principal = z.union(
   [
-    z.strictObject({ pool: poolId, client: asciiName }),
-    z.strictObject({ pool: poolId, user: asciiName }),
-    z.strictObject({ pool: poolId, group: groupName }),
-    z.strictObject({ pool: z.union([poolId, z.literal('*')]), any: z.literal(true) }),
+    z.strictObject({ pool: issuerName, client: asciiName }),
+    z.strictObject({ pool: issuerName, user: asciiName }),
+    z.strictObject({ pool: issuerName, group: groupName }),
+    z.strictObject({ pool: z.union([issuerName, z.literal('*')]), any: z.literal(true) }),
   ],
   { error: 'must have a pool and exactly one of client, user, group or any: true' },
 );

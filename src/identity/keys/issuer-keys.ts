@@ -7,17 +7,17 @@ import {
   JwksError,
   parseJwks,
   retainSame,
-  type SigningAlgorithm,
   type VerificationKey,
   type VerificationKeys,
 } from './jwks.ts';
 import type { JwksObserver } from './jwks-observer.ts';
 import type { JwksStore, StoredJwks } from './jwks-store.ts';
+import type { KeyType } from './key-type.ts';
 
 export interface JwksIssuer {
   readonly issuer: string;
   readonly jwksUri: string;
-  readonly algorithm: SigningAlgorithm;
+  readonly keyType: KeyType;
 }
 
 export interface KeyRefreshOptions {
@@ -147,11 +147,11 @@ export class IssuerKeys {
 
   /** Never rejects: the last good keys stay (T14), and waiters look at what there is. */
   async #fetchOnce(): Promise<void> {
-    const { issuer, jwksUri, algorithm, observer } = this.#options;
+    const { issuer, jwksUri, keyType, observer } = this.#options;
     const fetched = momentAt(this.#clock, this.#clock.now());
     const elapsed = () => this.#clock.monotonic() - fetched.monotonicMs;
     try {
-      const keys = parseJwks(await this.#fetchDocument(jwksUri), algorithm);
+      const keys = parseJwks(await this.#fetchDocument(jwksUri), keyType);
       // The whole set is replaced: what the issuer withdrew is no longer trusted (T15).
       this.#keys = retainSame(this.#keys, keys);
       this.#fetched = fetched;
@@ -192,10 +192,10 @@ export class IssuerKeys {
   }
 
   async #restore(): Promise<void> {
-    const { issuer, algorithm, store, observer } = this.#options;
+    const { issuer, keyType, store, observer } = this.#options;
     let stored: StoredJwks | undefined;
     try {
-      stored = await store?.read(issuer, algorithm);
+      stored = await store?.read(issuer, keyType);
     } catch (error) {
       observer?.onStoreFailed?.({ issuer, operation: 'read', error });
     }

@@ -5,7 +5,8 @@ import { readStateFile } from '../../kit/files/state-file.ts';
 import { requireStateFolder } from '../../kit/files/state-folder.ts';
 import { isJsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson } from '../../kit/json/strict-json.ts';
-import { JwksError, readJwks, type SigningAlgorithm, type VerificationKeys } from './jwks.ts';
+import { JwksError, readJwks, type VerificationKeys } from './jwks.ts';
+import type { KeyType } from './key-type.ts';
 
 export interface StoredJwks {
   readonly keys: VerificationKeys;
@@ -25,7 +26,7 @@ export class JwksStore {
   }
 
   /** Undefined where there is no file. Rejects if it is not what `write` wrote, or somebody else may have. */
-  async read(issuer: string, algorithm: SigningAlgorithm): Promise<StoredJwks | undefined> {
+  async read(issuer: string, keyType: KeyType): Promise<StoredJwks | undefined> {
     await requireStateFolder(this.#directory);
     const bytes = await readStateFile(this.#fileOf(issuer), { maxBytes: maxFileBytes });
     if (bytes === undefined) return undefined;
@@ -37,7 +38,7 @@ export class JwksStore {
     if (typeof fetchedAt !== 'number' || !Number.isSafeInteger(fetchedAt)) {
       throw new JwksError('the stored JWKS has no date');
     }
-    return { keys: readJwks(jwks, algorithm), fetchedAt };
+    return { keys: readJwks(jwks, keyType), fetchedAt };
   }
 
   async write(issuer: string, { keys, fetchedAt }: StoredJwks): Promise<void> {

@@ -1,18 +1,16 @@
-/** A JSON Web Key Set (RFC 7517) as this service accepts it: RSA keys for signatures, strong and unambiguous. */
+/** A JSON Web Key Set (RFC 7517) as this service accepts it: keys for signatures, strong and unambiguous. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isJsonObject, isStringList, type JsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
-
-export type SigningAlgorithm = 'RS256' | 'RS512';
+import type { KeyType } from './key-type.ts';
 
 export type PublicJwk = {
-  readonly kty: 'RSA';
+  readonly kty: string;
   readonly kid: string;
   readonly use: 'sig';
-  readonly alg: SigningAlgorithm;
-  readonly n: string;
-  readonly e: string;
+  readonly alg: string;
+  readonly [member: string]: string;
 };
 
 export interface VerificationKey {
@@ -28,9 +26,9 @@ export class JwksError extends Error {
 }
 
 /** @throws JwksError when the set as a whole cannot be relied on. */
-export function parseJwks(bytes: Uint8Array, algorithm: SigningAlgorithm): VerificationKeys {
+export function parseJwks(bytes: Uint8Array, keyType: KeyType): VerificationKeys {
   try {
-    return readJwks(parseStrictJson(bytes, { maxDepth: 8, maxKeys: 4096 }), algorithm);
+    return readJwks(parseStrictJson(bytes, { maxDepth: 8, maxKeys: 4096 }), keyType);
   } catch (error) {
     if (error instanceof StrictJsonError) throw new JwksError(`the JWKS ${error.message}`);
     throw error;
@@ -43,18 +41,19 @@ export function parseJwks(bytes: Uint8Array, algorithm: SigningAlgorithm): Verif
  *
  * @throws JwksError
  */
-export function readJwks(document: unknown, algorithm: SigningAlgorithm): VerificationKeys {
+export function readJwks(document: unknown, keyType: KeyType): VerificationKeys {
   const entries = isJsonObject(document) ? document['keys'] : undefined;
   if (!Array.isArray(entries)) throw new JwksError('the JWKS has no list of keys');
   const objects = unambiguous(entries);
   // A private key that is published can sign for anyone, under whatever kid it stands a second time.
-  const published = new Set(objects.filter(isPrivate).map(({ n }) => n));
+  const [part] = keyType.members;
+  const published = new Set(objects.filter(isPrivate).map((entry) => entry[part]));
   const keys = new Map<string, VerificationKey>();
   for (const entry of objects) {
-    const key = published.has(entry['n']) ? undefined : verificationKey(entry, algorithm);
+    const key = published.has(entry[part]) ? undefined : verificationKey(entry, keyType);
     if (key !== undefined) keys.set(key.jwk.kid, key);
   }
-  if (keys.size === 0) throw new JwksError(`the JWKS has no usable ${algorithm} key`);
+  if (keys.size === 0) throw new JwksError(`the JWKS has no usable ${keyType.algorithm} key`);
   return keys;
 }
 
@@ -72,28 +71,30 @@ export function retainSame(previous: VerificationKeys, next: VerificationKeys): 
   return new Map(
     [...next].map(([kid, key]) => {
       const known = previous.get(kid);
-      const same = known?.jwk.n === key.jwk.n && known.jwk.e === key.jwk.e;
-      return [kid, same ? known : key];
+      return [kid, known?.publicKey.equals(key.publicKey) === true ? known : key];
     }),
   );
 }
 
-function verificationKey(
-  entry: JsonObject,
-  algorithm: SigningAlgorithm,
-): VerificationKey | undefined {
-  const { kid, n, e } = entry;
-  if (!isForSignatures(entry, algorithm)) return undefined;
-  if (typeof kid !== 'string' || typeof n !== 'string' || e !== onlyExponent) return undefined;
-  if (!isCanonical(n)) return undefined;
-  const jwk: PublicJwk = { kty: 'RSA', kid, use: 'sig', alg: algorithm, n, e };
+function verificationKey(entry: JsonObject, keyType: KeyType): VerificationKey | undefined {
+  const { kid } = entry;
+  if (!isForSignatures(entry, keyType)) return undefined;
+  const found = keyType.members.map((name) => [name, entry[name]] as const);
+  if (typeof kid !== 'string' || !found.every(isText)) return undefined;
+  const members = Object.fromEntries(found);
+  const { kty, algorithm } = keyType;
+  const jwk: PublicJwk = { ...members, kty, kid, use: 'sig', alg: algorithm };
   let publicKey: KeyObject;
   try {
     publicKey = createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     return undefined;
   }
-  return isStrong(publicKey, n) ? { jwk, publicKey } : undefined;
+  return keyType.isSound(publicKey, members) ? { jwk, publicKey } : undefined;
+}
+
+function isText(member: readonly [string, unknown]): member is readonly [string, string] {
+  return typeof member[1] === 'string';
 }
 
 /** RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: each of them alone is enough to have the whole private key. */
@@ -103,52 +104,13 @@ function isPrivate(entry: JsonObject): boolean {
   return privateMembers.some((name) => name in entry);
 }
 
-/** 65537, as issuers have it. */
-const onlyExponent = 'AQAB';
-
-/** RFC 7518 section 2, Base64urlUInt: no padding, no stray bits, no leading zeros, so one number has one text. */
-function isCanonical(number: string): boolean {
-  const bytes = Buffer.from(number, 'base64url');
-  return bytes.toString('base64url') === number && bytes[0] !== 0;
-}
-
-function isForSignatures(entry: JsonObject, algorithm: SigningAlgorithm): boolean {
-  const { kty, use = 'sig', alg = algorithm, key_ops: operations = ['verify'] } = entry;
+function isForSignatures(entry: JsonObject, { kty, algorithm }: KeyType): boolean {
+  const { use = 'sig', alg = algorithm, key_ops: operations = ['verify'] } = entry;
   return (
-    kty === 'RSA' &&
+    entry['kty'] === kty &&
     use === 'sig' &&
     alg === algorithm &&
     isStringList(operations) &&
     operations.includes('verify')
   );
-}
-
-function isStrong(publicKey: KeyObject, n: string): boolean {
-  const { modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {};
-  if (modulusLength < 2048 || modulusLength > 8192) return false;
-  const modulus = BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`);
-  return modulus % 2n === 1n && !hasSmallFactor(modulus) && !isRocaWeak(modulus);
-}
-
-const smallPrimes = [
-  ...[3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97],
-  ...[101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167],
-];
-
-function hasSmallFactor(modulus: bigint): boolean {
-  return smallPrimes.some((prime) => modulus % BigInt(prime) === 0n);
-}
-
-/**
- * CVE-2017-15361: such keys are congruent to a power of 65537 modulo every small prime, which for any other
- * key happens once in 10^8 or less.
- */
-function isRocaWeak(modulus: bigint): boolean {
-  return smallPrimes.every((prime) => powersOf65537(prime).has(Number(modulus % BigInt(prime))));
-}
-
-function powersOf65537(prime: number): ReadonlySet<number> {
-  const powers = new Set<number>();
-  for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power);
-  return powers;
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkNewMapping, checkRoleMapping } from '../../../src/core/policy/mapping-check.ts';
-import type { KnownPools } from '../../../src/core/policy/mapping-reach.ts';
 import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
+import { identityPool as identityPoolKind } from '../../../src/identity/providers/identity-pool.ts';
+import { userPool } from '../../../src/identity/providers/user-pool.ts';
+import { knownPools } from '../../../src/identity/trusted-issuers.ts';
 import { domainNow, domainPool, mappingDocument } from '../../support/domain.ts';
 import { rules as rowRules } from '../../support/mapping-folder.ts';
 
@@ -10,14 +12,15 @@ const identityPool = 'us-east-1:7d8e2a5c-0000-4222-8333-944445555666';
 const idPool = 'us-east-1_IdTokens1';
 const client = '4abc0exampleclientid';
 const sub = '7d8e2a5c-1111-4222-8333-944445555666';
-const userPool = { kind: 'user_pool', clients: new Set([client]), guests: false } as const;
-const pools: KnownPools = new Map([
-  [domainPool, { ...userPool, accessTokens: true }],
-  [idPool, { ...userPool, accessTokens: false }],
-  [
-    identityPool,
-    { kind: 'identity_pool', clients: new Set<string>(), accessTokens: false, guests: false },
-  ],
+const ofUsers = { pool: domainPool, issuer: 'https://issuer.test', clients: [client] };
+const pools = knownPools([
+  userPool.trust({ ...ofUsers, tokenUse: ['access'] }),
+  userPool.trust({ ...ofUsers, pool: idPool, tokenUse: ['id'] }),
+  identityPoolKind.trust({
+    pool: identityPool,
+    issuer: 'https://ids.test',
+    allowUnauthenticated: false,
+  }),
 ]);
 const rules = { ...rowRules, pools };
 
