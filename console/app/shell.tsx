@@ -1,7 +1,12 @@
 /** The frame around the pages: where one can go, who one is. */
 
 import type { ComponentType } from 'preact';
+import { EditPage, NewPage } from './pages/edit.tsx';
+import { ExplainPage } from './pages/explain.tsx';
+import { FreezePageView } from './pages/freeze.tsx';
 import { HomePage } from './pages/home.tsx';
+import { MappingPage } from './pages/mapping.tsx';
+import { MappingsPage } from './pages/mappings.tsx';
 import { NoPage } from './pages/none.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
 import { linkTo, place } from './router.ts';
@@ -14,12 +19,22 @@ export interface PageProps {
 
 interface Entry {
   readonly name: string;
-  readonly title: string;
+  /** Undefined: not in the navigation. */
+  readonly title?: string;
   readonly page: ComponentType<PageProps>;
+  /** Shown instead where the address goes on. */
+  readonly detail?: ComponentType<PageProps>;
 }
 
 /** In the order of the navigation; `name` is the first segment of the address. */
-const entries: readonly Entry[] = [{ name: '', title: 'Home', page: HomePage }];
+const entries: readonly Entry[] = [
+  { name: '', title: 'Home', page: HomePage },
+  { name: 'mappings', title: 'Mappings', page: MappingsPage, detail: MappingPage },
+  { name: 'new', page: NewPage },
+  { name: 'edit', page: EditPage },
+  { name: 'explain', title: 'Explain', page: ExplainPage },
+  { name: 'freeze', title: 'Freeze', page: FreezePageView },
+];
 
 export function Shell() {
   const held = session.value;
@@ -39,7 +54,8 @@ export function Shell() {
 
 function SignedIn({ name }: { readonly name: string }) {
   const [first = '', ...rest] = place.value.segments;
-  const { page: Current } = entries.find((entry) => entry.name === first) ?? { page: NoPage };
+  const entry = entries.find(({ name: its }) => its === first);
+  const Current = (rest.length > 0 && entry?.detail) || (entry?.page ?? NoPage);
   return (
     <>
       <header>
@@ -48,16 +64,18 @@ function SignedIn({ name }: { readonly name: string }) {
         </button>
         <nav aria-label="Pages">
           <ul>
-            {entries.map((entry) => (
-              <li key={entry.name}>
-                <a
-                  href={linkTo(entry.name === '' ? [] : [entry.name])}
-                  aria-current={entry.name === first ? 'page' : undefined}
-                >
-                  {entry.title}
-                </a>
-              </li>
-            ))}
+            {entries
+              .filter(({ title }) => title !== undefined)
+              .map(({ name: its, title }) => (
+                <li key={its}>
+                  <a
+                    href={linkTo(its === '' ? [] : [its])}
+                    aria-current={its === first ? 'page' : undefined}
+                  >
+                    {title}
+                  </a>
+                </li>
+              ))}
           </ul>
         </nav>
         <p class="who">

@@ -5,6 +5,9 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 
 const executables = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** A folder where pictures of all pages are wanted. */
+export const screenshotsIn = process.env['CONSOLE_SCREENSHOTS'];
+
 export async function startBrowser(): Promise<Browser> {
   const executablePath = executables.find((path) => existsSync(path));
   if (executablePath === undefined) {

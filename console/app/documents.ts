@@ -1,0 +1,141 @@
+/** What the console reads in the answers of the admin API; openapi.yaml describes them whole. */
+
+import type { Fault } from './api.ts';
+
+export type Principal =
+  | { readonly pool: string; readonly client: string }
+  | { readonly pool: string; readonly user: string }
+  | { readonly pool: string; readonly group: string }
+  | { readonly pool: string; readonly any: true };
+
+export interface RoleMapping {
+  readonly id: string;
+  readonly description: string;
+  readonly principal: Principal;
+  readonly effect: 'allow' | 'deny';
+  readonly role: string;
+  readonly conditions: {
+    readonly notBefore?: string;
+    readonly expiresAt?: string;
+    readonly [name: string]: unknown;
+  };
+  readonly session: {
+    readonly policy?: object;
+    readonly policyArns: readonly string[];
+    readonly [name: string]: unknown;
+  };
+  readonly owner: string;
+  readonly managedBy: 'git' | 'api';
+  readonly enabled: boolean;
+}
+
+export interface ListedMapping {
+  readonly version: number;
+  readonly mapping: RoleMapping;
+}
+
+export interface MappingPage {
+  readonly revision: number;
+  readonly items: readonly ListedMapping[];
+  readonly quarantined: readonly { readonly id: string; readonly faults: readonly Fault[] }[];
+  readonly nextCursor?: string;
+}
+
+export interface MappingVersion {
+  readonly id: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly action: 'create' | 'replace' | 'delete';
+  readonly updatedAt: string;
+  readonly updatedBy: string;
+  readonly actorProven: boolean;
+  readonly reason: string;
+  /** Null for a deletion, and for what cannot be read. */
+  readonly mapping: RoleMapping | null;
+  readonly faults?: readonly Fault[];
+  readonly document?: unknown;
+}
+
+export interface DocumentChange {
+  readonly pointer: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+export interface EditAnswer {
+  readonly id: string;
+  readonly dryRun: boolean;
+  readonly version?: number;
+  readonly inForce?: boolean;
+  readonly mapping: RoleMapping | null;
+  readonly changes: readonly DocumentChange[];
+  readonly warnings: readonly Fault[];
+}
+
+export interface TakenAway {
+  readonly mappings: number;
+  readonly roles: number;
+}
+
+export interface FreezeAnswer extends EditAnswer {
+  readonly takesAway: TakenAway | null;
+  readonly revokeSessions: { readonly role: string; readonly policy: object };
+}
+
+export interface ListedFreeze extends ListedMapping {
+  readonly takesAway: TakenAway;
+}
+
+export interface FreezePage {
+  readonly revision: number;
+  readonly items: readonly ListedFreeze[];
+  readonly quarantined: readonly { readonly id: string }[];
+  readonly nextCursor?: string;
+}
+
+export interface PrincipalPage {
+  readonly items: readonly {
+    readonly id: string;
+    readonly principal: Principal;
+    readonly effect: 'allow' | 'deny';
+    readonly status: string;
+  }[];
+  readonly nextCursor?: string;
+}
+
+export interface NamedMapping {
+  readonly id: string;
+  readonly version: number;
+  readonly effect: 'allow' | 'deny';
+  readonly role: string;
+  readonly principal: Principal;
+  readonly owner: string;
+}
+
+export interface FailedCheck {
+  readonly pointer: string;
+  readonly expected: unknown;
+  readonly actual: unknown;
+}
+
+export interface Explanation {
+  readonly policyRevision: number;
+  readonly request: { readonly role?: string; readonly sourceIp: string };
+  /** Of the token, or of what it lacks. */
+  readonly refusal?: { readonly code: string; readonly detail: string };
+  readonly decision?: {
+    readonly outcome: 'allow' | 'deny' | 'ambiguous' | 'duration_not_allowed';
+    readonly reason?: string;
+    readonly mapping?: NamedMapping;
+    readonly choices?: readonly NamedMapping[];
+    readonly failed?: readonly FailedCheck[];
+    readonly allowed?: { readonly minDurationSeconds: number; readonly maxDurationSeconds: number };
+  };
+  readonly sts?: Readonly<Record<string, unknown>> & {
+    readonly policyCharacters: number;
+    readonly policyCharactersAllowed: number;
+  };
+  readonly permitted?: readonly NamedMapping[];
+  readonly nearMisses?: readonly (NamedMapping & { readonly failed: readonly FailedCheck[] })[];
+  readonly omittedNearMisses?: number;
+}

@@ -1,0 +1,206 @@
+/** The kill switch: what is frozen, freezing, and lifting. */
+
+import { useState } from 'preact/hooks';
+import { type ApiProblem, callApi } from '../api.ts';
+import type { FreezeAnswer, FreezePage, ListedFreeze } from '../documents.ts';
+import { reasonHeader } from '../mapping-edits.ts';
+import { principalWords } from '../mapping-words.ts';
+import { Confirm } from '../parts/confirm.tsx';
+import { ChoiceField, TextField } from '../parts/field.tsx';
+import { JsonText } from '../parts/json-text.tsx';
+import { asProblem, Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
+import { Page } from '../parts/page.tsx';
+import { Warnings } from '../parts/warnings.tsx';
+import { may } from '../sign-in/session.ts';
+
+export function FreezePageView() {
+  const load = useLoad(() => callApi<FreezePage>('/v1/freezes?limit=200'), []);
+  return (
+    <Page title="Freeze">
+      {may('freeze') ? (
+        <NewFreeze onDone={load.again} />
+      ) : (
+        <p class="note">Your token has no scope to freeze.</p>
+      )}
+      <h2>What is frozen</h2>
+      <Loaded load={load}>
+        {({ document: { items } }) =>
+          items.length === 0 ? (
+            <p>Nothing.</p>
+          ) : (
+            <ul class="history">
+              {items.map((item) => (
+                <FreezeItem key={item.mapping.id} item={item} again={load.again} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function FreezeItem({ item, again }: { readonly item: ListedFreeze; readonly again: () => void }) {
+  const { id, principal, role, description } = item.mapping;
+  const [lifting, setLifting] = useState(false);
+  return (
+    <li>
+      <p>
+        <strong>{principalWords(principal)}</strong>, {role === '*' ? 'every role' : role}:{' '}
+        {description}
+      </p>
+      <p>
+        Takes away {item.takesAway.roles} roles by {item.takesAway.mappings} mappings.{' '}
+        {may('write') && !lifting && (
+          <button type="button" onClick={() => setLifting(true)}>
+            Lift the freeze of {principalWords(principal)} …
+          </button>
+        )}
+      </p>
+      {lifting && (
+        <Confirm
+          what="Lift the freeze"
+          onCancel={() => setLifting(false)}
+          onConfirmed={async (reason) => {
+            const path = `/v1/freezes/${encodeURIComponent(id)}` as const;
+            await callApi(path, { method: 'DELETE', headers: reasonHeader(reason) });
+            again();
+          }}
+        />
+      )}
+    </li>
+  );
+}
+
+type Kind = 'client' | 'user' | 'group' | 'any';
+
+interface Target {
+  readonly kind: Kind;
+  readonly pool: string;
+  readonly name: string;
+  readonly role: string;
+}
+
+function NewFreeze({ onDone }: { readonly onDone: () => void }) {
+  const [target, setTarget] = useState<Target>({ kind: 'client', pool: '', name: '', role: '' });
+  const [preview, setPreview] = useState<FreezeAnswer>();
+  const [done, setDone] = useState<FreezeAnswer>();
+  const [problem, setProblem] = useState<ApiProblem>();
+  const change = (part: Partial<Target>) => {
+    setTarget({ ...target, ...part });
+    setPreview(undefined);
+    setDone(undefined);
+  };
+  const look = (event: Event) => {
+    event.preventDefault();
+    setProblem(undefined);
+    freeze(target, 'looks at what a freeze would take away', true).then(
+      setPreview,
+      (error: unknown) => setProblem(asProblem(error)),
+    );
+  };
+  return (
+    <>
+      <form onSubmit={look}>
+        <div class="row">
+          <ChoiceField
+            label="Freeze"
+            value={target.kind}
+            onValue={(kind) => change({ kind: kind as Kind })}
+            choices={{
+              client: 'an app client',
+              user: 'a user',
+              group: 'a group',
+              any: 'everybody',
+            }}
+          />
+          <TextField
+            label="Pool"
+            value={target.pool}
+            onValue={(pool) => change({ pool })}
+            hint={target.kind === 'any' ? '* is every pool.' : 'Such as us-east-1_AbCdEf123.'}
+          />
+          {target.kind !== 'any' && (
+            <TextField
+              label="Name"
+              value={target.name}
+              onValue={(name) => change({ name })}
+              hint="Id of the client, sub of the user, or the group."
+            />
+          )}
+          <TextField
+            label="Role"
+            value={target.role}
+            onValue={(role) => change({ role })}
+            hint="The ARN of one role; empty is every role."
+          />
+        </div>
+        <button type="submit" class="main">
+          Show what it takes away
+        </button>
+      </form>
+      {problem !== undefined && <ProblemNote problem={problem} />}
+      {preview !== undefined && (
+        <section class="card" aria-live="polite">
+          <h2>What it takes away</h2>
+          <Consequence answer={preview} />
+          <Confirm
+            what="Freeze now"
+            typed={wordOf(target)}
+            onConfirmed={async (reason) => {
+              setDone(await freeze(target, reason, false));
+              setPreview(undefined);
+              onDone();
+            }}
+          />
+        </section>
+      )}
+      {done !== undefined && (
+        <section class="note good" aria-live="polite">
+          <h2>Frozen</h2>
+          <p>
+            {done.inForce === true
+              ? 'It is in force here, and within seconds everywhere.'
+              : 'It is written, and will be in force within seconds.'}
+          </p>
+          <Consequence answer={done} />
+          <p>
+            Sessions that exist already go on until they end. To end them, attach this policy to the
+            role{done.revokeSessions.role === '*' ? 's' : ` ${done.revokeSessions.role}`} in IAM:
+          </p>
+          <JsonText value={done.revokeSessions.policy} label="the policy" />
+        </section>
+      )}
+    </>
+  );
+}
+
+function Consequence({ answer: { takesAway, warnings } }: { readonly answer: FreezeAnswer }) {
+  return (
+    <>
+      <p>
+        {takesAway === null
+          ? 'This instance has no policy by which it could say.'
+          : `${takesAway.roles} roles, by ${takesAway.mappings} mappings that are in force.`}
+      </p>
+      <Warnings warnings={warnings} />
+    </>
+  );
+}
+
+async function freeze(target: Target, reason: string, dryRun: boolean): Promise<FreezeAnswer> {
+  const { kind, pool, name, role } = target;
+  const principal = { pool: pool.trim(), [kind]: kind === 'any' ? true : name.trim() };
+  const path = `/v1/freezes${dryRun ? '?dryRun=true' : ''}` as const;
+  const { document } = await callApi<FreezeAnswer>(path, {
+    method: 'POST',
+    headers: reasonHeader(reason),
+    body: { principal, role: role.trim() === '' ? '*' : role.trim() },
+  });
+  return document;
+}
+
+/** What must be typed: a slip in the one would have to be made in the other as well. */
+function wordOf({ kind, name }: Target): string {
+  return kind === 'any' ? 'everybody' : name.trim();
+}

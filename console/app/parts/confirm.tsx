@@ -1,0 +1,59 @@
+/** The last step before something is changed: why, and for what cannot be taken lightly, its name typed once more. */
+
+import { useState } from 'preact/hooks';
+import type { ApiProblem } from '../api.ts';
+import { TextField } from './field.tsx';
+import { asProblem, ProblemNote } from './loading.tsx';
+
+interface ConfirmProps {
+  /** On the button. */
+  readonly what: string;
+  /** To be typed; undefined: nothing. */
+  readonly typed?: string;
+  /** Undefined: it cannot be called off, because nothing was opened. */
+  readonly onCancel?: () => void;
+  /** What it throws is shown, and can be tried again. */
+  readonly onConfirmed: (reason: string) => Promise<void>;
+  readonly danger?: boolean;
+}
+
+export function Confirm({ what, typed, onCancel, onConfirmed, danger = true }: ConfirmProps) {
+  const [reason, setReason] = useState('');
+  const [words, setWords] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<ApiProblem>();
+  const ready = reason.trim() !== '' && (typed === undefined || words === typed) && !busy;
+  const confirm = (event: Event) => {
+    event.preventDefault();
+    if (!ready) return;
+    setBusy(true);
+    setProblem(undefined);
+    onConfirmed(reason)
+      .catch((error: unknown) => setProblem(asProblem(error)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <form onSubmit={confirm}>
+      <TextField
+        label="Why"
+        value={reason}
+        onValue={setReason}
+        hint="Stays in the history and in the audit log."
+      />
+      {typed !== undefined && (
+        <TextField label={`Type ${typed} to confirm`} value={words} onValue={setWords} />
+      )}
+      {problem !== undefined && <ProblemNote problem={problem} />}
+      <div class="row">
+        <button type="submit" class={danger ? 'danger' : 'main'} disabled={!ready}>
+          {what}
+        </button>
+        {onCancel !== undefined && (
+          <button type="button" onClick={onCancel}>
+            Leave it
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}
