@@ -45,6 +45,17 @@ afterAll(async () => {
   folders.remove();
 });
 
+/** Whether what the table has under this id is what the broker decides by, as an editor is told. */
+const shownInForce = async (id: string) => {
+  const path = `/v1/role-mappings/${id}`;
+  const { status, body } = await broker.call({
+    listener: 'admin',
+    token: broker.token('admin'),
+    path,
+  });
+  return [status, body.inForce];
+};
+
 const put = (id: string) =>
   broker.call({
     listener: 'admin',
@@ -73,6 +84,8 @@ it('an edit by the API is sealed; one by somebody without the key grants nothing
     reason: 'none',
   });
   while ((await broker.metrics()).get(alarm) !== 1);
+  expect(await shownInForce('sealed')).toEqual([200, true]);
+  expect(await shownInForce('ghost')).toEqual([200, false]);
 
   expect((await broker.metrics()).get('tokenbroker_policy_revision')).toBe(revision);
   const next = await put('late');

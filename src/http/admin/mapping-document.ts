@@ -1,6 +1,8 @@
 /** Role mappings, their versions and their changes as the admin listener prints them. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { MappingChange, MappingVersion } from '../../core/policy/mapping-history.ts';
+import type { PolicySource } from '../../core/ports.ts';
 
 export function versionDocument(version: MappingVersion) {
   const { id, mapping, faults, document } = version;
@@ -11,6 +13,24 @@ export function versionDocument(version: MappingVersion) {
     // For repair: what the row holds, and what is wrong with it.
     ...(faults.length === 0 ? {} : { faults, document: document ?? null }),
   };
+}
+
+/**
+ * The current version as the table has it, and whether this instance decides by it. Nobody verifies a row that is
+ * read for an editor: one that was written around the API, or forged, is not in force however long one waits.
+ */
+export function currentDocument(current: MappingVersion, policy: PolicySource) {
+  return { ...versionDocument(current), inForce: isInForce(current, policy) };
+}
+
+function isInForce({ id, version, mapping }: MappingVersion, policy: PolicySource): boolean {
+  try {
+    const known = policy.current().byId.get(id);
+    return known?.version === version && isDeepStrictEqual(known.mapping, mapping);
+  } catch {
+    // No policy is in force.
+    return false;
+  }
 }
 
 export function changeDocument(change: MappingChange) {

@@ -2,18 +2,20 @@
 
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
-import type { RoleMappingStore } from '../../core/ports.ts';
+import type { PolicySource, RoleMappingStore } from '../../core/ports.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
-import { versionDocument } from './mapping-document.ts';
+import { currentDocument, versionDocument } from './mapping-document.ts';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
 import { entityTag } from './preconditions.ts';
 
 export interface ReadRoleMappingOptions {
   readonly store: RoleMappingStore;
+  /** Of this instance. */
+  readonly policy: PolicySource;
   readonly authorize: AuthorizeReader;
 }
 
@@ -21,14 +23,18 @@ const versionsQuery = z.strictObject({ limit: limitParameter, cursor: cursorPara
 const versionPattern = /^[1-9]\d{0,9}$/;
 
 /** `GET /v1/role-mappings/{id}` */
-export function readRoleMapping({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
+export function readRoleMapping({
+  store,
+  policy,
+  authorize,
+}: ReadRoleMappingOptions): RouteHandler {
   return async function read(arrival, context) {
     const { req } = await authorize(arrival, context);
     requireNoQuery(req);
     const current = await store.get(pathParameter(req, 'id'));
     if (current === undefined) throw notFound();
     const headers = ['ETag', entityTag(current.version)];
-    sendJson(req.res, 200, versionDocument(current), context.requestId, headers);
+    sendJson(req.res, 200, currentDocument(current, policy), context.requestId, headers);
   };
 }
 

@@ -100,6 +100,8 @@ describe('guardrails of the configuration', () => {
       body: { caller, request: { role: 'tampered' } },
     });
     expect(body.decision).toMatchObject({ outcome: 'allow', mapping: { role: testRole } });
+    const shown = await admin.send('GET', '/v1/role-mappings/tampered');
+    expect([shown.status, shown.body.inForce]).toEqual([200, false]);
   });
 });
 
