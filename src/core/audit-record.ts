@@ -68,7 +68,8 @@ export interface AuditedCredentials {
   /** With `stsRequestId` and `assumedRoleId`, the join with CloudTrail. */
   readonly accessKeyId: string;
   readonly assumedRoleId: string;
-  readonly stsRequestId: string;
+  /** Null: it was lost between STS and here; the other two are the join. */
+  readonly stsRequestId: string | null;
   readonly expiration: string;
 }
 
@@ -261,7 +262,7 @@ export const auditedCredentials: (result: IssueResult) => AuditedCredentials = r
       cached,
       accessKeyId: session.credentials.accessKeyId,
       assumedRoleId: session.assumedRoleId,
-      stsRequestId: session.stsRequestId,
+      stsRequestId: session.stsRequestId ?? null,
       expiration: toRfc3339(session.credentials.expiresAt),
     }),
 );

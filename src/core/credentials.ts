@@ -20,7 +20,8 @@ export interface IssuedSession {
   readonly provider: string | undefined;
   /** Per cent of the packed size limit; present when a session policy was sent. */
   readonly packedPolicySize: number | undefined;
-  readonly stsRequestId: string;
+  /** Undefined: it was lost between STS and here. */
+  readonly stsRequestId: string | undefined;
   /** Epoch milliseconds at which STS answered. */
   readonly issuedAt: number;
 }

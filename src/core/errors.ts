@@ -226,7 +226,6 @@ export type AnswerDefect =
   | 'session_token'
   | 'assumed_role_id'
   | 'assumed_role_arn'
-  | 'request_id'
   | 'expiration_too_early'
   | 'expiration_too_late'
   | 'subject';

@@ -2,6 +2,7 @@ import { STSClient } from '@aws-sdk/client-sts';
 import { collectBounded } from '../aws/bounded-answers.ts';
 import { hermeticSettings } from '../aws/hermetic-settings.ts';
 import { regionPattern } from '../core/aws-names.ts';
+import { readRequestIdsOfDocuments } from './answer-request-id.ts';
 
 export interface StsEndpoint {
   readonly region: string;
@@ -32,7 +33,7 @@ export function createStsClient({
     throw new RangeError('an STS endpoint needs the name of one AWS region');
   }
   const agent = { keepAlive: true, maxSockets };
-  return new STSClient({
+  const client = new STSClient({
     ...hermeticSettings({ region, endpoint }),
     useGlobalEndpoint: false,
     sigv4aSigningRegionSet: [],
@@ -51,4 +52,6 @@ export function createStsClient({
     },
     streamCollector: collectBounded,
   });
+  readRequestIdsOfDocuments(client);
+  return client;
 }

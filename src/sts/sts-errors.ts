@@ -15,6 +15,7 @@ import {
   type ReasonOf,
 } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
+import { requestIdIn } from './answer-request-id.ts';
 
 /**
  * - `refused`: permanent; asking again with the same input gives the same answer.
@@ -62,7 +63,7 @@ export function badResponse(defect: AnswerDefect, requestId?: string): StsFailur
       code: 'BadResponse',
       message: '',
       httpStatus: 200,
-      requestId: bounded(requestId, /^[\w-]{1,128}$/),
+      requestId,
       answered: true,
       modelled: false,
     },
@@ -301,7 +302,7 @@ function readFacts(thrown: unknown): Facts {
     code,
     message: typeof error['message'] === 'string' ? error['message'] : '',
     httpStatus,
-    requestId: bounded(metadata['requestId'], /^[\w-]{1,128}$/),
+    requestId: requestIdIn(metadata['requestId']),
     answered: httpStatus !== undefined && !isConnectionFailure(error),
     modelled: error['$fault'] !== undefined && !codeless.has(code),
   };

@@ -7,6 +7,7 @@ import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts
 import { roleArnPattern } from '../core/aws-names.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { AnswerDefect } from '../core/errors.ts';
+import { requestIdIn } from './answer-request-id.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
 
@@ -19,13 +20,12 @@ export function readAnswer(
   now: number,
 ): StsAnswer {
   const { Credentials: credentials, AssumedRoleUser: user } = output;
-  const requestId: unknown = output.$metadata.requestId;
+  const requestId = requestIdIn(output.$metadata.requestId);
   const fields: Record<Field, unknown> = {
     access_key_id: credentials?.AccessKeyId,
     secret_access_key: credentials?.SecretAccessKey,
     session_token: credentials?.SessionToken,
     assumed_role_id: user?.AssumedRoleId,
-    request_id: requestId,
   };
   const expiresAt =
     credentials?.Expiration instanceof Date ? credentials.Expiration.getTime() : NaN;
@@ -39,9 +39,7 @@ export function readAnswer(
       ? undefined
       : 'assumed_role_id') ??
     (subject === undefined || subject === plan.caller.subject ? undefined : 'subject');
-  if (defect !== undefined) {
-    return badResponse(defect, typeof requestId === 'string' ? requestId : undefined);
-  }
+  if (defect !== undefined) return badResponse(defect, requestId);
   return {
     kind: 'issued',
     session: Object.freeze({
@@ -59,7 +57,7 @@ export function readAnswer(
       packedPolicySize: Number.isInteger(output.PackedPolicySize)
         ? output.PackedPolicySize
         : undefined,
-      stsRequestId: fields.request_id as string,
+      stsRequestId: requestId,
       issuedAt: now,
     }),
   };
@@ -79,7 +77,6 @@ const shapes = {
   secret_access_key: /^[\x21-\x7e]{16,256}$/,
   session_token: /^[\x21-\x7e]{16,}$/,
   assumed_role_id: /^[A-Za-z0-9_+=,.@:-]{2,193}$/,
-  request_id: /^[A-Za-z0-9_-]{1,128}$/,
 } as const;
 
 function malformedField(fields: Readonly<Record<Field, unknown>>): Field | undefined {

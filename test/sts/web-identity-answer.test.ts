@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { auditedCredentials } from '../../src/core/audit-record.ts';
 import { systemClock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import {
   type AnswerFields,
+  failure,
   honestFields,
   honestly,
+  requestId,
   type ScriptedAnswer,
   type ScriptedCall,
   secretCanary,
@@ -46,7 +49,10 @@ const lies: [string, (call: ScriptedCall) => ScriptedAnswer][] = [
   ['no assumed role', ofXml((xml) => xml.replace(/<AssumedRoleUser>.*<\/AssumedRoleUser>/, ''))],
   ['a redirect', () => ({ status: 302, headers: { location: 'https://evil.example/' }, body: '' })],
   ['a body of 65 KiB', ofXml((xml) => xml + ' '.repeat(65 * 1024))],
-  ['no request id', (call) => ({ body: successXml(fieldsFor(call)) })],
+  [
+    'a body of 65 KiB, and no request id in a header',
+    (call) => ({ body: successXml(fieldsFor(call)) + ' '.repeat(65 * 1024) }),
+  ],
   ...(
     [
       'AccessKeyId',
@@ -148,6 +154,74 @@ describe('an honest answer', () => {
 
     expect(() => Object.assign(issued.credentials, { accessKeyId: 'other' })).toThrow(TypeError);
     expect(() => Object.assign(issued, { subject: 'other' })).toThrow(TypeError);
+  });
+});
+
+const lost: [string, Readonly<Record<string, string>>][] = [
+  ['is dropped', {}],
+  ['is emptied', { 'x-amzn-requestid': '' }],
+  ['becomes a list', { 'x-amzn-requestid': 'one, two' }],
+  ["becomes somebody else's words", { 'x-amzn-requestid': 'see /secret page' }],
+  ['becomes too long', { 'x-amz-request-id': 'x'.repeat(129) }],
+];
+const namedByHeader: [string, Readonly<Record<string, string>>][] = [
+  ['x-amzn-requestid', { 'x-amzn-requestid': 'by-header' }],
+  ['X-Amzn-RequestId', { 'X-Amzn-RequestId': 'by-header' }],
+  ['x-amzn-request-id', { 'x-amzn-request-id': 'by-header' }],
+  ['x-amz-request-id', { 'x-amz-request-id': 'by-header' }],
+];
+/** With line feeds as STS has them, in pieces, and as a gateway writes XML anew. */
+const documents: [string, (xml: string) => string, string | undefined][] = [
+  ['has it', (xml) => xml, requestId],
+  ['is indented', (xml) => xml.replaceAll('><', '>\n  <'), requestId],
+  ['has blanks around it', (xml) => xml.replace(requestId, `\n ${requestId}\n `), requestId],
+  ['has an empty one', (xml) => xml.replace(requestId, ''), undefined],
+  ['has none', (xml) => xml.replace(/<RequestId>.*<\/RequestId>/, ''), undefined],
+  ['has words in its place', (xml) => xml.replace(requestId, 'see /secret page'), undefined],
+  ['has one that is too long', (xml) => xml.replace(requestId, 'x'.repeat(129)), undefined],
+  ['has elements in its place', (xml) => xml.replace(requestId, '<a>b</a>'), undefined],
+];
+const ways = lost.flatMap(([header, headers]) =>
+  documents.map(([document, change, expected]) => ({
+    header,
+    document,
+    headers,
+    change,
+    expected,
+  })),
+);
+
+describe('the request id of an answer, which decides nothing', () => {
+  it.each(ways)(
+    'T179: the header $header, the document $document: the session is good, and the record says which call it was',
+    async ({ headers, change, expected }) => {
+      const { plan, token } = planned();
+      sts.servers[0].script = (call) => ({ headers, body: change(successXml(fieldsFor(call))) });
+      const issued = await sts.adapter.issue(plan, token);
+      expect(issued.session.stsRequestId).toBe(expected);
+      expect(auditedCredentials(issued).stsRequestId).toBe(expected ?? null);
+      expect(sts.servers[0].calls).toHaveLength(1);
+    },
+  );
+
+  it.each(ways)(
+    'T179: the header $header, the document $document: a refusal says which call it was',
+    async ({ headers, change, expected }) => {
+      const { plan, token } = planned();
+      const refused = failure(403, 'AccessDenied') as { readonly body: string };
+      sts.servers[0].script = () => ({ status: 403, headers, body: change(refused.body) });
+      const error = await refusalOf(sts.adapter.issue(plan, token));
+      expect(error.code).toBe('sts_access_denied');
+      expect((error.cause as { requestId?: string }).requestId).toBe(expected);
+      expect(secretsIn(error, ['/secret'])).toEqual([]);
+    },
+  );
+
+  it.each(namedByHeader)('is that of the header %s where there is one', async (_name, headers) => {
+    const { plan, token } = planned();
+    sts.servers[0].script = (call) => ({ headers, body: successXml(fieldsFor(call)) });
+    const issued = await sts.adapter.issue(plan, token);
+    expect(issued.session.stsRequestId).toBe('by-header');
   });
 });
 
