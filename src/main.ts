@@ -37,6 +37,10 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   config: async () => (await import('./cli/commands/config.ts')).addConfigCommands,
   table: async () => (await import('./cli/commands/table.ts')).addTableCommands,
   mappings: async () => (await import('./cli/commands/mappings.ts')).addMappingsCommands,
+  'trust-policy': async () =>
+    (await import('./cli/commands/trust-policy.ts')).addTrustPolicyCommand,
+  'web-identity': async () =>
+    (await import('./cli/commands/web-identity.ts')).addWebIdentityCommands,
   explain: async () => (await import('./cli/commands/explain.ts')).addExplainCommand,
   'credential-process': async () =>
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,

@@ -50,17 +50,18 @@ export class OidcProviders {
     throw new StsError('InvalidIdentityToken', message);
   }
 
-  /** The key with this id. Throws `InvalidIdentityToken` when it cannot be had, for whatever reason. */
+  /** The key of this type with this id. Throws `InvalidIdentityToken` when it cannot be had, for whatever reason. */
   async verificationKey(
     provider: OpenIdConnectProvider,
     keyId: string | undefined,
+    keyType: 'RSA' | 'EC',
   ): Promise<JsonWebKey> {
     const entry = this.#entries.get(entryId(provider.accountId, provider.issuer));
-    if (!entry || keyId === undefined) throw keyNotRetrieved();
+    if (!entry) throw keyNotRetrieved();
     const known = this.#cached(entry);
-    const key = known && keyWithId(await known, keyId);
+    const key = known && chosenKey(await known, keyId, keyType);
     if (key) return key;
-    const fetched = keyWithId(await this.#fetch(entry, known), keyId);
+    const fetched = chosenKey(await this.#fetch(entry, known), keyId, keyType);
     if (!fetched) throw keyNotRetrieved();
     return fetched;
   }
@@ -130,8 +131,21 @@ function checkProvider({ accountId, issuer, jwksUri, clientIds }: OpenIdConnectP
   }
 }
 
-function keyWithId(keys: readonly JsonWebKey[], keyId: string): JsonWebKey | undefined {
-  return keys.find((key) => key['kid'] === keyId);
+/**
+ * As recorded on real AWS: of two with one id the later one counts, a key that is not for signatures or that lists its operations
+ * is none, and one with more than 100 keys of its type beside it is not found. A set of one needs no id.
+ */
+function chosenKey(
+  keys: readonly JsonWebKey[],
+  keyId: string | undefined,
+  keyType: 'RSA' | 'EC',
+): JsonWebKey | undefined {
+  if (keys.filter(({ kty }) => kty === keyType).length > maxKeysOfAType) return undefined;
+  const [only, another] = keys;
+  const unnamed = keyId === undefined && another === undefined ? only : undefined;
+  const key = unnamed ?? keys.findLast((one) => keyId !== undefined && one['kid'] === keyId);
+  if (key === undefined || (key['use'] !== undefined && key['use'] !== 'sig')) return undefined;
+  return 'key_ops' in key ? undefined : key;
 }
 
 async function fetchKeys(jwksUri: string, limits: BoundedRequest): Promise<readonly JsonWebKey[]> {
@@ -143,10 +157,6 @@ async function fetchKeys(jwksUri: string, limits: BoundedRequest): Promise<reado
 function parseKeys(text: string): readonly JsonWebKey[] {
   const { keys } = JSON.parse(text) as { readonly keys?: unknown };
   if (!Array.isArray(keys) || !keys.every(isJsonObject)) throw new Error('not a JWKS');
-  for (const kty of ['RSA', 'EC']) {
-    const count = keys.filter((key: JsonWebKey) => key.kty === kty).length;
-    if (count > maxKeysOfAType) throw new Error('the JWKS has too many keys');
-  }
   return keys;
 }
 

@@ -5,6 +5,7 @@ import { callerIdentityXml, errorXml, webIdentityXml } from '../../src/sts-proto
 import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { checkSignatureV4, SignatureError } from '../../src/sts-protocol/signature-v4.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
+import { type CloudTrailEvent, exchangeEvent } from './cloudtrail-events.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
 import { type CallDraft, describeCall, type StsCall, StsCallLog } from './sts-call-log.ts';
@@ -31,6 +32,8 @@ export interface StsServerOptions {
   readonly roles: readonly IamRole[];
   /** Added to every answer; default 0. */
   readonly latencyMs?: number;
+  /** Gets what CloudTrail would record of each exchange that succeeds. */
+  readonly onEvent?: (event: CloudTrailEvent) => void;
   /** The VPC endpoint id that trust policies see as `aws:SourceVpce`; default none. */
   readonly sourceVpce?: string;
 }
@@ -87,8 +90,17 @@ class LocalSts {
   readonly #roles = new Map<string, TrustingRole>();
   readonly #keys = new IssuedKeys();
   readonly #faults = new FaultSwitch();
+  readonly #onEvent: (event: CloudTrailEvent) => void;
 
-  constructor({ clock, providers, roles, latencyMs = 0, sourceVpce }: StsServerOptions) {
+  constructor({
+    clock,
+    providers,
+    roles,
+    latencyMs = 0,
+    onEvent = () => {},
+    sourceVpce,
+  }: StsServerOptions) {
+    this.#onEvent = onEvent;
     this.#clock = clock;
     this.#latencyMs = latencyMs;
     this.#sourceVpce = sourceVpce;
@@ -151,13 +163,18 @@ class LocalSts {
     const operation = operationOf(parameters);
     switch (operation) {
       case 'AssumeRoleWithWebIdentity': {
-        const answer = await exchangeWebIdentity(parseWebIdentityRequest(parameters), {
+        const request = parseWebIdentityRequest(parameters);
+        const exchange = await exchangeWebIdentity(request, {
           clock: this.#clock,
           providers: this.#providers,
           findRole: (roleArn) => this.#roles.get(roleArn),
           keys: this.#keys,
           sourceVpce: this.#sourceVpce,
         });
+        const { answer } = exchange;
+        const now = this.#clock.now();
+        const userAgent = req.headers['user-agent'];
+        this.#onEvent(exchangeEvent({ request, exchange, requestId, now, userAgent }));
         call.subject = answer.subjectFromWebIdentityToken ?? '';
         const lie = this.#faults.takeAnswerFault();
         return webIdentityXml(lie ? lie.rewrite(answer) : answer, requestId);

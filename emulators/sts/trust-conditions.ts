@@ -37,10 +37,12 @@ interface ConditionTest {
 
 type Operator =
   | { readonly kind: 'null' }
+  | { readonly kind: 'bool'; readonly ifExists: boolean }
   | { readonly kind: 'unknown' }
   | {
       readonly kind: 'string';
-      readonly anyValue: boolean;
+      /** Of a key with several values: whether any must match, or each of those that there are. */
+      readonly quantifier: 'one' | 'any' | 'all';
       readonly negated: boolean;
       readonly like: boolean;
       readonly ifExists: boolean;
@@ -48,14 +50,17 @@ type Operator =
 
 function parseOperator(name: string): Operator {
   if (name === 'Null') return { kind: 'null' };
-  const match = /^(ForAnyValue:)?String(Not)?(Equals|Like)(IfExists)?$/.exec(name);
+  if (name === 'Bool' || name === 'BoolIfExists') {
+    return { kind: 'bool', ifExists: name !== 'Bool' };
+  }
+  const match = /^(ForAnyValue:|ForAllValues:)?String(Not)?(Equals|Like)(IfExists)?$/.exec(name);
   if (!match) return { kind: 'unknown' };
-  const [, anyValue, not, comparison, ifExists] = match;
+  const [, set, not, comparison, ifExists] = match;
   // "Any value differs" is a trap that nobody means; it stays unknown.
-  if (anyValue && not) return { kind: 'unknown' };
+  if (set && not) return { kind: 'unknown' };
   return {
     kind: 'string',
-    anyValue: anyValue !== undefined,
+    quantifier: set === undefined ? 'one' : set === 'ForAnyValue:' ? 'any' : 'all',
     negated: not !== undefined,
     like: comparison === 'Like',
     ifExists: ifExists !== undefined,
@@ -71,18 +76,28 @@ function testVerdict(
       return 'unknown';
     case 'null':
       return verdictOf(values.includes(actual === undefined ? 'true' : 'false'));
-    case 'string': {
-      // A key that is absent, or that STS does not fill from the token, makes a positive test false and a
-      // negated one true.
-      if (actual === undefined) return verdictOf(operator.ifExists || operator.negated);
-      // Without a set operator, a key with several values has no defined meaning.
-      if (!operator.anyValue && actual.length !== 1) return 'unknown';
-      const equal = (wanted: string, value: string) =>
-        operator.like ? matchesGlob(wanted, value) : wanted === value;
-      const found = actual.some((value) => values.some((wanted) => equal(wanted, value)));
-      return verdictOf(found !== operator.negated);
-    }
+    case 'bool':
+      if (actual === undefined) return verdictOf(operator.ifExists);
+      return verdictOf(values.some((wanted) => actual.includes(wanted.toLowerCase())));
+    case 'string':
+      return stringVerdict(operator, values, actual);
   }
+}
+
+function stringVerdict(
+  { quantifier, negated, like, ifExists }: Extract<Operator, { kind: 'string' }>,
+  values: readonly string[],
+  actual: readonly string[] | undefined,
+): ConditionVerdict {
+  // A key that is absent, or that STS does not fill from the token, makes a positive test false, a negated one true,
+  // and each of its values equal to anything.
+  if (actual === undefined) return verdictOf(ifExists || negated || quantifier === 'all');
+  // Without a set operator, a key with several values has no defined meaning.
+  if (quantifier === 'one' && actual.length !== 1) return 'unknown';
+  const listed = (value: string) =>
+    values.some((wanted) => (like ? matchesGlob(wanted, value) : wanted === value));
+  const found = quantifier === 'all' ? actual.every(listed) : actual.some(listed);
+  return verdictOf(found !== negated);
 }
 
 function verdictOf(holds: boolean): ConditionVerdict {

@@ -2,6 +2,8 @@ import { type Clock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 import { type IssuedKeys, roleId } from './issued-keys.ts';
 import { type OidcProviders, type OpenIdConnectProvider, providerName } from './oidc-providers.ts';
+import { packedPolicySize } from './packed-size.ts';
+import { roleAuthorizedByIdp } from './role-authorization.ts';
 import { parseSessionClaims, type SessionClaims } from './session-claims.ts';
 import { checkSessionPolicy } from './session-policy-grammar.ts';
 import { StsError } from './sts-error.ts';
@@ -9,6 +11,8 @@ import { type TrustPolicy, trustPolicyAllows } from './trust-policy.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
 import {
   hasValidSignature,
+  keyTypeOf,
+  notValidated,
   parseWebIdentityToken,
   type WebIdentityToken,
 } from './web-identity-token.ts';
@@ -27,6 +31,14 @@ export interface WebIdentityExchangeOptions {
   readonly sourceVpce: string | undefined;
 }
 
+export interface WebIdentityExchange {
+  readonly answer: WebIdentityAnswer;
+  /** What the token attached to the session. */
+  readonly sessionClaims: SessionClaims;
+  /** Whether the token named the role. */
+  readonly authorizedByIdp: boolean;
+}
+
 /**
  * AssumeRoleWithWebIdentity: verifies the token against the provider in the role's account, asks the role's
  * trust policy, checks the session that is asked for, and only then makes keys.
@@ -34,52 +46,68 @@ export interface WebIdentityExchangeOptions {
 export async function exchangeWebIdentity(
   request: WebIdentityRequest,
   options: WebIdentityExchangeOptions,
-): Promise<WebIdentityAnswer> {
+): Promise<WebIdentityExchange> {
   const token = parseWebIdentityToken(request.webIdentityToken);
   const provider = options.providers.find(request.role.accountId, token.issuer);
-  const audience = checkAudience(token, provider);
+  checkAudience(token, provider);
   checkTimes(token, options.clock.now());
   await checkSignature(token, provider, options.providers);
 
   const sessionClaims = parseSessionClaims(token.claims);
+  const authorizedByIdp = roleAuthorizedByIdp(token.claims, request.roleArn);
   const role = options.findRole(request.roleArn);
   // A role that does not exist looks the same as one that does not trust the caller.
   if (!role) throw notAuthorized();
-  checkTrust({ request, token, audience, sessionClaims, role, sourceVpce: options.sourceVpce });
+  const { sourceVpce } = options;
+  checkTrust({ request, token, sessionClaims, authorizedByIdp, role, sourceVpce });
 
-  const packedPolicySize = checkPolicies(request, sessionClaims);
+  checkPolicies(request);
+  const { policy, policyArns } = request;
+  const { subject } = token;
+  const packed = packedPolicySize({ policy, policyArns, sessionClaims, subject });
   if (request.durationSeconds > role.maxSessionDurationSeconds) {
     throw new StsError(
       'ValidationError',
       'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
     );
   }
-  return {
+  const answer = {
     ...issue(request, options),
-    subjectFromWebIdentityToken: token.subject,
-    audience,
+    subjectFromWebIdentityToken: subject,
+    audience: token.audience,
     provider: providerArn(request, token),
-    packedPolicySize,
+    packedPolicySize: String(packed),
     sourceIdentity: sessionClaims.sourceIdentity,
   };
+  return { answer, sessionClaims, authorizedByIdp };
 }
 
-function checkAudience(token: WebIdentityToken, provider: OpenIdConnectProvider): string {
-  const { audience } = token;
-  if (audience !== undefined && provider.clientIds.includes(audience)) return audience;
-  throw new StsError('InvalidIdentityToken', 'Incorrect token audience');
+function checkAudience({ audience }: WebIdentityToken, provider: OpenIdConnectProvider): void {
+  if (!provider.clientIds.includes(audience)) throw notValidated();
 }
+
+/** As recorded on real AWS, for the clocks of issuers. */
+const toleranceSeconds = 300;
 
 function checkTimes(token: WebIdentityToken, nowMs: number): void {
   const nowSeconds = Math.floor(nowMs / 1000);
-  if (nowSeconds >= token.expiresAtSeconds) {
+  const { expiresAtSeconds, issuedAtSeconds, notBeforeSeconds = 0 } = token;
+  const earliest = nowSeconds - toleranceSeconds;
+  const latest = nowSeconds + toleranceSeconds;
+  if (earliest >= expiresAtSeconds) {
     throw new StsError(
       'ExpiredTokenException',
-      `Token expired: current date/time ${nowSeconds} must be before the expiration date/time ${token.expiresAtSeconds}`,
+      `Token expired: current date/time ${earliest} must be before the expiration date/time ${expiresAtSeconds}`,
     );
   }
-  if (token.notBeforeSeconds !== undefined && nowSeconds < token.notBeforeSeconds) {
-    throw new StsError('InvalidIdentityToken', 'The token is not valid yet');
+  if (notBeforeSeconds > latest) {
+    throw new StsError(
+      'InvalidIdentityToken',
+      `Token not yet valid: current date/time ${latest} must be after or equal to the not-before date/time ${notBeforeSeconds}`,
+    );
+  }
+  if (issuedAtSeconds > latest) {
+    throw new StsError('InvalidIdentityToken', `Token issued in the future: ${issuedAtSeconds}`);
   }
 }
 
@@ -88,7 +116,7 @@ async function checkSignature(
   provider: OpenIdConnectProvider,
   providers: OidcProviders,
 ): Promise<void> {
-  const key = await providers.verificationKey(provider, token.keyId);
+  const key = await providers.verificationKey(provider, token.keyId, keyTypeOf(token));
   if (hasValidSignature(token, key)) return;
   // The wording is ours: AWS documents none.
   throw new StsError('InvalidIdentityToken', 'The signature of the token is not valid');
@@ -97,8 +125,8 @@ async function checkSignature(
 interface TrustCheck {
   readonly request: WebIdentityRequest;
   readonly token: WebIdentityToken;
-  readonly audience: string;
   readonly sessionClaims: SessionClaims;
+  readonly authorizedByIdp: boolean;
   readonly role: TrustingRole;
   readonly sourceVpce: string | undefined;
 }
@@ -122,14 +150,14 @@ function checkTrust(check: TrustCheck): void {
 function conditionContext({
   request,
   token,
-  audience,
   sessionClaims,
+  authorizedByIdp,
   sourceVpce,
 }: TrustCheck): ReadonlyMap<string, readonly string[]> {
   const issuer = providerName(token.issuer);
   const { tags, transitiveTagKeys, sourceIdentity } = sessionClaims;
   const entries: [string, readonly unknown[]][] = [
-    [`${issuer}:aud`, [audience]],
+    [`${issuer}:aud`, [token.audience]],
     [`${issuer}:oaud`, token.originalAudiences],
     [`${issuer}:sub`, [token.subject]],
     [`${issuer}:amr`, [token.claims['amr']].flat()],
@@ -137,7 +165,14 @@ function conditionContext({
     ['sts:RoleSessionName', [request.roleSessionName]],
     ['sts:SourceIdentity', [sourceIdentity]],
     ['sts:TransitiveTagKeys', transitiveTagKeys],
+    // It is there only where it is true.
+    ['sts:RoleAuthorizedByIdp', authorizedByIdp ? ['true'] : []],
     ['aws:SourceVpce', [sourceVpce]],
+    // The provider is the principal; `aws:PrincipalArn` is absent.
+    ['aws:FederatedProvider', [providerArn(request, token)]],
+    ['aws:PrincipalAccount', [request.role.accountId]],
+    ['aws:PrincipalType', ['User']],
+    ['aws:userid', [providerArn(request, token)]],
     ['aws:TagKeys', [...(tags?.keys() ?? [])]],
     ...Array.from(tags ?? [], ([key, value]): [string, readonly unknown[]] => [
       `aws:RequestTag/${key}`,
@@ -152,28 +187,9 @@ function conditionContext({
   return context;
 }
 
-const maxPolicyCharacters = 2048;
-
-/**
- * Returns PackedPolicySize if a policy was sent. AWS packs policies and tags into a form it does not publish; the
- * length of the plain text stands in for it, so the percentage here is an estimate.
- */
-function checkPolicies(
-  { policy, policyArns, role }: WebIdentityRequest,
-  { tags }: SessionClaims,
-): string | undefined {
+function checkPolicies({ policy, policyArns, role }: WebIdentityRequest): void {
   if (policy !== undefined) checkSessionPolicy(policy, role.partition);
   for (const arn of policyArns) checkPolicyArn(arn, role.accountId);
-  const texts = [policy ?? '', ...policyArns, ...Array.from(tags ?? []).flat()];
-  const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  const percent = Math.ceil((100 * characters) / maxPolicyCharacters);
-  if (percent > 100) {
-    throw new StsError(
-      'PackedPolicyTooLarge',
-      `Packed policy consumes ${percent}% of allotted space, please use smaller policy.`,
-    );
-  }
-  return policy === undefined && policyArns.length === 0 ? undefined : String(percent);
 }
 
 /** A managed session policy lives in the role's account or is one of AWS's own. */

@@ -45,7 +45,8 @@ export function parseWebIdentityRequest(parameters: QueryParameters): WebIdentit
     throw invalid(`${violations.length} validation ${noun} detected: ${violations.join('; ')}`);
   }
   if (parameters.has('ProviderId')) {
-    throw invalid('ProviderId is only for OAuth 2.0 access tokens of named providers');
+    // It is for OAuth 2.0 access tokens of two providers. As recorded on real AWS, with the ID token of another one.
+    throw new StsError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
   }
   const role = parseRoleArn(request.roleArn);
   if (!role) throw invalid('Request ARN is invalid');

@@ -9,9 +9,10 @@ export interface WebIdentityToken {
   readonly issuer: string;
   readonly subject: string;
   /** What STS compares with the client ids of the provider: `azp` if the token has one, else `aud`. */
-  readonly audience: string | undefined;
+  readonly audience: string;
   /** The `aud` claim itself. */
   readonly originalAudiences: readonly string[];
+  readonly issuedAtSeconds: number;
   readonly expiresAtSeconds: number;
   readonly notBeforeSeconds: number | undefined;
   readonly claims: Readonly<Record<string, unknown>>;
@@ -31,7 +32,10 @@ const algorithms = {
   ES512: { digest: 'sha512', keyType: 'ec', curve: 'secp521r1' },
 } as const;
 
-/** Throws `InvalidIdentityToken` for what is no JWT, and for one that lacks a claim STS requires. */
+/**
+ * Throws `InvalidIdentityToken` for what is no JWT, and for one whose claims STS does not take. What STS takes, and its
+ * words, are as recorded on real AWS in September 2026. It takes more than the broker does, such as a claim twice.
+ */
 export function parseWebIdentityToken(jwt: string): WebIdentityToken {
   const [header, payload, signature, ...rest] = jwt.split('.');
   if (!header || !payload || !signature || rest.length > 0) throw notAJwt();
@@ -40,38 +44,47 @@ export function parseWebIdentityToken(jwt: string): WebIdentityToken {
   if (typeof alg !== 'string' || !isSigningAlgorithm(alg) || crit !== undefined) throw notAJwt();
 
   const claims = parseJsonPart(payload);
-  const issuer = requiredText(claims, 'iss');
+  for (const name of ['iss', 'sub', 'aud', 'iat', 'exp']) {
+    if (claims[name] === undefined) throw invalid(`Missing a required claim: ${name}`);
+  }
   const originalAudiences = audiencesOf(claims['aud']);
-  const subject = requiredText(claims, 'sub');
-  requiredSeconds(claims, 'iat');
-  const expiresAtSeconds = requiredSeconds(claims, 'exp');
-  const azp = claims['azp'];
   return {
     algorithm: alg,
     keyId: typeof kid === 'string' ? kid : undefined,
-    issuer,
-    subject,
-    audience: typeof azp === 'string' && azp !== '' ? azp : onlyOne(originalAudiences),
+    issuer: requiredIssuer(claims['iss']),
+    subject: subjectOf(claims['sub']),
+    audience: audienceOf(claims['azp'], originalAudiences),
     originalAudiences,
-    expiresAtSeconds,
-    notBeforeSeconds: claims['nbf'] === undefined ? undefined : requiredSeconds(claims, 'nbf'),
+    issuedAtSeconds: secondsOf(claims['iat']),
+    expiresAtSeconds: secondsOf(claims['exp']),
+    notBeforeSeconds: claims['nbf'] === undefined ? undefined : secondsOf(claims['nbf']),
     claims,
     signingInput: `${header}.${payload}`,
     signature: decodePart(signature),
   };
 }
 
-/** False for a wrong signature and for a key that does not fit the token's algorithm. */
+/** The kind of key that the token's algorithm needs. */
+export function keyTypeOf({ algorithm }: WebIdentityToken): 'RSA' | 'EC' {
+  return algorithms[algorithm].keyType === 'rsa' ? 'RSA' : 'EC';
+}
+
+/** False for a wrong signature and for a key that does not fit the token's algorithm. The key's `alg` is not looked at. */
 export function hasValidSignature(token: WebIdentityToken, jwk: JsonWebKey): boolean {
   const { digest, keyType, curve } = algorithms[token.algorithm];
   const key = publicKeyOf(jwk);
   if (key?.asymmetricKeyType !== keyType) return false;
   if (key.asymmetricKeyDetails?.namedCurve !== curve) return false;
-  if (jwk['alg'] !== undefined && jwk['alg'] !== token.algorithm) return false;
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return false;
   // ECDSA signatures in a JWS are r and s side by side (RFC 7518 §3.4), not DER.
   const options = { key, dsaEncoding: 'ieee-p1363' } as const;
   return verify(digest, Buffer.from(token.signingInput), options, token.signature);
+}
+
+/** The wording for an audience that is none of the provider's, and for an empty one. */
+export function notValidated(): StsError {
+  return invalid(
+    'The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity documentation for requirements.',
+  );
 }
 
 function publicKeyOf(jwk: JsonWebKey): KeyObject | undefined {
@@ -104,41 +117,55 @@ function decodePart(part: string): Buffer {
   return bytes;
 }
 
-function requiredText(claims: Record<string, unknown>, name: string): string {
-  const value = claims[name];
-  if (value === undefined || value === '') throw missingClaim(name);
-  // 255 is the longest subject that an answer can carry; issuers have the same limit in IAM.
-  if (typeof value !== 'string' || value.length > 255) throw notAJwt();
-  return value;
+/** Issuers have at most 255 characters in IAM. */
+function requiredIssuer(issuer: unknown): string {
+  if (typeof issuer === 'string' && issuer !== '' && issuer.length <= 255) return issuer;
+  throw notAJwt();
 }
 
-/** "Timestamps must be integer or long": a fraction is refused. */
-function requiredSeconds(claims: Record<string, unknown>, name: string): number {
-  const value = claims[name];
-  if (value === undefined) throw missingClaim(name);
-  if (!Number.isSafeInteger(value)) throw notAJwt();
-  return value as number;
+/** Also an empty one, a number or one of 300 characters. */
+function subjectOf(subject: unknown): string {
+  if (subject === null) throw new StsError('InternalFailure', 'The request processing has failed');
+  if (typeof subject === 'string') return subject;
+  if (typeof subject === 'number') return String(subject);
+  throw notAJwt();
+}
+
+/** Whole numbers, as numbers or as text. */
+function secondsOf(value: unknown): number {
+  const text = typeof value === 'string' && /^\d{1,15}$/.test(value);
+  const seconds = text ? Number(value) : value;
+  if (Number.isSafeInteger(seconds)) return seconds as number;
+  throw invalid('Invalid timestamp in token claims.');
 }
 
 function audiencesOf(aud: unknown): readonly string[] {
   const values: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (aud === undefined || aud === '' || values.length === 0) throw missingClaim('aud');
+  if (values.length === 0) throw invalid('Claim is not allowed to be empty: aud');
   if (!values.every((value) => typeof value === 'string')) throw notAJwt();
   return values as readonly string[];
 }
 
-/** How STS treats several audiences is not documented: without `azp` they match no client id here. */
-function onlyOne(values: readonly string[]): string | undefined {
-  return values.length === 1 ? values[0] : undefined;
+/** An authorized party stands in for the audience, even an empty one. */
+function audienceOf(azp: unknown, audiences: readonly string[]): string {
+  const [audience = '', another] = audiences;
+  if (azp !== undefined && typeof azp !== 'string') throw notAJwt();
+  if (azp === undefined && another !== undefined) {
+    throw invalid(
+      'Token audience contains more than one audience while authorized party is not present',
+    );
+  }
+  const compared = azp ?? audience;
+  if (compared === '') throw notValidated();
+  return compared;
 }
 
 function notAJwt(): StsError {
-  return new StsError(
-    'InvalidIdentityToken',
+  return invalid(
     'The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)',
   );
 }
 
-function missingClaim(name: string): StsError {
-  return new StsError('InvalidIdentityToken', `Missing a required claim: ${name}`);
+function invalid(message: string): StsError {
+  return new StsError('InvalidIdentityToken', message);
 }

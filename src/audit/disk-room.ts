@@ -9,7 +9,8 @@ import { refusalKinds } from './refusal-kinds.ts';
 export function purposeOf(record: AuditRecord): RecordPurpose {
   const counted = refusalKinds(record);
   if (counted !== undefined) return counted.purpose;
-  return record.type === 'exchange' ? 'requests' : 'administration';
+  const ofRequest = record.type === 'exchange' || record.type === 'web_identity';
+  return ofRequest ? 'requests' : 'administration';
 }
 
 /** The part of the reserve that must be free for a record of this purpose. */

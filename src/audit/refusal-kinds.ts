@@ -61,6 +61,7 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
     case 'access':
       return true;
     case 'explain':
+    case 'web_identity':
     case 'emergency_file':
       return false;
   }

@@ -13,13 +13,13 @@ import type { ChainHead } from '../audit/hash-chain.ts';
 import { RepeatedDenials } from '../audit/repeated-denials.ts';
 import { StdoutSink } from '../audit/stdout-sink.ts';
 import { trustedIssuersOf } from '../config/configured-issuers.ts';
-import { mappingRules } from '../config/mapping-rules.ts';
+import { mappingRules, webIdentityRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { policyWithDenies, refusingDenied } from '../core/denies-in-force.ts';
 import { mayBeKept } from '../core/policy/decide.ts';
 import { noDenies } from '../core/policy/emergency-denies.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
-import type { AuditLog, IssuerKeyView, PolicySource } from '../core/ports.ts';
+import type { AuditLog, CredentialIssuer, IssuerKeyView, PolicySource } from '../core/ports.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
@@ -35,10 +35,16 @@ import { EmergencyFile } from '../mapping-files/emergency-file.ts';
 import { configuredSigner } from '../signing/configured-signer.ts';
 import { AccountLimit } from '../sts/account-limit.ts';
 import { CallerShare } from '../sts/caller-share.ts';
+import { CallersOwnToken } from '../sts/callers-own-token.ts';
 import { CredentialCache } from '../sts/credential-cache.ts';
 import { RememberedRefusals } from '../sts/remembered-refusals.ts';
 import { StsWebIdentityAdapter } from '../sts/web-identity-adapter.ts';
+import {
+  WebIdentityForms,
+  type WebIdentityFormsOptions,
+} from '../web-identity/web-identity-forms.ts';
 import { configuredSeal } from './configured-seal.ts';
+import { configuredTokenIssuer } from './configured-token-issuer.ts';
 import type { Observers } from './observers.ts';
 
 export interface AdapterOptions {
@@ -60,20 +66,11 @@ export function createAdapters(options: AdapterOptions) {
   const { table, client } = mappingTable(options, seal);
   const tokens = tokenValidator(options, trusted, keys);
   const sts = stsAdapter(options, tokens);
+  const { audit, sequence, checkpointer, copies } = auditLog(options);
+  const webIdentity = configuredTokenIssuer(config, clock, observe.signing);
+  const forms = { sts, tokens: webIdentity, audit };
   const cache = new CredentialCache({
-    issuer: new RememberedRefusals({
-      issuer: new CallerShare({
-        issuer: new AccountLimit({
-          issuer: sts,
-          rate: config.sts.perAccount,
-          clock,
-          onRefused: () => observe.refusedBy('sts_account'),
-        }),
-        maxInFlight: config.sts.maxConcurrent,
-        onRefused: () => observe.refusedBy('sts_caller'),
-      }),
-      clock,
-    }),
+    issuer: credentialIssuer(options, forms),
     clock,
     maxEntries: config.cache.maxEntries,
     maxEntriesPerCaller: config.cache.maxEntriesPerCaller,
@@ -83,7 +80,6 @@ export function createAdapters(options: AdapterOptions) {
   });
   const purge = () => purgeRevoked(cache, inForce);
   const policy = policySync(options, { table, seal, onChange: purge });
-  const { audit, sequence, checkpointer, copies } = auditLog(options);
   const emergency = emergencyFile(options, audit, purge);
   const denies = () => emergency?.file.denies() ?? noDenies;
   const inForce = policyWithDenies(policy, denies);
@@ -126,8 +122,34 @@ export function createAdapters(options: AdapterOptions) {
     inForce,
     emergency,
     sts,
+    /** The broker as an issuer; undefined where it issues no tokens. */
+    webIdentity,
     cache,
   };
+}
+
+/** What is behind the cache: what refuses without STS, what spends its quota, and the token that it is shown. */
+function credentialIssuer(
+  { config, clock, observe }: AdapterOptions,
+  forms: Pick<WebIdentityFormsOptions, 'sts' | 'tokens' | 'audit'>,
+): CredentialIssuer {
+  const { byDefault } = webIdentityRules(config);
+  return new CallersOwnToken({
+    byDefault,
+    issuer: new RememberedRefusals({
+      issuer: new CallerShare({
+        issuer: new AccountLimit({
+          issuer: new WebIdentityForms({ ...forms, byDefault, clock }),
+          rate: config.sts.perAccount,
+          clock,
+          onRefused: () => observe.refusedBy('sts_account'),
+        }),
+        maxInFlight: config.sts.maxConcurrent,
+        onRefused: () => observe.refusedBy('sts_caller'),
+      }),
+      clock,
+    }),
+  });
 }
 
 function failedTokenLimit(

@@ -15,7 +15,8 @@ import { overloadGuard } from '../http/api/overload-guard.ts';
 import { clientIp } from '../http/client-ip.ts';
 import { formFinder } from '../http/forms/form-finder.ts';
 import { wireForms } from '../http/forms/wire-forms.ts';
-import { instrument } from '../http/instrument.ts';
+import { identityApp } from '../http/identity/identity-app.ts';
+import { type Instrument, instrument } from '../http/instrument.ts';
 import { type HealthCheck, opsApp } from '../http/ops/ops-app.ts';
 import { RefusalLog } from '../http/refusal-log.ts';
 import { type Listener, type ListenerTimeouts, startListener } from '../http/server.ts';
@@ -33,11 +34,18 @@ import {
   type Readings,
   registerReadings,
 } from '../telemetry/metrics.ts';
+import {
+  discoveryPath,
+  documentsCacheControl,
+  keySetPath,
+  publicDocuments,
+} from '../web-identity/documents.ts';
 import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
 import { builtConsole, type ConfiguredConsole, configuredConsole } from './configured-console.ts';
 import { declareSeries } from './declare-series.ts';
 import { observers } from './observers.ts';
 import { listenerFailed, StartError } from './start-error.ts';
+import { startTokenIssuer } from './start-token-issuer.ts';
 
 export interface BrokerOptions {
   readonly config: Config;
@@ -59,6 +67,8 @@ export interface BrokerUrls {
   readonly ops: string;
   /** Absent when configuration names no administrators. */
   readonly admin?: string;
+  /** Absent unless configuration says that the documents are served here. */
+  readonly identity?: string;
 }
 
 export interface Broker {
@@ -168,6 +178,28 @@ export function createBroker(options: BrokerOptions): Broker {
       throw new StartError({ setting, file, cause });
     }
   };
+  const openListeners = async (): Promise<BrokerUrls> => {
+    // All of them: one that opened after another has failed would never be closed.
+    const [api, ops, admin, identity] = await allOrFirstFailure([
+      listen('api', apps.api),
+      listen('ops', apps.ops),
+      apps.admin === undefined ? undefined : listen('admin', apps.admin),
+      apps.identity === undefined ? undefined : listen('identity', apps.identity),
+    ]);
+    return {
+      api,
+      ops,
+      ...(admin === undefined ? {} : { admin }),
+      ...(identity === undefined ? {} : { identity }),
+    };
+  };
+  /** Keys of others that this process relies on: better no start than one that finds out later. */
+  const proveKeys = async (): Promise<void> => {
+    const { seal, webIdentity } = adapters;
+    if (seal !== undefined) await step('policy.seal.publicKeyFiles', seal.start());
+    if (webIdentity === undefined) return;
+    await step('webIdentity.keys', startTokenIssuer(webIdentity, { config, clock, logger }));
+  };
   const startAll = async (): Promise<BrokerUrls> => {
     const { directory } = config.audit;
     await step(
@@ -183,22 +215,15 @@ export function createBroker(options: BrokerOptions): Broker {
       await step('admin.console', console.read(consoleDirectory), consoleDirectory);
     }
     adapters.checkpointer?.start();
-    if (adapters.seal !== undefined) {
-      await step('policy.seal.publicKeyFiles', adapters.seal.start());
-    }
+    await proveKeys();
     await Promise.all([
       step('audit.checkpoints.s3', adapters.checkpointCopies?.check()),
       step('keys', keys.start()),
       step('policy', policy.start()),
     ]);
-    // All of them: one that opened after another has failed would never be closed.
-    const [api, ops, admin] = await allOrFirstFailure([
-      listen('api', apps.api),
-      listen('ops', apps.ops),
-      apps.admin === undefined ? undefined : listen('admin', apps.admin),
-    ]);
+    const urls = await openListeners();
     shedder.start();
-    return { api, ops, ...(admin === undefined ? {} : { admin }) };
+    return urls;
   };
 
   let starting: Promise<BrokerUrls> | undefined;
@@ -226,6 +251,7 @@ export function createBroker(options: BrokerOptions): Broker {
     table.giveUp();
     dynamodb.destroy();
     adapters.seal?.stop();
+    adapters.webIdentity?.stop();
     // Last: everything before may still have something to record.
     await requestAudit.stop();
     await adapters.checkpointer?.stop();
@@ -271,6 +297,7 @@ interface Apps {
   readonly api: Express;
   readonly ops: Express;
   readonly admin: Express | undefined;
+  readonly identity: Express | undefined;
 }
 
 function createApps(options: AppsOptions): Apps {
@@ -317,6 +344,7 @@ function createApps(options: AppsOptions): Apps {
       readiness: () => readiness(adapters, lifecycle),
       route: instrument({ ...watching, admit: alsoHttp10 }),
     }),
+    identity: documentsApp(config, adapters, instrument({ ...watching, admit: alsoHttp10 })),
     admin:
       admin &&
       adminApp({
@@ -336,6 +364,25 @@ function createApps(options: AppsOptions): Apps {
         console,
       }),
   };
+}
+
+/** Undefined where the documents are published elsewhere. */
+function documentsApp(
+  { webIdentity }: Config,
+  { webIdentity: tokens }: Adapters,
+  route: Instrument,
+): Express | undefined {
+  if (webIdentity === undefined || tokens === undefined || !webIdentity.serveDocuments) {
+    return undefined;
+  }
+  const { issuer } = webIdentity;
+  return identityApp({
+    route,
+    below: new URL(issuer).pathname.replace(/\/$/, ''),
+    documents: () => publicDocuments(issuer, tokens.published),
+    paths: [discoveryPath, keySetPath],
+    cacheControl: documentsCacheControl,
+  });
 }
 
 /**

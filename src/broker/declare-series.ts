@@ -18,6 +18,7 @@ import { labelOf, trustedIssuers } from '../identity/trusted-issuers.ts';
 import { cacheEvents } from '../sts/credential-cache.ts';
 import { stsOutcomes } from '../sts/web-identity-adapter.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { signingResults } from '../web-identity/token-issuer.ts';
 
 /** What the parser and its surroundings refuse a connection with. */
 const connectionErrors = [
@@ -33,6 +34,7 @@ export function declareSeries(metrics: Metrics, config: Config): void {
   for (const { region } of config.sts.endpoints) {
     for (const result of stsOutcomes) metrics.stsSeconds.zero({ region, result });
   }
+  for (const result of signingResults) metrics.webIdentitySeconds.zero({ result });
   for (const kind of policyAlarms) metrics.policyAlarms.inc({ kind }, 0);
   for (const event of cacheEvents) metrics.cacheEvents.child({ event });
   declareAudit(metrics, config);
@@ -63,9 +65,8 @@ function declareRefusals({ refusals }: Metrics): void {
   }
 }
 
-function declareListeners(metrics: Metrics, { listeners, admin }: Config): void {
-  for (const [listener, { tls }] of Object.entries(listeners)) {
-    if (listener === 'admin' && admin === undefined) continue;
+function declareListeners(metrics: Metrics, config: Config): void {
+  for (const [listener, { tls }] of listenersOf(config)) {
     for (const code of connectionErrors) metrics.connectionErrors.inc({ listener, code }, 0);
     if (tls === undefined) continue;
     metrics.tlsReloads.inc({ listener }, 0);
@@ -74,6 +75,15 @@ function declareListeners(metrics: Metrics, { listeners, admin }: Config): void 
       metrics.handshakeFailures.inc({ listener, failure }, 0);
     }
   }
+}
+
+/** Those that are started. */
+function listenersOf({ listeners, admin, webIdentity }: Config) {
+  const started: Partial<Record<string, boolean>> = {
+    admin: admin !== undefined,
+    identity: webIdentity?.serveDocuments === true,
+  };
+  return Object.entries(listeners).filter(([name]) => started[name] !== false);
 }
 
 function sinksOf({ audit }: Config): readonly string[] {

@@ -16,6 +16,7 @@ import type { CacheEvent } from '../sts/credential-cache.ts';
 import type { StsCall } from '../sts/web-identity-adapter.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Limit, Metrics } from '../telemetry/metrics.ts';
+import type { SigningEvent } from '../web-identity/token-issuer.ts';
 
 export interface ObserversOptions {
   readonly metrics: Metrics;
@@ -36,6 +37,7 @@ export interface Observers {
     readonly onUnknown: (detail: string) => void;
   };
   readonly sts: (call: StsCall) => void;
+  readonly signing: (event: SigningEvent) => void;
   readonly cache: (event: CacheEvent) => void;
   readonly refusedBy: (limit: Limit) => void;
   readonly shedding: (begins: boolean) => void;
@@ -59,6 +61,11 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
     sts({ region, outcome, durationMs }) {
       metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);
       if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
+    },
+    signing({ result, durationMs }) {
+      metrics.webIdentitySeconds.observe({ result }, durationMs / 1000);
+      if (result !== 'signed')
+        logger.error({ result, durationMs }, 'a web identity token was not signed');
     },
     cache: cacheObserver(metrics),
     refusedBy: (limit) => metrics.refusedBy[limit].inc(),

@@ -1,16 +1,24 @@
 /** The rules that configuration sets for role mappings, the same for every way in: API, table and files. */
 
-import type { MappingRules, WritingRules } from '../core/policy/mapping-check.ts';
+import type { MappingRules, WebIdentityRules, WritingRules } from '../core/policy/mapping-check.ts';
 import { knownPools } from '../identity/trusted-issuers.ts';
 import { trustedIssuersOf } from './configured-issuers.ts';
 import type { Config } from './schema.ts';
 
-export function mappingRules({ identity, guardrails, sts }: Config): MappingRules {
+export function mappingRules(config: Config): MappingRules {
+  const { identity, guardrails, sts } = config;
   const { allowedPartitions = sts.endpoints.map(({ region }) => partitionOf(region)) } = guardrails;
   return {
     matchableClaims: new Set(identity.matchableClaims),
     guardrails: { ...guardrails, allowedPartitions },
+    webIdentity: webIdentityRules(config),
   };
+}
+
+export function webIdentityRules({ webIdentity }: Config): WebIdentityRules {
+  return webIdentity === undefined
+    ? { byDefault: 'caller', brokerIssues: false }
+    : { byDefault: webIdentity.default, brokerIssues: true };
 }
 
 /** For what is written: it must match somebody whose tokens are accepted. */

@@ -5,6 +5,7 @@ import { knownPools } from '../identity/trusted-issuers.ts';
 import { checkIssuers, checkProductionIssuers, trustedIssuersOf } from './configured-issuers.ts';
 import type { Config } from './schema.ts';
 import type { SettingFault } from './settings.ts';
+import { checkWebIdentity } from './web-identity.ts';
 
 /** The parts of the process environment that can make a safe configuration unsafe. */
 export interface RuntimeFacts {
@@ -43,6 +44,7 @@ function checkRelations(config: Config): SettingFault[] {
   if (seal?.kms !== undefined && seal.keyFile !== undefined) {
     faults.push(fault('policy.seal', 'takes one key: kms, or keyFile in the development profile'));
   }
+  faults.push(...checkWebIdentity(config));
   if (audit.checkpoints !== undefined) faults.push(...checkCheckpoints(audit));
   if (sts.requestTimeoutMs > sts.totalTimeoutMs) {
     faults.push(fault('sts.requestTimeoutMs', 'must not exceed totalTimeoutMs'));
@@ -189,28 +191,35 @@ function checkConsole(admin: Config['admin']): SettingFault[] {
 }
 
 /** Those of issuers are compared with the forms that they can have. */
-function* endpointsOf({
-  policy,
-  sts,
-  audit,
-  admin,
-}: Config): Generator<[path: string, url: string]> {
-  const kms = audit.checkpoints?.kms?.endpoint;
-  if (kms !== undefined) yield ['audit.checkpoints.kms.endpoint', kms];
-  const copies = audit.checkpoints?.s3?.endpoint;
-  if (copies !== undefined) yield ['audit.checkpoints.s3.endpoint', copies];
-  const sealing = policy.seal?.kms?.endpoint;
-  if (sealing !== undefined) yield ['policy.seal.kms.endpoint', sealing];
-  if (admin?.console !== undefined) {
-    yield ['admin.console.signInUrl', admin.console.signInUrl];
-    if (admin.console.origin !== undefined) {
-      yield ['admin.console.origin', admin.console.origin];
-    }
-  }
+function* endpointsOf(config: Config): Generator<[path: string, url: string]> {
+  const { policy, sts, admin, webIdentity } = config;
+  yield* awsEndpointsOf(config);
+  const { console: page } = admin ?? {};
+  if (page !== undefined) yield ['admin.console.signInUrl', page.signInUrl];
+  if (page?.origin !== undefined) yield ['admin.console.origin', page.origin];
   if (policy.endpoint !== undefined) yield ['policy.endpoint', policy.endpoint];
+  // What else is wrong with it is said already.
+  const { issuer = '' } = webIdentity ?? {};
+  if (/^https:/.test(issuer) && URL.canParse(issuer)) yield ['webIdentity.issuer', issuer];
   for (const [index, { endpoint }] of sts.endpoints.entries()) {
     if (endpoint !== undefined) yield [`sts.endpoints.${index}.endpoint`, endpoint];
   }
+}
+
+function* awsEndpointsOf({ policy, audit, webIdentity }: Config) {
+  const keys = {
+    'audit.checkpoints': audit.checkpoints,
+    'policy.seal': policy.seal,
+    'webIdentity.keys.current': webIdentity?.keys?.current,
+    'webIdentity.keys.next': webIdentity?.keys?.next,
+    'webIdentity.keys.previous': webIdentity?.keys?.previous,
+  };
+  for (const [path, key] of Object.entries(keys)) {
+    const endpoint = key?.kms?.endpoint;
+    if (endpoint !== undefined) yield [`${path}.kms.endpoint`, endpoint] as [string, string];
+  }
+  const copies = audit.checkpoints?.s3?.endpoint;
+  if (copies !== undefined) yield ['audit.checkpoints.s3.endpoint', copies] as [string, string];
 }
 
 /** Heap snapshots hold tokens, reports the environment, a key log what decrypts TLS, and an abort leaves a core file. */

@@ -7,6 +7,7 @@ import { identity, keys } from './sections/identity.ts';
 import { http, limits, listeners } from './sections/listeners.ts';
 import { guardrails, policy } from './sections/policy.ts';
 import { cache, sts } from './sections/sts.ts';
+import { webIdentity } from './sections/web-identity.ts';
 
 export const configSchema = z.strictObject({
   profile: z
@@ -22,6 +23,7 @@ export const configSchema = z.strictObject({
   keys,
   policy,
   sts,
+  webIdentity,
   cache,
   audit,
   admin,

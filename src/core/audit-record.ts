@@ -4,12 +4,13 @@ import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { policyArnPattern } from './aws-names.ts';
 import type { Caller } from './caller.ts';
-import type { IssueResult } from './credentials.ts';
+import type { IssuedWebIdentity, IssueResult } from './credentials.ts';
 import type { BrokerErrorCode, ErrorReason } from './errors.ts';
 import type { EmergencyDeny } from './policy/emergency-denies.ts';
 import type { CompiledMapping } from './policy/policy-snapshot.ts';
-import { maxPolicyArns, type RoleMapping } from './policy/role-mapping.ts';
+import { type IdentityForm, maxPolicyArns, type RoleMapping } from './policy/role-mapping.ts';
 import { remember } from './remember.ts';
+import type { Attribution } from './session/attribution.ts';
 import type { SessionPlan } from './session/session.ts';
 import { isSessionName } from './session/session-name.ts';
 import type { SessionWishes } from './session/session-wishes.ts';
@@ -60,6 +61,12 @@ export interface AuditedSession {
   readonly durationSeconds: number;
   readonly policySha256?: string | undefined;
   readonly policyArns?: readonly string[] | undefined;
+  /** Where the mapping says which web identity token STS is shown. */
+  readonly identity?: IdentityForm | undefined;
+  /** Keys and values, by key. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly transitiveTagKeys?: readonly string[] | undefined;
+  readonly sourceIdentity?: string | undefined;
 }
 
 export interface AuditedCredentials {
@@ -71,6 +78,8 @@ export interface AuditedCredentials {
   /** Null: it was lost between STS and here; the other two are the join. */
   readonly stsRequestId: string | null;
   readonly expiration: string;
+  /** The token of the broker that they were issued for; its own record came before it was sent. */
+  readonly webIdentity?: IssuedWebIdentity | undefined;
 }
 
 /**
@@ -193,8 +202,25 @@ export interface EmergencyFileRecord {
   readonly detail?: string | undefined;
 }
 
+/** The broker issued a web identity token. Durable before the token is sent to STS. */
+export interface WebIdentityRecord {
+  readonly type: 'web_identity';
+  /** RFC 3339 with milliseconds. */
+  readonly time: string;
+  readonly issued: IssuedWebIdentity & {
+    /** `sub` */
+    readonly subject: string;
+    readonly expiration: string;
+  };
+  /** The token of the caller whom the session is for. */
+  readonly token: AuditedToken;
+  readonly mapping: AuditedMapping;
+  readonly session: AuditedSession;
+}
+
 export type AuditRecord =
   | ExchangeRecord
+  | WebIdentityRecord
   | MappingChangeRecord
   | ExplainRecord
   | AccessRecord
@@ -252,8 +278,18 @@ export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((p
     durationSeconds: plan.durationSeconds,
     policySha256: plan.policySha256,
     policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
+    identity: plan.identity,
+    ...(plan.attribution === undefined ? {} : auditedAttribution(plan.attribution)),
   }),
 );
+
+function auditedAttribution({ tags, transitiveTagKeys, sourceIdentity }: Attribution) {
+  return {
+    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
+    transitiveTagKeys: transitiveTagKeys.length === 0 ? undefined : transitiveTagKeys,
+    sourceIdentity: sourceIdentity?.value,
+  };
+}
 
 /** By the result of issuing, which is one object for all hits of a cache entry. */
 export const auditedCredentials: (result: IssueResult) => AuditedCredentials = remember(
@@ -264,6 +300,7 @@ export const auditedCredentials: (result: IssueResult) => AuditedCredentials = r
       assumedRoleId: session.assumedRoleId,
       stsRequestId: session.stsRequestId ?? null,
       expiration: toRfc3339(session.credentials.expiresAt),
+      webIdentity: session.webIdentity,
     }),
 );
 

@@ -8,6 +8,16 @@ export interface SessionCredentials {
   readonly expiresAt: number;
 }
 
+/** Names a token that the broker issued, and that is kept nowhere. */
+export interface IssuedWebIdentity {
+  /** `jti` */
+  readonly id: string;
+  /** `kid` */
+  readonly keyId: string;
+  /** Lower-case hex SHA-256 of the token. */
+  readonly sha256: string;
+}
+
 /** One answer of AssumeRoleWithWebIdentity, checked. Immutable: wire forms may keep printed copies beside it. */
 export interface IssuedSession {
   readonly credentials: SessionCredentials;
@@ -22,6 +32,8 @@ export interface IssuedSession {
   readonly packedPolicySize: number | undefined;
   /** Undefined: it was lost between STS and here. */
   readonly stsRequestId: string | undefined;
+  /** The token of the broker that STS was shown; absent where it was the caller's own. */
+  readonly webIdentity?: IssuedWebIdentity | undefined;
   /** Epoch milliseconds at which STS answered. */
   readonly issuedAt: number;
 }

@@ -110,6 +110,11 @@ export const errorCodes = {
     retryAfterSeconds: 2,
   },
   sts_unavailable: { status: 503, title: 'STS cannot be reached', retryAfterSeconds: 2 },
+  web_identity_unavailable: {
+    status: 503,
+    title: 'The token that STS is shown cannot be signed',
+    retryAfterSeconds: 2,
+  },
   keys_unavailable: {
     status: 503,
     title: 'The keys of the issuer cannot be fetched',
@@ -196,8 +201,10 @@ interface Particulars {
       | 'policy_malformed'
       | 'policy_too_large'
       | 'duration_above_role_maximum'
+      | BrokersTokenRefused
       | undefined;
   };
+  readonly web_identity_unavailable: { readonly reason: SigningFailure };
   readonly sts_bad_response: { readonly reason: AnswerDefect };
   /** The limit is the broker's own, where there is a reason: it says when there is room again. */
   readonly sts_throttled: {
@@ -215,8 +222,26 @@ interface Particulars {
     readonly retryAfterSeconds: number;
   };
   readonly overloaded: { readonly reason?: 'share_of_caller' };
-  readonly internal_error: { readonly reason?: 'cache_entry_of_another_caller' };
+  readonly internal_error: {
+    readonly reason?: 'cache_entry_of_another_caller' | 'web_identity_not_configured';
+  };
 }
+
+/** What STS has against a token that the broker issued. */
+export type BrokersTokenRefused =
+  | 'broker_token_expired'
+  | 'broker_token_rejected'
+  | 'audience_not_registered'
+  | 'provider_not_registered';
+
+/** Why a token of the broker was not signed. */
+export type SigningFailure =
+  | 'signer_timeout'
+  | 'signer_throttled'
+  | 'key_unusable'
+  | 'signature_invalid'
+  | 'signer_failed'
+  | 'circuit_open';
 
 /** What is wrong with an answer of STS that came as a success. */
 export type AnswerDefect =

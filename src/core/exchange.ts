@@ -108,8 +108,6 @@ export function createExchange({
       limit.charge(caller);
 
       const plan = planNow(caller, request);
-      requireAudience(caller);
-      requireBound(caller, plan);
       requireStillPlanned = () => requireSamePlan(plan, planNow(caller, request));
 
       const issuing = issuer.issue(plan, request.token);
@@ -229,24 +227,6 @@ function asCallersFault(error: unknown, request: ExchangeRequest | undefined): u
         : 'The session policy of the request and the session tags of the token together are too large for STS: shorten the policy.',
     reason,
     cause: error,
-  });
-}
-
-/** STS refuses such a token anyway, with a message that helps nobody: say what to configure instead. */
-function requireAudience(caller: Caller): void {
-  if (caller.audience !== undefined) return;
-  throw new BrokerError('token_audience_missing', {
-    detail:
-      'AWS STS needs an "aud" claim, which Cognito access tokens lack. Add a pre token generation trigger (event version V3_0) to the user pool that sets "aud" to the app client id, and register that id with the IAM OIDC provider. docs/aws-setup.md has both.',
-  });
-}
-
-/** STS refuses it before it looks at the trust policy, in words that do not say which claim is meant (T68). */
-function requireBound({ boundRoles }: Caller, { roleArn }: SessionPlan): void {
-  if (boundRoles === undefined || boundRoles.includes(roleArn)) return;
-  throw new BrokerError('token_role_not_listed', {
-    detail:
-      'The claim "https://aws.amazon.com/roles" of the token binds it to other roles. Have its issuer add the ARN of the role, exactly as IAM spells it, or leave the claim out.',
   });
 }
 

@@ -20,13 +20,17 @@ import {
 import { BrokerError } from './errors.ts';
 import type { RoleRequest } from './policy/decide.ts';
 import { type Explanation, explain } from './policy/explain.ts';
+import type { IdentityForm } from './policy/role-mapping.ts';
 import type { AuditLog, PolicySource, TokenValidator } from './ports.ts';
+import { identityOf } from './session/session.ts';
 import { tokenDigest } from './token-digest.ts';
 
 export interface ExplainParts extends DescriptionRules {
   readonly validator: TokenValidator;
   readonly policy: PolicySource;
   readonly audit: AuditLog;
+  /** Which web identity token STS is shown for mappings that do not say. */
+  readonly identityByDefault: IdentityForm;
   readonly clock: Clock;
 }
 
@@ -56,7 +60,7 @@ export function explainDecision(parts: ExplainParts): ExplainDecision {
     const snapshot = policy.current();
     const subject = await subjectOf(question, parts, now);
     const explanation = subject.caller && explain(snapshot, subject.caller, question.request, now);
-    const refusal = subject.refusal ?? refusalBySts(subject.caller, explanation);
+    const refusal = subject.refusal ?? refusalBySts(subject.caller, explanation, parts);
     if (subject.token !== undefined) {
       const outcome = refusal === undefined ? explanation?.decision.kind : undefined;
       const verdict = { outcome: outcome ?? 'refused', code: refusal?.code } as const;
@@ -112,8 +116,10 @@ async function tokenSubject(
 function refusalBySts(
   caller: Caller | undefined,
   explanation: Explanation | undefined,
+  { identityByDefault }: ExplainParts,
 ): BrokerError | undefined {
   if (explanation?.decision.kind !== 'allow' || caller?.audience !== undefined) return undefined;
+  if (identityOf(explanation.decision.session, identityByDefault) === 'broker') return undefined;
   return new BrokerError('token_audience_missing', {
     detail:
       'The mappings allow it, but AWS STS needs an "aud" claim, which this token lacks. docs/aws-setup.md says how tokens get one.',

@@ -39,7 +39,7 @@ export interface ClaimedSubject {
 }
 
 export interface IssuerKeyView {
-  /** True if the key set of a verified token's issuer is known, and has lost the key of that token. */
+  /** True if the key set of the token's issuer is known, and has lost the key of that token. */
   lacksKeyOf(token: string): boolean;
 }
 

@@ -116,9 +116,11 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
   }
 
   lacksKeyOf(token: string): boolean {
-    const unverified = readToken(token);
-    const { issuer } = issuerOf(unverified.claims, this.#issuers);
-    return this.#keys.ready(issuer) && this.#keys.current(issuer, unverified.kid) === undefined;
+    const { claims, kid } = readToken(token);
+    // One that the broker issued itself is of no issuer that is trusted here.
+    if (!this.#issuers.has(String(claims['iss']))) return false;
+    const { issuer } = issuerOf(claims, this.#issuers);
+    return this.#keys.ready(issuer) && this.#keys.current(issuer, kid) === undefined;
   }
 
   validate(token: string): Caller | Promise<Caller> {

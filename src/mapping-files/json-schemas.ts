@@ -57,6 +57,16 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
       'session.policyArns': 'Managed policies that narrow the role.',
       'session.callerPolicy':
         'true lets a caller bring a session policy that narrows the role further; not beside policy or policyArns.',
+      'session.identity':
+        'Which token STS is shown: the own one of the caller, or one that the broker issues. Default: as configured.',
+      'session.tags':
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference
+        'Session tags by key; a value may hold one ${claim:NAME}. With the identity of the broker only, as are the next two.',
+      'session.transitiveTags':
+        'Keys of tags that stay on when the session assumes a further role.',
+      'session.sourceIdentity':
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference
+        'Source identity, which CloudTrail shows for good; may hold one ${claim:NAME}.',
       precedence: 'Of equally specific allows for one role the lowest wins.',
       owner: 'The team to ask.',
       managedBy:

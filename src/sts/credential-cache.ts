@@ -357,11 +357,13 @@ function sizeBytes({ session, plan }: Entry): number {
   );
 }
 
-/** A failure that says nothing about the session: STS or the way to it is at fault. */
+/** A failure that says nothing about the session: STS, or what is needed on the way to it, is at fault. */
 const outages: ReadonlySet<BrokerErrorCode> = new Set([
   'sts_unavailable',
   'sts_throttled',
   'sts_bad_response',
+  'web_identity_unavailable',
+  'audit_unavailable',
   'overloaded',
 ]);
 

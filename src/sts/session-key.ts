@@ -46,8 +46,15 @@ function components(plan: SessionPlan): readonly (string | undefined)[] {
     plan.sessionName,
     String(plan.durationSeconds),
     plan.policy,
-    // The only list comes last, after its own length.
-    String(plan.policyArns.length),
-    ...plan.policyArns,
+    plan.identity,
+    plan.attribution?.sourceIdentity?.value,
+    // Lists come last, each after its own length.
+    ...listed(plan.policyArns),
+    ...listed((plan.attribution?.tags ?? []).flatMap(({ key, value }) => [key, value])),
+    ...listed(plan.attribution?.transitiveTagKeys ?? []),
   ];
+}
+
+function listed(texts: readonly string[]): readonly string[] {
+  return [String(texts.length), ...texts];
 }

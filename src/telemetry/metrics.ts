@@ -157,6 +157,13 @@ export function createMetrics(build: BuildInfo) {
       buckets: stsBuckets,
       registers,
     }),
+    webIdentitySeconds: new Histogram({
+      name: 'tokenbroker_web_identity_signing_duration_seconds',
+      help: 'Time of one signature under a web identity token of the broker, by result.',
+      labelNames: ['result'],
+      buckets: stsBuckets,
+      registers,
+    }),
     cacheEvents: new HotCounter({
       registry,
       name: 'tokenbroker_credential_cache_events_total',

@@ -600,7 +600,7 @@ describe('the environment', () => {
       maxSignInAgeSeconds: 900,
       console: page,
     }),
-    ...['api', 'admin', 'ops'].map((name) =>
+    ...['api', 'admin', 'ops', 'identity'].map((name) =>
       set(`listeners.${name}.tls`, { certFile: '/cert.pem', keyFile: '/key.pem' }),
     ),
   );
@@ -627,6 +627,14 @@ describe('the environment', () => {
         s3,
       }),
       set('policy.seal', { publicKeyFiles, ...(inFile('policy.seal') ? { keyFile } : { kms }) }),
+      set('webIdentity', {
+        issuer: 'https://identity.example.com',
+        keys: {
+          current: { kms },
+          next: { kms: { ...kms, keyId: 'next' } },
+          previous: { kms: { ...kms, keyId: 'previous' } },
+        },
+      }),
     );
   };
 

@@ -33,8 +33,8 @@ export interface StackTemplate {
   readonly Resources: Readonly<Record<string, Resource>>;
 }
 
-export function readTemplate(): StackTemplate {
-  const text = readFileSync(new URL('../../aws/token-broker.yaml', import.meta.url), 'utf8');
+export function readTemplate(name = 'token-broker'): StackTemplate {
+  const text = readFileSync(new URL(`../../aws/${name}.yaml`, import.meta.url), 'utf8');
   const document = parseDocument(text, { customTags: shortForms });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw problem;
@@ -113,9 +113,15 @@ const functions: Readonly<Record<string, (argument: Json, scope: Scope) => Json>
 };
 
 function lookUp(name: string, { names }: Scope): Json {
-  const value = names[name];
+  const value = names[name] ?? attributeOf(name, names);
   if (value === undefined) throw new Error(`nothing is called ${name}`);
   return value;
+}
+
+/** `Name.Attribute` of a resource. */
+function attributeOf(name: string, names: Attributes): Json | undefined {
+  const [resource = '', attribute] = name.split('.');
+  return attribute !== undefined && names[resource] === `<${resource}>` ? `<${name}>` : undefined;
 }
 
 function isList(value: Json): value is readonly Json[] {

@@ -10,6 +10,7 @@ import { denyReasons } from '../../src/core/policy/deny-reasons.ts';
 import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
 import { cacheEvents } from '../../src/sts/credential-cache.ts';
 import { stsOutcomes } from '../../src/sts/web-identity-adapter.ts';
+import { signingResults } from '../../src/web-identity/token-issuer.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { contract } from '../support/contract.ts';
 import { readDocument, tableRows } from '../support/markdown.ts';
@@ -129,6 +130,7 @@ describe('docs/metrics.md', () => {
       '| result | meaning |',
       [
         stsOutcomes,
+        signingResults,
         pollResults,
         ['kept', ...auditFailureReasons],
         ['signed', ...checkpointFailures],

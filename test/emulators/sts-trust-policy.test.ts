@@ -123,9 +123,18 @@ describe('a condition', () => {
     expect(await askWith(both('user-2'), { sub: 'user-1' })).toBe('denied');
   });
 
+  it('of ForAllValues holds of every value that there is, and of none', async () => {
+    const all = condition('ForAllValues:StringEquals', 'oaud', [clientId, 'x']);
+    const azp = clientId;
+    expect(await askWith(all, { aud: [clientId, 'x'], azp })).toBe('allowed');
+    expect(await askWith(all, { aud: [clientId, 'y'], azp })).toBe('denied');
+    const absent = condition('ForAllValues:StringEquals', 'amr', ['x']);
+    expect(await askWith(absent)).toBe('allowed');
+  });
+
   it.each([
     'StringEqualsIgnoreCase',
-    'ForAllValues:StringEquals',
+    'ForAllValues:StringNotEquals',
     'ForAnyValue:StringNotEquals',
     'IpAddress',
     'stringequals',

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { IssueResult } from '../../src/core/credentials.ts';
+import type { Attribution } from '../../src/core/session/attribution.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { type SessionWishes, wishedSession } from '../../src/core/session/session-wishes.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
@@ -28,6 +29,19 @@ beforeEach(async () => {
 });
 afterEach(() => sts.stop());
 
+function told(
+  tags: readonly (readonly [string, string])[],
+  transitiveTagKeys: readonly string[] = [],
+  source?: string,
+): Attribution {
+  const claim = undefined;
+  return {
+    tags: tags.map(([key, value]) => ({ key, value, claim })),
+    transitiveTagKeys,
+    sourceIdentity: source === undefined ? undefined : { value: source, claim },
+  };
+}
+
 /** Some values of everything that shapes a session or says whose it is. */
 const components: Readonly<Record<string, readonly PlanParts[]>> = {
   issuer: ['https://a.example', 'https://b.example'].map((issuer) => ({ caller: { issuer } })),
@@ -48,6 +62,33 @@ const components: Readonly<Record<string, readonly PlanParts[]>> = {
   policyArns: [[], ['One'], ['Two'], ['One', 'Two'], ['Two', 'One']].map((policies) => ({
     policyArns: policies.map((name) => `arn:aws:iam::aws:policy/${name}`),
   })),
+  identity: (['caller', 'broker', undefined] as const).map((identity) => ({ identity })),
+  attribution: [
+    undefined,
+    told([['team', 'a']]),
+    told([['team', 'b']]),
+    told([['tenant', 'a']]),
+    told([
+      ['team', 'a'],
+      ['tenant', 'a'],
+    ]),
+    told(
+      [
+        ['team', 'a'],
+        ['tenant', 'a'],
+      ],
+      ['team'],
+    ),
+    told(
+      [
+        ['team', 'a'],
+        ['tenant', 'a'],
+      ],
+      ['team', 'tenant'],
+    ),
+    told([], [], 'ada'),
+    told([], [], 'bob'),
+  ].map((attribution) => ({ attribution })),
 };
 const names = Object.keys(components);
 

@@ -27,6 +27,7 @@ import {
   clients,
   defaultMappings,
   type OutsideWorld,
+  type OutsideWorldOptions,
   pool,
   startOutsideWorld,
 } from './outside-world.ts';
@@ -42,6 +43,8 @@ export interface BrokerFixtureOptions {
   /** What mappings may match besides `sub` and `client_id`. */
   readonly matchableClaims?: readonly string[];
   readonly stsLatencyMs?: number;
+  /** Gets what CloudTrail would record of STS. */
+  readonly onStsEvent?: OutsideWorldOptions['onStsEvent'];
   readonly logLevel?: Config['log']['level'];
   /** The last word on the configuration. */
   readonly configure?: (config: ConfigInput) => ConfigInput;
@@ -115,7 +118,13 @@ export async function startBrokerFixture(
   const clock: Clock = options.clock ?? systemClock;
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
   const roles = [...new Set(mappings.map(({ role }) => role))].filter((role) => role !== '*');
-  const outside = await startOutsideWorld({ clock, users, roles, stsLatencyMs });
+  const outside = await startOutsideWorld({
+    clock,
+    users,
+    roles,
+    stsLatencyMs,
+    onStsEvent: options.onStsEvent,
+  });
   const { table, client } = await seededTable(outside, clock, mappings, matchableClaims);
   const lines: string[] = [];
   let broker: Broker | undefined;

@@ -7,7 +7,11 @@ import {
 import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import type { IssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
-import { type StsServer, startStsServer } from '../../emulators/sts/sts-server.ts';
+import {
+  type StsServer,
+  type StsServerOptions,
+  startStsServer,
+} from '../../emulators/sts/sts-server.ts';
 import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 
@@ -80,6 +84,8 @@ export interface OutsideWorldOptions {
   readonly roles: readonly string[];
   /** Added to every answer of STS. */
   readonly stsLatencyMs: number;
+  /** Gets what CloudTrail would record of STS. */
+  readonly onStsEvent?: StsServerOptions['onEvent'] | undefined;
 }
 
 export async function startOutsideWorld(options: OutsideWorldOptions): Promise<OutsideWorld> {
@@ -102,6 +108,7 @@ export async function startOutsideWorld(options: OutsideWorldOptions): Promise<O
     const sts = await startStsServer({
       clock,
       latencyMs: stsLatencyMs,
+      ...(options.onStsEvent === undefined ? {} : { onEvent: options.onStsEvent }),
       providers: [{ accountId: account, issuer: issuer.url, jwksUri: issuer.jwksUri, clientIds }],
       roles: roles.map((arn) => ({
         arn,

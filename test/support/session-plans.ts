@@ -51,6 +51,8 @@ export function planned(
     durationSeconds: 3600,
     policy: undefined,
     policyArns: [],
+    identity: undefined,
+    attribution: undefined,
     ...parts,
     policySha256:
       parts.policy === undefined

@@ -145,6 +145,8 @@ export interface TinyIssuer {
   sign(claims: Claims, options?: SignOptions): string;
   /** Publishes one more key and returns its private half. */
   publish(kid: string, kind?: 'rsa' | KeyCurve): KeyObject;
+  /** Publishes this JWK besides. */
+  publishJwk(jwk: object): void;
   /** Answers with this status and body instead of the JWKS, or with the JWKS again. */
   answerWith(answer: { readonly status: number; readonly body: string } | undefined): void;
   stop(): Promise<void>;
@@ -168,6 +170,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
     jwks.push({ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
     return privateKey;
   };
+  const publishJwk = (jwk: object) => void jwks.push(jwk);
   const mainKey = publish('main');
   return {
     url,
@@ -176,6 +179,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
       return fetches;
     },
     publish,
+    publishJwk,
     answerWith(next) {
       answer = next;
     },

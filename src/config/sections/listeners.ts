@@ -1,4 +1,4 @@
-/** The three listeners, what they take, and how much of it. */
+/** The listeners, what they take, and how much of it. */
 
 import { z } from 'zod';
 import { cidr, path, port, rate } from './values.ts';
@@ -32,7 +32,12 @@ function listener(defaultPort: number) {
 }
 
 export const listeners = z
-  .strictObject({ api: listener(8080), admin: listener(8081), ops: listener(9090) })
+  .strictObject({
+    api: listener(8080),
+    admin: listener(8081),
+    ops: listener(9090),
+    identity: listener(8082),
+  })
   .prefault({});
 
 export const http = z

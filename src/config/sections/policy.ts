@@ -47,6 +47,22 @@ export const guardrails = z
       .max(maxDurationSeconds)
       .default(defaultGuardrails.maxSessionSeconds)
       .describe('Longest session that a role mapping may allow.'),
+    reservedTags: z
+      .array(
+        z.strictObject({
+          key: z.string().min(1).max(128).describe('Key of a session tag, in any case of letters.'),
+          value: z
+            .string()
+            .min(1)
+            .max(512)
+            .optional()
+            .describe(
+              'The only value that mappings may give it, as they write it; without it none may set the tag.',
+            ),
+        }),
+      )
+      .default([])
+      .describe('Session tags that mean something to policies of the accounts.'),
   })
   .prefault({});
 

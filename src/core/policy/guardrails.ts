@@ -3,6 +3,7 @@
  * (T20, T53). Denies take access away, so nothing here holds them back.
  */
 
+import { escapePointer } from '../../kit/json/json-pointer.ts';
 import { maxDurationSeconds, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
 import { iamName } from './role-key.ts';
@@ -18,6 +19,14 @@ export interface Guardrails {
   /** Whole names; `*` at either end stands for anything. */
   readonly forbiddenRoleNames: readonly string[];
   readonly maxSessionSeconds: number;
+  readonly reservedTags: readonly ReservedTag[];
+}
+
+/** A session tag that means something to policies of the accounts: mappings give it this value or none. */
+export interface ReservedTag {
+  readonly key: string;
+  /** Character for character as the mapping must have it, `${claim:…}` and all; undefined: none may set the tag. */
+  readonly value?: string | undefined;
 }
 
 /** Where configuration says nothing: the roles that rule an organization or an account are nobody's to borrow. */
@@ -33,6 +42,7 @@ export const defaultGuardrails: Guardrails = {
     '*Admin*',
   ],
   maxSessionSeconds: maxDurationSeconds,
+  reservedTags: [],
 };
 
 export function checkGuardrails(
@@ -40,14 +50,29 @@ export function checkGuardrails(
   guardrails: Guardrails,
 ): Fault[] {
   if (effect === 'deny') return [];
-  const faults: Fault[] = [...roleFaults(role, guardrails)].map((detail) => ({
-    pointer: '/role',
-    detail,
-  }));
+  const faults: Fault[] = [
+    ...[...roleFaults(role, guardrails)].map((detail): Fault => ({ pointer: '/role', detail })),
+    ...tagFaults(session, guardrails),
+  ];
   const { maxSessionSeconds } = guardrails;
   if (session.maxDurationSeconds <= maxSessionSeconds) return faults;
   const detail = `must not exceed ${maxSessionSeconds}, the guardrails.maxSessionSeconds of the configuration`;
   return [...faults, { pointer: '/session/maxDurationSeconds', detail }];
+}
+
+function* tagFaults(
+  { tags = {} }: RoleMapping['session'],
+  { reservedTags }: Guardrails,
+): Generator<Fault> {
+  for (const [key, value] of Object.entries(tags)) {
+    const reserved = reservedTags.find((one) => one.key.toLowerCase() === key.toLowerCase());
+    if (reserved === undefined || reserved.value === value) continue;
+    const detail =
+      reserved.value === undefined
+        ? `is a tag that ${setting('reservedTags')} lets no mapping set`
+        : `must be the value that ${setting('reservedTags')} has for this tag`;
+    yield { pointer: `/session/tags/${escapePointer(key)}`, detail };
+  }
 }
 
 function* roleFaults(role: string, guardrails: Guardrails): Generator<string> {

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
 import { partitionOf } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
+import { attributedClaims, checkAttribution, hasAttribution } from '../session/attribution.ts';
 import { checkSessionPolicy } from '../session/policy-grammar/document.ts';
 import { checkSessionNameTemplate } from '../session/session-name.ts';
 import {
@@ -18,12 +19,21 @@ import { refusedConditions } from './conditions/conditions.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+import { type IdentityForm, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 
 export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
   readonly matchableClaims: ReadonlySet<string>;
   readonly guardrails: Guardrails;
+  /** Absent where no configuration says. */
+  readonly webIdentity?: WebIdentityRules | undefined;
+}
+
+export interface WebIdentityRules {
+  /** Of mappings that do not say. */
+  readonly byDefault: IdentityForm;
+  /** Whether this broker has a key to issue tokens with. */
+  readonly brokerIssues: boolean;
 }
 
 /** Of those who write: what is in the table already goes on as it is, denies above all. */
@@ -52,6 +62,7 @@ export function checkRoleMapping(document: unknown, rules: MappingRules): Mappin
     ...checkTimes(mapping),
     ...checkClaims(mapping, rules),
     ...checkSession(mapping),
+    ...checkIdentity(mapping, rules),
   ];
   return faults.length === 0 ? { kind: 'valid', mapping } : { kind: 'invalid', faults };
 }
@@ -125,8 +136,17 @@ function checkEffect(mapping: RoleMapping): Fault[] {
   const { effect, principal, role } = mapping;
   if (effect === 'deny') {
     const detail = 'is for allows: a deny gives no session';
-    const session: Fault[] =
-      mapping.session.callerPolicy === true ? [{ pointer: '/session/callerPolicy', detail }] : [];
+    const { callerPolicy, identity, tags, transitiveTags, sourceIdentity } = mapping.session;
+    const asked = {
+      callerPolicy: callerPolicy || undefined,
+      identity,
+      tags,
+      transitiveTags,
+      sourceIdentity,
+    };
+    const session: Fault[] = Object.entries(asked)
+      .filter(([, value]) => value !== undefined)
+      .map(([name]): Fault => ({ pointer: `/session/${name}`, detail }));
     return [...refusedConditions(mapping), ...session];
   }
   const faults: Fault[] = [];
@@ -160,7 +180,12 @@ function checkClaims({ conditions, session }: RoleMapping, rules: MappingRules):
       pointer: '/session/policy',
       detail: `${plainName.test(name) ? `claim "${name}"` : 'a claim'} ${detail}`,
     }));
-  return [...matched, ...rendered];
+  const attributed: Fault[] = [...attributedClaims(session)]
+    .filter(([name]) => !known(name))
+    .map(([name, pointer]) => {
+      return { pointer: `/session${pointer}`, detail: `claim "${name}" ${detail}` };
+    });
+  return [...matched, ...rendered, ...attributed];
 }
 
 function checkSession({ role, session }: RoleMapping): Fault[] {
@@ -174,6 +199,34 @@ function checkSession({ role, session }: RoleMapping): Fault[] {
   const nameFault = checkSessionNameTemplate(session.name);
   if (nameFault !== undefined) faults.push({ pointer: '/session/name', detail: nameFault });
   return [...faults, ...checkPolicies(session, partitionOf(role))];
+}
+
+/** STS learns of these from the token alone, and of the caller's own the caller's issuer decides what it says. */
+function checkIdentity(
+  { effect, role, session }: RoleMapping,
+  { webIdentity }: MappingRules,
+): Fault[] {
+  // That its members are not for denies is said already.
+  if (effect === 'deny') return [];
+  const identity = session.identity ?? webIdentity?.byDefault;
+  const faults: Fault[] = checkAttribution(session).map(({ pointer, detail }) => {
+    return { pointer: `/session${pointer}`, detail };
+  });
+  if (identity === 'broker' && webIdentity?.brokerIssues === false) {
+    const detail = 'needs webIdentity in the configuration: this broker issues no tokens';
+    faults.push({ pointer: '/session/identity', detail });
+  }
+  if (identity === 'caller' && hasAttribution(session)) {
+    const detail =
+      'must be broker for tags, transitiveTags and sourceIdentity: only a token that the broker issues can carry them';
+    faults.push({ pointer: '/session/identity', detail });
+  }
+  if (identity === 'broker' && role.includes(';')) {
+    // It parts the roles in the claim that binds a token to its one role.
+    const detail = 'may have no ";" in its path with the identity of the broker';
+    faults.push({ pointer: '/role', detail });
+  }
+  return faults;
 }
 
 function checkPolicies(session: RoleMapping['session'], partition: string | undefined): Fault[] {

@@ -1,6 +1,8 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
 import type { Fault } from '../fault.ts';
+import { hasAttribution } from '../session/attribution.ts';
+import { packedSizeEstimate } from '../session/packed-size.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
@@ -13,6 +15,9 @@ const comfortableSeconds = 1800;
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (client IDs of an OIDC provider) */
 const maxProviderClients = 100;
+
+/** Of the estimate: what it leaves out must fit, too. */
+const fullPercent = 80;
 
 /** What a mapping is judged against, as far as it is known. */
 export interface KnownAround {
@@ -33,6 +38,7 @@ export function mappingWarnings(
           ...warnOfShortSession(mapping),
           ...warnOfPeople(mapping),
           ...warnOfSharedName(mapping, snapshot),
+          ...warnOfPackedSize(mapping),
         ]
       : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
@@ -86,6 +92,15 @@ function warnOfSharedName(mapping: RoleMapping, snapshot: PolicySnapshot | undef
   const shown = others.slice(0, 5).join(', ');
   const detail = `is also that of others with this role (${shown}), so that CloudTrail cannot tell them apart: put {sub} or {mapping} into it`;
   return [{ pointer, detail }];
+}
+
+/** Beyond it AWS refuses the session, and only then does anybody know how large it was. */
+function warnOfPackedSize({ session }: RoleMapping): Fault[] {
+  if (!hasAttribution(session)) return [];
+  const percent = packedSizeEstimate(session);
+  if (percent < fullPercent) return [];
+  const detail = `may make STS refuse the session as too large: with the longest claims it is estimated at ${percent} % of the room, policies included`;
+  return [{ pointer: '/session/tags', detail }];
 }
 
 function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {

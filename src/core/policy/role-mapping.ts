@@ -7,6 +7,7 @@ import {
   policyArnPattern,
   roleArnPattern,
 } from '../aws-names.ts';
+import { maxTags } from '../session/attribution.ts';
 import { conditionsSchema } from './conditions/conditions.ts';
 import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
 
@@ -52,6 +53,13 @@ const principal = z.union(
   { error: 'must have a pool and exactly one of client, user, group or any: true' },
 );
 
+/** `caller`: the token that the caller brought. `broker`: one that this broker issues for the one exchange. */
+export const identityForms = ['caller', 'broker'] as const;
+export type IdentityForm = (typeof identityForms)[number];
+
+/** A tag of the greatest length around the name of a claim. */
+const maxTemplateLength = 512;
+
 const session = z.strictObject({
   durationSeconds: durationSeconds.default(3600),
   maxDurationSeconds: durationSeconds.default(3600),
@@ -60,6 +68,12 @@ const session = z.strictObject({
   policyArns: z.array(policyArn).max(maxPolicyArns).default([]),
   /** Absent unless written: brokers that do not know it must be able to read every row that does not need it. */
   callerPolicy: z.boolean().optional(),
+  /** Neither are these. Which web identity token STS is shown; without it, what the configuration says. */
+  identity: z.enum(identityForms).optional(),
+  /** This and the rest only a token that the broker issued can carry: attribution.ts has the rules. */
+  tags: z.record(z.string(), z.string().max(maxTemplateLength)).optional(),
+  transitiveTags: z.array(z.string()).max(maxTags).optional(),
+  sourceIdentity: z.string().max(maxTemplateLength).optional(),
 });
 
 export const roleMappingSchema = z.strictObject({

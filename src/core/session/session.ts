@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
 import type { CompiledMapping } from '../policy/policy-snapshot.ts';
+import type { IdentityForm } from '../policy/role-mapping.ts';
 import { remember } from '../remember.ts';
+import { type Attribution, renderAttribution, type UnsafeClaim } from './attribution.ts';
 import { renderSessionName } from './session-name.ts';
 import { renderSessionPolicy } from './session-policy.ts';
 
@@ -19,11 +21,22 @@ export interface SessionPlan {
   /** Lower-case hex SHA-256 of `policy`. */
   readonly policySha256: string | undefined;
   readonly policyArns: readonly string[];
+  /** Which web identity token STS is shown; undefined: as the configuration says. */
+  readonly identity: IdentityForm | undefined;
+  readonly attribution: Attribution | undefined;
+}
+
+/** Which web identity token STS is shown for it. */
+export function identityOf(
+  { identity }: Pick<SessionPlan, 'identity'>,
+  byDefault: IdentityForm,
+): IdentityForm {
+  return identity ?? byDefault;
 }
 
 export type SessionPlanning =
   | { readonly kind: 'planned'; readonly session: SessionPlan }
-  | { readonly kind: 'unsafe_claim'; readonly claim: string };
+  | UnsafeClaim;
 
 /** Pure in its arguments; remembered because every warm request asks again. */
 export function planSession(
@@ -57,8 +70,12 @@ function plan(
   let policy: string | undefined;
   if (mapping.session.policy !== undefined) {
     const rendered = renderSessionPolicy(mapping.session.policy, caller.claims);
-    if (rendered.kind === 'unsafe_claim') return rendered;
+    if (rendered.kind === 'unsafe_claim') return { ...rendered, ...unsafeInPolicy(rendered.claim) };
     policy = rendered.text;
+  }
+  const rendered = renderAttribution(mapping.session, caller.claims);
+  if (rendered.kind === 'unsafe_claim') {
+    return { ...rendered, pointer: `/session${rendered.pointer}` };
   }
   return {
     kind: 'planned',
@@ -72,6 +89,15 @@ function plan(
       policy,
       policySha256: policy && createHash('sha256').update(policy).digest('hex'),
       policyArns: mapping.session.policyArns,
+      identity: mapping.session.identity,
+      attribution: rendered.attribution,
     },
+  };
+}
+
+function unsafeInPolicy(claim: string): Pick<UnsafeClaim, 'pointer' | 'expected'> {
+  return {
+    pointer: '/session/policy',
+    expected: `claim ${claim}: one value of 1 to 128 of A-Z a-z 0-9 _ . @ = -`,
   };
 }

@@ -50,7 +50,8 @@ export function adminApp(options: AdminAppOptions): Express {
   const edit = mappingEditor({ ...parts, identity, side: 'api' });
   const answer = answerEdit(parts);
   const { matchableClaims } = parts.rules;
-  const explain = explainDecision({ ...parts, matchableClaims });
+  const identityByDefault = parts.rules.webIdentity?.byDefault ?? 'caller';
+  const explain = explainDecision({ ...parts, matchableClaims, identityByDefault });
   const reading = { ...parts, authorize };
   const editing = { ...parts, edit, answer, maxBodyBytes };
 

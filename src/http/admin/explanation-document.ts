@@ -6,6 +6,7 @@ import type { Decision } from '../../core/policy/decide.ts';
 import type { Explanation, NearMiss } from '../../core/policy/explain.ts';
 import { type KnownPools, unreachable } from '../../core/policy/mapping-reach.ts';
 import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import type { AttributedValue, Attribution } from '../../core/session/attribution.ts';
 import type { SessionPlan } from '../../core/session/session.ts';
 import { planSession } from '../../core/session/session.ts';
 import { sessionPolicyBudget } from '../../core/session/session-policy.ts';
@@ -58,7 +59,14 @@ function decisionDocument(decision: Decision, caller: Caller) {
 }
 
 /** What AssumeRoleWithWebIdentity will be sent besides the token. */
-function stsParameters({ roleArn, sessionName, durationSeconds, policy, policyArns }: SessionPlan) {
+function stsParameters({
+  roleArn,
+  sessionName,
+  durationSeconds,
+  policy,
+  policyArns,
+  attribution,
+}: SessionPlan) {
   return {
     roleArn,
     roleSessionName: sessionName,
@@ -67,17 +75,28 @@ function stsParameters({ roleArn, sessionName, durationSeconds, policy, policyAr
     ...(policyArns.length === 0 ? {} : { policyArns }),
     policyCharacters: (policy?.length ?? 0) + policyArns.join('').length,
     policyCharactersAllowed: sessionPolicyBudget,
+    ...(attribution === undefined ? {} : attributionDocument(attribution)),
   };
+}
+
+/** What the token will say of the caller, each value with the claim that it came from. */
+function attributionDocument({ tags, transitiveTagKeys, sourceIdentity }: Attribution) {
+  return {
+    tags: tags.map(({ key, ...value }) => ({ key, ...attributed(value) })),
+    transitiveTagKeys,
+    ...(sourceIdentity === undefined ? {} : { sourceIdentity: attributed(sourceIdentity) }),
+  };
+}
+
+function attributed({ value, claim }: AttributedValue) {
+  return { value, ...(claim === undefined ? {} : { claim }) };
 }
 
 function unsafeClaim(compiled: CompiledMapping, caller: Caller) {
   const planning = planSession(compiled, caller, compiled.mapping.session.durationSeconds);
-  const claim = planning.kind === 'unsafe_claim' ? planning.claim : '';
-  return {
-    pointer: '/session/policy',
-    expected: `claim ${claim}: one value of 1 to 128 of A-Z a-z 0-9 _ . @ = -`,
-    actual: caller.claims.get(claim) ?? null,
-  };
+  if (planning.kind !== 'unsafe_claim') throw new TypeError('no claim of the session is unsafe');
+  const { claim, pointer, expected } = planning;
+  return { pointer, expected, actual: caller.claims.get(claim) ?? null };
 }
 
 function name({ mapping, version }: CompiledMapping) {

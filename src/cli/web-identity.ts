@@ -1,0 +1,84 @@
+/** `web-identity render` and `web-identity check`: the two public documents of the broker as an issuer. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { configuredTokenIssuer } from '../broker/configured-token-issuer.ts';
+import type { Config } from '../config/schema.ts';
+import { systemClock } from '../kit/timing/clock.ts';
+import { documentsCacheControl, publicDocuments } from '../web-identity/documents.ts';
+import type { PublishedKey } from '../web-identity/public-key.ts';
+import { checkPublished } from '../web-identity/published-documents.ts';
+import { TokenKeyError } from '../web-identity/token-issuer.ts';
+import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
+
+export interface WebIdentityOptions {
+  readonly config: Config;
+  readonly output: Output;
+}
+
+/** Exit code: 0 written; 1 a key cannot sign, or the folder cannot be written; 2 nothing to render. */
+export async function webIdentityRender(
+  directory: string,
+  { config, output }: WebIdentityOptions,
+): Promise<number> {
+  const { webIdentity } = config;
+  if (webIdentity === undefined) return unconfigured(output);
+  if (webIdentity.keys === undefined) {
+    output.err(
+      'Without webIdentity.keys each process has a key of its own, which its listener serves.\n',
+    );
+    return exitCodes.usage;
+  }
+  const keys = await provenKeys(config, output);
+  if (keys === undefined) return exitCodes.failed;
+  for (const { path, text } of publicDocuments(webIdentity.issuer, keys)) {
+    const file = join(directory, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    output.out(`${printable(file)}\n`);
+  }
+  output.err(
+    `Publish them below ${webIdentity.issuer} as application/json with Cache-Control: ${documentsCacheControl}; then run web-identity check.\n`,
+  );
+  return exitCodes.ok;
+}
+
+/** Exit code: 0 as it should be; 1 a key cannot sign, or a document is wrong or cannot be had; 2 nothing to check. */
+export async function webIdentityCheck({ config, output }: WebIdentityOptions): Promise<number> {
+  const { webIdentity } = config;
+  if (webIdentity === undefined) return unconfigured(output);
+  const configured = webIdentity.keys !== undefined;
+  // Whether a key that a process made for itself is the one that it serves, nobody else can say.
+  const keys = configured ? await provenKeys(config, output) : undefined;
+  if (configured && keys === undefined) return exitCodes.failed;
+  const findings = await checkPublished({ issuer: webIdentity.issuer, keys }, systemClock);
+  for (const { kind, detail } of findings) output.out(`${kind}: ${printable(detail)}\n`);
+  for (const { kid } of keys ?? []) output.out(`signs: ${kid}\n`);
+  const bad = findings.some(({ kind }) => kind !== 'doubtful');
+  if (!bad) output.out(`${webIdentity.issuer}: as STS needs it\n`);
+  return bad ? exitCodes.failed : exitCodes.ok;
+}
+
+/** Undefined after what is wrong with them was printed. */
+async function provenKeys(
+  config: Config,
+  output: Output,
+): Promise<readonly PublishedKey[] | undefined> {
+  const tokens = configuredTokenIssuer(config, systemClock);
+  try {
+    await tokens?.start();
+    return tokens?.published;
+  } catch (error) {
+    if (!(error instanceof TokenKeyError)) throw error;
+    output.err(`${error.message}\n`);
+    return undefined;
+  } finally {
+    tokens?.stop();
+  }
+}
+
+function unconfigured(output: Output): number {
+  output.err('The configuration has no webIdentity: this broker issues no tokens.\n');
+  return exitCodes.usage;
+}

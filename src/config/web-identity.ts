@@ -1,0 +1,58 @@
+/** What an issuer that STS is to trust must look like, and which keys it may have. */
+
+import type { Config } from './schema.ts';
+import type { SettingFault } from './settings.ts';
+
+type WebIdentity = NonNullable<Config['webIdentity']>;
+
+export function checkWebIdentity({ webIdentity, identity, profile }: Config): SettingFault[] {
+  if (webIdentity === undefined) return [];
+  const { issuer, keys } = webIdentity;
+  const faults = issuerFaults(issuer, profile).map((detail) => fault('issuer', detail));
+  const callers = [...identity.userPools, ...identity.identityPools];
+  if (callers.some((pool) => pool.issuer === issuer)) {
+    faults.push(fault('issuer', 'is that of a pool: tokens of the broker are for STS alone'));
+  }
+  if (keys === undefined && profile === 'production') {
+    const detail =
+      'must name a key of KMS in the production profile: without one the process makes a key, and whoever reads its memory could sign for every role';
+    faults.push(fault('keys', detail));
+  }
+  return [...faults, ...sameKeys(keys)];
+}
+
+/** https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html, parameter Url */
+function issuerFaults(issuer: string, profile: Config['profile']): readonly string[] {
+  if (!URL.canParse(issuer)) return ['must be an https URL'];
+  const { protocol, hostname, port, origin, pathname } = new URL(issuer);
+  const local = profile === 'development' && protocol === 'http:' && isLoopback(hostname);
+  const odd = [
+    [!local && protocol !== 'https:', 'must be an https URL, as STS asks'],
+    [!local && port !== '', 'must have no port: IAM takes none'],
+    [/[?#]/.test(issuer), 'must have no query and no fragment: IAM takes none'],
+    [issuer.includes('@'), 'must have no user information'],
+    [issuer.endsWith('/'), 'must not end with a slash: STS compares it letter by letter'],
+  ] as const;
+  const faults = odd.flatMap(([isSo, detail]) => (isSo ? [detail] : []));
+  const normal = `${origin}${pathname === '/' ? '' : pathname}`;
+  if (faults.length > 0 || (issuer === normal && /^[\w.~:/-]+$/.test(issuer))) return faults;
+  return [
+    'must be written plainly: lower-case host, no default port, no escapes and no dot segments',
+  ];
+}
+
+function* sameKeys(keys: WebIdentity['keys']): Generator<SettingFault> {
+  const { current, next, previous } = keys ?? {};
+  const ids = [current, next, previous].flatMap((key) =>
+    key === undefined ? [] : [`${key.kms.region} ${key.kms.keyId}`],
+  );
+  if (new Set(ids).size !== ids.length) yield fault('keys', 'has the same key twice');
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function fault(member: keyof WebIdentity, detail: string): SettingFault {
+  return { path: `webIdentity.${member}`, detail };
+}

@@ -1,0 +1,39 @@
+/** A static host on loopback, as a bucket is: serves the files of a folder, or what a test puts in their place. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+export interface DocumentHost {
+  readonly url: string;
+  cacheControl: string;
+  /** Every answer, from now on; undefined: the files. */
+  answer: { readonly status: number; readonly body: string } | undefined;
+  stop(): Promise<void>;
+}
+
+export async function startDocumentHost(folder: string): Promise<DocumentHost> {
+  const server = createServer((req, res) => {
+    const file = join(folder, req.url ?? '');
+    const found = existsSync(file) ? { status: 200, body: readFileSync(file, 'utf8') } : undefined;
+    const { status, body } = host.answer ?? found ?? { status: 404, body: '' };
+    res.writeHead(status, {
+      'content-type': 'application/json',
+      'cache-control': host.cacheControl,
+    });
+    res.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host: DocumentHost = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cacheControl: 'public, max-age=300',
+    answer: undefined,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return host;
+}
