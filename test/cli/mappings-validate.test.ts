@@ -57,7 +57,7 @@ describe('mappings validate', () => {
   it('names every fault of every file at once, in reading order', async () => {
     const directory = folders.folder({
       'a.yaml': mappingText('a', 'session:\n  durationSeconds: 60\n  colour: red')
-        .replace('us-east-1_Local0001', 'nowhere')
+        .replace('us-east-1_Local0001', 'no/where')
         .replace('role/broker/a', 'role/*'),
       'b.yaml': 'id: [',
       'c.test.yaml': 'tests:\n  - name: x\n    expect: { decision: maybe }\n',
