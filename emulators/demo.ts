@@ -15,6 +15,7 @@ import {
   type LocalEnvironment,
   startLocalEnvironment,
 } from './local-environment.ts';
+import { localIdentity } from './seed.ts';
 
 export interface DemoOptions {
   readonly main: string;
@@ -59,6 +60,7 @@ async function tellStory(story: Story): Promise<void> {
     status: 422,
     code: 'token_audience_missing',
   });
+  await story.brokersIdentity();
   await story.auditTrail();
   await story.metrics();
 }
@@ -156,6 +158,42 @@ class Story {
     expect(answer.body['code'] === code, `the code is ${String(answer.body['code'])}, not ${code}`);
     this.#say(`  ${answer.status} ${code}`);
     this.#say(wrap(String(answer.body['detail']), '  '));
+  }
+
+  /** What STS is shown, where a mapping has the identity of the broker. */
+  async brokersIdentity(): Promise<void> {
+    this.#title('A token without "aud" again, by a mapping with the identity of the broker');
+    const { ready, sts, trail } = this.#environment;
+    const token = await this.#fetchToken(this.#client('ledger'));
+    const { status, body } = await this.#post(token);
+    expect(status === 200, `the broker answered ${status}`);
+    this.#say(`  200  ${String(body['role'])}`);
+    const event = trail.at(-1) ?? {};
+    const { principalTags, sourceIdentity } = event['requestParameters'] as Record<string, unknown>;
+    const { userName } = event['userIdentity'] as Record<string, unknown>;
+    expect(sourceIdentity !== undefined, 'CloudTrail has no source identity');
+    this.#say('The local CloudTrail record says who it was:');
+    this.#say(`  userName        ${String(userName)}`);
+    this.#say(`  sourceIdentity  ${String(sourceIdentity)}`);
+    this.#say(`  principalTags   ${JSON.stringify(principalTags)}`);
+    this.#say(`  additional      ${JSON.stringify(event['additionalEventData'])}`);
+    const thief = await sts.showAgain(localIdentity.otherRole);
+    expect(thief === 'InvalidIdentityToken', `STS says ${thief} to another role`);
+    this.#say(`That token of the broker, stolen and shown for another role: ${thief}`);
+    const { text } = await ask(ready.sts, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({
+        Action: 'AssumeRoleWithWebIdentity',
+        Version: '2011-06-15',
+        RoleArn: localIdentity.role,
+        RoleSessionName: 'bypass',
+        WebIdentityToken: token,
+      }).toString(),
+    });
+    const code = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
+    expect(code === 'InvalidIdentityToken', `STS says ${code} to the caller's own token`);
+    this.#say(`The caller's own token at STS, without the broker: ${code}`);
   }
 
   async auditTrail(): Promise<void> {

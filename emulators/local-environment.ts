@@ -16,7 +16,9 @@ import { systemClock } from '../src/kit/timing/clock.ts';
 import { keepingAlive } from '../src/kit/timing/keeping-alive.ts';
 import { sleep } from '../src/kit/timing/sleep.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
-import { adminGroup, localPool, seedMappings } from './seed.ts';
+import { adminGroup, localAccount, localIdentity, localPool, seedMappings } from './seed.ts';
+import type { CloudTrailEvent } from './sts/cloudtrail-events.ts';
+import type { StsServer } from './sts/sts-server.ts';
 
 export interface LocalEnvironmentOptions {
   /** State of the stack and of the broker. */
@@ -53,9 +55,13 @@ export interface LocalEnvironment {
     readonly dynamodb: string;
     readonly table: string;
     readonly auditLog: string;
+    readonly cloudTrail: string;
     readonly clients: readonly LocalClient[];
   };
   readonly auditDirectory: string;
+  readonly sts: Pick<StsServer, 'showAgain'>;
+  /** What CloudTrail would have of this run, oldest first. */
+  readonly trail: readonly CloudTrailEvent[];
   /** Rejects when the broker ends by itself. */
   readonly brokerExit: Promise<never>;
   stop(): Promise<void>;
@@ -87,6 +93,10 @@ export async function startLocalEnvironment(
     await stack.stop();
     throw error;
   }
+  const { issuer, audience } = localIdentity;
+  const jwksUri = `${broker.urls.identity}/.well-known/jwks.json`;
+  // Its key is new with each start of the broker.
+  stack.sts.putProvider({ accountId: localAccount, issuer, jwksUri, clientIds: [audience] });
   const auditDirectory = join(directory, 'audit');
   const consoleUrl = `${broker.urls.admin}/console/`;
   for (const { name, clientId } of stack.clients) {
@@ -104,6 +114,7 @@ export async function startLocalEnvironment(
       dynamodb: stack.dynamodb.url,
       table,
       auditLog: join(auditDirectory, 'audit.jsonl'),
+      cloudTrail: stack.trailFile,
       clients: stack.clients.map(({ name, about, clientId, clientSecret, scopes, roles }) => ({
         name,
         about,
@@ -115,6 +126,8 @@ export async function startLocalEnvironment(
       })),
     },
     auditDirectory,
+    sts: stack.sts,
+    trail: stack.trail,
     brokerExit: broker.exit,
     async stop() {
       await broker.stop();
@@ -162,6 +175,7 @@ function brokerConfig(
       api: { port: offset(0) },
       admin: { port: offset(1) },
       ops: { port: offset(2) },
+      identity: { port: offset(6) },
     },
     http: { drainSeconds: 0 },
     identity: {
@@ -182,6 +196,7 @@ function brokerConfig(
       snapshotFile: join(directory, 'policy-snapshot.json'),
     },
     sts: { endpoints: [{ region, endpoint: sts.url }] },
+    webIdentity: { issuer: localIdentity.issuer, serveDocuments: true },
     audit: { directory: join(directory, 'audit') },
     admin: {
       pool: localPool,
@@ -195,7 +210,7 @@ function brokerConfig(
 }
 
 interface Broker {
-  readonly urls: { readonly api: string; readonly admin: string; readonly ops: string };
+  readonly urls: Readonly<Record<'api' | 'admin' | 'ops' | 'identity', string>>;
   readonly exit: Promise<never>;
   stop(): Promise<void>;
 }

@@ -1,12 +1,13 @@
 /** The outside world of a broker on loopback: an issuer, an STS and a DynamoDB, with state in one folder. */
 
-import { readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../src/kit/timing/clock.ts';
 import { type DynamoDbServer, startDynamoDbServer } from './dynamodb/dynamodb-server.ts';
 import { lockFileName, lockFolder } from './dynamodb/folder-lock.ts';
 import { type Issuer, startIssuer } from './issuer/issuer.ts';
 import {
+  identityRoles,
   localAccount,
   localPool,
   type SeededClient,
@@ -14,6 +15,7 @@ import {
   seededUsers,
   seedRoles,
 } from './seed.ts';
+import type { CloudTrailEvent } from './sts/cloudtrail-events.ts';
 import { type StsServer, startStsServer } from './sts/sts-server.ts';
 
 export interface LocalStackOptions {
@@ -31,6 +33,10 @@ export interface LocalStack {
   readonly sts: StsServer;
   readonly dynamodb: DynamoDbServer;
   readonly clients: readonly SeededClient[];
+  /** What CloudTrail would have of this run, oldest first. */
+  readonly trail: readonly CloudTrailEvent[];
+  /** The same of all runs, one event in a line. */
+  readonly trailFile: string;
   stop(): Promise<void>;
 }
 
@@ -61,6 +67,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       keyFile: join(directory, 'issuer-keys.json'),
     });
     started.push(issuer);
+    const trail: CloudTrailEvent[] = [];
+    const trailFile = join(directory, 'cloudtrail.jsonl');
     const sts = await startStsServer({
       clock,
       port: ports.sts,
@@ -72,10 +80,14 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
           clientIds: clients.map(({ clientId }) => clientId),
         },
       ],
-      roles: seedRoles(issuer.url),
+      roles: [...seedRoles(issuer.url), ...identityRoles()],
+      onEvent: (event) => {
+        trail.push(event);
+        appendFileSync(trailFile, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+      },
     });
     started.push(sts);
-    return { issuer, sts, dynamodb, clients, stop };
+    return { issuer, sts, dynamodb, clients, trail, trailFile, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -51,6 +51,7 @@ LOCAL STACK: emulators on loopback. Nothing here is AWS, and no credentials of i
   sts       ${ready.sts}
   dynamodb  ${ready.dynamodb}   (table ${ready.table})
   audit     ${ready.auditLog}
+  trail     ${ready.cloudTrail}   (what CloudTrail would have)
   state     ${directory}   (--fresh empties it)
 
 App clients:

@@ -66,6 +66,14 @@ const clientSeeds: readonly ClientSeed[] = [
     about: 'its tokens carry no aud, as Cognito issues them by itself',
   },
   {
+    name: 'ledger',
+    clientId: '6ledger0example0client0id0',
+    scopes: ['ledger/read'],
+    aud: 'none',
+    roles: [roleArn('ledger-reader')],
+    about: 'its tokens carry no aud either: the broker issues the token that STS is shown',
+  },
+  {
     name: 'admin',
     clientId: '5admin0example0client0id00',
     scopes: adminScopes,
@@ -109,6 +117,40 @@ export function seedClients(directory: string): readonly SeededClient[] {
   );
   writeStateText(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return clients;
+}
+
+/** The broker as an issuer that the local STS trusts, for mappings that ask for it. */
+export const localIdentity = {
+  issuer: 'https://token-broker-identity.example',
+  audience: 'sts.amazonaws.com',
+  /** Has that identity. */
+  role: roleArn('ledger-reader'),
+  /** Trusts it as well, and no mapping gives it to anybody. */
+  otherRole: roleArn('ledger-writer'),
+} as const;
+
+/** As `token-broker trust-policy` prints it. */
+export function identityRoles(): readonly IamRole[] {
+  const { issuer, audience } = localIdentity;
+  const provider = issuer.replace(/^https:\/\//, '');
+  const Principal = { Federated: `arn:aws:iam::${localAccount}:oidc-provider/${provider}` };
+  const StringEquals = { [`${provider}:aud`]: audience };
+  const statement = (Action: string, conditions: object) => {
+    return { Effect: 'Allow', Principal, Action, Condition: { StringEquals, ...conditions } };
+  };
+  return [localIdentity.role, localIdentity.otherRole].map((arn) => ({
+    arn,
+    trustPolicy: {
+      Version: '2012-10-17',
+      Statement: [
+        statement('sts:AssumeRoleWithWebIdentity', { Bool: { 'sts:RoleAuthorizedByIdp': 'true' } }),
+        statement('sts:TagSession', {
+          'ForAllValues:StringEquals': { 'aws:TagKeys': ['client', 'tenant'] },
+        }),
+        statement('sts:SetSourceIdentity', {}),
+      ],
+    },
+  }));
 }
 
 /** IAM roles whose trust policies pin the audience and the subject, as they should in a real account. */
@@ -194,6 +236,23 @@ export function seedMappings(): readonly RoleMappingInput[] {
       role: roleArn('legacy-reader'),
       conditions: { caller: 'machine' },
       owner: 'orders-team',
+    },
+    {
+      id: 'ledger-reader',
+      description:
+        'The broker issues the token that STS is shown, with tags and a source identity.',
+      principal: client('ledger'),
+      effect: 'allow',
+      role: localIdentity.role,
+      conditions: { caller: 'machine' },
+      session: {
+        identity: 'broker',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference
+        tags: { tenant: 'acme', client: '${claim:client_id}' },
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a claim reference
+        sourceIdentity: '${claim:client_id}',
+      },
+      owner: 'ledger-team',
     },
   ];
 }

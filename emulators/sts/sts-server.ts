@@ -13,8 +13,16 @@ import { StsError } from './sts-error.ts';
 import { FaultSwitch, type RequestFault, type StsFault } from './sts-fault.ts';
 import { operationOf, parseStsQuery } from './sts-query.ts';
 import { parseTrustPolicy } from './trust-policy.ts';
-import { exchangeWebIdentity, type TrustingRole } from './web-identity-exchange.ts';
-import { parseRoleArn, parseWebIdentityRequest } from './web-identity-request.ts';
+import {
+  exchangeWebIdentity,
+  type TrustingRole,
+  type WebIdentityExchange,
+} from './web-identity-exchange.ts';
+import {
+  parseRoleArn,
+  parseWebIdentityRequest,
+  type WebIdentityRequest,
+} from './web-identity-request.ts';
 
 export interface IamRole {
   readonly arn: string;
@@ -47,6 +55,13 @@ export interface StsServer {
   /** Adds a provider, or replaces the one for the same issuer in the same account. */
   putProvider(provider: OpenIdConnectProvider): void;
   setFault(fault: StsFault | undefined): void;
+  /**
+   * Sends the token of the last exchange that succeeded once more, for that role: what a thief of it could do. The token
+   * is in memory for this alone.
+   *
+   * @returns the error code; `ok` if there are credentials for it.
+   */
+  showAgain(roleArn: string): Promise<string>;
   /** Ends every connection, also those that hang. May be called twice. */
   stop(): Promise<void>;
 }
@@ -66,6 +81,7 @@ export async function startStsServer(options: StsServerOptions): Promise<StsServ
     putRole: (role) => sts.putRole(role),
     putProvider: (provider) => sts.putProvider(provider),
     setFault: (fault) => sts.setFault(fault),
+    showAgain: (roleArn) => sts.showAgain(roleArn),
     async stop() {
       sts.stop();
       await closeServer(server);
@@ -90,6 +106,7 @@ class LocalSts {
   readonly #roles = new Map<string, TrustingRole>();
   readonly #keys = new IssuedKeys();
   readonly #faults = new FaultSwitch();
+  #last: QueryParameters = new Map();
   readonly #onEvent: (event: CloudTrailEvent) => void;
 
   constructor({
@@ -133,6 +150,26 @@ class LocalSts {
     this.#providers.stop();
   }
 
+  async showAgain(roleArn: string): Promise<string> {
+    try {
+      const parameters = new Map(this.#last).set('RoleArn', roleArn);
+      await this.#exchange(parseWebIdentityRequest(parameters));
+      return 'ok';
+    } catch (error) {
+      return asStsError(error).code;
+    }
+  }
+
+  #exchange(request: WebIdentityRequest): Promise<WebIdentityExchange> {
+    return exchangeWebIdentity(request, {
+      clock: this.#clock,
+      providers: this.#providers,
+      findRole: (roleArn) => this.#roles.get(roleArn),
+      keys: this.#keys,
+      sourceVpce: this.#sourceVpce,
+    });
+  }
+
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const requestId = randomUUID();
     const call = this.#log.start();
@@ -164,13 +201,8 @@ class LocalSts {
     switch (operation) {
       case 'AssumeRoleWithWebIdentity': {
         const request = parseWebIdentityRequest(parameters);
-        const exchange = await exchangeWebIdentity(request, {
-          clock: this.#clock,
-          providers: this.#providers,
-          findRole: (roleArn) => this.#roles.get(roleArn),
-          keys: this.#keys,
-          sourceVpce: this.#sourceVpce,
-        });
+        const exchange = await this.#exchange(request);
+        this.#last = parameters;
         const { answer } = exchange;
         const now = this.#clock.now();
         const userAgent = req.headers['user-agent'];
