@@ -139,3 +139,55 @@ export interface Explanation {
   readonly nearMisses?: readonly (NamedMapping & { readonly failed: readonly FailedCheck[] })[];
   readonly omittedNearMisses?: number;
 }
+
+export interface Decision {
+  readonly time: string;
+  readonly outcome: 'issued' | 'denied' | 'failed';
+  readonly code?: string;
+  readonly reason?: string;
+  readonly requestId: string;
+  readonly route: string;
+  readonly sourceIp: string;
+  readonly pool?: string;
+  readonly client?: string;
+  readonly user?: string;
+  readonly asked?: string;
+  readonly mapping?: string;
+  readonly mappingVersion?: number;
+  readonly role?: string;
+  readonly sessionName?: string;
+  readonly accessKeyId?: string;
+  readonly expiration?: string;
+  readonly cached?: boolean;
+  readonly repeats?: number;
+}
+
+export interface DecisionList {
+  readonly items: readonly Decision[];
+  readonly remembered: number;
+  readonly since: string | null;
+}
+
+export interface InstanceStatus {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
+  readonly policy: {
+    readonly revision: number | null;
+    readonly ageSeconds: number | null;
+    readonly mappings: number;
+    readonly quarantined: number;
+    readonly lagSeconds: number | null;
+  };
+  readonly requests: readonly { readonly outcome: string; readonly count: number }[];
+  readonly refusals: readonly {
+    readonly code: string;
+    readonly reason: string;
+    readonly count: number;
+  }[];
+  readonly sts: readonly {
+    readonly region: string;
+    readonly result: string;
+    readonly count: number;
+  }[];
+}

@@ -1,10 +1,12 @@
 /** The frame around the pages: where one can go, who one is. */
 
 import type { ComponentType } from 'preact';
+import { DecisionsPage } from './pages/decisions.tsx';
 import { EditPage, NewPage } from './pages/edit.tsx';
 import { ExplainPage } from './pages/explain.tsx';
 import { FreezePageView } from './pages/freeze.tsx';
 import { HomePage } from './pages/home.tsx';
+import { KeyPage } from './pages/key.tsx';
 import { MappingPage } from './pages/mapping.tsx';
 import { MappingsPage } from './pages/mappings.tsx';
 import { NoPage } from './pages/none.tsx';
@@ -33,6 +35,8 @@ const entries: readonly Entry[] = [
   { name: 'new', page: NewPage },
   { name: 'edit', page: EditPage },
   { name: 'explain', title: 'Explain', page: ExplainPage },
+  { name: 'decisions', title: 'Decisions', page: DecisionsPage },
+  { name: 'key', title: 'Who is ASIA…', page: KeyPage },
   { name: 'freeze', title: 'Freeze', page: FreezePageView },
 ];
 

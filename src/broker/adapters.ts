@@ -7,6 +7,7 @@ import { CheckpointCopies } from '../audit/checkpoints/checkpoint-copies.ts';
 import { Checkpointer } from '../audit/checkpoints/checkpointer.ts';
 import { LockedBucket } from '../audit/checkpoints/locked-bucket.ts';
 import { readCovered } from '../audit/checkpoints/signed-state.ts';
+import { DecisionTail } from '../audit/decision-tail.ts';
 import { EmergencyRecords } from '../audit/emergency-records.ts';
 import { FileSink } from '../audit/file-sink.ts';
 import type { ChainHead } from '../audit/hash-chain.ts';
@@ -80,6 +81,7 @@ export function createAdapters(options: AdapterOptions) {
   });
   const purge = () => purgeRevoked(cache, inForce);
   const policy = policySync(options, { table, seal, onChange: purge });
+  const decisions = new DecisionTail({ log: audit });
   const emergency = emergencyFile(options, audit, purge);
   const denies = () => emergency?.file.denies() ?? noDenies;
   const inForce = policyWithDenies(policy, denies);
@@ -95,13 +97,15 @@ export function createAdapters(options: AdapterOptions) {
     checkpointCopies: copies,
     /** The same log, for what requests leave: refusals that are alike are counted. */
     requestAudit: new RepeatedDenials({
-      log: audit,
+      // Only administrators look at the tail: where there are none, it is not on the way.
+      log: config.admin === undefined ? audit : decisions,
       clock,
       observer: observe.denials,
       windowMs: options.refusalWindowMs,
       hasRoomFor: (purpose) => audit.hasRoomFor(purpose),
     }),
     trusted,
+    decisions,
     issuers,
     keys,
     tokens,

@@ -43,6 +43,7 @@ import {
 import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
 import { builtConsole, type ConfiguredConsole, configuredConsole } from './configured-console.ts';
 import { declareSeries } from './declare-series.ts';
+import { instanceStatus } from './instance-status.ts';
 import { observers } from './observers.ts';
 import { listenerFailed, StartError } from './start-error.ts';
 import { startTokenIssuer } from './start-token-issuer.ts';
@@ -116,7 +117,16 @@ export function createBroker(options: BrokerOptions): Broker {
   };
   declareSeries(metrics, config);
   const console = configuredConsole(config, () => lifecycle.adminUrl);
-  const apps = createApps({ config, clock, refusals, metrics, adapters, lifecycle, console });
+  const apps = createApps({
+    config,
+    clock,
+    refusals,
+    metrics,
+    adapters,
+    lifecycle,
+    console,
+    version: build.version,
+  });
   const shedder = new LoadShedder({
     clock,
     maxDelayMs: config.limits.maxEventLoopDelayMs,
@@ -291,6 +301,7 @@ interface AppsOptions {
   readonly adapters: Adapters;
   readonly lifecycle: Lifecycle;
   readonly console: ConfiguredConsole | undefined;
+  readonly version: string;
 }
 
 interface Apps {
@@ -353,6 +364,15 @@ function createApps(options: AppsOptions): Apps {
         store: table,
         policy,
         audit: requestAudit,
+        decisions: adapters.decisions,
+        status: instanceStatus({
+          adapters,
+          metrics,
+          version: options.version,
+          startedAt: clock.now(),
+          readiness: () => readiness(adapters, lifecycle),
+          tableSilentSeconds: 5 * config.policy.pollSeconds + 5,
+        }),
         rules: writingRules(config),
         issuers: issuersByPool(trusted),
         route: instrument({

@@ -1,6 +1,6 @@
 /** What the domain needs from the outside: implemented by adapters, decorated and wired in broker.ts. */
 
-import type { AuditRecord } from './audit-record.ts';
+import type { AuditRecord, ExchangeRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession, IssueResult } from './credentials.ts';
 import type { Fault } from './fault.ts';
@@ -88,6 +88,11 @@ export interface AuditLog {
    * @throws BrokerError `audit_unavailable` when no sink accepted the record within its deadline.
    */
   record(record: AuditRecord): Promise<void>;
+}
+
+/** The last decisions of this instance that are on record. */
+export interface RecentDecisions {
+  newestFirst(): Iterable<ExchangeRecord>;
 }
 
 /** The role-mapping table, as editors see it. Every method throws BrokerError `table_unavailable`. */

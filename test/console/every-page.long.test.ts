@@ -24,7 +24,7 @@ const hostileTexts = [
   '"><svg/onload=alert(3)>',
   'javascript:alert(4)//\'"`',
   '</textarea></title><iframe srcdoc="<script>alert(5)</script>">',
-  '{{constructor.constructor("alert(6)")()}}${alert(7)}',
+  '{{constructor.constructor("alert(6)")()}}#{alert(7)}',
   '&lt;b&gt;&#60;i&#62;',
   '__proto__',
   'a\u202egnp.exe',
@@ -67,6 +67,8 @@ const pages: Readonly<Record<string, string>> = {
   edit: '#/edit/orders-writer',
   new: '#/new',
   explain: `#/explain?pool=${pool}&client=${clients.orders.clientId}&role=orders-writer`,
+  decisions: '#/decisions',
+  key: '#/key',
   freeze: '#/freeze',
   'no page': '#/nowhere',
 };

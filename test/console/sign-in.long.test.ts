@@ -133,8 +133,8 @@ describe('sign-in', () => {
   it('tells whoever is no administrator so', async () => {
     await tab.page.goto(home);
     await signInAs(tab.page, 'cleo');
-    await tab.page.getByText('access_denied').waitFor();
-    await tab.page.getByText('This listener is for administrators.').waitFor();
+    await tab.page.getByText('access_denied').first().waitFor();
+    await tab.page.getByText('This listener is for administrators.').first().waitFor();
   });
 });
 

@@ -1,15 +1,16 @@
 /** The console as the admin listener serves it: static files for anybody, and an API that stays as strict as it was. */
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { StartError } from '../../src/broker/start-error.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
-import { startConsoleBroker } from '../support/console-broker.ts';
+import { consoleDirectory, startConsoleBroker } from '../support/console-broker.ts';
 
 interface Asked {
   readonly method?: string;
@@ -105,6 +106,17 @@ describe('with admin.console', () => {
       'referrer-policy': 'no-referrer',
     });
     expect(headers['set-cookie']).toBeUndefined();
+  });
+
+  it('is at most 40 KB of script and 5 KB of style over the wire, were it compressed', async () => {
+    const bytes = (suffix: string) =>
+      Buffer.concat(
+        readdirSync(consoleDirectory)
+          .filter((name) => name.endsWith(suffix))
+          .map((name) => readFileSync(join(consoleDirectory, name))),
+      );
+    expect(gzipSync(bytes('.js')).length).toBeLessThanOrEqual(40 * 1024);
+    expect(gzipSync(bytes('.css')).length).toBeLessThanOrEqual(5 * 1024);
   });
 
   it('has no inline script or style', async () => {

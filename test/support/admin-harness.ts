@@ -199,6 +199,8 @@ export async function startAdmin({
     store: table,
     policy,
     audit,
+    decisions: { newestFirst: () => [] },
+    status: () => Promise.reject(new Error('there is no whole instance here')),
     rules,
     issuers: new Map(issuers.map(({ name: pool, issuer: iss }) => [pool, iss])),
     route: instrument({

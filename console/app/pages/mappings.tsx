@@ -102,7 +102,7 @@ export function MappingsPage() {
 function MappingTable({ rows }: { readonly rows: readonly Row[] }) {
   return (
     <div class="scroll">
-      <table>
+      <table class="wide">
         <caption class="unseen">Role mappings</caption>
         <thead>
           <tr>

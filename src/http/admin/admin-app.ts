@@ -5,7 +5,13 @@ import type { AdminAccess } from '../../core/admin-access.ts';
 import { explainDecision } from '../../core/explain-decision.ts';
 import { mappingEditor } from '../../core/mapping-edit.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
-import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from '../../core/ports.ts';
+import type {
+  AuditLog,
+  LivePolicy,
+  RecentDecisions,
+  RoleMappingStore,
+  TokenValidator,
+} from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';
@@ -16,10 +22,12 @@ import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
 import { answerExplain } from './explain-decision.ts';
 import { freeze, listFreezes, unfreeze } from './freeze.ts';
 import { listChanges } from './list-changes.ts';
+import { listDecisions } from './list-decisions.ts';
 import { listPermissions } from './list-permissions.ts';
 import { listPrincipals } from './list-principals.ts';
 import { listRoleMappings } from './list-role-mappings.ts';
 import { listVersions, readRoleMapping, readVersion } from './read-role-mapping.ts';
+import { type InstanceStatus, readStatus } from './read-status.ts';
 import { type Console, serveConsole } from './serve-console.ts';
 
 export interface AdminAppOptions {
@@ -28,6 +36,8 @@ export interface AdminAppOptions {
   readonly store: RoleMappingStore;
   readonly policy: LivePolicy;
   readonly audit: AuditLog;
+  readonly decisions: RecentDecisions;
+  readonly status: () => Promise<InstanceStatus>;
   readonly rules: WritingRules;
   /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
   readonly issuers: ReadonlyMap<string, string>;
@@ -70,6 +80,8 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/explain': {
       POST: answerExplain({ authorize, explain, pools: parts.rules.pools, maxBodyBytes }),
     },
+    '/v1/decisions': { GET: listDecisions(reading) },
+    '/v1/status': { GET: readStatus(reading) },
     '/v1/freezes': { GET: listFreezes(reading), POST: freeze(editing) },
     '/v1/freezes/{id}': { DELETE: unfreeze(editing) },
   };

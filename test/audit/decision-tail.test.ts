@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals';
+import { DecisionTail } from '../../src/audit/decision-tail.ts';
+import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
+
+function decision(requestId: string): ExchangeRecord {
+  return {
+    type: 'exchange',
+    time: '2026-01-15T12:00:00.000Z',
+    requestId,
+    route: 'POST /v1/credentials',
+    sourceIp: '10.0.0.7',
+    peerIp: '10.0.0.7',
+    outcome: 'issued',
+  };
+}
+
+/** A log whose records become durable, or are lost, when the test says so. */
+function heldLog() {
+  const waiting: { settle: (error?: Error) => void }[] = [];
+  return {
+    waiting,
+    record: (_record: AuditRecord) =>
+      new Promise<void>((resolve, reject) => {
+        waiting.push({ settle: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+  };
+}
+
+const idsIn = (tail: DecisionTail) => [...tail.newestFirst()].map(({ requestId }) => requestId);
+
+describe('the tail of decisions', () => {
+  it('T174: shows a decision once it is on record, and not at all what never is', async () => {
+    const log = heldLog();
+    const tail = new DecisionTail({ log });
+    const [first, second] = [tail.record(decision('first')), tail.record(decision('second'))];
+    expect(idsIn(tail)).toEqual([]);
+    log.waiting[1]?.settle();
+    await second;
+    expect(idsIn(tail)).toEqual(['second']);
+    log.waiting[0]?.settle(new Error('the disk is full'));
+    await expect(first).rejects.toThrow('the disk is full');
+    expect(idsIn(tail)).toEqual(['second']);
+  });
+
+  it.each([0, 1, 2, 3, 4, 7])(
+    'T174: of %i remembers the last three, newest first',
+    async (count) => {
+      const tail = new DecisionTail({ log: { record: () => Promise.resolve() }, most: 3 });
+      const ids = Array.from({ length: count }, (_one, index) => `request ${index}`);
+      for (const id of ids) await tail.record(decision(id));
+      expect(idsIn(tail)).toEqual(ids.slice(-3).reverse());
+    },
+  );
+
+  it('remembers decisions alone', async () => {
+    const tail = new DecisionTail({ log: { record: () => Promise.resolve() } });
+    const { outcome: _outcome, ...where } = decision('a look');
+    await tail.record({ ...where, type: 'access', listener: 'admin', outcome: 'permitted' });
+    expect(idsIn(tail)).toEqual([]);
+  });
+});
