@@ -1,5 +1,6 @@
 /** `trust-policy`: what a role must trust, so that its mappings work and nobody else gets in. */
 
+import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import { webIdentityRules, writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { roleArnPattern } from '../core/aws-names.ts';
@@ -86,13 +87,12 @@ async function mappingsOf({
   return faults.length === 0 ? mappings.map(({ mapping }) => mapping) : undefined;
 }
 
-function poolTokens({ identity }: Config): ReadonlyMap<string, PoolTokens> {
-  return new Map([
-    ...identity.userPools.map(({ pool, issuer, clients }): readonly [string, PoolTokens] => {
-      return [pool, { issuer, audiences: clients }];
-    }),
-    ...identity.identityPools.map(({ pool, issuer }): readonly [string, PoolTokens] => {
-      return [pool, { issuer, audiences: [pool] }];
-    }),
-  ]);
+/** A pool whose tokens come under two issuers is two providers to IAM. */
+function poolTokens({ identity }: Config): ReadonlyMap<string, readonly PoolTokens[]> {
+  const pools = new Map<string, readonly PoolTokens[]>();
+  for (const { name, issuer, shared, reach } of trustedIssuersOf(identity)) {
+    const audiences = shared === undefined ? [...(reach.clients ?? [])] : [shared.audience];
+    pools.set(name, [...(pools.get(name) ?? []), { issuer, audiences }]);
+  }
+  return pools;
 }

@@ -1,5 +1,6 @@
 /** What an issuer that STS is to trust must look like, and which keys it may have. */
 
+import { trustedIssuersOf } from './configured-issuers.ts';
 import type { Config } from './schema.ts';
 import type { SettingFault } from './settings.ts';
 
@@ -9,8 +10,7 @@ export function checkWebIdentity({ webIdentity, identity, profile }: Config): Se
   if (webIdentity === undefined) return [];
   const { issuer, keys } = webIdentity;
   const faults = issuerFaults(issuer, profile).map((detail) => fault('issuer', detail));
-  const callers = [...identity.userPools, ...identity.identityPools];
-  if (callers.some((pool) => pool.issuer === issuer)) {
+  if (trustedIssuersOf(identity).some((trusted) => trusted.issuer === issuer)) {
     faults.push(fault('issuer', 'is that of a pool: tokens of the broker are for STS alone'));
   }
   if (keys === undefined && profile === 'production') {

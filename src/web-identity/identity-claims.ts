@@ -42,8 +42,8 @@ export function identityClaims(
 }
 
 /**
- * Names whom the session is for, in ASCII: pool, kind and subject, none of which is used again for somebody else. No pool has
- * a slash in its id, and the subject comes last, so that different callers have different keys.
+ * Names whom the session is for, in ASCII: pool (as the configuration calls it), kind and subject. No name of a pool has a slash in
+ * it, and the subject comes last, so that different callers have different keys.
  *
  * @throws BrokerError `token_claims_invalid` for a subject that cannot be written like that
  */

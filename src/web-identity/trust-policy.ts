@@ -12,12 +12,13 @@ export interface TrustSources {
   readonly byDefault: IdentityForm;
   /** Undefined where the broker issues no tokens. */
   readonly broker: { readonly issuer: string; readonly audience: string } | undefined;
-  /** Issuer of each pool, and the audiences of its tokens. */
-  readonly pools: ReadonlyMap<string, PoolTokens>;
+  /** By the name that mappings give a pool. */
+  readonly pools: ReadonlyMap<string, readonly PoolTokens[]>;
   /** VPC endpoint that callers' own tokens must come through: without it they work without the broker. */
   readonly sourceVpce: string | undefined;
 }
 
+/** Tokens of a pool under one issuer. */
 export interface PoolTokens {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -131,20 +132,21 @@ function brokersStatements(
   return [assume, ...(keys.length === 0 ? [] : [tag]), ...(named ? [name] : [])];
 }
 
-/** One for each pool. */
+/** One for each issuer of each pool. */
 function callersStatements(
   roleArn: string,
   mappings: readonly RoleMapping[],
   { pools, sourceVpce }: TrustSources,
 ): PolicyStatement[] {
   const named = uniqueSorted(mappings.map(({ principal }) => principal.pool));
-  return named.flatMap((pool, index) => {
-    const tokens = pools.get(pool);
-    if (tokens === undefined) return [];
-    const name = providerName(tokens.issuer);
+  const issuers = named.flatMap((pool) => {
     const ofPool = mappings.filter(({ principal }) => principal.pool === pool);
+    return (pools.get(pool) ?? []).map((tokens) => ({ tokens, ofPool }));
+  });
+  return issuers.map(({ tokens, ofPool }, index) => {
+    const name = providerName(tokens.issuer);
     const subjects = subjectsOf(ofPool);
-    const statement: PolicyStatement = {
+    return {
       Sid: `CallersOfPool${index + 1}`,
       Effect: 'Allow',
       Principal: { Federated: providerArn(roleArn, tokens.issuer) },
@@ -157,7 +159,6 @@ function callersStatements(
         },
       },
     };
-    return [statement];
   });
 }
 

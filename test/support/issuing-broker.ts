@@ -100,7 +100,7 @@ function trustMappings(
     const policy = trustPolicy(arn, mappings, {
       byDefault,
       broker: { issuer, audience },
-      pools: new Map([[poolOf(mappings), { issuer: pool.url, audiences: clientIds }]]),
+      pools: new Map([[poolOf(mappings), [{ issuer: pool.url, audiences: clientIds }]]]),
       sourceVpce: undefined,
     });
     if (policy.Statement.length === 0) continue;

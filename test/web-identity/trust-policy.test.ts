@@ -32,7 +32,7 @@ function policyFor(
   return trustPolicy(role, [mapping], {
     byDefault,
     broker: { issuer, audience: clientId },
-    pools: new Map([[domainPool, { issuer, audiences: [clientId] }]]),
+    pools: new Map([[domainPool, [{ issuer, audiences: [clientId] }]]]),
     sourceVpce: undefined,
   });
 }
