@@ -1,11 +1,11 @@
 /** `POST /v1/credentials` from the caller's side: one try, bounded in time and size, nothing taken on trust. */
 
-import { z } from 'zod';
-import { roleArnPattern } from '../core/aws-names.ts';
+import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
+import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { boundedFetch, NoAnswerError } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
-import { type Clock, systemClock } from '../kit/timing/clock.ts';
+import { type Clock, isRfc3339, systemClock } from '../kit/timing/clock.ts';
 
 export interface CredentialsRequest {
   /** Of the broker's api listener. https, or http to this machine. */
@@ -158,14 +158,6 @@ function transportError({ reason, message }: NoAnswerError, origin: string): Tok
       });
 }
 
-const problem = z.object({
-  code: z.string().regex(/^[a-z][a-z_]{0,63}$/),
-  title: z.string(),
-  detail: z.string().optional(),
-  request_id: requestId(),
-  choices: z.array(z.object({ mapping: z.string() })).optional(),
-});
-
 function problemError(
   { status, headers, document }: BrokerAnswer,
   token: string,
@@ -173,8 +165,8 @@ function problemError(
   const retryable = status === 408 || status === 429 || status >= 500;
   const seconds = /^\d{1,4}$/.exec(headers.get('retry-after') ?? '')?.[0];
   const retryAfterSeconds = seconds === undefined ? undefined : Number(seconds);
-  const parsed = problem.safeParse(document);
-  if (!parsed.success) {
+  const problem = problemOf(document);
+  if (problem === undefined) {
     const detail = `The answer is ${status}, and not as a broker would say it: check the URL and what is in between.`;
     return new TokenBrokerError('broker_answer_invalid', detail, {
       status,
@@ -182,18 +174,45 @@ function problemError(
       retryable,
     });
   }
-  const { code, title, detail = `${title}.`, request_id, choices } = parsed.data;
-  const names = choices === undefined ? '' : ` Choices: ${choices.map(mappingOf).join(', ')}.`;
-  return new TokenBrokerError(code, oneLine(detail + names, token), {
+  return new TokenBrokerError(problem.code, oneLine(problem.detail, token), {
     status,
-    requestId: request_id,
+    requestId: problem.requestId,
     retryAfterSeconds,
     retryable,
   });
 }
 
-function mappingOf({ mapping }: { readonly mapping: string }): string {
-  return mapping;
+interface Problem {
+  readonly code: string;
+  /** With the names of the choices, if there are any. */
+  readonly detail: string;
+  readonly requestId: string;
+}
+
+/** Undefined unless the document is one of the broker's: docs/errors.md, "The shape". */
+function problemOf(document: unknown): Problem | undefined {
+  if (!isJsonObject(document)) return undefined;
+  const { code, title, detail = `${title}.`, request_id: requestId, choices = [] } = document;
+  if (!matches(code, codePattern) || typeof title !== 'string' || typeof detail !== 'string') {
+    return undefined;
+  }
+  if (!matches(requestId, requestIdPattern) || !isChoices(choices)) return undefined;
+  const names = choices.map(({ mapping }) => mapping).join(', ');
+  return { code, detail: names === '' ? detail : `${detail} Choices: ${names}.`, requestId };
+}
+
+const codePattern = /^[a-z][a-z_]{0,63}$/;
+const requestIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
+
+function matches(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function isChoices(value: unknown): value is readonly { readonly mapping: string }[] {
+  return (
+    Array.isArray(value) &&
+    value.every((choice) => isJsonObject(choice) && typeof choice['mapping'] === 'string')
+  );
 }
 
 /** Fit for a terminal and for a log, whoever wrote it. */
@@ -204,40 +223,46 @@ function oneLine(text: string, token: string): string {
     .slice(0, 1000);
 }
 
-function requestId() {
-  return z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
-}
-
-/** As the STS API reference has them: opaque, but printable without blanks. The instant is RFC 3339 in UTC. */
-export const sessionKeysSchema = z.object({
-  accessKeyId: z.string().regex(/^[A-Za-z0-9_]{16,128}$/),
-  secretAccessKey: z.string().regex(/^[\x21-\x7e]{16,256}$/),
-  sessionToken: z.string().regex(/^[\x21-\x7e]{16,}$/),
-  expiration: z.iso.datetime({ precision: 0 }),
-});
-
-const credentialsAnswer = z.object({
-  credentials: sessionKeysSchema,
-  role: z.string().max(2048).regex(roleArnPattern),
-});
-
 function credentialsOf({ status, headers, document }: BrokerAnswer): BrokerCredentials {
-  const parsed = credentialsAnswer.safeParse(document);
-  if (!parsed.success) {
-    // Which member it is, never what it holds.
-    const member = parsed.error.issues[0]?.path.join('.') ?? '';
-    const what = member === '' ? 'no object' : `no acceptable ${member}`;
-    const id = requestId().safeParse(headers.get('x-request-id'));
-    throw new TokenBrokerError('broker_answer_invalid', `The broker's answer has ${what}.`, {
+  const defect = answerDefect(document);
+  if (defect !== undefined) {
+    const id = headers.get('x-request-id');
+    throw new TokenBrokerError('broker_answer_invalid', `The broker's answer has ${defect}.`, {
       status,
-      requestId: id.data,
+      requestId: matches(id, requestIdPattern) ? id : undefined,
       retryable: true,
     });
   }
-  const { credentials, role } = parsed.data;
-  const { expiration, ...keys } = credentials;
+  const { credentials, role } = document as CredentialsAnswer;
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials;
   const accountId = roleArnPattern.exec(role)?.[2] as string;
-  return { ...keys, expiration: new Date(expiration), accountId, roleArn: role };
+  return {
+    ...{ accessKeyId, secretAccessKey, sessionToken },
+    ...{ expiration: new Date(expiration), accountId, roleArn: role },
+  };
+}
+
+interface CredentialsAnswer {
+  readonly credentials: Readonly<Record<keyof typeof sessionKeyPatterns | 'expiration', string>>;
+  readonly role: string;
+}
+
+/** Which member it is, never what it holds. Undefined if the document is a CredentialsAnswer. */
+function answerDefect(document: unknown): string | undefined {
+  if (!isJsonObject(document)) return 'no object';
+  const { credentials, role } = document;
+  if (!isJsonObject(credentials)) return 'no acceptable credentials';
+  const member = unacceptableKey(credentials);
+  if (member !== undefined) return `no acceptable credentials.${member}`;
+  return matches(role, roleArnPattern) && role.length <= 2048 ? undefined : 'no acceptable role';
+}
+
+function unacceptableKey(credentials: JsonObject): string | undefined {
+  for (const [name, pattern] of Object.entries(sessionKeyPatterns)) {
+    if (!matches(credentials[name], pattern)) return name;
+  }
+  const { expiration } = credentials;
+  return typeof expiration === 'string' && isRfc3339(expiration) ? undefined : 'expiration';
 }
 
 /** STS: no session lasts longer, and the clocks of two machines differ a little. */

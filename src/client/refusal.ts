@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { type BrokerError, errorCodes } from '../core/errors.ts';
-import { problemOf } from '../http/problem.ts';
+import { problemOf } from '../http/problem-document.ts';
 
 /** Answers as the broker does (RFC 9457, RFC 6750 section 3), beside whatever headers the service has set. */
 export function sendRefusal(res: ServerResponse, error: BrokerError): void {

@@ -30,3 +30,10 @@ export const maxDurationSeconds = 43_200;
 
 /** AssumeRoleWithWebIdentity, parameter RoleSessionName; `\w` is ASCII. */
 export const sessionNamePattern = /^[\w+=,.@-]{2,64}$/;
+
+/** Credentials: AccessKeyId as the reference has it; the others are opaque there, but are printable without blanks. */
+export const sessionKeyPatterns = {
+  accessKeyId: /^[A-Za-z0-9_]{16,128}$/,
+  secretAccessKey: /^[\x21-\x7e]{16,256}$/,
+  sessionToken: /^[\x21-\x7e]{16,}$/,
+} as const;

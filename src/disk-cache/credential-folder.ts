@@ -3,17 +3,13 @@
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import {
-  type BrokerCredentials,
-  longestSessionMs,
-  sessionKeysSchema,
-} from '../client/broker-client.ts';
-import { roleArnPattern } from '../core/aws-names.ts';
+import { type BrokerCredentials, longestSessionMs } from '../client/broker-client.ts';
+import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { replaceFileSync } from '../kit/files/replace-file.ts';
 import { readStateFileSync } from '../kit/files/state-file.ts';
 import { requireSecretFolderSync } from '../kit/files/state-folder.ts';
-import { type Clock, toRfc3339 } from '../kit/timing/clock.ts';
+import { type Clock, isRfc3339, toRfc3339 } from '../kit/timing/clock.ts';
 import { acquireFileLock, type ReleaseLock } from './file-lock.ts';
 
 export interface CachedCredentials {
@@ -136,7 +132,13 @@ const entrySchema = z.strictObject({
   format: z.literal(format),
   key: z.string(),
   obtainedAt: z.int(),
-  credentials: sessionKeysSchema.extend({ roleArn: z.string().regex(roleArnPattern) }).strict(),
+  credentials: z.strictObject({
+    accessKeyId: z.string().regex(sessionKeyPatterns.accessKeyId),
+    secretAccessKey: z.string().regex(sessionKeyPatterns.secretAccessKey),
+    sessionToken: z.string().regex(sessionKeyPatterns.sessionToken),
+    expiration: z.string().refine(isRfc3339),
+    roleArn: z.string().regex(roleArnPattern),
+  }),
 });
 
 type Entry = z.infer<typeof entrySchema>;

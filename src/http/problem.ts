@@ -1,4 +1,4 @@
-/** Errors as problem details (RFC 9457) and as bearer-token challenges (RFC 6750 section 3, RFC 9470 section 3). */
+/** Errors as answers: with problem details (RFC 9457), and bearer-token challenges (RFC 6750 section 3, RFC 9470 section 3). */
 
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
@@ -7,10 +7,8 @@ import type { Response } from 'express';
 import type { BrokerError, RateLimit } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
 import { noteAnswer } from './broken-connections.ts';
+import { problemOf } from './problem-document.ts';
 import { responseHeaders } from './response-headers.ts';
-
-/** Stable names, one per code; docs/errors.md explains each. */
-const typePrefix = 'urn:token-broker:error:';
 
 export function sendProblem(res: Response, error: BrokerError, requestId: string): void {
   const text = JSON.stringify(problemOf(error, requestId));
@@ -64,19 +62,6 @@ export function rawProblem(error: BrokerError, socket: Socket | null): string {
   let head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n`;
   for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${head}\r\n${body}`;
-}
-
-export function problemOf(error: BrokerError, requestId: string) {
-  return {
-    type: typePrefix + error.code,
-    title: errorCodes[error.code].title,
-    status: error.status,
-    code: error.code,
-    detail: error.detail,
-    errors: error.faults,
-    choices: error.choices,
-    request_id: requestId,
-  };
 }
 
 function extraHeaders(error: BrokerError): string[] {

@@ -4,7 +4,7 @@
  */
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
-import { roleArnPattern } from '../core/aws-names.ts';
+import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { AnswerDefect } from '../core/errors.ts';
 import { requestIdIn } from './answer-request-id.ts';
@@ -71,11 +71,10 @@ function assumedRoleArn({ roleArn, sessionName }: WebIdentityRequest): string {
 
 type Field = keyof typeof shapes;
 
-/** AccessKeyId as the STS API reference has it; the others are opaque there, but are printable without blanks. */
 const shapes = {
-  access_key_id: /^[A-Za-z0-9_]{16,128}$/,
-  secret_access_key: /^[\x21-\x7e]{16,256}$/,
-  session_token: /^[\x21-\x7e]{16,}$/,
+  access_key_id: sessionKeyPatterns.accessKeyId,
+  secret_access_key: sessionKeyPatterns.secretAccessKey,
+  session_token: sessionKeyPatterns.sessionToken,
   assumed_role_id: /^[A-Za-z0-9_+=,.@:-]{2,193}$/,
 } as const;
 

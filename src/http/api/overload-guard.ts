@@ -12,7 +12,8 @@ import { addressBlock } from '../../kit/net/address-block.ts';
 import { noteAnswer } from '../broken-connections.ts';
 import type { ClientIp } from '../client-ip.ts';
 import type { FormFinder } from '../forms/form-finder.ts';
-import { problemOf, sendProblem } from '../problem.ts';
+import { sendProblem } from '../problem.ts';
+import { problemOf } from '../problem-document.ts';
 import { responseHeaders } from '../response-headers.ts';
 
 export interface OverloadGuardOptions {

@@ -35,3 +35,11 @@ function afterRealTime(delayMs: number, callback: () => void): Timer {
 export function toRfc3339(epochMs: number): string {
   return `${new Date(Math.floor(epochMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
+
+/** Whether it is in the form of `toRfc3339`, and exists: Date.parse reads 30 February as 2 March. */
+export function isRfc3339(text: string): boolean {
+  const epochMs = rfc3339Form.test(text) ? Date.parse(text) : Number.NaN;
+  return !Number.isNaN(epochMs) && toRfc3339(epochMs) === text;
+}
+
+export const rfc3339Form = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;

@@ -2,7 +2,8 @@
 
 import type { Response } from 'express';
 import type { BrokerError } from '../../../core/errors.ts';
-import { problemOf, sendErrorText } from '../../problem.ts';
+import { sendErrorText } from '../../problem.ts';
+import { problemOf } from '../../problem-document.ts';
 import { awsErrorCode, awsErrorMessage } from '../aws-error.ts';
 
 /**
