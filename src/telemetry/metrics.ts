@@ -144,6 +144,13 @@ export function createMetrics(build: BuildInfo) {
       help: 'Requests for credentials by route and outcome.',
       labels: ['route', 'outcome'],
     }),
+    warmSeconds: new HotHistogram({
+      registry,
+      name: 'tokenbroker_warm_exchange_duration_seconds',
+      help: 'Time to decide on and record a request that is answered from the credential cache.',
+      labels: [],
+      buckets: requestBuckets,
+    }).child({}),
     refusals: new HotCounter({
       registry,
       name: 'tokenbroker_refusals_total',

@@ -1,26 +1,13 @@
 /** The counters that alerts name, on the metrics page of a broker that nobody has asked for anything yet. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
 import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
 import { policyAlarms } from '../../src/dynamodb/policy-sync-observer.ts';
 import { tlsFaults } from '../../src/http/tls-files.ts';
+import { alerts, spelledOut } from '../support/alert-rules.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { selfSigned } from '../support/self-signed.ts';
-
-interface Rules {
-  readonly spec: {
-    readonly groups: readonly {
-      readonly rules: readonly { readonly alert: string; readonly expr: string }[];
-    }[];
-  };
-}
-
-const file = new URL('../../k8s/components/pod-monitor/prometheus-rule.yaml', import.meta.url);
-const alerts = (parse(readFileSync(file, 'utf8')) as Rules).spec.groups.flatMap(
-  ({ rules }) => rules,
-);
 
 interface Selector {
   readonly metric: string;
@@ -83,7 +70,8 @@ beforeAll(async () => {
 afterAll(() => broker.stop());
 
 describe('a broker that has just started', () => {
-  const named = alerts.filter(({ expr }) => selectorsOf(expr).length > 0);
+  const all = alerts.map(({ alert, expr }) => ({ alert, expr: spelledOut(expr) }));
+  const named = all.filter(({ expr }) => selectorsOf(expr).length > 0);
 
   it.each(named)('$alert: has on its page every counter that the alert names (T83)', ({ expr }) => {
     const missing = selectorsOf(expr).filter(

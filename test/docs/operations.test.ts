@@ -1,22 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
 import { errorCodes } from '../../src/core/errors.ts';
+import { alerts, recordings, spelledOut } from '../support/alert-rules.ts';
 import { readDocument, tableRows } from '../support/markdown.ts';
 
-interface PrometheusRule {
-  readonly spec: { readonly groups: readonly { readonly rules: readonly Alert[] }[] };
-}
-
-interface Alert {
-  readonly alert: string;
-  readonly expr: string;
-  readonly labels: { readonly severity: string };
-}
-
-const file = new URL('../../k8s/components/pod-monitor/prometheus-rule.yaml', import.meta.url);
-const rule = parse(readFileSync(file, 'utf8')) as PrometheusRule;
-const alerts = rule.spec.groups.flatMap(({ rules }) => rules);
 const document = readDocument('operations.md');
 const metricsDocument = readDocument('metrics.md');
 const metrics = new Map(
@@ -54,14 +40,39 @@ describe('docs/operations.md', () => {
 });
 
 describe('the alerts', () => {
+  it('each lead to their own section, and say in a sentence what happens', () => {
+    for (const { alert, annotations } of alerts) {
+      expect(annotations).toEqual({
+        summary: expect.stringMatching(/^[A-Z][^\n]*\.$/),
+        runbook_url: `https://docs.example.com/token-broker/operations.md#${alert.toLowerCase()}`,
+      });
+    }
+  });
+
+  it('use every series that is recorded', () => {
+    const unused = recordings.filter(
+      ({ record }) => !alerts.some(({ expr }) => expr.includes(record)),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  it('judge each namespace by itself (T191)', () => {
+    const aggregations = alerts.flatMap(({ alert, expr }) =>
+      [...spelledOut(expr).matchAll(/\b(sum|min|max|avg|count|group)\b(?! by \(namespace\b)/g)].map(
+        ([text]) => `${alert}: ${text}`,
+      ),
+    );
+    expect(aggregations).toEqual([]);
+  });
+
   it('are about metrics and labels that there are', () => {
     for (const { alert, expr } of alerts) {
-      for (const [, name = '', selector = ''] of expr.matchAll(
+      for (const [, name = '', selector = ''] of spelledOut(expr).matchAll(
         /(tokenbroker_\w+?)(?:_bucket|_count)?\b(?:\{(\w+)[=!])?/g,
       )) {
         const labels = metrics.get(name);
         expect([alert, name, labels !== undefined]).toEqual([alert, name, true]);
-        if (selector !== '') expect(labels).toContain(`\`${selector}\``);
+        if (!['', 'le'].includes(selector)) expect(labels).toContain(`\`${selector}\``);
       }
     }
   });

@@ -1,20 +1,27 @@
-/** Counts the outcomes of exchanges on one route. */
+/** Counts the outcomes of exchanges on one route, and times those that waited for nobody. */
 
 import { BrokerError } from '../../core/errors.ts';
+import type { ExchangeResult } from '../../core/exchange.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
+export type ExchangeMetrics = Pick<Metrics, 'credentialRequests' | 'refusals' | 'warmSeconds'>;
+
 export function exchangeCounters(
-  { credentialRequests, refusals }: Pick<Metrics, 'credentialRequests' | 'refusals'>,
+  { credentialRequests, refusals, warmSeconds }: ExchangeMetrics,
+  clock: Clock,
   route: string,
-): <Result>(exchange: Promise<Result>) => Promise<Result> {
+): (exchange: () => Promise<ExchangeResult>) => Promise<ExchangeResult> {
   const issued = credentialRequests.child({ route, outcome: 'issued' });
   const denied = credentialRequests.child({ route, outcome: 'denied' });
   const failed = credentialRequests.child({ route, outcome: 'failed' });
 
   return async (exchange) => {
+    const startedAt = clock.monotonic();
     try {
-      const result = await exchange;
+      const result = await exchange();
       issued.inc();
+      if (result.issued.cached) warmSeconds.observe((clock.monotonic() - startedAt) / 1000);
       return result;
     } catch (error) {
       const { code, reason, status } =

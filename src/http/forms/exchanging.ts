@@ -20,12 +20,12 @@ export type Exchanging = (
 
 export function exchanging(
   route: string,
-  { exchange, metrics }: Pick<FormParts, 'exchange' | 'metrics'>,
+  { exchange, metrics, clock }: Pick<FormParts, 'exchange' | 'metrics' | 'clock'>,
   print: PrintResult,
 ): Exchanging {
-  const count = exchangeCounters(metrics, route);
+  const count = exchangeCounters(metrics, clock, route);
   return async (arrival, context, read) => {
-    const result = await count(exchange(context, () => read(arrival.admit())));
+    const result = await count(() => exchange(context, () => read(arrival.admit())));
     const { res } = arrival.admit();
     if (res.destroyed) throw new BrokerError('request_timeout');
     print(res, result, context.requestId);

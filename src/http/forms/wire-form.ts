@@ -3,9 +3,9 @@
 import type { Exchange } from '../../core/exchange.ts';
 import type { HeldSessions } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RouteHandler } from '../arrival.ts';
 import type { SendError } from '../instrument.ts';
+import type { ExchangeMetrics } from './exchange-counters.ts';
 
 export interface WireForm {
   /** One name in metrics and audit records, whatever the path. */
@@ -24,7 +24,7 @@ export interface WireForm {
 export interface FormParts {
   readonly exchange: Exchange;
   readonly sessions: HeldSessions;
-  readonly metrics: Pick<Metrics, 'credentialRequests' | 'refusals'>;
+  readonly metrics: ExchangeMetrics;
   readonly maxBodyBytes: number;
   readonly clock: Clock;
 }
