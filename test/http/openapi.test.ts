@@ -193,6 +193,53 @@ describe('operations', () => {
       expect(['query_invalid', 'change_reason_required']).toContain(await asked(tooLong));
     });
 
+    const roleParameters = operations.flatMap(({ path, parameters, operation }) =>
+      parameters
+        .filter(({ name }) => name === 'role')
+        // A filter takes any text: it finds nothing.
+        .filter(() => operation.operationId !== 'listRoleMappings')
+        .map(({ schema, in: place }) => ({ path, place, schema, tag: operation.tags[0] ?? '' })),
+    );
+    const roles = [
+      'orders-writer',
+      'o',
+      '0',
+      'a'.repeat(63),
+      'a'.repeat(64),
+      'Orders',
+      '-orders',
+      'orders_writer',
+      '*',
+      'eyJhbGciOiJSUzI1NiJ9.e30.c2ln',
+      'arn:aws:iam::123456789012:role/orders-writer',
+      'arn:aws-cn:iam::123456789012:role/a/b/orders.writer@x',
+      'arn:aws:iam::123456789012:role/orders/',
+      'arn:aws:iam::12345678901:role/orders',
+      'arn:aws:iam::123456789012:user/orders',
+      `arn:aws:iam::123456789012:role/${'p'.repeat(2_048)}/orders`,
+    ];
+
+    const isTaken = async ({ path, place, tag }: (typeof roleParameters)[number], role: string) => {
+      const listener = listenerOfTag[tag] ?? 'api';
+      const token = broker.token(listener === 'admin' ? 'admin' : 'orders');
+      const target = place === 'path' ? path.replace('{role}', role) : `${path}?role=${role}`;
+      const { text } = await broker.call({ listener, token, path: target });
+      return !/error:(?:query_invalid|route_not_found)"/.test(text);
+    };
+
+    it.each(roleParameters)(
+      'take for a role at $path what the service takes',
+      async (parameter) => {
+        const { place, schema } = parameter;
+        // Segments of a path have no slash in them.
+        const asked = roles.filter((role) => place === 'query' || !role.includes('/'));
+        const answered = await Promise.all(asked.map((role) => isTaken(parameter, role)));
+        const documented = asked.map((role) => schemaFaults(schema, role).length === 0);
+        expect(documented).toContain(true);
+        expect(answered).toEqual(documented);
+      },
+    );
+
     it.each(Object.keys(contract.paths))('are the methods that %s answers', async (path) => {
       const documented = operations.filter((operation) => operation.path === path);
       const [tag = ''] = documented.flatMap(({ operation }) => operation.tags);

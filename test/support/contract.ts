@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { parse } from 'yaml';
+import { type BrokerErrorCode, errorCodes } from '../../src/core/errors.ts';
+import { stsError } from '../../src/http/forms/sts/sts-error.ts';
 import { parseXml } from './xml.ts';
 
 /** Lower-case names. */
@@ -45,6 +47,7 @@ export function contractFaults(exchanged: Exchanged): readonly string[] {
   // The answer to HEAD is that to GET without its body.
   if (method !== 'HEAD') faults.push(...bodyFaults(response, exchanged));
   if (found !== undefined && status < 300) faults.push(...requestFaults(found, exchanged));
+  if (found !== undefined) faults.push(...codeFaults(found.operation, exchanged));
   return faults;
 }
 
@@ -88,6 +91,8 @@ export interface Operation {
     readonly content: Readonly<Record<string, MediaType>>;
   };
   readonly responses: Readonly<Record<string, Reference | ResponseObject>>;
+  /** All that it can give. */
+  readonly 'x-error-codes': readonly BrokerErrorCode[];
 }
 
 export interface OpenApi {
@@ -146,6 +151,44 @@ export function documentedResponse(
 ): ResponseObject | undefined {
   const response = operation.responses[String(status)];
   return response === undefined ? undefined : resolve<ResponseObject>(response);
+}
+
+/** Reasons that STS has codes of its own for. */
+const reasonsOfSts = [
+  undefined,
+  'policy_malformed',
+  'policy_too_large',
+  'signature_absent',
+  'signature_incomplete',
+  'session_ended',
+] as const;
+
+/** With which status and code the operation prints what it lists. */
+function printedErrors({ operationId, 'x-error-codes': listed }: Operation) {
+  if (operationId !== 'querySts') {
+    return listed.map((code) => ({
+      status: errorCodes[code].status as number,
+      code: code as string,
+    }));
+  }
+  return listed.flatMap((code) => {
+    const { status } = errorCodes[code];
+    return reasonsOfSts.map((reason) => stsError({ code, status, reason }));
+  });
+}
+
+export function statusesOf(operation: Operation): readonly number[] {
+  return [...new Set(printedErrors(operation).map(({ status }) => status))];
+}
+
+const typePrefix = 'urn:token-broker:error:';
+
+function codeFaults(operation: Operation, { status, text }: Exchanged): readonly string[] {
+  const pattern = operation.operationId === 'querySts' ? /<Code>(\w+)</ : /"type":"([^"]+)"/;
+  const code = pattern.exec(text)?.[1]?.replace(typePrefix, '');
+  if (status < 400 || code === undefined) return [];
+  const listed = printedErrors(operation).some((one) => one.status === status && one.code === code);
+  return listed ? [] : [`${operation.operationId} does not list the error code ${code}`];
 }
 
 const dateTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z$/;
