@@ -11,6 +11,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY console console
+COPY openapi.yaml ./
 # The emulators' issuer signs tokens for anyone; it lives outside of src, so no image has it to be configured to.
 # The last command fails the build if the program needs anything else that was left out.
 RUN npm run build && find dist -name "*.d.ts" -delete && node dist/main.js --help > /dev/null

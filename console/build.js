@@ -1,12 +1,13 @@
 /**
- * Builds the console into dist/console: one script, one style sheet, an icon and the page that names them. All names but
- * the page's hold a digest of what is inside, so browsers may keep them for ever.
+ * Builds the console into dist/console: one script, one style sheet, an icon and the page that names them; beside them
+ * the API, as a page to read and as it is written. All names of what pages name hold a digest of what is inside, so browsers may keep them for ever.
  */
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { apiReference } from './api-reference.js';
 
 const source = fileURLToPath(new URL('.', import.meta.url));
 const target = fileURLToPath(new URL('../dist/console', import.meta.url));
@@ -38,3 +39,7 @@ const page = readFileSync(join(source, 'index.html'), 'utf8').replaceAll(
   (_whole, start) => named(start),
 );
 writeFileSync(join(target, 'index.html'), page);
+const api = readFileSync(join(source, '../openapi.yaml'), 'utf8');
+writeFileSync(join(target, 'openapi.yaml'), api);
+const files = { style: named('style'), icon: named('icon') };
+writeFileSync(join(target, 'api.html'), apiReference(api, files));

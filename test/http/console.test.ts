@@ -1,5 +1,6 @@
 /** The console as the admin listener serves it: static files for anybody, and an API that stays as strict as it was. */
 
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
@@ -11,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { StartError } from '../../src/broker/start-error.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { consoleDirectory, startConsoleBroker } from '../support/console-broker.ts';
+import { contract, operations } from '../support/contract.ts';
 
 interface Asked {
   readonly method?: string;
@@ -36,13 +38,17 @@ describe('without admin.console', () => {
   });
   afterAll(() => broker.stop());
 
-  it.each(['/console', '/console/', '/console/sign-in.json', '/console/index.html'])(
-    'there is no %s',
-    async (path) => {
-      const { status, headers } = await ask(`${broker.urls.admin}${path}`);
-      expect([status, headers['content-security-policy']]).toEqual([404, apiPolicy]);
-    },
-  );
+  it.each([
+    '/console',
+    '/console/',
+    '/console/sign-in.json',
+    '/console/index.html',
+    '/console/api.html',
+    '/console/openapi.yaml',
+  ])('there is no %s', async (path) => {
+    const { status, headers } = await ask(`${broker.urls.admin}${path}`);
+    expect([status, headers['content-security-policy']]).toEqual([404, apiPolicy]);
+  });
 
   it('T167: no origin at all may use the admin listener', async () => {
     const own = String(broker.urls.admin);
@@ -122,6 +128,61 @@ describe('with admin.console', () => {
   it('has no inline script or style', async () => {
     const { text } = await ask(page());
     expect(text).not.toMatch(/<style|style=|\son\w+=|<script(?![^>]* src=)/);
+  });
+
+  it('T180: shows the API as a page without a script, form or place elsewhere, with the headers of the console', async () => {
+    const { status, headers, text } = await ask(page('api.html'));
+    const own = await ask(page());
+    const alike = (all: Readonly<Record<string, unknown>>) =>
+      Object.entries(all).filter(([name]) => !/date|length|request-id/.test(name));
+    expect([status, alike(headers)]).toEqual([200, alike(own.headers)]);
+    expect(text).not.toMatch(/<(?:script|form|iframe|img|object|style|base)\b|style=|\son\w+=/i);
+    const links = [
+      ...new Set([...text.matchAll(/(?:src|href)="([^"]+)"/g)].map((it) => it[1] ?? '')),
+    ];
+    const targets = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => `#${id}`);
+    expect(targets).toEqual(expect.arrayContaining(links.filter((link) => link.startsWith('#'))));
+    const files = links.filter((link) => !link.startsWith('#'));
+    const found = await Promise.all(files.map(async (link) => (await ask(page(link))).status));
+    expect(found).toEqual(files.map(() => 200));
+    const schemas = Object.keys(contract.components.schemas).map((name) => `#schema-${name}`);
+    expect(targets).toEqual(expect.arrayContaining(schemas));
+  });
+
+  it.each(operations)('shows $method $path with its statuses and codes', async (one) => {
+    const { path, method, operation } = one;
+    const { text } = await ask(page('api.html'));
+    const [, rest = ''] = text.split(`<section id="${operation.operationId}">`);
+    const [section = ''] = rest.split('</section>');
+    expect(section).toContain(`<code>${method} ${path}</code>`);
+    const shown = [
+      ...operation['x-error-codes'].map((code) => `<code>${code}</code>`),
+      ...Object.keys(operation.responses).map((status) => `<td>${status}</td>`),
+    ];
+    expect(shown.filter((it) => !section.includes(it))).toEqual([]);
+  });
+
+  it('gives the API as it is written to generators', async () => {
+    const { status, headers, text } = await ask(page('openapi.yaml'));
+    expect([status, headers['content-type'], headers['x-content-type-options']]).toEqual([
+      200,
+      'application/yaml; charset=utf-8',
+      'nosniff',
+    ]);
+    expect(text).toBe(readFileSync('openapi.yaml', 'utf8'));
+  });
+
+  it('T180: texts of the document are text in the page', () => {
+    const hostile = '<img src=x onerror=alert(1)> "\' `</code><script>` **</strong><b>**';
+    const input = JSON.stringify(contract, (name, value: unknown) =>
+      typeof value === 'string' && /description|summary|pattern/.test(name) ? hostile : value,
+    );
+    const program = `import { text } from 'node:stream/consumers';
+      import { apiReference } from './console/api-reference.js';
+      process.stdout.write(apiReference(await text(process.stdin), { style: 's.css', icon: 'i.svg' }));`;
+    const made = execFileSync(process.execPath, ['--input-type=module', '-e', program], { input });
+    expect(made.toString()).toContain('&lt;img');
+    expect(made.toString()).not.toMatch(/<(?:script|img|b)\b/);
   });
 
   it('says where to sign in, and nothing that is secret', async () => {

@@ -44,6 +44,8 @@ export const soundCalls: Readonly<Record<string, SoundCall>> = {
     method: 'POST',
     body: { caller: { pool, client: clients.orders.clientId } },
   }),
+  listDecisions: admin('/v1/decisions'),
+  getStatus: admin('/v1/status'),
   listFreezes: admin('/v1/freezes'),
   freeze: admin('/v1/freezes', { method: 'POST', headers: change, body: frozen }),
   unfreeze: admin('/v1/freezes/freeze-000000000000000000000000', {

@@ -15,9 +15,11 @@ const contentTypes: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
   css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml',
+  yaml: 'application/yaml; charset=utf-8',
 };
-/** With the digest that the build puts into it, unless it is the page. */
-const fileName = /^(?:[a-z]+-[A-Z0-9]{8}\.(?<asset>js|css|svg)|index\.(?<page>html))$/;
+/** With the digest that the build puts into it, unless it is a page, or the API as it is written. */
+const fileName =
+  /^(?:[a-z]+-[A-Z0-9]{8}\.(?<asset>js|css|svg)|(?:index|api)\.(?<page>html)|openapi\.(?<document>yaml))$/;
 const maxFileBytes = 1024 * 1024;
 
 /** By name. @throws Error if the page is not there, or something is that the build did not put there. */
@@ -26,8 +28,8 @@ export async function readConsoleFiles(
 ): Promise<ReadonlyMap<string, ConsoleFile>> {
   const files = new Map<string, ConsoleFile>();
   for (const name of await readdir(directory)) {
-    const { asset, page } = fileName.exec(name)?.groups ?? {};
-    const contentType = contentTypes[asset ?? page ?? ''];
+    const { asset, page, document } = fileName.exec(name)?.groups ?? {};
+    const contentType = contentTypes[asset ?? page ?? document ?? ''];
     if (contentType === undefined) throw new Error(`${name} is no file of the console`);
     const bytes = await readFile(join(directory, name));
     if (bytes.length > maxFileBytes) throw new Error(`${name} is too large`);
