@@ -146,6 +146,7 @@ describe('npm run local', () => {
       { name: 'reports', ...common, role, roles: [role, role] },
       { name: 'stranger', ...common, role: null },
       { name: 'legacy', ...common, role },
+      { name: 'ledger', ...common, role },
       { name: 'admin', ...common, role: null },
       { name: 'console', ...common, clientSecret: '', role: null },
     ]);
