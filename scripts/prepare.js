@@ -28,7 +28,7 @@ if (read(installedMark) !== locked) {
 
 if (process.argv.includes('--build')) {
   build('dist', 'build', ['src', 'console', 'tsconfig.json', 'tsconfig.build.json']);
-  const beside = ['emulators', 'faults', 'test/support'];
+  const beside = ['emulators', 'faults', 'scripts/docs', 'test/support'];
   build('build', 'build:dev', ['src', ...beside, 'tsconfig.json', 'tsconfig.dev.json']);
 }
 

@@ -1,16 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { auditFailureReasons } from '../../src/audit/audit-sink.ts';
-import { checkpointFailures } from '../../src/audit/checkpoints/checkpointer.ts';
-import { copyFailures } from '../../src/audit/checkpoints/locked-bucket-error.ts';
-import { auditAlarms } from '../../src/audit/log-event.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { denyReasons } from '../../src/core/policy/deny-reasons.ts';
-import { policyAlarms, pollResults } from '../../src/dynamodb/policy-sync-observer.ts';
-import { cacheEvents } from '../../src/sts/credential-cache.ts';
-import { stsOutcomes } from '../../src/sts/web-identity-adapter.ts';
-import { signingResults } from '../../src/web-identity/token-issuer.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { contract } from '../support/contract.ts';
 import { readDocument, tableRows } from '../support/markdown.ts';
@@ -121,25 +113,6 @@ describe('docs/metrics.md', () => {
   it('names every metric that prom-client adds', () => {
     const others = [...types().keys()].filter((name) => !ours(name));
     expect(others.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
-  });
-
-  it.each([
-    ['| event | meaning |', [cacheEvents]],
-    ['| kind | meaning |', [policyAlarms, auditAlarms]],
-    [
-      '| result | meaning |',
-      [
-        stsOutcomes,
-        signingResults,
-        pollResults,
-        ['kept', ...auditFailureReasons],
-        ['signed', ...checkpointFailures],
-        ['stored', ...copyFailures],
-      ],
-    ],
-  ])('explains every value of %s, and no other', (header, sets) => {
-    const values = tableRows(document, header).map(([value]) => value);
-    expect(values).toEqual(sets.flat().map((value) => `\`${value}\``));
   });
 
   it('keeps to closed sets of label values', () => {

@@ -5,7 +5,7 @@ import { requestCondition } from './condition.ts';
 export const callerKind = requestCondition({
   schema: z.enum(['machine', 'person'], { error: 'must be machine or person' }),
   description:
-    'machine: the token is that of an app client itself, by the client-credentials grant. person: it is any other one.',
+    '`machine`: the token is that of an app client itself, by the client-credentials grant. `person`: it is any other one.',
   reason: 'caller_kind',
   reasonMeaning:
     'the mapping is for machines and the token that of a person, or the other way round',

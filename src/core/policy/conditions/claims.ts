@@ -13,7 +13,7 @@ const scalar = z.union([text, z.boolean(), z.int()], {
 export const claims = requestCondition({
   schema: z.record(z.string().min(1).max(128), z.array(scalar).min(1).max(50)),
   description:
-    'Each named claim has one of the listed values, exactly, by type and value. Only sub, client_id and the claims that the configuration lets mappings use.',
+    'Each named claim has one of the listed values, exactly, by type and value. Only `sub`, `client_id` and the claims that the configuration lets mappings use.',
   reason: 'claim_mismatch',
   reasonMeaning:
     'a claim is absent, has none of the listed values, or cannot be compared with them',
