@@ -25,7 +25,7 @@ interface Filter {
   readonly status: string;
 }
 
-const rowsShown = 100;
+const rowsShown = 50;
 
 export function MappingsPage() {
   const { rows, complete, unreadable, problem } = useRows();
