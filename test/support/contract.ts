@@ -400,7 +400,7 @@ function requestBodyFaults(
 const formType = 'application/x-www-form-urlencoded';
 
 export function isForm(requestHeaders: Headers): boolean {
-  return requestHeaders['content-type']?.startsWith(formType) === true;
+  return requestHeaders['content-type']?.toLowerCase().startsWith(formType) === true;
 }
 
 function formFields(schema: Schema, text: string): Readonly<Record<string, unknown>> {
