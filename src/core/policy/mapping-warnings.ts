@@ -2,6 +2,7 @@
 
 import type { Fault } from '../fault.ts';
 import { hasAttribution } from '../session/attribution.ts';
+import { doubtfulClaims } from '../session/doubtful-claims.ts';
 import { packedSizeEstimate } from '../session/packed-size.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
@@ -39,6 +40,7 @@ export function mappingWarnings(
           ...warnOfPeople(mapping),
           ...warnOfSharedName(mapping, snapshot),
           ...warnOfPackedSize(mapping),
+          ...warnOfDoubtfulClaims(mapping),
         ]
       : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
     ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
@@ -101,6 +103,14 @@ function warnOfPackedSize({ session }: RoleMapping): Fault[] {
   if (percent < fullPercent) return [];
   const detail = `may make STS refuse the session as too large: with the longest claims it is estimated at ${percent} % of the room, policies included`;
   return [{ pointer: '/session/tags', detail }];
+}
+
+function warnOfDoubtfulClaims({ session }: RoleMapping): Fault[] {
+  if (session.policy === undefined) return [];
+  return doubtfulClaims(session.policy).map(({ pointer, detail }) => ({
+    pointer: `/session/policy${pointer}`,
+    detail,
+  }));
 }
 
 function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {

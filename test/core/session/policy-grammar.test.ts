@@ -158,6 +158,18 @@ describe('a session policy', () => {
       condition({ NumericEquals: { 'aws:x': [1, 2 ** 53] } }),
       `${statement}/Condition/NumericEquals/aws:x`,
     ],
+    ...[
+      'Null',
+      'Bool',
+      'NumericLessThan',
+      'DateGreaterThanIfExists',
+      'ForAnyValue:NotIpAddress',
+      'BinaryEquals',
+    ].map((operator): [string, SessionPolicy, string] => [
+      `a claim where no text is compared, under ${operator}`,
+      condition({ [operator]: { 'aws:x': ['true', ref] } }),
+      `${statement}/Condition/${operator}/aws:x`,
+    ]),
     [
       'a Condition operator from a claim',
       condition({ [ref]: {} }),

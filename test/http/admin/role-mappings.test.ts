@@ -12,6 +12,7 @@ import {
   testMapping,
   testRole,
 } from '../../support/admin-harness.ts';
+import { claimRef } from '../../support/domain.ts';
 
 let admin: AdminHarness;
 
@@ -174,6 +175,37 @@ describe('creating, replacing and deleting', () => {
       '/principal/client',
       '/role',
     ]);
+  });
+
+  it.each<[string, unknown, unknown]>([
+    [
+      'warns of a claim whose value reaches what belongs to a longer one',
+      { Resource: `arn:aws:s3:::b/${claimRef('custom:team')}*` },
+      [201, ['/session/policy/Statement/0/Resource']],
+    ],
+    [
+      'warns of a claim that says what a caller does not get',
+      { NotResource: `arn:aws:s3:::b/${claimRef('custom:team')}/*` },
+      [201, ['/session/policy/Statement/0/NotResource']],
+    ],
+    [
+      'refuses a claim that turns a condition round',
+      { Resource: '*', Condition: { Null: { 'aws:TokenIssueTime': claimRef('custom:team') } } },
+      [422, ['/session/policy/Statement/0/Condition/Null/aws:TokenIssueTime']],
+    ],
+  ])('%s (T185)', async (what, fields, expected) => {
+    const id = `claims-${what.length}`;
+    const statement = { Effect: 'Allow', Action: 's3:GetObject', ...(fields as object) };
+    const policy = { Version: '2012-10-17', Statement: [statement] };
+    const { status, body } = await admin.create(
+      testMapping(id, {
+        principal: { pool: adminPool, group: id },
+        role: `${testRole}-${id}`,
+        session: { policy },
+      }),
+    );
+    const told = body.warnings ?? body.errors;
+    expect([status, told.map(({ pointer }: { pointer: string }) => pointer)]).toEqual(expected);
   });
 });
 

@@ -21,3 +21,10 @@ export function operatorFault(operator: string): string | undefined {
   }
   return operators.has(bare) ? undefined : 'is not a condition operator of IAM';
 }
+
+/** Only these compare texts, as claims are; of the others a value would change the kind of test, or be none. */
+const ofTexts = /^(?:String|Arn)/;
+
+export function takesClaims(operator: string): boolean {
+  return ofTexts.test(affixes.exec(operator)?.[1] ?? '');
+}

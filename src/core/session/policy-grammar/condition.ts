@@ -3,8 +3,9 @@
 import { isJsonObject } from '../../../kit/json/json-object.ts';
 import { escapePointer, type JsonPointer } from '../../../kit/json/json-pointer.ts';
 import { conditionKeyFault, isConditionKey } from './condition-key.ts';
-import { operatorFault } from './condition-operator.ts';
+import { operatorFault, takesClaims } from './condition-operator.ts';
 import { conditionValueFault } from './condition-value.ts';
+import { hasClaim } from './policy-variable.ts';
 import type { Report } from './report.ts';
 
 export function checkCondition(condition: unknown, at: JsonPointer, report: Report): void {
@@ -21,10 +22,15 @@ export function checkCondition(condition: unknown, at: JsonPointer, report: Repo
       continue;
     }
     for (const [key, value] of Object.entries(block)) {
-      checkEntry(key, value, `${where}/${escapePointer(key)}`, report);
+      const entry = `${where}/${escapePointer(key)}` as const;
+      checkEntry(key, value, entry, report);
+      if (!takesClaims(operator) && [value].flat().some(hasClaim)) report(entry, claimFault);
     }
   }
 }
+
+const claimFault =
+  'has a claim where no text is compared: claims are for operators of strings and of ARNs';
 
 function checkEntry(key: string, value: unknown, at: JsonPointer, report: Report): void {
   if (!isConditionKey(key)) report(at, conditionKeyFault);

@@ -25,6 +25,11 @@ export function fillVariables(value: string): Filled {
   return { filled, fault: known && !filled.includes('${') ? undefined : fault };
 }
 
+/** Whether a value of a policy holds a claim of ours. */
+export function hasClaim(value: unknown): boolean {
+  return typeof value === 'string' && value.search(claim) >= 0;
+}
+
 const claim = /\$\{claim:[A-Za-z0-9_:.-]{1,128}\}/g;
 /** Braces are never part of one, so that unclosed ones cost linear time. */
 const variable = /\$\{([^{}]*)\}/g;
