@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../core/errors.ts';
 import type { Fault } from '../core/fault.ts';
+import { isFreezeId } from '../core/policy/freeze.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/policy/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
@@ -78,7 +79,9 @@ export class MappingWriter {
   async write(edit: MappingEdit): Promise<MappingWritten> {
     const text = this.#check(edit);
     const deadline = this.#clock.monotonic() + this.#writeTimeoutMs;
-    return await this.#queue.run(() => this.#settle({ ...edit, text, deadline }));
+    // Whoever freezes must not wait for those who edit (T186).
+    const urgent = edit.mapping !== undefined && isFreezeId(edit.id);
+    return await this.#queue.run(() => this.#settle({ ...edit, text, deadline }), { urgent });
   }
 
   /** The mapping's text; what is written must also be readable. */

@@ -236,3 +236,17 @@ describe('freezing', () => {
     await unfreeze(frozen.id);
   });
 });
+
+describe('freezing while others edit (T186)', () => {
+  it('does not wait for the edits that came before', async () => {
+    const edits = Array.from({ length: 24 }, (_, index) =>
+      admin.create(testMapping(`flood-${index}`, { role: `${testRole}-flood-${index}` })),
+    );
+    await Promise.race(edits);
+    const frozen = await freeze({ pool: adminPool, client: callerClient });
+    const revisions = (await Promise.all(edits)).map(({ status, body }) => [status, body.revision]);
+    expect([frozen.status, revisions.filter(([status]) => status !== 201)]).toEqual([201, []]);
+    const after = revisions.filter(([, revision]) => revision > frozen.body.revision);
+    expect(after.length).toBeGreaterThan(8);
+  });
+});
