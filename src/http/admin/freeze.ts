@@ -1,7 +1,7 @@
 /** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
 
 import { z } from 'zod';
-import { BrokerError } from '../../core/errors.ts';
+import { BrokerError, type BrokerErrorCode } from '../../core/errors.ts';
 import type { Fault } from '../../core/fault.ts';
 import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
 import {
@@ -41,8 +41,13 @@ export interface FreezeOptions {
 const listQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
 const freezeQuery = z.strictObject({ dryRun: flagParameter });
 
-/** Each loses a race against somebody who froze the same thing at the same moment. */
+/** Each loses a race against somebody who edits the same freeze at the same moment. */
 const maxAttempts = 10;
+/** Against another who froze it, or who lifted it. */
+const lostRaces: ReadonlySet<BrokerErrorCode> = new Set([
+  'precondition_failed',
+  'mapping_not_found',
+]);
 
 export function freeze(options: FreezeOptions): RouteHandler {
   const { edit, answer, store, policy, maxBodyBytes, clock } = options;
@@ -135,7 +140,7 @@ async function untilNoRace<Result>(attempt: () => Promise<Result>): Promise<Resu
     try {
       return await attempt();
     } catch (error) {
-      const lost = error instanceof BrokerError && error.code === 'precondition_failed';
+      const lost = error instanceof BrokerError && lostRaces.has(error.code);
       if (!lost || attempts === maxAttempts) throw error;
     }
   }

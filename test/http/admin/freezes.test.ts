@@ -215,6 +215,18 @@ describe('freezing', () => {
     await unfreeze(answers[0]?.body.id);
   });
 
+  it('works for whoever freezes what somebody else lifts at the same moment', async () => {
+    const principal = { pool: adminPool, client: callerClient };
+    const { id } = (await freeze(principal)).body;
+    for (let round = 0; round < 3; round += 1) {
+      const both = await Promise.all([freeze(principal), unfreeze(id), freeze(principal)]);
+      expect([200, 201]).toContain(both[0].status);
+      expect([200, 201]).toContain(both[2].status);
+    }
+    await freeze(principal);
+    expect((await unfreeze(id)).status).toBe(200);
+  });
+
   it('says 404 for a freeze that is not there, and never deletes another mapping', async () => {
     for (const id of ['by-client', `freeze-${'0'.repeat(24)}`]) {
       const { status, body } = await unfreeze(id);
