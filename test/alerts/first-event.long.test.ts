@@ -1,0 +1,233 @@
+/**
+ * The first event of its kind, on a broker that runs as a process and is scraped by a real Prometheus, is an alert.
+ * Those that are not here (certificates, checkpoints, what needs minutes of load) are promtool's: test/kubernetes/alerts.yaml.
+ */
+
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/kit/timing/clock.ts';
+import { alerts } from '../support/alert-rules.ts';
+import { brokerConfig, seededTable } from '../support/broker-fixture.ts';
+import { type BrokerProcess, startBrokerProcess } from '../support/broker-process.ts';
+import {
+  allow,
+  type ClientName,
+  clients,
+  defaultMappings,
+  type OutsideWorld,
+  roleNamed,
+  startOutsideWorld,
+} from '../support/outside-world.ts';
+import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
+import { sendRaw } from '../support/raw-http.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'token-broker-alerts-'));
+const audit = join(directory, 'audit');
+const mappings = [
+  ...defaultMappings,
+  allow('frozen', 'stranger'),
+  allow('freeze', 'stranger', { effect: 'deny', role: roleNamed('frozen') }),
+];
+const silentPool = 'us-east-1_Silent001';
+let outside: OutsideWorld;
+let seeded: Awaited<ReturnType<typeof seededTable>>;
+let broker: BrokerProcess;
+let prometheus: Prometheus;
+
+beforeAll(async () => {
+  const roles = [...new Set(mappings.map(({ role }) => role))];
+  outside = await startOutsideWorld({ clock: systemClock, users: [], roles, stsLatencyMs: 0 });
+  seeded = await seededTable(outside, systemClock, mappings);
+  const snapshotFile = join(directory, 'snapshot.json');
+  writeFileSync(snapshotFile, 'cut off', { mode: 0o600 });
+  const config = brokerConfig(outside, directory);
+  const nobody = 'http://127.0.0.1:1/silent';
+  broker = await startBrokerProcess(directory, {
+    ...config,
+    identity: {
+      ...config.identity,
+      userPools: [
+        ...(config.identity.userPools ?? []),
+        {
+          pool: silentPool,
+          issuer: nobody,
+          jwksUri: nobody,
+          clients: ['7silent0example0client0id'],
+        },
+      ],
+    },
+    policy: { ...config.policy, snapshotFile, reloadSeconds: 10 },
+    cache: { maxEntries: 1 },
+  });
+  prometheus = await startPrometheus(join(directory, 'prometheus'), broker.urls.ops);
+  // Something to compare with: what comes next is an event of a series that Prometheus knows.
+  await issue('orders');
+  const issued = 'sum(tokenbroker_credential_requests_total{outcome="issued"}) >= 1';
+  while ((await prometheus.query(issued)).length === 0);
+});
+
+afterAll(async () => {
+  await prometheus?.stop();
+  broker?.signal('SIGKILL');
+  await broker?.exit;
+  seeded?.client.destroy();
+  await outside?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function ask(token: string, role?: string): Promise<void> {
+  const answer = await fetch(`${broker.urls.api}/v1/credentials`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(role === undefined ? {} : { role }),
+  });
+  await answer.arrayBuffer();
+}
+
+function issue(client: ClientName, role?: string): Promise<void> {
+  return ask(outside.issuer.issueAccessToken({ clientId: clients[client].clientId }), role);
+}
+
+/** No more than 20 at a time. */
+async function times(count: number, work: () => Promise<unknown>): Promise<void> {
+  let left = count;
+  const worker = async () => {
+    while (left > 0) {
+      left -= 1;
+      await work();
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, worker));
+}
+
+type Event = readonly [
+  what: string,
+  cause: () => unknown,
+  alerts: readonly (readonly [name: string, labels?: Readonly<Record<string, string>>])[],
+];
+
+const kind = (name: string) => ({ kind: name });
+
+/** In this order: the later ones leave a broker that the earlier ones could not do with. */
+const events: readonly Event[] = [
+  [
+    'an answer of STS that cannot be trusted',
+    async () => {
+      const body = { status: 200, contentType: 'text/html', body: '<html>' };
+      outside.sts.setFault({ kind: 'body', ...body });
+      await issue('reports', 'reports-reader');
+      outside.sts.setFault(undefined);
+    },
+    [
+      ['TokenBrokerStsAnswersUntrusted', { region: 'us-east-1' }],
+      ['TokenBrokerFailing'],
+      ['TokenBrokerFailingSlowly'],
+    ],
+  ],
+  [
+    'an exchange that STS throttles',
+    async () => {
+      const error = { status: 400, code: 'Throttling', message: 'Rate exceeded' };
+      outside.sts.setFault({ kind: 'error', ...error });
+      await issue('reports', 'reports-reader');
+      outside.sts.setFault(undefined);
+    },
+    [['TokenBrokerStsThrottled', { region: 'us-east-1' }]],
+  ],
+  [
+    'a session that makes room for another',
+    async () => {
+      await issue('orders');
+      await issue('reports', 'reports-reader');
+      await issue('orders');
+    },
+    [['TokenBrokerCacheTooSmall']],
+  ],
+  [
+    'a row that no change explains',
+    () =>
+      seeded.client.send(
+        new PutItemCommand({
+          TableName: 'role-mappings',
+          Item: { pk: { S: 'MAPPING#ghost' }, sk: { S: 'CURRENT' }, document: { S: '{}' } },
+        }),
+      ),
+    [
+      ['TokenBrokerTableTampered', kind('unexplained_rows')],
+      ['TokenBrokerPolicyAlarm', kind('unexplained_rows')],
+    ],
+  ],
+  [
+    'somebody who keeps asking for what is denied',
+    () => times(400, () => issue('stranger', 'frozen')),
+    [['TokenBrokerFrozenCallerAsks']],
+  ],
+  [
+    'a flood of tokens that are none',
+    () => times(800, () => ask('none')),
+    [['TokenBrokerTokensRefused', { code: 'token_malformed' }]],
+  ],
+  [
+    'connections that speak no HTTP',
+    () => times(700, () => sendRaw(broker.urls.api, 'GARBAGE\r\n\r\n')),
+    [['TokenBrokerListenersProbed', { listener: 'api' }]],
+  ],
+  [
+    'an audit log that somebody empties',
+    async () => {
+      truncateSync(join(audit, 'audit.jsonl'));
+      await issue('orders');
+    },
+    // What came with the write that found it was refused.
+    [['TokenBrokerAuditChanged'], ['TokenBrokerAuditNotKept', { sink: 'file' }]],
+  ],
+  [
+    'a broker that is gone',
+    async () => {
+      broker.signal('SIGKILL');
+      await broker.exit;
+    },
+    [['TokenBrokerDown', { namespace: 'test' }]],
+  ],
+];
+
+const inTime = 60_000;
+
+it(
+  'what happened before the first scrape is an alert (T192)',
+  async () => {
+    await prometheus.fires('TokenBrokerPolicyAlarm', kind('snapshot_file_unusable'));
+    await prometheus.fires('TokenBrokerKeysNeverFetched', { pool: silentPool });
+  },
+  inTime,
+);
+
+it.each(events)(
+  '%s is an alert at its first event (T192)',
+  async (_, cause, expected) => {
+    const before = await prometheus.firing();
+    const early = expected.filter(([name, labels = {}]) =>
+      before.some(
+        (alert) =>
+          alert.labels['alertname'] === name &&
+          Object.entries(labels).every(([label, value]) => alert.labels[label] === value),
+      ),
+    );
+    expect(early).toEqual([]);
+
+    await cause();
+
+    for (const [name, labels] of expected) await prometheus.fires(name, labels);
+  },
+  inTime,
+);
+
+it('those that fire say where to read on', async () => {
+  for (const { labels, annotations } of await prometheus.firing()) {
+    const alert = alerts.find((one) => one.alert === labels['alertname']);
+    expect(annotations).toEqual(alert?.annotations);
+  }
+});
