@@ -136,7 +136,7 @@ describe('the commands of docs/mappings-as-files.md, pasted one after the other'
   });
 
   it('leave who and why in the history', async () => {
-    const { body } = await admin.send('GET', '/v1/changes?since=8');
+    const { body } = await admin.send('GET', `/v1/changes?since=${2 * seeded}`);
     expect(body.items).toMatchObject([
       { id: 'stock-reader', action: 'create', reason: 'STOCK-7: new service' },
       { id: 'stock-reader', action: 'delete', reason: 'STOCK-8: service retired' },
