@@ -31,6 +31,12 @@ export const maxDurationSeconds = 43_200;
 /** AssumeRoleWithWebIdentity, parameter RoleSessionName; `\w` is ASCII. */
 export const sessionNamePattern = /^[\w+=,.@-]{2,64}$/;
 
+/**
+ * Source identity of a session. AWS documents 64 characters in its guides and 256 in the newest model of its API: the smaller
+ * works with both, and is what names of sessions have.
+ */
+export const sourceIdentityPattern = sessionNamePattern;
+
 /** Credentials: AccessKeyId as the reference has it; the others are opaque there, but are printable without blanks. */
 export const sessionKeyPatterns = {
   accessKeyId: /^[A-Za-z0-9_]{16,128}$/,

@@ -18,6 +18,7 @@ import type { CredentialIssuer } from '../../src/core/ports.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 import { rateLimited } from '../../src/limits/rate-limited.ts';
+import { CallersOwnToken } from '../../src/sts/callers-own-token.ts';
 import {
   type CallerParts,
   caller,
@@ -66,11 +67,17 @@ interface Setting {
   readonly request?: Partial<ExchangeRequest>;
   readonly read?: () => ExchangeRequest | Promise<ExchangeRequest>;
   readonly from?: RequestContext;
+  /** What stands between the exchange and the issuer. */
+  readonly behind?: (issuer: CredentialIssuer) => CredentialIssuer;
 }
+
+const callersOwnToken = (issuer: CredentialIssuer) =>
+  new CallersOwnToken({ issuer, byDefault: 'caller' });
 
 /** One exchange over ports written out here, and the events it caused, in their order. */
 async function exchange(setting: Setting = {}) {
   const { policy = [mapping('orders')], by, parts, request, read, from = context } = setting;
+  const { behind = (it: CredentialIssuer) => it } = setting;
   const events: string[] = [];
   const records: AuditRecord[] = [];
   const issuer: CredentialIssuer = parts?.issuer ?? {
@@ -90,12 +97,12 @@ async function exchange(setting: Setting = {}) {
       },
     },
     ...parts,
-    issuer: {
+    issuer: behind({
       issue(plan, presented) {
         events.push('issue');
         return issuer.issue(plan, presented);
       },
-    },
+    }),
   });
   const asked = { token, role: undefined, durationSeconds: undefined, ...request };
   const outcome = await run({ ...from }, read ?? (() => asked)).then(
@@ -388,7 +395,7 @@ const refusals: readonly (readonly [string, Refusal])[] = [
   [
     'a token without an audience',
     {
-      setting: { by: { audience: undefined } },
+      setting: { by: { audience: undefined }, behind: callersOwnToken },
       record: { outcome: 'denied', code: 'token_audience_missing' },
     },
   ],
@@ -786,7 +793,10 @@ describe('a token that is bound to roles by its issuer', () => {
     ['a wildcard', ['*', `${roleArn('orders')}*`]],
     ['no role', []],
   ])('T68: %s is refused before STS is asked', async (_what, boundRoles) => {
-    const { error, events, records } = await exchange({ by: { boundRoles } });
+    const { error, events, records } = await exchange({
+      by: { boundRoles },
+      behind: callersOwnToken,
+    });
     expect(brokerError(error).code).toBe('token_role_not_listed');
     expect(events).not.toContain('issue');
     expect(records).toMatchObject([{ outcome: 'denied', code: 'token_role_not_listed' }]);
@@ -795,7 +805,7 @@ describe('a token that is bound to roles by its issuer', () => {
   it.each([[undefined], [[roleArn('others'), roleArn('orders')]]])(
     'is answered for one of them, and so is one that is not bound',
     async (boundRoles) => {
-      const { result } = await exchange({ by: { boundRoles } });
+      const { result } = await exchange({ by: { boundRoles }, behind: callersOwnToken });
       expect(result).toBeDefined();
     },
   );

@@ -7,6 +7,7 @@
  */
 
 import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
+import { sourceIdentityPattern } from '../aws-names.ts';
 import type { ClaimValue } from '../claim-value.ts';
 import type { Fault } from '../fault.ts';
 import { isNormalized } from '../policy/exact-text.ts';
@@ -56,8 +57,6 @@ export const tagValueMaxLength = 256;
 const tagKey = /^(?!aws:)[A-Za-z0-9 _.:/=+@-]{1,128}$/i;
 /** Narrower than AWS by separators other than the space, which look like it or end a line, and by the empty text. */
 const tagValue = /^[\p{L}\p{N} _.:/=+\-@]{1,256}$/u;
-/** AWS documents 64 characters in its guides and 256 in the newest model of its API: the smaller works with both. */
-const sourceIdentity = /^[A-Za-z0-9_+=,.@-]{2,64}$/;
 const reference = /\$\{claim:([A-Za-z0-9_:.-]{1,128})\}/g;
 
 interface Kind {
@@ -73,7 +72,7 @@ const aTag: Kind = {
   shortest: 'x',
 };
 const aSourceIdentity: Kind = {
-  pattern: sourceIdentity,
+  pattern: sourceIdentityPattern,
   allowed: '2 to 64 of A-Z a-z 0-9 _ + = , . @ -',
   shortest: 'xx',
 };
