@@ -130,7 +130,7 @@ describe('a broker whose audit log is signed for by a key in KMS', () => {
       const issued = broker.auditRecords().filter(({ outcome }) => outcome === 'issued');
       expect(issued).toHaveLength(3);
     });
-  });
+  }, 120_000);
 
   it('T103: ends in time though KMS says nothing', async () => {
     await withEnvironment(credentials, async () => {

@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { fromTokenBroker } from '../../../dist/client/index.js';
+import { fromTokenBroker } from '../../../dist/client/entries/credentials.js';
 
 const { CLIENTS, IDENTITY_URL, BROKER_URL, TOKEN_FILE } = process.env;
 const pauseMs = 200;

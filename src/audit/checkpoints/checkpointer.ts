@@ -3,6 +3,7 @@ import path from 'node:path';
 import { replaceFile } from '../../kit/files/replace-file.ts';
 import { atMost } from '../../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
+import { withDeadline } from '../../kit/timing/with-deadline.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignature } from '../../signing/signing-key.ts';
 import type { ChainHead } from '../hash-chain.ts';
@@ -174,11 +175,13 @@ export class Checkpointer {
       const keyId = keyIdOf(keyName, publicKey);
       return { note: formatNote(text, { keyName, keyId, signature }), publicKey };
     })();
-    const signed = await atMost(clock, deadlineMs, signing);
     // What comes of it later is the same text, signed: no harm, and nobody waits for it.
     signing.catch(() => {});
-    if (signed === undefined) throw new SignerError('ETIMEDOUT');
-    return signed;
+    return await withDeadline({ clock, timeoutMs: deadlineMs }, () => signing).catch(
+      (error: unknown) => {
+        throw isTimeout(error) ? new SignerError('ETIMEDOUT') : error;
+      },
+    );
   }
 
   /** Undefined if it failed, which has been reported by then. */
@@ -216,6 +219,10 @@ class SignerError extends Error {
 const yes = () => true;
 const notSigned = () => 'not_signed' as const;
 const notWritten = () => 'not_written' as const;
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError';
+}
 
 function unreadableOrDiffers(error: unknown): CheckpointFailure {
   return error instanceof LogDiffersError ? 'log_differs' : 'unreadable';

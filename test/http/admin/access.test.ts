@@ -77,6 +77,8 @@ describe('who may use the admin listener (T53)', () => {
       'GET /v1/principals',
       'GET /v1/permissions',
       'POST /v1/explain',
+      'GET /v1/decisions',
+      'GET /v1/status',
       'GET /v1/freezes',
       'POST /v1/freezes',
       'DELETE /v1/freezes/orders-writer',

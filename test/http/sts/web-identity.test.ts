@@ -57,6 +57,7 @@ describe('AssumeRoleWithWebIdentity answers', () => {
       <Expiration>\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ</Expiration>
     </Credentials>
     <Provider>arn:aws:iam::${provider}</Provider>
+    <PackedPolicySize>\\d+</PackedPolicySize>
   </AssumeRoleWithWebIdentityResult>
   <ResponseMetadata>
     <RequestId>${requestId}</RequestId>
