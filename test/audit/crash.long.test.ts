@@ -14,6 +14,8 @@ const folders = [
   'src/audit',
   'src/audit/checkpoints',
   'src/kit/files',
+  'src/kit/json',
+  'src/kit/net',
   'src/kit/timing',
 ];
 
@@ -113,11 +115,12 @@ function append([command = '', ...args]: readonly string[]) {
   return {
     seen,
     until: (condition: (seen: Seen) => boolean) =>
-      new Promise<void>((resolve) => {
+      new Promise<void>((resolve, reject) => {
         check = () => {
           if (condition(seen)) resolve();
         };
         check();
+        void ended.then(() => reject(new Error('the appender ended by itself')));
       }),
     async kill() {
       child.kill('SIGKILL');
