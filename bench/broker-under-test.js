@@ -108,7 +108,10 @@ async function startBroker(config, directory) {
   rmSync(readyFile, { force: true });
   writeFileSync(
     configFile,
-    stringify({ ...config, audit: { directory: join(directory, 'audit') } }),
+    stringify(
+      { ...config, audit: { directory: join(directory, 'audit') } },
+      { aliasDuplicateObjects: false },
+    ),
   );
   const child = startNode(
     0,

@@ -222,7 +222,7 @@ async function startBroker(
   const configFile = join(directory, 'config.yaml');
   const readyFile = join(directory, 'broker-ready.json');
   const logFile = join(directory, 'broker.log');
-  await replaceFile(configFile, stringify(config));
+  await replaceFile(configFile, stringify(config, { aliasDuplicateObjects: false }));
   rmSync(readyFile, { force: true });
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(

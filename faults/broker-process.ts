@@ -68,7 +68,7 @@ export class BrokerProcess {
     const readyFile = join(directory, `ready-${number}.json`);
     const ordersFile = join(directory, `orders-${number}.json`);
     rmSync(readyFile, { force: true });
-    writeFileSync(configFile, stringify(config));
+    writeFileSync(configFile, stringify(config, { aliasDuplicateObjects: false }));
     const preload = resolve('faults/preload.js');
     const [command = '', ...args] = [
       ...wrap,

@@ -42,7 +42,7 @@ export async function startBrokerProcess(
   }: BrokerProcessOptions = {},
 ): Promise<BrokerProcess> {
   const configFile = join(directory, 'config.yaml');
-  writeFileSync(configFile, stringify(config));
+  writeFileSync(configFile, stringify(config, { aliasDuplicateObjects: false }));
   const ready = appearance(directory, 'ready.json');
   const words = [
     process.execPath,
