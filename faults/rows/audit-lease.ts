@@ -17,6 +17,9 @@ export const auditLeaseRows: readonly Row[] = [
     operators:
       'Give each broker a directory of its own. Nothing else: who does not hold the directory says that it is not ready.',
     needsRoot: true,
+    shortfall:
+      'In some runs: a broker that stands still between its look at the lease and the write that follows writes that one batch when it goes on (T94). Nobody is answered by it, and `audit verify` names the records that stand twice.',
+    shortfallBreaks: /^I1: the audit chain is broken: .*"kind":"duplicated"/,
     run: twoWriters,
   },
 ];
