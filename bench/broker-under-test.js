@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { configText } from '../build/emulators/config-text.js';
 import { startDynamoDbServer } from '../build/emulators/dynamodb/dynamodb-server.js';
 import { startIssuer } from '../build/emulators/issuer/issuer.js';
 import { startStsServer } from '../build/emulators/sts/sts-server.js';
@@ -108,10 +108,7 @@ async function startBroker(config, directory) {
   rmSync(readyFile, { force: true });
   writeFileSync(
     configFile,
-    stringify(
-      { ...config, audit: { directory: join(directory, 'audit') } },
-      { aliasDuplicateObjects: false },
-    ),
+    configText({ ...config, audit: { directory: join(directory, 'audit') } }),
   );
   const child = startNode(
     0,

@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import type { z } from 'zod';
 import type { configSchema } from '../src/config/schema.ts';
 import { defaultGuardrails } from '../src/core/policy/guardrails.ts';
@@ -15,6 +14,7 @@ import { readStateFile } from '../src/kit/files/state-file.ts';
 import { systemClock } from '../src/kit/timing/clock.ts';
 import { keepingAlive } from '../src/kit/timing/keeping-alive.ts';
 import { sleep } from '../src/kit/timing/sleep.ts';
+import { configText } from './config-text.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 import { adminGroup, localAccount, localIdentity, localPool, seedMappings } from './seed.ts';
 import type { CloudTrailEvent } from './sts/cloudtrail-events.ts';
@@ -222,7 +222,7 @@ async function startBroker(
   const configFile = join(directory, 'config.yaml');
   const readyFile = join(directory, 'broker-ready.json');
   const logFile = join(directory, 'broker.log');
-  await replaceFile(configFile, stringify(config, { aliasDuplicateObjects: false }));
+  await replaceFile(configFile, configText(config));
   rmSync(readyFile, { force: true });
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(

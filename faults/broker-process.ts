@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { stringify } from 'yaml';
+import { configText } from '../emulators/config-text.ts';
 import { pause } from './load.ts';
 
 export interface BrokerUrls {
@@ -68,7 +68,7 @@ export class BrokerProcess {
     const readyFile = join(directory, `ready-${number}.json`);
     const ordersFile = join(directory, `orders-${number}.json`);
     rmSync(readyFile, { force: true });
-    writeFileSync(configFile, stringify(config, { aliasDuplicateObjects: false }));
+    writeFileSync(configFile, configText(config));
     const preload = resolve('faults/preload.js');
     const [command = '', ...args] = [
       ...wrap,

@@ -19,7 +19,7 @@ import type { Config } from '../config/schema.ts';
 import { policyWithDenies, refusingDenied } from '../core/denies-in-force.ts';
 import { mayBeKept } from '../core/policy/decide.ts';
 import { noDenies } from '../core/policy/emergency-denies.ts';
-import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
+import { snapshotInForce } from '../core/policy/snapshot-in-force.ts';
 import type { AuditLog, CredentialIssuer, IssuerKeyView, PolicySource } from '../core/ports.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../dynamodb/policy-sync.ts';
@@ -309,12 +309,8 @@ function emergencyFile(
 
 /** Nobody is served from the cache without a decision; what is revoked need not lie in memory either (T31). */
 function purgeRevoked(cache: CredentialCache, policy: PolicySource): void {
-  let snapshot: PolicySnapshot | undefined;
-  try {
-    snapshot = policy.current();
-  } catch {
-    // Too old to decide by: then nothing that was granted under it is worth keeping.
-  }
+  // Too old to decide by: then nothing that was granted under it is worth keeping.
+  const snapshot = snapshotInForce(policy);
   cache.purge((plan) => snapshot === undefined || !mayBeKept(snapshot, plan));
 }
 

@@ -7,7 +7,7 @@ import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { RequestContext } from '../core/audit-record.ts';
 import type { BrokerError } from '../core/errors.ts';
 import { createExchange } from '../core/exchange.ts';
-import type { PolicySource } from '../core/ports.ts';
+import { snapshotInForce } from '../core/policy/snapshot-in-force.ts';
 import { adminApp } from '../http/admin/admin-app.ts';
 import { admission } from '../http/admission.ts';
 import { apiApp } from '../http/api/api-app.ts';
@@ -414,21 +414,12 @@ function readiness(
   { draining, handshakes }: Lifecycle,
 ): readonly HealthCheck[] {
   return [
-    { name: 'policy', ok: isInForce(policy) },
+    { name: 'policy', ok: snapshotInForce(policy) !== undefined },
     { name: 'keys', ok: [...issuers.keys()].some((issuer) => keys.ready(issuer)) },
     { name: 'audit', ok: audit.ready() },
     ...[...handshakes].map(([name, ok]) => ({ name: `tls-${name}`, ok: ok() })),
     { name: 'serving', ok: !draining },
   ];
-}
-
-function isInForce(policy: PolicySource): boolean {
-  try {
-    policy.current();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function readings(adapters: Adapters): Readings {

@@ -1,5 +1,6 @@
 /** How this instance is, as administrators see it. */
 
+import { snapshotInForce } from '../core/policy/snapshot-in-force.ts';
 import type { InstanceStatus } from '../http/admin/read-status.ts';
 import type { HealthCheck } from '../http/ops/ops-app.ts';
 import { countedBy, sumBy } from '../telemetry/counted.ts';
@@ -19,7 +20,7 @@ export interface InstanceStatusOptions {
 
 export function instanceStatus(options: InstanceStatusOptions): () => Promise<InstanceStatus> {
   const { adapters, metrics, version, startedAt, readiness, tableSilentSeconds } = options;
-  const { policy } = adapters;
+  const { policy, inForce } = adapters;
   const counted = (name: string) => countedBy(metrics.registry, name);
   return async () => {
     const [requests, refusals, sts, lag] = await Promise.all([
@@ -40,7 +41,7 @@ export function instanceStatus(options: InstanceStatusOptions): () => Promise<In
       policy: {
         revision: policy.revision ?? null,
         ageSeconds: ageSeconds ?? null,
-        mappings: mappingsOf(adapters),
+        mappings: snapshotInForce(inForce)?.byId.size ?? 0,
         quarantined: policy.quarantined().length,
         lagSeconds: lag[0]?.value ?? null,
       },
@@ -49,12 +50,4 @@ export function instanceStatus(options: InstanceStatusOptions): () => Promise<In
       sts: sumBy(sts, 'region', 'result'),
     };
   };
-}
-
-function mappingsOf({ inForce }: Adapters): number {
-  try {
-    return inForce.current().byId.size;
-  } catch {
-    return 0;
-  }
 }

@@ -20,6 +20,7 @@ import { isFreezeId } from './policy/freeze.ts';
 import { checkNewMapping, type WritingRules } from './policy/mapping-check.ts';
 import type { ChangeAction, MappingVersion, MappingWritten } from './policy/mapping-history.ts';
 import type { RoleMapping } from './policy/role-mapping.ts';
+import { snapshotInForce } from './policy/snapshot-in-force.ts';
 import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from './ports.ts';
 import { tokenDigest } from './token-digest.ts';
 
@@ -296,11 +297,8 @@ function actorOf({ pool, clientId, subject, machine }: Caller): string {
 }
 
 function isInForce(policy: LivePolicy | undefined, revision: number): boolean {
-  try {
-    return policy !== undefined && policy.current().revision >= revision;
-  } catch {
-    return false;
-  }
+  const snapshot = policy && snapshotInForce(policy);
+  return snapshot !== undefined && snapshot.revision >= revision;
 }
 
 function refusalOutcome(error: unknown): 'refused' | 'failed' {

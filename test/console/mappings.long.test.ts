@@ -1,63 +1,36 @@
 /** Role mappings in the console: found, read, changed and put back. */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Browser } from 'playwright-core';
-import type { BrokerFixture } from '../support/broker-fixture.ts';
-import { openTab, signInAs, startBrowser, type Watched } from '../support/browser.ts';
-import { startConsoleBroker } from '../support/console-broker.ts';
+import { describe, expect, it } from '@jest/globals';
+import { consoleTab } from '../support/console-tab.ts';
 import { allow, defaultMappings } from '../support/outside-world.ts';
 
-let browser: Browser;
-let broker: BrokerFixture;
-let tab: Watched;
-
-beforeAll(async () => {
-  [browser, broker] = await Promise.all([
-    startBrowser(),
-    startConsoleBroker({
-      mappings: [
-        ...defaultMappings,
-        allow('to-edit', 'stranger', { description: 'as it was' }),
-        allow('to-undo', 'stranger', { description: 'the first' }),
-        allow('to-delete', 'stranger'),
-        allow('contested', 'stranger', { description: 'base' }),
-      ],
-    }),
-  ]);
+const seen = consoleTab({
+  mappings: [
+    ...defaultMappings,
+    allow('to-edit', 'stranger', { description: 'as it was' }),
+    allow('to-undo', 'stranger', { description: 'the first' }),
+    allow('to-delete', 'stranger'),
+    allow('contested', 'stranger', { description: 'base' }),
+  ],
 });
-afterAll(async () => {
-  await browser.close();
-  await broker.stop();
-});
-beforeEach(async () => {
-  tab = await openTab(browser);
-  await tab.page.goto(`${broker.urls.admin}/console/`);
-  await signInAs(tab.page, 'ada');
-});
-afterEach(async () => {
-  await tab.context.close();
-  expect(tab.faults).toEqual([]);
-});
-
-const link = (name: string) =>
-  tab.page.getByRole('navigation').getByRole('link', { name, exact: true });
+const { link } = seen;
 const button = (name: string | RegExp) =>
-  tab.page.getByRole('button', { name, exact: typeof name === 'string' });
-const heading = (name: string) => tab.page.getByRole('heading', { name, exact: true });
-const goTo = (hash: string) => tab.page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
-const current = async (id: string) => (await broker.table.get(id))?.mapping;
+  seen.page.getByRole('button', { name, exact: typeof name === 'string' });
+const heading = (name: string) => seen.page.getByRole('heading', { name, exact: true });
+const goTo = (hash: string) => seen.page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+const current = async (id: string) => (await seen.broker.table.get(id))?.mapping;
 
 describe('the list', () => {
   it('finds mappings by every word, and keeps what was searched in the address', async () => {
     await link('Mappings').click();
-    await tab.page.getByText('8 of 8 mappings').waitFor();
-    await tab.page.getByLabel('Search').fill('REPORTS publisher');
-    await tab.page.getByText('1 of 8 mappings').waitFor();
-    await tab.page.getByRole('link', { name: 'reports-publisher' }).click();
+    await seen.page.getByText('8 of 8 mappings').waitFor();
+    await seen.page.getByLabel('Search').fill('REPORTS publisher');
+    await seen.page.getByText('1 of 8 mappings').waitFor();
+    await seen.page.getByRole('link', { name: 'reports-publisher' }).click();
     await heading('reports-publisher').waitFor();
-    await tab.page.goBack();
-    await tab.page.getByText('1 of 8 mappings').waitFor();
-    expect(await tab.page.getByLabel('Search').inputValue()).toBe('REPORTS publisher');
+    await seen.page.goBack();
+    await seen.page.getByText('1 of 8 mappings').waitFor();
+    expect(await seen.page.getByLabel('Search').inputValue()).toBe('REPORTS publisher');
   });
 });
 
@@ -77,16 +50,16 @@ describe('ten thousand mappings', () => {
       },
     });
     // As the admin API would list them: to write so many into a table takes longer than to look at them.
-    await tab.page.route('**/v1/role-mappings?*', (route) => {
+    await seen.page.route('**/v1/role-mappings?*', (route) => {
       const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? '0');
       const items = Array.from({ length: 200 }, (_one, index) => listed(from + index));
       const nextCursor = from + 200 < most ? { nextCursor: String(from + 200) } : {};
       return route.fulfill({ json: { revision: 1, items, quarantined: [], ...nextCursor } });
     });
     await link('Mappings').click();
-    await tab.page.getByText(`${most} of ${most} mappings`).waitFor();
+    await seen.page.getByText(`${most} of ${most} mappings`).waitFor();
     // The best of some tries: other programs on this machine are none of its doing.
-    const bestMs = await tab.page.evaluate<readonly number[]>(`(async () => {
+    const bestMs = await seen.page.evaluate<readonly number[]>(`(async () => {
       const input = document.querySelector('input[type=search]');
       const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
       const timed = async (text) => {
@@ -108,8 +81,8 @@ describe('ten thousand mappings', () => {
       return best;
     })()`);
     expect(Math.max(...bestMs)).toBeLessThan(100);
-    await tab.page.getByLabel('Search').fill('mapping-9999');
-    await tab.page.getByText(`1 of ${most} mappings`).waitFor();
+    await seen.page.getByLabel('Search').fill('mapping-9999');
+    await seen.page.getByText(`1 of ${most} mappings`).waitFor();
   }, 120_000);
 });
 
@@ -117,26 +90,26 @@ describe('one mapping', () => {
   it('is shown with who gets its role, by whom it was changed and why', async () => {
     await goTo('#/mappings/orders-writer');
     await heading('Who gets this role').waitFor();
-    await tab.page.getByText('allow client 1orders0example0client0id0').waitFor();
-    await tab.page
+    await seen.page.getByText('allow client 1orders0example0client0id0').waitFor();
+    await seen.page
       .getByText(/Version 1.*by test.*made for a test/s)
       .first()
       .waitFor();
   });
 
   it('goes back to an earlier version, after a look at what would change', async () => {
-    await broker.putMapping(allow('to-undo', 'stranger', { description: 'the second' }));
+    await seen.broker.putMapping(allow('to-undo', 'stranger', { description: 'the second' }));
     await goTo('#/mappings/to-undo');
     await button('Differences of version 2').click();
-    await tab.page.getByText('What version 2 changed').waitFor();
+    await seen.page.getByText('What version 2 changed').waitFor();
     await button('Back to version 1 …').click();
-    await tab.page.getByText('What would change').waitFor();
+    await seen.page.getByText('What would change').waitFor();
     expect(await button('Go back to version 1').isDisabled()).toBe(true);
-    await tab.page.getByLabel('Why').fill('the second was wrong');
+    await seen.page.getByLabel('Why').fill('the second was wrong');
     await button('Go back to version 1').click();
-    await tab.page.getByText('Version 3', { exact: true }).waitFor();
+    await seen.page.getByText('Version 3', { exact: true }).waitFor();
     expect(await current('to-undo')).toMatchObject({ description: 'the first' });
-    const { updatedBy, actorProven, reason } = (await broker.table.get('to-undo')) ?? {};
+    const { updatedBy, actorProven, reason } = (await seen.broker.table.get('to-undo')) ?? {};
     expect([updatedBy?.includes('7d8e2a5c'), actorProven, reason]).toEqual([
       true,
       true,
@@ -147,64 +120,66 @@ describe('one mapping', () => {
   it('is deleted when its id is typed, and comes back from its history', async () => {
     await goTo('#/mappings/to-delete');
     await button('Delete …').click();
-    await tab.page.getByLabel('Why').fill('nobody needs it');
-    await tab.page.getByLabel('Type to-delete to confirm').fill('to-delet');
+    await seen.page.getByLabel('Why').fill('nobody needs it');
+    await seen.page.getByLabel('Type to-delete to confirm').fill('to-delet');
     expect(await button('Delete to-delete').isDisabled()).toBe(true);
-    await tab.page.getByLabel('Type to-delete to confirm').fill('to-delete');
+    await seen.page.getByLabel('Type to-delete to confirm').fill('to-delete');
     await button('Delete to-delete').click();
-    await tab.page.getByText('This mapping was deleted.').waitFor();
+    await seen.page.getByText('This mapping was deleted.').waitFor();
     expect(await current('to-delete')).toBeUndefined();
 
     await button('Back to version 1 …').click();
-    await tab.page.getByLabel('Why').fill('somebody does');
+    await seen.page.getByLabel('Why').fill('somebody does');
     await button('Go back to version 1').click();
-    await tab.page.getByText('Version 3', { exact: true }).waitFor();
+    await seen.page.getByText('Version 3', { exact: true }).waitFor();
     expect(await current('to-delete')).toBeDefined();
   });
 
   it('that does not exist says so', async () => {
     await goTo('#/mappings/nothing-here');
-    await tab.page.getByText('mapping_not_found').waitFor();
+    await seen.page.getByText('mapping_not_found').waitFor();
   });
 });
 
 describe('an edit', () => {
   it('is checked while it is written, and says who gains and who loses', async () => {
     await goTo('#/edit/to-edit');
-    await tab.page.getByLabel('Role', { exact: true }).fill('not an ARN');
-    await tab.page.getByText('must be the ARN of one IAM role').waitFor();
+    await seen.page.getByLabel('Role', { exact: true }).fill('not an ARN');
+    await seen.page.getByText('must be the ARN of one IAM role').waitFor();
     expect(await button('Save').count()).toBe(0);
-    await tab.page
+    await seen.page
       .getByLabel('Role', { exact: true })
       .fill('arn:aws:iam::123456789012:role/broker/other');
-    await tab.page.getByText('The broker would take it.').waitFor();
-    await tab.page
+    await seen.page.getByText('The broker would take it.').waitFor();
+    await seen.page
       .getByText(/3stranger0example0client0i.* loses .*role\/broker\/to-edit$/)
       .waitFor();
-    await tab.page.getByText(/3stranger0example0client0i.* gains .*role\/broker\/other$/).waitFor();
+    await seen.page
+      .getByText(/3stranger0example0client0i.* gains .*role\/broker\/other$/)
+      .waitFor();
     expect(await current('to-edit')).toMatchObject({ description: 'as it was' });
   });
 
   it('by form is saved with its reason, whatever language that is in', async () => {
     await goTo('#/edit/to-edit');
-    await tab.page.getByLabel('Description').fill('grün, 緑, <b>green</b>');
-    await tab.page.getByText('The broker would take it.').waitFor();
-    await tab.page.getByLabel('Why').fill('für Ömer ✓');
+    await seen.page.getByLabel('Description').fill('grün, 緑, <b>green</b>');
+    await seen.page.getByText('The broker would take it.').waitFor();
+    await seen.page.getByLabel('Why').fill('für Ömer ✓');
     await button('Save').click();
     await heading('to-edit').waitFor();
     expect(await current('to-edit')).toMatchObject({ description: 'grün, 緑, <b>green</b>' });
-    expect((await broker.table.get('to-edit'))?.reason).toBe('für Ömer ✓');
+    expect((await seen.broker.table.get('to-edit'))?.reason).toBe('für Ömer ✓');
   });
 
   it('as JSON makes a new mapping', async () => {
     await goTo('#/new');
-    await tab.page.getByLabel('as JSON').check();
+    await seen.page.getByLabel('as JSON').check();
     const document = allow('made-here', 'stranger', { session: { policyArns: [] } });
-    await tab.page.getByLabel('Document').fill('{ "id": ');
-    await tab.page.getByText('This is no JSON object').waitFor();
-    await tab.page.getByLabel('Document').fill(JSON.stringify(document));
-    await tab.page.getByText('The broker would take it.').waitFor();
-    await tab.page.getByLabel('Why').fill('made in the console');
+    await seen.page.getByLabel('Document').fill('{ "id": ');
+    await seen.page.getByText('This is no JSON object').waitFor();
+    await seen.page.getByLabel('Document').fill(JSON.stringify(document));
+    await seen.page.getByText('The broker would take it.').waitFor();
+    await seen.page.getByLabel('Why').fill('made in the console');
     await button('Save').click();
     await heading('made-here').waitFor();
     expect(await current('made-here')).toMatchObject({ id: 'made-here' });
@@ -219,29 +194,29 @@ describe('an edit', () => {
     '{"principal":7}',
   ])('of %s shows what is wrong, and the page goes on', async (text) => {
     await goTo('#/new');
-    await tab.page.getByLabel('as JSON').check();
-    await tab.page.getByLabel('Document').fill(text);
-    await tab.page.getByRole('alert').waitFor();
-    await tab.page.getByLabel('by form').check();
+    await seen.page.getByLabel('as JSON').check();
+    await seen.page.getByLabel('Document').fill(text);
+    await seen.page.getByRole('alert').waitFor();
+    await seen.page.getByLabel('by form').check();
     await heading('Check').waitFor();
   });
 
   it('that somebody else was faster with shows both, and overwrites nothing unseen', async () => {
     await goTo('#/edit/contested');
-    await tab.page.getByLabel('Description').fill('mine');
-    await tab.page.getByText('The broker would take it.').waitFor();
-    await broker.putMapping(allow('contested', 'stranger', { description: 'theirs' }));
-    await tab.page.getByLabel('Why').fill('I was here first');
+    await seen.page.getByLabel('Description').fill('mine');
+    await seen.page.getByText('The broker would take it.').waitFor();
+    await seen.broker.putMapping(allow('contested', 'stranger', { description: 'theirs' }));
+    await seen.page.getByLabel('Why').fill('I was here first');
     await button('Save').click();
-    await tab.page.getByText('Somebody else has changed it').waitFor();
-    await tab.page.getByText('What they changed since it was read here').waitFor();
-    await tab.page.getByText('"theirs"').waitFor();
+    await seen.page.getByText('Somebody else has changed it').waitFor();
+    await seen.page.getByText('What they changed since it was read here').waitFor();
+    await seen.page.getByText('"theirs"').waitFor();
     expect(await current('contested')).toMatchObject({ description: 'theirs' });
 
     await button('Keep what was written here, in the place of theirs').click();
-    await tab.page.getByText('The broker would take it.').waitFor();
-    await tab.page.getByText('"theirs"').waitFor();
-    await tab.page.getByLabel('Why').fill('we talked about it');
+    await seen.page.getByText('The broker would take it.').waitFor();
+    await seen.page.getByText('"theirs"').waitFor();
+    await seen.page.getByLabel('Why').fill('we talked about it');
     await button('Save').click();
     await heading('contested').waitFor();
     expect(await current('contested')).toMatchObject({ description: 'mine' });

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
+import { configText } from '../../emulators/config-text.ts';
 import type { BrokerUrls } from '../../src/broker/broker.ts';
 import type { ConfigInput } from './broker-fixture.ts';
 
@@ -42,7 +42,7 @@ export async function startBrokerProcess(
   }: BrokerProcessOptions = {},
 ): Promise<BrokerProcess> {
   const configFile = join(directory, 'config.yaml');
-  writeFileSync(configFile, stringify(config, { aliasDuplicateObjects: false }));
+  writeFileSync(configFile, configText(config));
   const ready = appearance(directory, 'ready.json');
   const words = [
     process.execPath,

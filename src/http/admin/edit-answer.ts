@@ -6,8 +6,8 @@ import type { EditResult } from '../../core/mapping-edit.ts';
 import { documentChanges } from '../../core/policy/document-changes.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import { mappingWarnings } from '../../core/policy/mapping-warnings.ts';
-import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../../core/policy/role-mapping.ts';
+import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import { sendJson } from '../send-json.ts';
@@ -36,7 +36,8 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
     after === undefined
       ? []
       : mappingWarnings(after, {
-          snapshot: snapshotOf(policy),
+          // An edit is possible while this instance has no policy yet.
+          snapshot: snapshotInForce(policy),
           pools: rules.pools,
           now: clock.now(),
         });
@@ -66,13 +67,4 @@ function outcome(result: EditResult) {
 function tagHeader(result: EditResult): readonly string[] {
   if (result.kind === 'previewed' || result.edit.after === undefined) return [];
   return ['ETag', entityTag(result.written.version)];
-}
-
-/** An edit is possible while this instance has no policy yet. */
-export function snapshotOf(policy: LivePolicy): PolicySnapshot | undefined {
-  try {
-    return policy.current();
-  } catch {
-    return undefined;
-  }
 }

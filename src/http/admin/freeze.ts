@@ -12,6 +12,7 @@ import {
   isFreezeId,
   revokeSessionsPolicy,
 } from '../../core/policy/freeze.ts';
+import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
 import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
@@ -24,7 +25,7 @@ import { askedFor } from '../record-access.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
 import { changeReason } from './change-reason.ts';
-import { type AnswerEdit, snapshotOf } from './edit-answer.ts';
+import type { AnswerEdit } from './edit-answer.ts';
 import { flagParameter } from './flag-parameter.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPages } from './snapshot-page.ts';
@@ -77,7 +78,7 @@ export function freeze(options: FreezeOptions): RouteHandler {
     );
     const now = clock.now();
     const { after } = result.edit;
-    const snapshot = snapshotOf(policy);
+    const snapshot = snapshotInForce(policy);
     const taken = after && snapshot && takenAway(after, snapshot, now);
     answer(arrival.admit().res, result, context.requestId, {
       revokeSessions: { role: after?.role, policy: revokeSessionsPolicy(now) },

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MappingChange, MappingVersion } from '../../core/policy/mapping-history.ts';
+import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import type { PolicySource } from '../../core/ports.ts';
 
 export function versionDocument(version: MappingVersion) {
@@ -24,13 +25,8 @@ export function currentDocument(current: MappingVersion, policy: PolicySource) {
 }
 
 function isInForce({ id, version, mapping }: MappingVersion, policy: PolicySource): boolean {
-  try {
-    const known = policy.current().byId.get(id);
-    return known?.version === version && isDeepStrictEqual(known.mapping, mapping);
-  } catch {
-    // No policy is in force.
-    return false;
-  }
+  const known = snapshotInForce(policy)?.byId.get(id);
+  return known?.version === version && isDeepStrictEqual(known.mapping, mapping);
 }
 
 export function changeDocument(change: MappingChange) {
