@@ -9,14 +9,7 @@ import { sendRaw } from '../support/raw-http.ts';
 let broker: BrokerFixture;
 let token: string;
 beforeAll(async () => {
-  // Limits have tests of their own; here every request is to be looked at.
-  const generous = { perSecond: 10_000, burst: 100_000 };
-  broker = await startBrokerFixture({
-    configure: (config) => ({
-      ...config,
-      limits: { perCaller: generous, failedTokensPerAddress: generous },
-    }),
-  });
+  broker = await startBrokerFixture();
   token = broker.token('orders');
 });
 afterAll(() => broker.stop());

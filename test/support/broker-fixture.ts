@@ -109,6 +109,7 @@ export interface BrokerFixture extends OutsideWorld {
 
 const tableName = 'role-mappings';
 const region = 'us-east-1';
+const generous = { perSecond: 10_000, burst: 100_000 };
 
 export async function startBrokerFixture(
   options: BrokerFixtureOptions = {},
@@ -295,6 +296,8 @@ export function brokerConfig(
     },
     audit: { directory: join(directory, 'audit'), deadlineMs: 10_000 },
     admin: { pool, clients: [clients.admin.clientId], machines: true },
+    // Limits have tests of their own: how many requests a machine makes in a second is not to decide here.
+    limits: { perCaller: generous, failedTokensPerAddress: generous },
   };
 }
 
