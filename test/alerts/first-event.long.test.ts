@@ -36,11 +36,15 @@ let outside: OutsideWorld;
 let seeded: Awaited<ReturnType<typeof seededTable>>;
 let broker: BrokerProcess;
 let prometheus: Prometheus;
+/** What was started, also where a later step failed. */
+const ends: (() => unknown)[] = [];
 
 beforeAll(async () => {
   const roles = [...new Set(mappings.map(({ role }) => role))];
   outside = await startOutsideWorld({ clock: systemClock, users: [], roles, stsLatencyMs: 0 });
+  ends.push(() => outside.stop());
   seeded = await seededTable(outside, systemClock, mappings);
+  ends.push(() => seeded.client.destroy());
   const snapshotFile = join(directory, 'snapshot.json');
   writeFileSync(snapshotFile, 'cut off', { mode: 0o600 });
   const config = brokerConfig(outside, directory);
@@ -62,7 +66,12 @@ beforeAll(async () => {
     policy: { ...config.policy, snapshotFile, reloadSeconds: 10 },
     cache: { maxEntries: 1 },
   });
+  ends.push(() => {
+    broker.signal('SIGKILL');
+    return broker.exit;
+  });
   prometheus = await startPrometheus(join(directory, 'prometheus'), broker.urls.ops);
+  ends.push(() => prometheus.stop());
   // Something to compare with: what comes next is an event of a series that Prometheus knows.
   await issue('orders');
   const issued = 'sum(tokenbroker_credential_requests_total{outcome="issued"}) >= 1';
@@ -70,11 +79,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await prometheus?.stop();
-  broker?.signal('SIGKILL');
-  await broker?.exit;
-  seeded?.client.destroy();
-  await outside?.stop();
+  for (const end of ends.reverse()) await end();
   rmSync(directory, { recursive: true, force: true });
 });
 

@@ -109,12 +109,11 @@ describe('one mapping', () => {
     await button('Go back to version 1').click();
     await seen.page.getByText('Version 3', { exact: true }).waitFor();
     expect(await current('to-undo')).toMatchObject({ description: 'the first' });
-    const { updatedBy, actorProven, reason } = (await seen.broker.table.get('to-undo')) ?? {};
-    expect([updatedBy?.includes('7d8e2a5c'), actorProven, reason]).toEqual([
-      true,
-      true,
-      'the second was wrong',
-    ]);
+    expect(await seen.broker.table.get('to-undo')).toMatchObject({
+      updatedBy: expect.stringContaining('7d8e2a5c'),
+      actorProven: true,
+      reason: 'the second was wrong',
+    });
   });
 
   it('is deleted when its id is typed, and comes back from its history', async () => {
