@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { atMost } from '../../kit/timing/at-most.ts';
+import { backoffMs } from '../../kit/timing/backoff.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
 import { withDeadline } from '../../kit/timing/with-deadline.ts';
 import { errorNameOf } from './error-name.ts';
@@ -37,8 +38,7 @@ export interface CheckpointCopiesOptions {
   readonly observer: CopyObserver;
 }
 
-const firstRetryMs = 5_000;
-const longestRetryMs = 60_000;
+const retryPauses = { baseMs: 5_000, capMs: 60_000 };
 
 /**
  * Brings checkpoints to storage that is out of reach for whoever has this machine. Nobody waits for it. While the storage
@@ -50,7 +50,7 @@ export class CheckpointCopies {
   #waitingSinceMs: number | undefined;
   #running: Promise<void> | undefined;
   #retry: Timer | undefined;
-  #retryMs: number = firstRetryMs;
+  #failures: number = 0;
 
   constructor(options: CheckpointCopiesOptions) {
     this.#options = options;
@@ -109,7 +109,7 @@ export class CheckpointCopies {
         this.#retryLater();
         return;
       }
-      this.#retryMs = firstRetryMs;
+      this.#failures = 0;
       if (this.#newest.copy === copy) this.#newest = undefined;
       this.#waitingSinceMs = this.#newest?.offeredAtMs;
       this.#options.observer.onStored?.({ chain: copy.chain, size: copy.size });
@@ -117,8 +117,9 @@ export class CheckpointCopies {
   }
 
   #retryLater(): void {
-    this.#retry = this.#options.clock.after(this.#retryMs, () => void this.#once());
-    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+    const pauseMs = backoffMs(this.#failures, retryPauses);
+    this.#failures += 1;
+    this.#retry = this.#options.clock.after(pauseMs, () => void this.#once());
   }
 
   #withDeadline(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
