@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { configText } from '../../emulators/config-text.ts';
 import { type AmbientTrap, startAmbientTrap } from '../support/ambient-trap.ts';
 import { type BrokerFixture, brokerConfig, startBrokerFixture } from '../support/broker-fixture.ts';
 import { startBrokerProcess } from '../support/broker-process.ts';
@@ -62,7 +62,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = ke
   const config = join(directory, 'config.yaml');
   mkdirSync(mappings, { recursive: true });
   writeFileSync(join(mappings, 'a.yaml'), mappingText('a'));
-  writeFileSync(config, stringify(regional()));
+  writeFileSync(config, configText(regional()));
   const words = args.map((word) => (word === 'FOLDER' ? mappings : word));
   const child = spawnNode([...trap.nodeOptions, main, ...words, '--config', config], {
     env: { ...trap.env, ...env },

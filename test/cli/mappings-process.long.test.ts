@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { configText } from '../../emulators/config-text.ts';
 import {
   type MappingStack,
   mappingText,
@@ -25,7 +25,7 @@ beforeAll(async () => {
   directory = folders.folder({ 'a.yaml': mappingText('a') });
   config = join(folders.folder(), 'config.yaml');
   const { profile, identity, policy, sts, audit } = table.config;
-  writeFileSync(config, stringify({ profile, identity, policy, sts, audit }));
+  writeFileSync(config, configText({ profile, identity, policy, sts, audit }));
 });
 
 afterAll(async () => {
@@ -78,7 +78,7 @@ describe('the mappings commands as processes', () => {
     const { profile, identity, policy, sts, audit } = table.config;
     const elsewhere = join(folders.folder(), 'config.yaml');
     const absent = { ...policy, table: 'no-such-table' };
-    writeFileSync(elsewhere, stringify({ profile, identity, policy: absent, sts, audit }));
+    writeFileSync(elsewhere, configText({ profile, identity, policy: absent, sts, audit }));
     const { code, out, err } = await run('mappings', 'plan', directory, '--config', elsewhere);
     expect([code, out]).toEqual([1, '']);
     expect(err).toContain('does not exist in the configured region and account');

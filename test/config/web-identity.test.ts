@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { stringify } from 'yaml';
+import { configText } from '../../emulators/config-text.ts';
 import { ConfigError, parseConfig } from '../../src/config/load.ts';
 
 const runtime = {
@@ -32,7 +32,7 @@ function faults(webIdentity: object, profile = 'production'): readonly string[] 
     webIdentity,
   };
   try {
-    parseConfig({ path: 'config.yaml', text: stringify(config) }, {}, runtime);
+    parseConfig({ path: 'config.yaml', text: configText(config) }, {}, runtime);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.faults;

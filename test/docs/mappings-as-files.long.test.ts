@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Command } from 'commander';
-import { stringify } from 'yaml';
+import { configText } from '../../emulators/config-text.ts';
 import { seedMappings } from '../../emulators/seed.ts';
 import { addExplainCommand } from '../../src/cli/commands/explain.ts';
 import { addMappingsCommands } from '../../src/cli/commands/mappings.ts';
@@ -69,7 +69,7 @@ describe('the commands of docs/mappings-as-files.md, pasted one after the other'
     );
     // As in the local stack: one of its mappings has the identity of the broker.
     const webIdentity = { issuer: 'https://identity.example.com' };
-    writeFileSync(config, stringify({ profile, identity, policy, sts, audit, webIdentity }));
+    writeFileSync(config, configText({ profile, identity, policy, sts, audit, webIdentity }));
     const mark = '----- next block -----';
     const printed = await runBash(blocks.join(`\necho '${mark}'\n`), {
       cwd: directory,

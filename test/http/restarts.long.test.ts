@@ -114,7 +114,8 @@ it(
     await Promise.all(crowds.map(({ ready }) => ready));
     const endsAt = performance.now() + seconds * 1000;
     let kills = 0;
-    for (; performance.now() + pauseMs < endsAt; kills += 1) {
+    // Two at least, however long a start takes here.
+    for (; kills < 2 || performance.now() + pauseMs < endsAt; kills += 1) {
       await realTime(pauseMs);
       await killAndRestart();
     }
@@ -122,7 +123,6 @@ it(
     const results = await Promise.all(crowds.map((crowd) => crowd.stop()));
 
     report(kills, results);
-    expect(kills).toBeGreaterThanOrEqual(2);
     expect(failuresOf(results).filter(hadCredentials)).toEqual([]);
     for (const { calls, renewals } of results) {
       expect(calls).toBeGreaterThan(seconds * 10);
