@@ -13,6 +13,7 @@ const botoProcess = 'Error when retrieving credentials from custom-process';
 const javaScriptAny = 'CredentialsProviderError: Could not load credentials from any providers';
 const goContainer =
   'failed to refresh cached credentials, failed to load credentials, AccessDenied';
+const rustContainer = 'Non-success status from HTTP credential provider: StatusCode(403)';
 const javaContainer =
   'ContainerCredentialsProvider(): Failed to load credentials from metadata service.';
 
@@ -60,5 +61,15 @@ export const denials = {
       requests: 1,
     },
     agent: { says: javaContainer, reason: false },
+  },
+  rust: {
+    container: { says: rustContainer, reason: false, requests: 1 },
+    sts: { says: 'message: Some("No role mapping allows this caller', reason: true, requests: 1 },
+    'credential-process': {
+      says: 'Error retrieving credentials: external process exited with code',
+      reason: true,
+      requests: 1,
+    },
+    agent: { says: rustContainer, reason: false },
   },
 };

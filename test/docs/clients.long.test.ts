@@ -66,6 +66,7 @@ describe('docs/clients.md', () => {
       boto3: first(pins, /^boto3==(.+)$/m),
       awscli: first(pins, /^awscli==(.+)$/m),
       config: first(conformance('go/go.mod'), /aws-sdk-go-v2\/config v(\S+)/),
+      'aws-sdk-sts': first(conformance('rust/Cargo.toml'), /aws-sdk-sts = .*"=([^"]+)"/),
       'software.amazon.awssdk:sts': first(conformance('java/pom.xml'), /<version>(2\.[^<]+)</),
     });
   });
@@ -78,6 +79,7 @@ describe('docs/clients.md', () => {
       'AWS CLI': 'aws-cli',
       Go: 'go',
       Java: 'java',
+      Rust: 'rust',
       'STS protocol': 'sts',
       'container credentials': 'container',
       'container credentials by value': 'container-token',
