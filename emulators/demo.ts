@@ -211,7 +211,7 @@ class Story {
     }
     const lines: string[] = [];
     const code = await auditVerify({
-      directory: auditDirectory,
+      directory: [auditDirectory],
       json: false,
       out: (text) => void lines.push(text),
     });

@@ -7,14 +7,21 @@ import { errorCodeOf } from './audit-sink.ts';
 
 export const currentFileName = 'audit.jsonl';
 const rotatedName = /^audit-(\d{12,16})\.jsonl$/;
+const compressedEnding = '.gz';
 
 export function rotatedFileName(firstSeq: number): string {
   return `audit-${String(firstSeq).padStart(12, '0')}.jsonl`;
 }
 
-/** Number of the first record of a closed file, as its name says; undefined for any other name. */
+/** Whether it is a file that gzip has packed: the broker makes none, archives do. */
+export function isCompressed(name: string): boolean {
+  return name.endsWith(compressedEnding);
+}
+
+/** Number of the first record of a closed file, packed or not, as its name says; undefined for any other name. */
 export function firstSeqOf(name: string): number | undefined {
-  const [, firstSeq] = rotatedName.exec(name) ?? [];
+  const plain = isCompressed(name) ? name.slice(0, -compressedEnding.length) : name;
+  const [, firstSeq] = rotatedName.exec(plain) ?? [];
   return firstSeq === undefined ? undefined : Number(firstSeq);
 }
 
@@ -23,14 +30,25 @@ export interface RotatedFile {
   readonly firstSeq: number;
 }
 
-/** Oldest first. */
+/** Those that a broker can continue, oldest first. */
 export async function rotatedFiles(directory: string): Promise<readonly RotatedFile[]> {
-  const found: RotatedFile[] = [];
+  return (await closedFiles(directory)).filter(({ name }) => !isCompressed(name));
+}
+
+/** Packed ones too, oldest first. Where gzip has left the original beside the packed file, that is the one. */
+async function closedFiles(directory: string): Promise<readonly RotatedFile[]> {
+  const found = new Map<number, RotatedFile>();
   for (const name of await readdir(directory)) {
     const firstSeq = firstSeqOf(name);
-    if (firstSeq !== undefined) found.push({ name, firstSeq });
+    if (firstSeq === undefined || (isCompressed(name) && found.has(firstSeq))) continue;
+    found.set(firstSeq, { name, firstSeq });
   }
-  return found.sort((a, b) => a.firstSeq - b.firstSeq);
+  return [...found.values()].sort((a, b) => a.firstSeq - b.firstSeq);
+}
+
+/** Whether it is a file of an audit log, by its name. */
+export function isAuditFile(name: string): boolean {
+  return name === currentFileName || firstSeqOf(name) !== undefined;
 }
 
 export interface AuditFile {
@@ -40,7 +58,10 @@ export interface AuditFile {
 }
 
 /** Whether a closed file is to be opened; `next` is the one that was closed after it. */
-export type FileChoice = (file: RotatedFile, next: RotatedFile | undefined) => boolean;
+export type FileChoice = (
+  file: RotatedFile,
+  next: RotatedFile | undefined,
+) => boolean | Promise<boolean>;
 
 /** The files at `location` in the order they were written: an audit directory, or one file. */
 export async function* openAuditFiles(
@@ -55,11 +76,11 @@ export async function* openAuditFiles(
   const current = await openIfPresent(path.join(location, currentFileName));
   try {
     const currentInode = (await current?.stat())?.ino;
-    const rotated = await rotatedFiles(location);
-    const chosen = rotated.filter((file, index) => wanted(file, rotated[index + 1]));
-    for (const { name } of chosen) {
-      if ((await stat(path.join(location, name))).ino === currentInode) continue;
-      yield* openFile(location, name);
+    const closed = await closedFiles(location);
+    for (const [index, file] of closed.entries()) {
+      if (!(await wanted(file, closed[index + 1]))) continue;
+      if ((await stat(path.join(location, file.name))).ino === currentInode) continue;
+      yield* openFile(location, file.name);
     }
     if (current !== undefined) yield { name: currentFileName, handle: current };
   } finally {

@@ -1,6 +1,5 @@
 import { parseJsonObject } from '../kit/json/json-object.ts';
 import { firstSeqOf } from './audit-files.ts';
-import type { FoundRecord } from './find.ts';
 import {
   type ChainHead,
   genesisHash,
@@ -9,6 +8,7 @@ import {
   type SealedRecord,
 } from './hash-chain.ts';
 import type { ChainBreak, LogEvent } from './log-event.ts';
+import type { LoggedRecord } from './logged-record.ts';
 import type { FileLine } from './read-lines.ts';
 
 /**
@@ -326,7 +326,7 @@ export class ChainVerifier {
 }
 
 /** The record, if it is an event of that type. Whoever seals lines decides what is in them: nothing else is known. */
-function eventOf(bytes: Buffer, type: LogEvent['type']): FoundRecord | undefined {
+function eventOf(bytes: Buffer, type: LogEvent['type']): LoggedRecord | undefined {
   if (!bytes.subarray(0, typeWithinBytes).includes(`"type":"${type}"`)) return undefined;
   const record = parseJsonObject(bytes.toString('latin1'));
   return record?.['type'] === type ? record : undefined;
@@ -335,7 +335,7 @@ function eventOf(bytes: Buffer, type: LogEvent['type']): FoundRecord | undefined
 /** The type is the first field that is not the seal's. */
 const typeWithinBytes = 128;
 
-function brokenOff(broken: FoundRecord): string {
+function brokenOff(broken: LoggedRecord): string {
   const why = breakReasons[broken['reason'] as ChainBreak] ?? breakReasons.tail_altered;
   return `names the chain before it as broken: ${why}`;
 }

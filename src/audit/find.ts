@@ -1,96 +1,139 @@
-import { isJsonObject, parseJsonObject } from '../kit/json/json-object.ts';
-import { readAuditLines } from './read-lines.ts';
-import { asciiJson } from './record-fields.ts';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { openGivenFile } from '../kit/files/given-file.ts';
+import { parseJsonObject } from '../kit/json/json-object.ts';
+import { type FileChoice, isCompressed, openAuditFiles } from './audit-files.ts';
+import { searchLines } from './line-search.ts';
+import { lineTime, offsetBefore } from './line-time.ts';
+import { logBytes } from './log-bytes.ts';
+import type { LogFolder } from './log-folders.ts';
+import { type LoggedRecord, textAt } from './logged-record.ts';
+import { matches, type RecordFilter, textsOf } from './record-filter.ts';
 
-/** All that are given must hold. Values are compared exactly. */
-export interface RecordFilter {
-  readonly accessKeyId?: string | undefined;
-  /** Of the request itself, or of one that a record of repeated denials names. */
-  readonly requestId?: string | undefined;
-  readonly subject?: string | undefined;
-  readonly clientId?: string | undefined;
-  /** Asked for, given, or in a mapping before or after a change. */
-  readonly role?: string | undefined;
-  /** Epoch milliseconds, inclusive. */
-  readonly sinceMs?: number | undefined;
-  readonly untilMs?: number | undefined;
-}
-
-/** A line of the log as data. Its shape is not checked: older versions wrote other fields. */
-export type FoundRecord = Readonly<Record<string, unknown>>;
-
-export interface FoundLine {
+export interface FoundRecord {
   readonly file: string;
-  readonly line: number;
   readonly text: string;
-  readonly record: FoundRecord;
+  readonly record: LoggedRecord;
 }
 
 /**
- * The records that match, oldest first. It trusts the log as it is: what was altered is for `verify` to say.
+ * By how much records stand out of the order of their times: a request is recorded at its end, under the time of its beginning,
+ * and a clock may be set.
+ */
+const outOfOrderMs = 5 * 60_000;
+/** How much later than the last of them repeated denials are written, unless the log was away or the disk full. */
+const countedLateMs = 15 * 60_000;
+
+/**
+ * The records of one log that match, oldest first. What was written long before or after the time that is asked for is passed over
+ * unread. It trusts the log as it is: what was altered is for `verify` to say.
  *
  * @throws the system's error if a file cannot be read.
  */
 export async function* findRecords(
-  location: string,
+  { location }: LogFolder,
   filter: RecordFilter,
-): AsyncGenerator<FoundLine> {
-  const needles = [
-    filter.accessKeyId,
-    filter.requestId,
-    filter.subject,
-    filter.clientId,
-    filter.role,
-  ].flatMap((value) => (value === undefined ? [] : [asciiJson(JSON.stringify(value))]));
-  for await (const { file, lines } of readAuditLines(location)) {
-    for (const { bytes, number: line } of lines) {
-      // Most lines lack the value altogether: no need to parse those.
-      if (!needles.every((needle) => bytes.includes(needle))) continue;
-      const text = bytes.toString('utf8');
+): AsyncGenerator<FoundRecord> {
+  const texts = textsOf(filter);
+  const { fromMs, untilMs } = writtenWithin(filter);
+  const folder = (await stat(location)).isDirectory() ? location : path.dirname(location);
+  const wanted = choice(folder, fromMs, untilMs);
+  for await (const { name, handle } of openAuditFiles(location, wanted)) {
+    const from =
+      fromMs === undefined || isCompressed(name) ? 0 : await offsetBefore(handle, fromMs);
+    const wishes = { texts, writtenUntilMs: untilMs };
+    for await (const line of searchLines(logBytes(handle, name, from), wishes)) {
+      const text = line.toString('utf8');
       const record = parseJsonObject(text);
-      if (record !== undefined && matches(record, filter)) yield { file, line, text, record };
+      if (record === undefined || !matches(record, filter)) continue;
+      yield { file: path.join(folder, name), text, record };
     }
   }
 }
 
-/** Text of a field inside a record, by path; undefined if it is absent or no text. */
-export function textAt(record: FoundRecord, ...path: readonly string[]): string | undefined {
-  const value = valueAt(record, ...path);
-  return typeof value === 'string' ? value : undefined;
+function writtenWithin({ sinceMs, untilMs }: RecordFilter) {
+  return {
+    fromMs: sinceMs === undefined ? undefined : sinceMs - outOfOrderMs,
+    untilMs: untilMs === undefined ? undefined : untilMs + countedLateMs,
+  };
 }
 
-export function valueAt(record: FoundRecord, ...path: readonly string[]): unknown {
-  let value: unknown = record;
-  for (const key of path) value = isJsonObject(value) ? value[key] : undefined;
-  return value;
+/**
+ * A closed file is left out if the one after it begins too early, or both of them too late: by one time alone a clock that was
+ * wrong for a moment would hide it.
+ */
+function choice(folder: string, fromMs = -Infinity, untilMs = Infinity): FileChoice {
+  return async (file, next) => {
+    if (next === undefined || (fromMs === -Infinity && untilMs === Infinity)) return true;
+    const [start, end] = [await startOf(folder, file.name), await startOf(folder, next.name)];
+    if (start === undefined || end === undefined) return true;
+    return !(start < fromMs && end < fromMs) && !(start > untilMs && end > untilMs);
+  };
 }
 
-function matches(record: FoundRecord, filter: RecordFilter): boolean {
-  const { accessKeyId, requestId, subject, clientId, role } = filter;
-  const is = (wanted: string | undefined, ...paths: readonly string[][]) =>
-    wanted === undefined || paths.some((path) => textAt(record, ...path) === wanted);
-  return (
-    is(accessKeyId, ['credentials', 'accessKeyId']) &&
-    (is(requestId, ['requestId']) || isRepeat(record, requestId)) &&
-    is(subject, ['token', 'subject'], ['explained', 'subject']) &&
-    is(clientId, ['token', 'clientId'], ['explained', 'clientId']) &&
-    is(role, ['session', 'role'], ['request', 'role'], ['before', 'role'], ['after', 'role']) &&
-    isInTime(record, filter)
-  );
+/** When the first record of a file was written; undefined if it has none that says so. */
+async function startOf(folder: string, name: string): Promise<number | undefined> {
+  const file = path.join(folder, name);
+  const handle = await openGivenFile(file);
+  const bytes = logBytes(handle, file);
+  try {
+    const start = Buffer.alloc(4096);
+    return lineTime(start.subarray(0, await bytes.read(start)));
+  } finally {
+    await bytes.close();
+    await handle.close();
+  }
 }
 
-function isRepeat(record: FoundRecord, requestId: string | undefined): boolean {
-  const named = valueAt(record, 'repeats', 'requestIds');
-  return Array.isArray(named) && named.includes(requestId);
+/** When the first record of a log was written; undefined if it holds none that says so. */
+export async function beginningOf(log: LogFolder): Promise<number | undefined> {
+  for await (const { name, handle } of openAuditFiles(log.location)) {
+    for await (const line of searchLines(logBytes(handle, name), { texts: [] })) {
+      const time = lineTime(line);
+      if (time !== undefined) return time;
+    }
+  }
+  return undefined;
 }
 
-function isInTime(record: FoundRecord, { sinceMs, untilMs }: RecordFilter): boolean {
-  if (sinceMs === undefined && untilMs === undefined) return true;
-  // A record of repeated denials is written later than what it is about.
-  const instant = (end: string) =>
-    Date.parse(textAt(record, 'repeats', end) ?? textAt(record, 'time') ?? '');
-  return (
-    instant('to') >= (sinceMs ?? Number.NEGATIVE_INFINITY) &&
-    instant('from') <= (untilMs ?? Infinity)
-  );
+/**
+ * The records of several logs by their time. A log is opened when it is its turn, so that not more are open than have records
+ * that lie beside each other.
+ */
+export async function* findInLogs(
+  logs: readonly { readonly log: LogFolder; readonly beginsAt: number }[],
+  filter: RecordFilter,
+): AsyncGenerator<FoundRecord> {
+  const waiting = [...logs].sort((a, b) => a.beginsAt - b.beginsAt);
+  const open: Opened[] = [];
+  try {
+    for (;;) {
+      let [first] = open.sort((a, b) => a.time - b.time);
+      while (waiting[0] !== undefined && (first?.time ?? Infinity) >= waiting[0].beginsAt) {
+        const records = findRecords(waiting[0].log, filter);
+        waiting.shift();
+        await advance({ records, time: 0, head: undefined }, open);
+        [first] = open.sort((a, b) => a.time - b.time);
+      }
+      if (first?.head === undefined) return;
+      yield first.head;
+      open.shift();
+      await advance(first, open);
+    }
+  } finally {
+    for (const { records } of open) await records.return(undefined);
+  }
+}
+
+interface Opened {
+  readonly records: AsyncGenerator<FoundRecord>;
+  readonly head: FoundRecord | undefined;
+  readonly time: number;
+}
+
+async function advance({ records }: Opened, open: Opened[]): Promise<void> {
+  const next = await records.next();
+  if (next.done === true) return;
+  const time = Date.parse(textAt(next.value.record, 'time') ?? '');
+  open.push({ records, head: next.value, time: Number.isNaN(time) ? 0 : time });
 }

@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
 import { openAuditFiles } from './audit-files.ts';
+import { type LogBytes, logBytes } from './log-bytes.ts';
 
 /** Far longer than any line of the log: what does not fit is damage, and is handed on cut. */
 const blockBytes = 256 * 1024;
@@ -22,21 +22,21 @@ export interface FileLines {
 /** All lines of an audit directory, or of one file, in the order they were written. Names every file. */
 export async function* readAuditLines(location: string): AsyncGenerator<FileLines> {
   for await (const { name: file, handle } of openAuditFiles(location)) {
-    for await (const lines of readLines(handle)) yield { file, lines };
+    for await (const lines of readLines(logBytes(handle, file))) yield { file, lines };
   }
 }
 
-/** In blocks: memory does not depend on the size of the file. `from`: where a line begins, which then has number 1. */
-export async function* readLines(
-  handle: FileHandle,
-  from = 0,
-): AsyncGenerator<readonly FileLine[]> {
+/** In blocks: memory does not depend on the size of the file. The first line has number 1. */
+export async function* readLines(bytes: LogBytes): AsyncGenerator<readonly FileLine[]> {
   const splitter = new LineSplitter();
-  for (let position = from; ; ) {
-    const { bytesRead } = await handle.read(splitter.room(), { position });
-    position += bytesRead;
-    yield bytesRead === 0 ? splitter.rest() : splitter.split(bytesRead);
-    if (bytesRead === 0) return;
+  try {
+    for (;;) {
+      const bytesRead = await bytes.read(splitter.room());
+      yield bytesRead === 0 ? splitter.rest() : splitter.split(bytesRead);
+      if (bytesRead === 0) return;
+    }
+  } finally {
+    await bytes.close();
   }
 }
 

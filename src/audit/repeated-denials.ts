@@ -14,7 +14,7 @@ export interface RepeatedDenialsOptions {
   readonly log: AuditLog;
   readonly clock: Clock;
   readonly observer?: RepeatedDenialsObserver;
-  /** How long repeats are counted before their summary is written. */
+  /** How long repeats are counted before their summary is written. Default `refusalWindowMs`. */
   readonly windowMs?: number | undefined;
   /** Kinds that are counted at a time. As many summaries may wait for the log. */
   readonly maxKinds?: number;
@@ -30,6 +30,9 @@ export interface RepeatedDenialsObserver {
   /** The log did not take these counts before the end. */
   onLost?(denials: number): void;
 }
+
+/** How long refusals that are alike are counted together, unless the disk has no room for them. */
+export const refusalWindowMs = 10_000;
 
 /** What the log commits at once: requests do not wait for more than one such group. */
 const maxBatch = 1000;
@@ -68,7 +71,7 @@ export class RepeatedDenials implements AuditLog {
   #phase: 'counting' | 'stopped' = 'counting';
 
   constructor(options: RepeatedDenialsOptions) {
-    const { log, clock, observer = {}, windowMs = 10_000 } = options;
+    const { log, clock, observer = {}, windowMs = refusalWindowMs } = options;
     const { maxKinds = 10_000, maxBytes = 16 * 1024 * 1024 } = options;
     this.#log = log;
     this.#clock = clock;

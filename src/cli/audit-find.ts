@@ -1,58 +1,61 @@
 /** `audit find`: who was that access key id, what did this client get, what happened in that hour? */
 
-import { errorCodeOf } from '../audit/audit-sink.ts';
-import { type FoundLine, type FoundRecord, findRecords, textAt, valueAt } from '../audit/find.ts';
+import type { FoundRecord } from '../audit/find.ts';
+import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
 import { asciiJson } from '../audit/record-fields.ts';
+import { refusalWindowMs } from '../audit/repeated-denials.ts';
+import { documentChanges } from '../core/policy/document-changes.ts';
+import { toRfc3339 } from '../kit/timing/clock.ts';
+import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
+import { differenceLine } from './mapping-report.ts';
 import { exitCodes } from './output.ts';
+import { printable } from './printable.ts';
+import { unreadableLog } from './unreadable-log.ts';
 
-export interface AuditFindOptions {
-  /** An audit directory, or one file: what a collector kept of standard output. */
-  readonly directory: string;
-  readonly accessKeyId?: string;
-  readonly requestId?: string;
-  readonly subject?: string;
-  readonly clientId?: string;
-  readonly role?: string;
-  /** RFC 3339, inclusive. */
-  readonly since?: string;
-  readonly until?: string;
+export interface AuditFindOptions extends AuditSearchOptions {
   readonly json: boolean;
   readonly out: (text: string) => void;
 }
 
-/** Exit code: 0 if something was found, 1 if nothing was, 2 unreadable or wrong usage. */
+/** Exit code: 0 if something was found, 1 if nothing was, 2 if there was no log to read, or wrong usage. */
 export async function auditFind(options: AuditFindOptions): Promise<number> {
-  const { directory, since, until, json, out, ...wanted } = options;
+  const { json, out, ...wanted } = options;
   const unusable = (error: string): number => {
-    out(json ? `${JSON.stringify({ error })}\n` : `${error}\n`);
+    out(json ? `${JSON.stringify({ error })}\n` : `${printable(error)}\n`);
     return exitCodes.usage;
   };
-  const [sinceMs, untilMs] = [instant(since), instant(until)];
-  if (Number.isNaN(sinceMs) || Number.isNaN(untilMs)) {
-    return unusable('Write times as RFC 3339, such as 2026-01-31T12:00:00Z.');
-  }
+  const search = await searchAudit(wanted);
+  if (typeof search === 'string') return unusable(search);
   let found = 0;
   try {
-    for await (const line of findRecords(directory, { ...wanted, sinceMs, untilMs })) {
+    for await (const record of search.records) {
       found += 1;
-      out(json ? `${line.text}\n` : describe(line));
+      out(json ? `${asciiJson(record.text)}\n` : describe(record));
     }
   } catch (error) {
-    return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
+    return unusable(unreadableLog(error));
   }
-  if (found === 0 && !json) out('No record matches.\n');
-  return found > 0 ? exitCodes.ok : exitCodes.failed;
+  if (found > 0) return exitCodes.ok;
+  if (!json) out(nothing(wanted, search.extent));
+  return exitCodes.failed;
 }
 
-function instant(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
+/** What is not there may be on its way, or have been counted under another name. */
+function nothing({ requestId, now }: AuditSearchOptions, extent: string): string {
+  const lines = [`No record matches (${extent}).`];
+  if (requestId !== undefined) {
+    const seconds = refusalWindowMs / 1000;
+    lines.push(
+      `A refusal that repeats another is counted, and its record follows within ${seconds} seconds: if the request was made`,
+      `after ${toRfc3339(now - refusalWindowMs)}, search again at ${toRfc3339(now + refusalWindowMs)}. The first sixteen that are counted together are named;`,
+      'of others search the first one by who asked and when (--client-id, --since, --until).',
+    );
+  }
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** What happened, in a word or two: `issued`, `replace authorized`, `explain deny`, `audit_opened`. */
-function titleOf(record: FoundRecord): string {
+function titleOf(record: LoggedRecord): string {
   const type = textAt(record, 'type');
   const subject = textAt(record, 'action') ?? (type === 'exchange' ? undefined : type);
   const words = [subject, textAt(record, 'outcome')].filter((word) => word !== undefined);
@@ -61,7 +64,7 @@ function titleOf(record: FoundRecord): string {
 
 type Fields = readonly (readonly [label: string, value: unknown])[];
 
-function describe({ file, line, record }: FoundLine): string {
+function describe({ file, record }: FoundRecord): string {
   const at = (...path: string[]) => valueAt(record, ...path);
   const rows: readonly (readonly [string, Fields])[] = [
     [
@@ -71,6 +74,8 @@ function describe({ file, line, record }: FoundLine): string {
         ['client', at('token', 'clientId')],
         ['subject', at('token', 'subject')],
         ['token', at('token', 'sha256')],
+        ['editor', at('actor')],
+        ['source identity', at('session', 'sourceIdentity')],
       ],
     ],
     [
@@ -121,8 +126,10 @@ function describe({ file, line, record }: FoundLine): string {
       ],
     ],
   ];
-  const head = `${shown(at('time'))}  ${titleOf(record)}  record ${shown(at('seq'))} (${file} line ${line})`;
-  return [head, ...rows.flatMap(row), ...logEvent(record)].map((text) => `${text}\n`).join('');
+  const head = `${shown(at('time'))}  ${titleOf(record)}  record ${shown(at('seq'))} in ${printable(file)}`;
+  return [head, ...rows.flatMap(row), ...changes(record), ...logEvent(record)]
+    .map((text) => `${text}\n`)
+    .join('');
 }
 
 function row([label, fields]: readonly [string, Fields]): readonly string[] {
@@ -133,8 +140,17 @@ function row([label, fields]: readonly [string, Fields]): readonly string[] {
   ];
 }
 
+/** What an edit of a role mapping makes of it, member by member. A whole document that comes or goes is one line. */
+function changes({ type, before, after }: LoggedRecord): readonly string[] {
+  if (type !== 'mapping_change') return [];
+  const given = (document: unknown) => (document === null ? undefined : document);
+  return documentChanges(given(before), given(after)).map(
+    (change) => `  ${differenceLine(change)}`,
+  );
+}
+
 /** What the log says about itself has few fields, all of its own making. */
-function logEvent(record: FoundRecord): readonly string[] {
+function logEvent(record: LoggedRecord): readonly string[] {
   if (!textAt(record, 'type')?.startsWith('audit_')) return [];
   const { seq, chain, prev, hash, type, time, ...rest } = record;
   return row(['log', Object.entries(rest)]);

@@ -7,13 +7,15 @@ import {
   type GivenCheckpoint,
   readCheckpoints,
 } from '../audit/checkpoints/given-checkpoints.ts';
+import { findLogs } from '../audit/log-folders.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { exitCodes } from './output.ts';
 import { printable } from './printable.ts';
+import { unreadableLog } from './unreadable-log.ts';
 
 export interface AuditVerifyOptions {
-  /** An audit directory, or one file: what a collector kept of standard output. */
-  readonly directory: string;
+  /** Audit directories, folders of them, or files: what a collector kept of standard output. */
+  readonly directory: readonly string[];
   /** Hash of a record that must be there: one noted earlier, to find an end that was cut off. */
   readonly expectHead?: string;
   /** Number of the first record, if earlier files were archived. */
@@ -30,41 +32,72 @@ export interface AuditVerifyOptions {
 
 /** Exit code: 0 intact, 1 broken, 2 unreadable or wrong usage. */
 export async function auditVerify(options: AuditVerifyOptions): Promise<number> {
-  const { directory, expectHead, firstSeq, collected, json, out } = options;
+  const { json, out } = options;
   const unusable = (error: string): number => {
-    out(json ? `${JSON.stringify({ error })}\n` : `${error}\n`);
+    out(json ? `${JSON.stringify({ error })}\n` : `${printable(error)}\n`);
     return exitCodes.usage;
   };
-  if (expectHead !== undefined && !/^[0-9a-f]{64}$/.test(expectHead)) {
+  if (options.expectHead !== undefined && !/^[0-9a-f]{64}$/.test(options.expectHead)) {
     return unusable('The expected head must be 64 lower-case hexadecimal digits.');
   }
   const given = await readGivenCheckpoints(options);
   if (typeof given === 'string') return unusable(given);
-  let result: Verification;
+  let results: readonly VerifiedLog[] | string;
   try {
-    result = await verifyAuditLog({
-      location: directory,
-      expectHead,
-      firstSeq,
-      separateChains: collected,
-      checkpoints: given.map(({ checkpoint }) => checkpoint),
-    });
+    results = await verifyEach(options, given);
   } catch (error) {
-    return unusable(`The audit log cannot be read: ${errorCodeOf(error)}`);
+    return unusable(unreadableLog(error));
   }
-  if (result.files.length === 0) return unusable('There is no audit log in this directory.');
+  if (typeof results === 'string') return unusable(results);
+  const elsewhere = inNone(given, results);
+  const broken = elsewhere.length > 0 || results.some(({ intact }) => !intact);
   // A broker that has started has written one: nothing is known of a log that holds nothing.
-  if (result.intact && result.records === 0) {
+  const empty = results.filter(({ intact, records }) => intact && records === 0);
+  if (!broken && empty.length > 0) {
+    const where = empty.map(({ log }) => log).join(', ');
     return unusable(
-      'There is not a single record in this log: it was emptied, or no broker has ever written to it.',
+      `There is not a single record in ${where}: it was emptied, or no broker has ever written to it.`,
     );
   }
-  out(
-    json
-      ? `${JSON.stringify(result)}\n`
-      : report(result, { headGiven: expectHead !== undefined, given }),
-  );
-  return result.intact ? exitCodes.ok : exitCodes.failed;
+  const evidence = { headGiven: options.expectHead !== undefined, given, elsewhere };
+  out(json ? asJson(results, elsewhere) : asText(results, evidence));
+  return broken ? exitCodes.failed : exitCodes.ok;
+}
+
+interface VerifiedLog extends Verification {
+  /** The folder or file. */
+  readonly log: string;
+}
+
+async function verifyEach(
+  { directory, expectHead, firstSeq, collected }: AuditVerifyOptions,
+  given: readonly GivenCheckpoint[],
+): Promise<readonly VerifiedLog[] | string> {
+  const logs = await findLogs(directory);
+  if (logs.length === 0) {
+    return `There is no audit log in ${directory.join(', ')}, nor in a folder below.`;
+  }
+  const oneOfSeveral = logs.length > 1;
+  if (oneOfSeveral && (expectHead !== undefined || firstSeq !== undefined)) {
+    return '--expect-head and --first-seq are of one log, and there are several here: name its folder.';
+  }
+  const checkpoints = given.map(({ checkpoint }) => checkpoint);
+  const chainsOf = { expectHead, firstSeq, separateChains: collected, checkpoints, oneOfSeveral };
+  const results: VerifiedLog[] = [];
+  for (const { location } of logs) {
+    results.push({ log: location, ...(await verifyAuditLog({ location, ...chainsOf })) });
+  }
+  return results;
+}
+
+/** Checkpoints of chains that no log has. One log alone has been held against all of them. */
+function inNone(
+  given: readonly GivenCheckpoint[],
+  results: readonly VerifiedLog[],
+): readonly GivenCheckpoint[] {
+  if (results.length === 1) return [];
+  const chains = new Set(results.flatMap((result) => result.chains.map(({ chain }) => chain)));
+  return given.filter(({ checkpoint }) => !chains.has(checkpoint.chain));
 }
 
 /** What cannot be checked against is no evidence for anything: it is an error, not a finding. */
@@ -87,16 +120,56 @@ async function readGivenCheckpoints({
 interface Evidence {
   readonly headGiven: boolean;
   readonly given: readonly GivenCheckpoint[];
+  readonly elsewhere: readonly GivenCheckpoint[];
 }
 
-function report(result: Verification, { headGiven, given }: Evidence): string {
-  const { intact, chains, head, problems, problemCount, cutOff } = result;
+/** One object a line, one line a log. */
+function asJson(results: readonly VerifiedLog[], elsewhere: readonly GivenCheckpoint[]): string {
+  const gone = elsewhere.map((checkpoint) => ({ intact: false, problem: lacking(checkpoint) }));
+  return [...results, ...gone].map((result) => `${JSON.stringify(result)}\n`).join('');
+}
+
+function asText(results: readonly VerifiedLog[], evidence: Evidence): string {
+  const { headGiven, given, elsewhere } = evidence;
+  const [alone, ...others] = results;
+  const lines =
+    alone !== undefined && others.length === 0
+      ? report(alone, given)
+      : results.flatMap((result) => [`${result.log}:`, ...report(result, given), '']);
+  lines.push(...elsewhere.map((checkpoint) => `missing: ${lacking(checkpoint)}`));
+  if (others.length > 0) lines.push(total(results));
+  if (!headGiven && given.length === 0 && results.every(({ intact }) => intact)) {
+    lines.push(
+      'Whole records cut off at the end, or everything from some record on sealed anew, show only against a',
+      'checkpoint (--checkpoint), or a head that was noted elsewhere (--expect-head).',
+    );
+  }
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+function lacking({ file, checkpoint: { chain, size } }: GivenCheckpoint): string {
+  return `checkpoint ${file} was signed for the first ${count(size, 'record')} of chain ${chain}, and no log here has any of them`;
+}
+
+function total(results: readonly VerifiedLog[]): string {
+  const broken = results.filter(({ intact }) => !intact).length;
+  const records = results.reduce((sum, result) => sum + result.records, 0);
+  const files = results.reduce((sum, result) => sum + result.files.length, 0);
+  const what = `${count(records, 'record')} in ${count(files, 'file')} of ${count(results.length, 'log')}`;
+  return broken === 0
+    ? `All intact: ${what}`
+    : `BROKEN: ${broken} of ${results.length} logs; ${what} are in their place`;
+}
+
+function report(result: Verification, given: readonly GivenCheckpoint[]): string[] {
+  const { chains, head, problems, problemCount, cutOff } = result;
   const lines = [summary(result)];
   for (const { chain, file, line, firstSeq, lastSeq } of chains) {
     lines.push(`chain ${chain}: records ${firstSeq} to ${lastSeq}, from ${file} line ${line}`);
   }
   if (head !== undefined) lines.push(`head  ${head.hash} (record ${head.seq})`);
   for (const { file, checkpoint } of given) {
+    if (!chains.some(({ chain }) => chain === checkpoint.chain)) continue;
     lines.push(
       `checkpoint ${file}: the first ${count(checkpoint.size, 'record')} of chain ${checkpoint.chain}`,
     );
@@ -106,13 +179,7 @@ function report(result: Verification, { headGiven, given }: Evidence): string {
     lines.push(`… and ${problemCount - problems.length} more`);
   }
   lines.push(...advice(result));
-  if (intact && !headGiven && given.length === 0) {
-    lines.push(
-      'Whole records cut off at the end, or everything from some record on sealed anew, show only against a',
-      'checkpoint (--checkpoint), or a head that was noted elsewhere (--expect-head).',
-    );
-  }
-  return `${lines.map(printable).join('\n')}\n`;
+  return lines;
 }
 
 function summary({ intact, lines, records, files, problemCount }: Verification): string {

@@ -56,13 +56,17 @@ const signs = { create: '+', replace: '~', delete: '-' } as const;
 function changeLines({ action, id, version, source, differences }: PlannedChange): string[] {
   const facts = [version === null ? undefined : `version ${version}`, source ?? undefined];
   const about = facts.filter((fact) => fact !== undefined).join(', ');
-  return [`  ${signs[action]} ${id} (${about})`, ...differences.map(differenceLine)];
+  return [
+    `  ${signs[action]} ${id} (${about})`,
+    ...differences.map((change) => `      ${differenceLine(change)}`),
+  ];
 }
 
-function differenceLine(change: DocumentChange): string {
+/** One member that a change adds, takes away or rewrites. */
+export function differenceLine(change: DocumentChange): string {
   const { pointer, before, after } = change;
   const name = pointer === '' ? 'document' : pointer.slice(1).replaceAll('/', '.');
-  if (!('before' in change)) return `      + ${name}: ${printableJson(after)}`;
-  if (!('after' in change)) return `      - ${name}: ${printableJson(before)}`;
-  return `      ~ ${name}: ${printableJson(before)} -> ${printableJson(after)}`;
+  if (!('before' in change)) return `+ ${name}: ${printableJson(after)}`;
+  if (!('after' in change)) return `- ${name}: ${printableJson(before)}`;
+  return `~ ${name}: ${printableJson(before)} -> ${printableJson(after)}`;
 }

@@ -74,7 +74,13 @@ describe('a broker whose audit log is signed for by a key in KMS', () => {
             text += part;
           };
           const directory = broker.auditDirectory;
-          const code = await auditVerify({ directory, checkpoint, key, json: false, out });
+          const code = await auditVerify({
+            directory: [directory],
+            checkpoint,
+            key,
+            json: false,
+            out,
+          });
           expect({ code, text }).toMatchObject({ code: 0 });
         }
         const page = await broker.metrics();

@@ -54,7 +54,8 @@ describe('a caller that is denied again and again', () => {
     for (const answer of answers) expect(broker.auditRecordOf(answer).code).toBe('access_denied');
     let text = '';
     const code = await auditFind({
-      directory: broker.auditDirectory,
+      directory: [broker.auditDirectory],
+      now: Date.now(),
       requestId: String(answers[5]?.requestId),
       json: false,
       out: (part) => {

@@ -33,15 +33,17 @@ export class CheckpointCheck {
   }
 
   /** What each checkpoint that the log does not bear out says that it lacks. */
-  *contradictions(): Generator<string> {
+  *contradictions(): Generator<{ readonly chain: string; readonly detail: string }> {
     for (const { chain, size, root } of this.#checkpoints) {
       const followed = this.#chains.get(chain);
       const found = followed === undefined ? 0 : followed.tree.size;
       const what = `a checkpoint was signed for the first ${size} records of chain ${chain}`;
       if (found < size) {
-        yield `is where the log ends, and ${what}: ${found} of them are here, from its first one on`;
+        const detail = `is where the log ends, and ${what}: ${found} of them are here, from its first one on`;
+        yield { chain, detail };
       } else if (followed?.roots.get(size) !== root) {
-        yield `ends a log of which ${what}, and these are not they: it was sealed anew`;
+        const detail = `ends a log of which ${what}, and these are not they: it was sealed anew`;
+        yield { chain, detail };
       }
     }
   }

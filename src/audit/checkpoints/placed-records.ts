@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
 import { firstSeqOf, openAuditFiles } from '../audit-files.ts';
 import { readLine, type SealedRecord } from '../hash-chain.ts';
+import { type LogBytes, logBytes } from '../log-bytes.ts';
 import { readStart } from '../log-tail.ts';
 import { readLines } from '../read-lines.ts';
 
@@ -35,19 +35,19 @@ export async function* placedRecords(
   for await (const { name, handle } of files) {
     const firstSeq = firstSeqOf(name) ?? (await readStart(handle))?.firstSeq ?? 0;
     const from = firstSeq === place?.firstSeq ? place.offset : 0;
-    for await (const { record, end } of recordsIn(handle, from)) {
+    for await (const { record, end } of recordsIn(logBytes(handle, name, from), from)) {
       yield { record, next: { firstSeq, offset: end } };
     }
   }
 }
 
-async function* recordsIn(handle: FileHandle, from: number) {
+async function* recordsIn(bytes: LogBytes, from: number) {
   let end = from;
-  for await (const lines of readLines(handle, from)) {
-    for (const { bytes, complete } of lines) {
+  for await (const lines of readLines(bytes)) {
+    for (const { bytes: line, complete } of lines) {
       if (!complete) return;
-      end += bytes.length + 1;
-      const reading = readLine(bytes);
+      end += line.length + 1;
+      const reading = readLine(line);
       if (reading.kind === 'sealed') yield { record: reading.record, end };
     }
   }

@@ -40,7 +40,7 @@ const noteIn = (directory: string) => {
 async function check(directory: string, checkpoint: string, key = keys.publicKey) {
   let text = '';
   const code = await auditVerify({
-    directory,
+    directory: [directory],
     checkpoint,
     key,
     json: false,

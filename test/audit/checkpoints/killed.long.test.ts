@@ -55,7 +55,7 @@ describe('a process that is killed while it signs for its log', () => {
       text += part;
     };
     const code = await auditVerify({
-      directory,
+      directory: [directory],
       checkpoint: kept,
       key: keys.publicKey,
       json: false,

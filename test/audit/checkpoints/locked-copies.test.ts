@@ -107,7 +107,7 @@ async function check(directory: string, checkpoint: string) {
     text += part;
   };
   const code = await auditVerify({
-    directory,
+    directory: [directory],
     checkpoint,
     key: keys.publicKey,
     json: false,

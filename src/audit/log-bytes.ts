@@ -1,0 +1,58 @@
+import type { FileHandle } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { isCompressed } from './audit-files.ts';
+
+/** The bytes of one file of a log as they were written, one part after the other. */
+export interface LogBytes {
+  /** How many were put at the start of `room`; none at the end. @throws the error of the file system, or of zlib */
+  read(room: Buffer): Promise<number>;
+  /** Lets go of what it holds, other than the file. */
+  close(): Promise<void>;
+}
+
+/** `from`: how many are left out, of those in it if the file is packed. */
+export function logBytes(handle: FileHandle, name: string, from = 0): LogBytes {
+  return isCompressed(name) ? unpackedBytes(handle, from) : plainBytes(handle, from);
+}
+
+function plainBytes(handle: FileHandle, from: number): LogBytes {
+  let position = from;
+  return {
+    async read(room) {
+      const { bytesRead } = await handle.read(room, { position });
+      position += bytesRead;
+      return bytesRead;
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Unpacked as it is asked for: a small file that holds far more than it should takes time, and no memory. */
+function unpackedBytes(handle: FileHandle, from: number): LogBytes {
+  const packed = handle.createReadStream({ start: 0, autoClose: false });
+  const unpacked = createGunzip();
+  packed.on('error', (error) => unpacked.destroy(error));
+  packed.pipe(unpacked);
+  const parts: AsyncIterator<Buffer> = unpacked[Symbol.asyncIterator]();
+  let part: Buffer = Buffer.alloc(0);
+  let toSkip = from;
+  return {
+    async read(room) {
+      while (part.length <= toSkip) {
+        toSkip -= part.length;
+        const next = await parts.next();
+        if (next.done === true) return 0;
+        part = next.value;
+      }
+      const taken = part.copy(room, 0, toSkip);
+      part = part.subarray(toSkip + taken);
+      toSkip = 0;
+      return taken;
+    },
+    async close() {
+      packed.destroy();
+      unpacked.destroy();
+      await parts.return?.();
+    },
+  };
+}

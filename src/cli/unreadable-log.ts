@@ -1,0 +1,8 @@
+import { errorCodeOf } from '../audit/audit-sink.ts';
+
+/** Why a log cannot be read, with the name of the file where the system says it. */
+export function unreadableLog(error: unknown): string {
+  const { path } = error as { readonly path?: unknown };
+  const where = typeof path === 'string' ? `: ${path}` : '';
+  return `The audit log cannot be read${where}: ${errorCodeOf(error)}`;
+}

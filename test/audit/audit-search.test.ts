@@ -1,0 +1,306 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Command } from 'commander';
+import { addAuditCommands } from '../../src/cli/commands/audit.ts';
+import type { ProcessEdge } from '../../src/cli/commands/edge.ts';
+import type { AuditRecord } from '../../src/core/audit-record.ts';
+import { createTestClock } from '../support/test-clock.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  mappingChange,
+  newDirectory,
+  removeDirectories,
+  writtenLog,
+} from './audit-fixture.ts';
+
+afterEach(removeDirectories);
+
+const clock = createTestClock(Date.parse('2026-01-15T00:00:00Z'));
+
+/** A volume as docs/deployment.md has it: a folder for each pod. */
+async function volume(logs: Readonly<Record<string, readonly AuditRecord[]>>): Promise<string> {
+  const root = newDirectory();
+  for (const [pod, records] of Object.entries(logs)) {
+    mkdirSync(path.join(root, pod));
+    const { log } = fileLog(path.join(root, pod), { clock });
+    await log.start();
+    for (const record of records) await log.record(record);
+    await log.stop();
+  }
+  return root;
+}
+
+/** As an archive does it: closed, renamed by its first record, packed. */
+function pack(directory: string): void {
+  const current = path.join(directory, 'audit.jsonl');
+  const packed = path.join(directory, 'audit-000000000001.jsonl.gz');
+  writeFileSync(packed, gzipSync(readFileSync(current)));
+  rmSync(current);
+}
+
+const at = (time: string) => `2026-01-15T${time}.000Z`;
+/** As `token-broker audit …` with these arguments, in this process. */
+async function audit(command: string, directory: string, ...more: string[]) {
+  const text = { out: '', err: '' };
+  let code = 0;
+  const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  addAuditCommands(program, {
+    output: {
+      out: (part: string) => {
+        text.out += part;
+      },
+      err: (part: string) => {
+        text.err += part;
+      },
+    },
+    finish: (exitCode: number) => {
+      code = exitCode;
+    },
+  } as ProcessEdge);
+  const words = ['audit', command, '--directory', directory, ...more];
+  try {
+    await program.parseAsync(words, { from: 'user' });
+  } catch {
+    code = 2;
+  }
+  return { code, ...text };
+}
+
+const idsIn = (out: string) =>
+  out
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line).requestId);
+
+describe('audit find in the logs of several brokers', () => {
+  it('reads each of them, packed ones too, and tells what happened in its order', async () => {
+    const root = await volume({
+      'pod-a': [
+        exchangeRecord('one', { time: at('10:00:00') }),
+        exchangeRecord('four', { time: at('13:00:00') }),
+      ],
+      'pod-b': [
+        exchangeRecord('two', { time: at('11:00:00') }),
+        exchangeRecord('three', { time: at('12:00:00') }),
+      ],
+    });
+    pack(path.join(root, 'pod-b'));
+    const { code, out } = await audit('find', root, '--json', '--mapping', 'orders-writer');
+    expect({ code, ids: idsIn(out) }).toEqual({ code: 0, ids: ['one', 'two', 'three', 'four'] });
+    const limited = await audit('find', root, '--json', '--type', 'exchange', '--limit', '2');
+    expect(idsIn(limited.out)).toEqual(['one', 'two']);
+  });
+
+  it('T224: says that there was no log, and exits with 2: nothing found would be an answer', async () => {
+    const root = newDirectory();
+    mkdirSync(path.join(root, 'pod-a'));
+    const none = await audit('find', root, '--access-key-id', 'ASIAEXAMPLE');
+    expect(none.code).toBe(2);
+    expect(none.out).toContain(`There is no audit log in ${root}`);
+    writeFileSync(path.join(root, 'pod-a', 'audit.jsonl'), '');
+    const empty = await audit('find', root, '--access-key-id', 'ASIAEXAMPLE');
+    expect(empty).toMatchObject({ code: 2, out: expect.stringContaining('not a single record') });
+    const directory = await writtenLog(3);
+    pack(directory);
+    const packed = path.join(directory, 'audit-000000000001.jsonl.gz');
+    writeFileSync(packed, readFileSync(packed).subarray(0, 200));
+    const cut = await audit('find', directory, '--request-id', 'r3');
+    expect(cut).toMatchObject({ code: 2, out: expect.stringContaining('cannot be read') });
+  });
+
+  it('holds each filter against the records', async () => {
+    const records = [
+      exchangeRecord('issued', { time: at('10:00:00'), sourceIp: '10.1.2.3' }),
+      exchangeRecord('denied', {
+        time: at('11:00:00'),
+        outcome: 'denied',
+        code: 'access_denied',
+        reason: 'no_mapping',
+      }),
+      { ...mappingChange(10), time: at('12:00:00'), actor: 'us-east-1_AbCdEf123/alice' },
+    ];
+    const root = await volume({ 'pod-a': records });
+    const ids = async (...filter: string[]) =>
+      idsIn((await audit('find', root, '--json', ...filter)).out);
+    expect(await ids('--outcome', 'denied')).toEqual(['denied']);
+    expect(await ids('--reason', 'no_mapping')).toEqual(['denied']);
+    expect(await ids('--reason', 'access_denied')).toEqual(['denied']);
+    expect(await ids('--type', 'mapping_change')).toEqual(['change-1']);
+    expect(await ids('--user', 'alice')).toEqual(['change-1']);
+    expect(await ids('--source-ip', '10.0.0.0/8')).toEqual(['issued']);
+    expect(await ids('--role', 'orders-writer', '--since', at('10:30:00'))).toEqual([
+      'denied',
+      'change-1',
+    ]);
+    expect(await ids('--mapping', 'orders-writer', '--until', '2026-01-14')).toEqual([]);
+    expect(
+      (await ids('--since', '2026-01-15', '--until', '2026-01-15', '--type', 'exchange')).length,
+    ).toBe(2);
+    for (const wrong of [
+      ['--type', 'exchanges'],
+      ['--since', '2026-02-30'],
+      ['--last', '7 days'],
+      ['--source-ip', '10.0.0.0/33'],
+      ['--limit', '0'],
+    ]) {
+      expect((await audit('find', root, ...wrong)).code).toBe(2);
+    }
+  });
+
+  it('finds the same by its time, whether it passes over the rest or reads it', async () => {
+    const directory = newDirectory();
+    const { log } = fileLog(directory, { clock, rotateBytes: 65_536 });
+    await log.start();
+    const begin = Date.parse('2026-01-15T00:00:00Z');
+    const records = Array.from({ length: 600 }, (_, minute) =>
+      exchangeRecord(`r${minute}`, { time: new Date(begin + minute * 60_000).toISOString() }),
+    );
+    await Promise.all(records.map((record) => log.record(record)));
+    await log.stop();
+    const { out } = await audit(
+      'find',
+      directory,
+      '--json',
+      '--since',
+      at('05:00:00'),
+      '--until',
+      at('05:59:59'),
+    );
+    expect(idsIn(out)).toEqual(records.slice(300, 360).map(({ requestId }) => requestId));
+  });
+
+  it('shows an edit as what it changes', async () => {
+    const root = await volume({ 'pod-a': [mappingChange(4000)] });
+    const { out } = await audit('find', root, '--type', 'mapping_change');
+    expect(out).toContain('  ~ description: "before" -> "after"\n');
+    expect(out).not.toContain('xxxx');
+  });
+
+  it('says of a request that is not there when a refusal that was counted will be', async () => {
+    const root = await volume({ 'pod-a': [exchangeRecord('one')] });
+    const { code, out } = await audit('find', root, '--request-id', 'two');
+    expect(code).toBe(1);
+    expect(out).toMatch(/within 10 seconds: .*\nafter .*Z, search again at .*Z\./);
+  });
+});
+
+describe('audit verify of a folder of folders', () => {
+  it('judges each log, packed ones too, and counts them together', async () => {
+    const root = await volume({
+      'pod-a': [exchangeRecord('one')],
+      'pod-b': [exchangeRecord('two')],
+    });
+    pack(path.join(root, 'pod-b'));
+    const whole = await audit('verify', root);
+    expect(whole).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('All intact: 4 records in 2 files of 2 logs'),
+    });
+    const file = path.join(root, 'pod-a', 'audit.jsonl');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"one"', '"own"'));
+    const broken = await audit('verify', root);
+    expect(broken.code).toBe(1);
+    expect(broken.out).toContain(`${root}/pod-a:\nBROKEN: 1 problem; 2 lines in 1 file, 1 of them`);
+    expect(broken.out).toContain(
+      'BROKEN: 1 of 2 logs; 3 records in 2 files of 2 logs are in their place',
+    );
+  });
+
+  it('takes the original where gzip left one beside the packed file, and each record once', async () => {
+    const directory = await writtenLog(5, { rotateBytes: 1_000 });
+    const name = 'audit-000000000001.jsonl';
+    writeFileSync(
+      path.join(directory, `${name}.gz`),
+      gzipSync(readFileSync(path.join(directory, name))),
+    );
+    expect(await audit('verify', directory)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Intact: 6 records'),
+    });
+  });
+});
+
+describe('audit export', () => {
+  const hostile = {
+    ...exchangeRecord('=cmd|calc'),
+    userAgent: '=HYPERLINK("http://x.test","\u202eyes")\nsecond line',
+  };
+  const everything: readonly AuditRecord[] = [
+    hostile,
+    {
+      ...exchangeRecord('two'),
+      token: undefined,
+      sourceIp: '*',
+      outcome: 'denied',
+      code: 'token_missing',
+    },
+    mappingChange(100),
+    {
+      type: 'emergency_file',
+      time: at('12:00:00'),
+      outcome: 'absent',
+      denies: [],
+      tokens: [],
+      count: 0,
+    },
+  ] as readonly AuditRecord[];
+
+  it('T223: gives a spreadsheet no formula, and each record one line', async () => {
+    const root = await volume({ 'pod-a': everything });
+    const { code, out } = await audit('export', root, '--format', 'csv', '--type', 'exchange');
+    const [header = '', first = '', ...others] = out.split('\n');
+    expect({ code, others: others.length }).toEqual({ code: 0, others: 2 });
+    expect(header).toContain('time,type,outcome');
+    expect(first).toContain(`"'=cmd|calc"`);
+    expect(first).toContain(`"'=HYPERLINK(""http://x.test"",""\\u{202e}yes"")\\u{a}second line"`);
+  });
+
+  it('gives OCSF that its published schema accepts', async () => {
+    const root = await volume({ 'pod-a': everything });
+    const { out } = await audit('export', root, '--format', 'ocsf');
+    const events = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ class_uid }) => class_uid)).toEqual([0, 6003, 6003, 6003, 0]);
+    const ajv = new Ajv2020({ strict: false, allErrors: true });
+    const schemas = Object.fromEntries(
+      (['api_activity', 'base_event'] as const).map((name) => [
+        name,
+        ajv.compile(
+          JSON.parse(readFileSync(new URL(`ocsf/${name}.json`, import.meta.url), 'utf8')),
+        ),
+      ]),
+    );
+    for (const event of events) {
+      const check = schemas[event.class_uid === 6003 ? 'api_activity' : 'base_event'];
+      expect({ valid: check?.(event), errors: check?.errors }).toEqual({
+        valid: true,
+        errors: null,
+      });
+    }
+  });
+
+  it('gives ECS with its fields in their place', async () => {
+    const root = await volume({ 'pod-a': everything });
+    const { out } = await audit('export', root, '--format', 'ecs', '--type', 'exchange');
+    expect(JSON.parse(out.split('\n')[0] ?? '')).toMatchObject({
+      ecs: { version: '8.17.0' },
+      event: { kind: 'event', category: ['authentication'], type: ['start'], outcome: 'success' },
+      source: { ip: '192.0.2.10' },
+      user: { id: '4abc0exampleclientid' },
+    });
+  });
+
+  it('exits with 2 where there is no log', async () => {
+    const { code, err } = await audit('export', newDirectory(), '--format', 'csv');
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: expect.stringContaining('There is no audit log'),
+    });
+  });
+});
