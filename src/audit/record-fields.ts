@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { AuditRecord, MappingChangeRecord } from '../core/audit-record.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import type { LogEvent } from './log-event.ts';
 
 /** Longest string that a record keeps whole, in UTF-16 units; the documents of a mapping change are exempt. */
@@ -132,15 +133,4 @@ function cutValue(key: string, value: unknown, maxLength: number): unknown {
 
 function fieldsText(record: object): string {
   return asciiJson(JSON.stringify(record)).slice(1, -1);
-}
-
-/** JSON text in printable ASCII: equal in meaning, harmless to print. */
-export function asciiJson(json: string): string {
-  return printableAscii.test(json) ? json : json.replace(/[^\x20-\x7e]/g, escapeUnit);
-}
-
-const printableAscii = /^[\x20-\x7e]*$/;
-
-function escapeUnit(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -3,7 +3,7 @@
 import type { BlockList } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
-import { asciiJson } from './record-fields.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 
 /** Values are compared exactly, unless it says otherwise. */
 export interface RecordFilter {

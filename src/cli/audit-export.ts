@@ -4,7 +4,7 @@ import { csvCell, csvCells, csvHeader } from '../audit/export-csv.ts';
 import { ecsEvent } from '../audit/export-ecs.ts';
 import { ocsfEvent } from '../audit/export-ocsf.ts';
 import type { LoggedRecord } from '../audit/logged-record.ts';
-import { asciiJson } from '../audit/record-fields.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';

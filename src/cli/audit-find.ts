@@ -2,7 +2,7 @@
 
 import type { FoundRecord } from '../audit/find.ts';
 import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
-import { asciiJson } from '../audit/record-fields.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import { refusalWindowMs } from '../audit/repeated-denials.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
