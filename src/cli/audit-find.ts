@@ -7,8 +7,9 @@ import { refusalWindowMs } from '../audit/repeated-denials.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
-import { differenceLine } from './mapping-report.ts';
+import { changeLines } from './change-lines.ts';
 import { exitCodes } from './output.ts';
+import { noPaint } from './paint.ts';
 import { printable } from './printable.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
@@ -144,9 +145,8 @@ function row([label, fields]: readonly [string, Fields]): readonly string[] {
 function changes({ type, before, after }: LoggedRecord): readonly string[] {
   if (type !== 'mapping_change') return [];
   const given = (document: unknown) => (document === null ? undefined : document);
-  return documentChanges(given(before), given(after)).map(
-    (change) => `  ${differenceLine(change)}`,
-  );
+  const lines = changeLines(documentChanges(given(before), given(after)), noPaint);
+  return lines.map((line) => `  ${line}`);
 }
 
 /** What the log says about itself has few fields, all of its own making. */

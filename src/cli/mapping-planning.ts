@@ -6,6 +6,7 @@ import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { warnOfNobody } from '../core/policy/mapping-warnings.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { type AccessChange, accessChanges } from '../mapping-files/access-changes.ts';
 import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
 import { type FileMapping, faultIn } from '../mapping-files/read-mappings.ts';
 import type { SavedPlan } from '../mapping-files/saved-plan.ts';
@@ -25,6 +26,7 @@ export type PlanningResult =
   | {
       readonly kind: 'planned';
       readonly plan: SavedPlan;
+      readonly access: readonly AccessChange[];
       readonly warnings: readonly SourceFault[];
     }
   | { readonly kind: 'refused'; readonly faults: readonly SourceFault[] };
@@ -43,6 +45,7 @@ export async function makePlan(options: PlanningOptions): Promise<PlanningResult
   return {
     kind: 'planned',
     plan: { table: tableNameOf(config), ...plan },
+    access: accessChanges(contents.rows, plan.changes),
     warnings: [...warnings, ...unmatched(mappings, rules)],
   };
 }

@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline/promises';
 import { printable } from './printable.ts';
 
 export interface Terminal {
+  /** Whether results may be coloured: they go to a terminal, and nobody asked for none (https://no-color.org). */
+  readonly colours: boolean;
   /** Undefined where nobody can answer. Resolves with an empty answer when the input ends. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Overwrites the line shown before; an empty text takes it away. Does nothing where it could not be seen. */
@@ -12,12 +14,16 @@ export interface Terminal {
 
 export interface TerminalStreams {
   readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export function processTerminal({ stdin, stderr }: TerminalStreams): Terminal {
+export function processTerminal({ stdin, stdout, stderr, env }: TerminalStreams): Terminal {
   const visible = stderr.isTTY;
+  const { NO_COLOR: noColor = '', TERM: kind } = env;
   return {
+    colours: stdout.isTTY && noColor === '' && kind !== 'dumb',
     ask: stdin.isTTY && visible ? (question) => ask(question, { stdin, stderr }) : undefined,
     showProgress(text) {
       if (!visible) return;
@@ -28,7 +34,10 @@ export function processTerminal({ stdin, stderr }: TerminalStreams): Terminal {
   };
 }
 
-async function ask(question: string, { stdin, stderr }: TerminalStreams): Promise<string> {
+async function ask(
+  question: string,
+  { stdin, stderr }: Pick<TerminalStreams, 'stdin' | 'stderr'>,
+): Promise<string> {
   const lines = createInterface({ input: stdin, output: stderr });
   try {
     const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));

@@ -19,12 +19,13 @@ const maxFileBytes = 256 * 1024;
 const maxFiles = 120_000;
 const maxFolderDepth = 16;
 
-/** In the order of their paths. Names that begin with a dot are left out. */
+/** In the order of their paths. Names that begin with a dot are left out. A file stands for a folder that holds it alone. */
 export function readFolder(directory: string): FolderContents {
   const mappingFiles: SourceFile[] = [];
   const testFiles: SourceFile[] = [];
   const faults: SourceFault[] = [];
-  for (const found of walk(directory, 0)) {
+  const isFile = statSync(directory, { throwIfNoEntry: false })?.isFile() ?? false;
+  for (const found of isFile ? [readSource(directory)] : walk(directory, 0)) {
     if ('detail' in found) {
       faults.push({ file: found.path, line: 1, col: 1, pointer: '', detail: found.detail });
     } else {

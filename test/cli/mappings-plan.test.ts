@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type MappingStack,
   mappingText,
+  pool,
   row,
   startMappingStack,
   temporaryFolders,
@@ -67,6 +68,9 @@ describe('mappings plan', () => {
       - enabled: true
 
 Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
+
+  + client client-new of us-east-1_Local0001 gains arn:aws:iam::123456789012:role/broker/new
+  - client client-gone of us-east-1_Local0001 loses arn:aws:iam::123456789012:role/broker/gone
 `,
     );
   });
@@ -163,6 +167,67 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
     expect([code, err]).toEqual([1, expect.stringContaining('cannot be read (ENOENT)')]);
   });
 
+  it('shows one changed action as one action, within the statement that has it', async () => {
+    const statement = { Sid: 'Read', Effect: 'Allow', Action: ['s3:GetObject'], Resource: '*' };
+    const other = { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' };
+    const policy = (statements: readonly object[]) => ({
+      session: { policy: { Version: '2012-10-17', Statement: statements } },
+    });
+    const table = await stack.newTable();
+    await table.put(row('wider', policy([statement, other])));
+    const wider = { ...statement, Action: ['s3:GetObject', 's3:PutObject'] };
+    const session = JSON.stringify(policy([other, wider]).session);
+    const directory = folders.folder({ 'a.yaml': mappingText('wider', `session: ${session}`) });
+    const { out } = await table.plan(directory);
+    expect(out.split('\n').filter((line) => /^ +[+~-] \w+\./.test(line))).toEqual([
+      '      + session.policy.Statement.1.Action.1: "s3:PutObject"',
+    ]);
+    expect(out).toContain('Nobody gains or loses a role');
+  });
+
+  it('counts a role as lost only if no other mapping gives it', async () => {
+    const role = 'arn:aws:iam::123456789012:role/broker/kept';
+    const principal = { pool, client: 'client-kept' };
+    const table = await stack.newTable();
+    for (const id of ['first', 'second']) await table.put(row(id, { role, principal }));
+    const deny = 'effect: deny\nrole: "*"\nowner: payments';
+    const directory = folders.folder({
+      'a.yaml': JSON.stringify({
+        id: 'second',
+        principal,
+        effect: 'allow',
+        role,
+        owner: 'payments',
+      }),
+      'b.yaml': `id: stop\nprincipal: { pool: ${pool}, client: client-kept }\n${deny}\n`,
+    });
+    const { out } = await table.plan(directory, { prune: true });
+    expect(out).toContain('  - first (version 1)\n');
+    expect(out.split('\n').filter((line) => / of us-east-1/.test(line))).toEqual([
+      `  - client client-kept of ${pool} is denied every role`,
+    ]);
+  });
+
+  it('is text for a pull request, in which no value ends the block that it stands in', async () => {
+    const table = await stack.newTable();
+    await table.put(row('gone'));
+    const description = JSON.stringify('```\n# owned');
+    const directory = folders.folder({
+      'a.yaml': mappingText('new', `description: ${description}`).replace('payments', 'others'),
+    });
+    const { out } = await table.plan(directory, { prune: true, markdown: true });
+    expect(out.split('\n').filter((line) => line.startsWith('```'))).toEqual([
+      '```diff',
+      '```',
+      '```diff',
+      '```',
+    ]);
+    expect(out).toMatch(
+      /^### .*\n\n```diff\n\+ client client-new .* gains .*\n- client client-gone .* loses /,
+    );
+    expect(out).toContain('By owner:\n  others: 1 to create, 0 to replace, 0 to delete\n');
+  });
+
   it('says what to do when the table cannot be reached', async () => {
     const table = await stack.newTable();
     const config = { ...table.config, policy: { ...table.config.policy, table: 'absent' } };
@@ -172,9 +237,10 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
       config,
       scope: { owners: [], adopt: false, prune: false },
       json: false,
+      markdown: false,
       out: undefined,
       output: { out: () => undefined, err: () => undefined },
-      terminal: { ask: undefined, showProgress: () => undefined },
+      terminal: { colours: false, ask: undefined, showProgress: () => undefined },
     });
     await expect(planning).rejects.toMatchObject({
       code: 'table_unavailable',

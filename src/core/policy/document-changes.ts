@@ -23,7 +23,7 @@ export function documentChanges(
       documentChanges(own(before, name), own(after, name), `${pointer}/${escapePointer(name)}`),
     );
   }
-  if (canonical(before) === canonical(after)) return [];
+  if (canonicalJson(before) === canonicalJson(after)) return [];
   return [
     {
       pointer,
@@ -34,7 +34,7 @@ export function documentChanges(
 }
 
 /** Equal texts for equal values, whatever the order of names. */
-function canonical(value: unknown): string | undefined {
+export function canonicalJson(value: unknown): string | undefined {
   return JSON.stringify(value, (_name, item: unknown) =>
     isJsonObject(item)
       ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
