@@ -37,16 +37,24 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   config: async () => (await import('./cli/commands/config.ts')).addConfigCommands,
   table: async () => (await import('./cli/commands/table.ts')).addTableCommands,
   mappings: async () => (await import('./cli/commands/mappings.ts')).addMappingsCommands,
+  freeze: () => adminCommand('freeze'),
+  unfreeze: () => adminCommand('unfreeze'),
+  freezes: () => adminCommand('freezes'),
   'trust-policy': async () =>
     (await import('./cli/commands/trust-policy.ts')).addTrustPolicyCommand,
   'web-identity': async () =>
     (await import('./cli/commands/web-identity.ts')).addWebIdentityCommands,
-  explain: async () => (await import('./cli/commands/explain.ts')).addExplainCommand,
+  explain: () => adminCommand('explain'),
   'credential-process': async () =>
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,
   agent: async () => (await import('./cli/commands/agent.ts')).addAgentCommand,
   audit: async () => (await import('./cli/commands/audit.ts')).addAuditCommands,
 };
+
+async function adminCommand(name: 'explain' | 'freeze' | 'unfreeze' | 'freezes') {
+  const { adding, topCommands } = await import('./cli/admin/admin-commands.ts');
+  return adding(topCommands[name]);
+}
 
 async function program(): Promise<Command> {
   const command = new Command('token-broker')

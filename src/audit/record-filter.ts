@@ -2,8 +2,8 @@
 
 import type { BlockList } from 'node:net';
 import { isIPv6 } from 'node:net';
-import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
+import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
 
 /** Values are compared exactly, unless it says otherwise. */
 export interface RecordFilter {

@@ -2,9 +2,9 @@
 
 import type { FoundRecord } from '../audit/find.ts';
 import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
-import { asciiJson } from '../kit/json/ascii-json.ts';
 import { refusalWindowMs } from '../audit/repeated-denials.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { changeLines } from './change-lines.ts';

@@ -1,6 +1,6 @@
 /**
- * Environment variables of the commands that ask a broker for credentials. They are no settings of the broker,
- * but may well be set where one is configured.
+ * Environment variables of the commands that ask a broker, for credentials or as an administrator. They are no settings
+ * of the broker, but may well be set where one is configured.
  */
 export const callerVariables = {
   broker: 'TOKEN_BROKER_URL',
@@ -13,6 +13,8 @@ export const callerVariables = {
   scopes: 'TOKEN_BROKER_SCOPES',
   cacheDirectory: 'TOKEN_BROKER_CACHE_DIR',
   authorizationFile: 'TOKEN_BROKER_AUTHORIZATION_FILE',
+  adminUrl: 'TOKEN_BROKER_ADMIN_URL',
+  adminTokenFile: 'TOKEN_BROKER_ADMIN_TOKEN_FILE',
 } as const;
 
 const names: ReadonlySet<string> = new Set(Object.values(callerVariables));

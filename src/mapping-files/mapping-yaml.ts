@@ -3,11 +3,15 @@
 import { stringify } from 'yaml';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 
-/** Reads back as the same document, whatever characters are in it. */
-export function mappingYaml(mapping: RoleMapping): string {
-  const document = withoutDefaults(mapping);
+/**
+ * Reads back as the same document, whatever characters are in it. `side` is the `managedBy` that is meant where the text
+ * has none: git in a file that is applied, api in what is sent to the API.
+ */
+export function mappingYaml(mapping: RoleMapping, side: RoleMapping['managedBy'] = 'git'): string {
+  const document = withoutDefaults(mapping, side);
   const text = stringify(document, stringifyOptions);
   const parsed = parseYaml({ path: '', text });
   const faithful = documentChanges(parsed.documents[0]?.value, document).length === 0;
@@ -23,12 +27,15 @@ const stringifyOptions = {
   aliasDuplicateObjects: false,
 } as const;
 
-function withoutDefaults(mapping: RoleMapping): Record<string, unknown> {
+function withoutDefaults(
+  mapping: RoleMapping,
+  managedBy: RoleMapping['managedBy'],
+): Record<string, unknown> {
   const { id, principal, effect, role, owner } = mapping;
   const required = { id, principal, effect, role, owner };
   const defaults = roleMappingSchema.parse(required);
   const session = differing(mapping.session, defaults.session);
-  const others = differing({ ...mapping, session }, { ...defaults, session: {}, managedBy: 'git' });
+  const others = differing({ ...mapping, session }, { ...defaults, session: {}, managedBy });
   const kept = { ...required, ...others };
   // In the order in which the schema has them.
   return Object.fromEntries(
@@ -44,12 +51,5 @@ function differing(members: object, defaults: object): Record<string, unknown> {
     Object.entries(members).filter(
       ([name, value]) => documentChanges(known.get(name), value).length > 0,
     ),
-  );
-}
-
-function asciiJson(json: string): string {
-  return json.replace(
-    /[^\n\x20-\x7e]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

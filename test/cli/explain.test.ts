@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ExplainOptions, explainCommand } from '../../src/cli/explain.ts';
+import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import {
   type AdminHarness,
   adminPool,
@@ -15,8 +15,9 @@ import {
   testRole,
 } from '../support/admin-harness.ts';
 import { brokenTokenFiles } from '../support/broken-token-files.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { claimRef } from '../support/domain.ts';
-import { captured, temporaryFolders } from '../support/mapping-folder.ts';
+import { temporaryFolders } from '../support/mapping-folder.ts';
 
 const folders = temporaryFolders();
 let admin: AdminHarness;
@@ -53,20 +54,30 @@ const tokenFile = (text: string) => join(folders.folder({ 'token.jwt': `${text}\
 const callerToken = (scopes: readonly string[], clientId = callerClient) =>
   tokenFile(admin.issuer.issueAccessToken({ clientId, scopes }));
 
-const explain = (options: Partial<Omit<ExplainOptions, 'output'>> = {}) =>
-  captured((output) =>
-    explainCommand({
-      url: admin.url,
-      adminTokenFile: tokenFile(admin.token()),
-      tokenFile: callerToken(['orders/write']),
-      role: undefined,
-      durationSeconds: undefined,
-      sourceIp: undefined,
-      json: false,
-      ...options,
-      output,
-    }),
+interface Asked {
+  readonly adminUrl?: string;
+  readonly adminTokenFile?: string;
+  /** Null: none. */
+  readonly tokenFile?: string | null;
+  readonly role?: string;
+  readonly duration?: number;
+  readonly sourceIp?: string;
+  readonly output?: string;
+  readonly more?: readonly string[];
+}
+
+const explain = (asked: Asked = {}) => {
+  const { more = [], ...options } = {
+    adminUrl: admin.url,
+    adminTokenFile: tokenFile(admin.token()),
+    tokenFile: callerToken(['orders/write']),
+    ...asked,
+  };
+  const words = Object.entries(options).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`, `${value}`],
   );
+  return runCommandLine(adding(topCommands.explain), ['explain', ...words, ...more]);
+};
 
 describe('explain', () => {
   it('says what would be allowed, by which mapping, and what STS would be sent', async () => {
@@ -106,7 +117,7 @@ This caller could get now:
   });
 
   it('prints the whole explanation as JSON', async () => {
-    const { code, out } = await explain({ role: 'orders', durationSeconds: 7200, json: true });
+    const { code, out } = await explain({ role: 'orders', duration: 7200, output: 'json' });
     expect(code).toBe(1);
     expect(JSON.parse(out)).toMatchObject({
       request: { role: 'orders', durationSeconds: 7200 },
@@ -134,10 +145,29 @@ This caller could get now:
 
   it('never prints a token', async () => {
     const secret = admin.issuer.issueAccessToken({ clientId: callerClient, scopes: [] });
-    for (const json of [true, false]) {
-      const { out, err } = await explain({ tokenFile: tokenFile(secret), json });
+    for (const output of ['json', 'table']) {
+      const { out, err } = await explain({ tokenFile: tokenFile(secret), output });
       expect(out + err).not.toContain(secret.split('.')[2]);
     }
+  });
+});
+
+describe('explain, of a caller that is described', () => {
+  const described = (...more: readonly string[]) =>
+    explain({ tokenFile: null, more: ['--pool', adminPool, ...more] });
+
+  it('decides as it would for a token that says so', async () => {
+    const more = ['--client', callerClient, '--role', 'orders'];
+    expect((await described(...more, '--scope', 'orders/write')).out).toMatch(/^ALLOW\n/);
+    const without = await described(...more);
+    expect([without.code, without.out]).toEqual([1, expect.stringMatching(/^DENY: scope_missing/)]);
+  });
+
+  it('asks who it is where that is not said, or said twice', async () => {
+    const nobody = await described('--group', 'billing');
+    expect([nobody.code, nobody.err]).toEqual([2, expect.stringMatching(/^Say about whom: /)]);
+    const both = await explain({ more: ['--pool', adminPool, '--client', callerClient] });
+    expect([both.code, both.err]).toEqual([2, expect.stringContaining('not both')]);
   });
 });
 
@@ -149,7 +179,7 @@ describe('explain refuses', () => {
     ['http://broker.example', 'must be https'],
     ['http://127.0.0.1.example', 'must be https'],
   ])('%s', async (url, expected) => {
-    const { code, err } = await explain({ url });
+    const { code, err } = await explain({ adminUrl: url });
     expect([code, err]).toEqual([2, expect.stringContaining(expected)]);
   });
 
@@ -208,17 +238,17 @@ describe('what answers in place of an admin listener', () => {
     ['rude', '500: \\u{1b}[2Jrude'],
     ['silent', 'does not answer'],
   ])('is reported: %s', async (kind, expected) => {
-    const { code, out, err } = await explain({ url: `${base}/${kind}` });
+    const { code, out, err } = await explain({ adminUrl: `${base}/${kind}` });
     expect([code, out, err]).toEqual([1, '', expect.stringContaining(expected)]);
   });
 
   it('never gets the tokens by a path that names another host', async () => {
-    const { code, out, err } = await explain({ url: `${base}//${new URL(admin.url).host}` });
+    const { code, out, err } = await explain({ adminUrl: `${base}//${new URL(admin.url).host}` });
     expect([code, out, err]).toEqual([1, '', expect.stringContaining(`${base} does not answer`)]);
   });
 
   it('is not taken for an explanation because it is JSON', async () => {
-    const { code, out } = await explain({ url: `${base}/other` });
+    const { code, out } = await explain({ adminUrl: `${base}/other` });
     expect([code, out]).toEqual([1, expect.stringContaining('cannot read the explanation')]);
   });
 
@@ -228,7 +258,7 @@ describe('what answers in place of an admin listener', () => {
     const { port } = closed.address() as AddressInfo;
     closed.close();
     await once(closed, 'close');
-    const { code, err } = await explain({ url: `http://127.0.0.1:${port}` });
+    const { code, err } = await explain({ adminUrl: `http://127.0.0.1:${port}` });
     expect([code, err]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
   });
 });

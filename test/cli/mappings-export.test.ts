@@ -137,7 +137,7 @@ managedBy: api
         directory: undefined,
         owners: [],
         output,
-        terminal: { ask: undefined, showProgress: () => undefined },
+        terminal: { colours: false, ask: undefined, showProgress: () => undefined },
       }),
     );
     expect([code, err]).toEqual([1, expect.stringContaining('claims is left out')]);

@@ -199,12 +199,12 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
         role,
         owner: 'payments',
       }),
-      'b.yaml': `id: stop\nprincipal: { pool: ${pool}, client: client-kept }\n${deny}\n`,
+      'b.yaml': `id: stop\nprincipal: { pool: ${pool}, group: stopped }\n${deny}\n`,
     });
     const { out } = await table.plan(directory, { prune: true });
     expect(out).toContain('  - first (version 1)\n');
     expect(out.split('\n').filter((line) => / of us-east-1/.test(line))).toEqual([
-      `  - client client-kept of ${pool} is denied every role`,
+      `  - group stopped of ${pool} is denied every role`,
     ]);
   });
 

@@ -43,6 +43,13 @@ describe('mappings validate', () => {
     });
   });
 
+  it('takes one file, and looks at no other', async () => {
+    const directory = folders.folder({ 'a.yaml': mappingText('a', machines), 'b.yaml': 'a: [' });
+    const { code, out } = await validate(`${directory}/a.yaml`);
+    expect([code, out]).toEqual([0, 'valid: 1 role mappings, 0 tests, 0 warnings\n']);
+    expect(await validate(`${directory}/b.yaml`)).toMatchObject({ code: 1 });
+  });
+
   it('holds files to the guardrails of the configuration', async () => {
     const directory = folders.folder({
       'a.yaml': mappingText('a').replace(

@@ -79,7 +79,7 @@ export async function captured(run: (output: Output) => number | Promise<number>
 /** A terminal at which nobody sits, or one that answers everything alike. */
 export function terminal(answer?: string | (() => Promise<string>)): Terminal {
   const ask = typeof answer === 'string' ? async () => answer : answer;
-  return { ask, showProgress: () => undefined };
+  return { colours: false, ask, showProgress: () => undefined };
 }
 
 export interface Folders {
@@ -122,6 +122,7 @@ export interface PlanArguments {
   readonly adopt?: boolean;
   readonly prune?: boolean;
   readonly json?: boolean;
+  readonly markdown?: boolean;
   readonly out?: string;
 }
 
@@ -215,6 +216,7 @@ function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
           config,
           scope: scopeOf(options),
           json: options.json ?? false,
+          markdown: options.markdown ?? false,
           out: options.out,
           output,
           terminal: terminal(),

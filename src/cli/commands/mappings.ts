@@ -7,6 +7,8 @@ import { defaultGuardrails } from '../../core/policy/guardrails.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import { type JsonSchemaName, jsonSchemaNames } from '../../mapping-files/json-schemas.ts';
 import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
+import { addAdminCommand } from '../admin/admin-command.ts';
+import { mappingCommands } from '../admin/admin-commands.ts';
 import { readConfig } from '../config-check.ts';
 import { mappingsApply } from '../mappings-apply.ts';
 import { mappingsExport } from '../mappings-export.ts';
@@ -15,18 +17,21 @@ import { mappingsSchema } from '../mappings-schema.ts';
 import { mappingsTest } from '../mappings-test.ts';
 import { mappingsValidate } from '../mappings-validate.ts';
 import { exitCodes } from '../output.ts';
-import { commandErrors, type Edge } from './edge.ts';
+import { commandErrors, type Edge, type ProcessEdge } from './edge.ts';
 
-export function addMappingsCommands(program: Command, edge: Edge): void {
+export function addMappingsCommands(program: Command, edge: ProcessEdge): void {
   const mappings = program
     .command('mappings')
-    .description('work with role mappings as files (docs/mappings-as-files.md)');
+    .description(
+      'work with role mappings: as files (docs/mappings-as-files.md) and by the API (docs/commands.md)',
+    );
   addValidate(mappings, edge);
   addTest(mappings, edge);
   addPlan(mappings, edge);
   addApply(mappings, edge);
   addExport(mappings, edge);
   addSchema(mappings, edge);
+  for (const command of mappingCommands) addAdminCommand(mappings, command, edge);
 }
 
 function addValidate(mappings: Command, edge: Edge): void {
@@ -72,6 +77,7 @@ function addPlan(mappings: Command, edge: Edge): void {
     .option('--prune', 'also delete owned mappings that are in no file')
     .option('--out <file>', 'save the plan, for apply --plan')
     .option('--json', 'print the plan as JSON')
+    .option('--markdown', 'print the plan for a pull request')
     .addHelpText(
       'after',
       help(
@@ -90,9 +96,11 @@ function addPlan(mappings: Command, edge: Edge): void {
       const config = configFor(options.config, edge);
       if (config === undefined) return;
       const { output, terminal } = edge;
-      const { json = false, out } = options;
+      const { json = false, markdown = false, out } = options;
       const scope = scopeOf(options);
-      edge.finish(await mappingsPlan({ directory, config, scope, json, out, output, terminal }));
+      edge.finish(
+        await mappingsPlan({ directory, config, scope, json, markdown, out, output, terminal }),
+      );
     });
 }
 
@@ -196,6 +204,7 @@ interface PlanOptions extends ScopeOptions {
   readonly config: string;
   readonly out?: string;
   readonly json?: boolean;
+  readonly markdown?: boolean;
 }
 
 interface ApplyOptions extends ScopeOptions {
@@ -210,7 +219,7 @@ interface ApplyOptions extends ScopeOptions {
 
 function offline(command: Command): Command {
   return command
-    .argument('<dir>', 'folder with role mappings')
+    .argument('<path>', 'folder with role mappings, or one file of it')
     .option(
       '--config <file>',
       'configuration file (YAML) that says which pools, app clients and claims there are',

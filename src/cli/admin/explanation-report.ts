@@ -1,7 +1,7 @@
 /** An explanation of the admin listener as people read it. */
 
 import { z } from 'zod';
-import { printable, printableJson } from './printable.ts';
+import { printable, printableJson } from '../printable.ts';
 
 const named = z.object({
   id: z.string(),
@@ -59,7 +59,7 @@ export function explanationReport(document: unknown): ExplanationReport {
   const parsed = explanation.safeParse(document);
   if (!parsed.success) {
     return {
-      text: 'This version cannot read the explanation; --json shows it as it is.\n',
+      text: 'This version cannot read the explanation; -o json shows it as it is.\n',
       allowed: false,
     };
   }

@@ -1,0 +1,34 @@
+/** The commands by the admin API, under the names of their groups; freezes stand at the top: they are looked for in a hurry. */
+
+import type { AddCommand } from '../commands/edge.ts';
+import { type AdminCommand, addAdminCommand } from './admin-command.ts';
+import { explain } from './explain.ts';
+import { freeze } from './freezes/freeze.ts';
+import { listFreezes } from './freezes/list.ts';
+import { unfreeze } from './freezes/unfreeze.ts';
+import { diffMapping } from './mappings/diff.ts';
+import { editMapping } from './mappings/edit.ts';
+import { getMapping } from './mappings/get.ts';
+import { historyOfMapping } from './mappings/history.ts';
+import { listMappings } from './mappings/list.ts';
+import { undoMapping } from './mappings/undo.ts';
+import { whatCan } from './mappings/what-can.ts';
+import { whoCan } from './mappings/who-can.ts';
+
+export const mappingCommands: readonly AdminCommand[] = [
+  listMappings,
+  getMapping,
+  historyOfMapping,
+  diffMapping,
+  editMapping,
+  undoMapping,
+  whoCan,
+  whatCan,
+];
+
+/** Those of no group. */
+export const topCommands = { explain, freeze, unfreeze, freezes: listFreezes } as const;
+
+export function adding(command: AdminCommand): AddCommand {
+  return (program, edge) => addAdminCommand(program, command, edge);
+}

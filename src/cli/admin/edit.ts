@@ -1,0 +1,128 @@
+/**
+ * What every edit by the API goes through: why it is made, a dry run, what it would do, and somebody who agrees. What was
+ * looked at is what is done: the precondition of the dry run is that of the edit.
+ */
+
+import type { Command } from 'commander';
+import { isChangeReason } from '../../core/policy/change-reason.ts';
+import { type DocumentChange, documentChanges } from '../../core/policy/document-changes.ts';
+import { leafChanges } from '../../core/policy/leaf-changes.ts';
+import { changeLines } from '../change-lines.ts';
+import { exitCodes } from '../output.ts';
+import { noPaint, type Paint } from '../paint.ts';
+import { printable, printableJson } from '../printable.ts';
+import { editResult, type ReadEdit } from './admin-answers.ts';
+import type { AdminApiRequest } from './admin-api.ts';
+import { type AdminQuestion, type AdminResult, UsageError } from './admin-command.ts';
+
+export interface EditOptions {
+  readonly reason: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+export function addEditOptions(command: Command): Command {
+  return command
+    .requiredOption('--reason <text>', 'why: kept in the history')
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--yes', 'do not ask');
+}
+
+export interface Edit extends Omit<AdminApiRequest<unknown>, 'answer'> {
+  /** Such as `Undo orders-writer`. */
+  readonly what: string;
+}
+
+/** @throws AdminApiError, UsageError */
+export async function carryOut(
+  edit: Edit,
+  { api, options, terminal, note }: AdminQuestion<EditOptions>,
+): Promise<AdminResult> {
+  const { reason, dryRun = false, yes = false } = options;
+  if (!isChangeReason(reason.trim())) {
+    throw new UsageError('Give a --reason of 1 to 500 printable characters.');
+  }
+  if (!(dryRun || yes) && terminal.ask === undefined) {
+    throw new UsageError('Nobody is here to agree: look with --dry-run, then add --yes.');
+  }
+  const { what, ...request } = edit;
+  // Header fields are bytes: UTF-8 here, as everywhere.
+  const changeReason = Buffer.from(reason.trim(), 'utf8').toString('latin1');
+  const headers = { ...request.headers, 'change-reason': changeReason };
+  const ask = (query: Readonly<Record<string, string>>) =>
+    api.ask({ ...request, headers, query: { ...request.query, ...query }, answer: editResult });
+  // Nobody looks at a preview whose answer is given: in an emergency it would be one request too many.
+  if (dryRun || !yes) {
+    const preview = await ask({ dryRun: 'true' });
+    if (dryRun) return resultOf(preview.document, preview.answer);
+    for (const line of editLines(preview.answer, noPaint)) note(line);
+    const answer = await terminal.ask?.(`${printable(what)}? Only "yes" does: `);
+    if (answer?.trim() !== 'yes') {
+      note('Not agreed: nothing was done.');
+      return { document: preview.document, text: () => '', code: exitCodes.failed };
+    }
+  }
+  const done = await ask({});
+  return resultOf(done.document, done.answer);
+}
+
+function resultOf(document: unknown, answer: ReadEdit): AdminResult {
+  return {
+    document,
+    text: (paint) =>
+      editLines(answer, paint)
+        .map((line) => `${line}\n`)
+        .join(''),
+  };
+}
+
+const doneWords: Readonly<Record<string, string>> = {
+  create: 'created',
+  replace: 'replaced',
+  delete: 'deleted',
+};
+
+function editLines(edit: ReadEdit, paint: Paint): readonly string[] {
+  const { id, action, dryRun, version, inForce, changes, warnings } = edit;
+  const word = doneWords[action] ?? action;
+  const done =
+    version === undefined || dryRun ? `would be ${word}` : `is ${word}, version ${version}`;
+  return [
+    paint.title(printable(`${id} ${done}`)),
+    ...changeLines(changes.flatMap(leaves), paint).map((line) => `  ${line}`),
+    ...warnings.map(({ pointer, detail }) => printable(`  warning: ${pointer} ${detail}`)),
+    ...takenAwayLines(edit),
+    ...(inForce === false && !dryRun
+      ? ['  The instance that answered does not decide by it yet; it will within seconds.']
+      : []),
+  ];
+}
+
+function takenAwayLines({ takesAway, revokeSessions, dryRun }: ReadEdit): readonly string[] {
+  const lines: string[] = [];
+  if (takesAway !== null && takesAway !== undefined) {
+    const { mappings, roles } = takesAway;
+    lines.push(`  takes away ${roles} roles of ${mappings} role mappings`);
+  }
+  if (revokeSessions !== undefined && !dryRun) {
+    const { role, policy } = revokeSessions;
+    const whose = role === '*' ? 'each role concerned' : role;
+    lines.push(
+      printable(`  Sessions that exist go on until they end. To end them, attach to ${whose}:`),
+    );
+    lines.push(`  ${printableJson(policy)}`);
+  }
+  return lines;
+}
+
+/** The API compares lists as a whole. */
+function leaves({
+  pointer,
+  before,
+  after,
+}: ReadEdit['changes'][number]): readonly DocumentChange[] {
+  const at = pointer as DocumentChange['pointer'];
+  return pointer === ''
+    ? documentChanges(before ?? {}, after ?? {})
+    : leafChanges(before, after, at);
+}

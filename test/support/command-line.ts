@@ -1,0 +1,63 @@
+/** Commands in this process: a command line in, what a shell would see out. */
+
+import { Command, CommanderError } from 'commander';
+import type { AddCommand, ProcessEdge } from '../../src/cli/commands/edge.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+import { type Ran, terminal } from './mapping-folder.ts';
+
+export interface CommandLineOptions {
+  /** Default: nobody sits there. */
+  readonly terminal?: Terminal;
+  readonly env?: ProcessEdge['env'];
+}
+
+/** Everything that a command may ask of the process; what a test does not expect fails. */
+export function processEdge(parts: Partial<ProcessEdge> = {}): ProcessEdge {
+  const unexpected = () => {
+    throw new Error('the command is not expected to do this');
+  };
+  return {
+    output: { out: unexpected, err: unexpected },
+    terminal: terminal(),
+    user: 'cli:tester@host',
+    version: '0.0.0',
+    main: '',
+    env: {},
+    configSource: unexpected,
+    finish: unexpected,
+    stopRequested: unexpected,
+    endWithin: unexpected,
+    onInspectorSignal: unexpected,
+    ...parts,
+  };
+}
+
+export async function runCommandLine(
+  add: AddCommand,
+  args: readonly string[],
+  options: CommandLineOptions = {},
+): Promise<Ran> {
+  const ran = { code: -1, out: '', err: '' };
+  const output = {
+    out: (text: string) => {
+      ran.out += text;
+    },
+    err: (text: string) => {
+      ran.err += text;
+    },
+  };
+  const finish = (code: number) => {
+    ran.code = code;
+  };
+  const program = new Command('token-broker')
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err });
+  add(program, processEdge({ ...options, output, finish }));
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    ran.code = error.exitCode === 0 ? 0 : 2;
+  }
+  return ran;
+}
