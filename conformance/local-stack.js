@@ -1,16 +1,12 @@
 /** `npm run local` in a process of its own, on free ports and in an empty directory. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readyFileOf, startDaemon } from './daemon.js';
 
 const main = fileURLToPath(new URL('../build/emulators/main.js', import.meta.url));
-const startTimeoutMs = 30_000;
-const stopTimeoutMs = 15_000;
 const requestTimeoutMs = 10_000;
 
 /** `{ urls, token(client), stop() }`; the clients are those that `npm run local` lists. */
@@ -18,36 +14,22 @@ export async function startLocalStack() {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-conformance-'));
   const readyFile = join(directory, 'ready.json');
   const logFile = join(directory, 'local.log');
-  const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(
+  const local = startDaemon(
     process.execPath,
     [main, 'local', '--port', '0', '--ready-file', readyFile, '--state', join(directory, 'state')],
-    { stdio: ['ignore', log, log] },
+    { logFile },
   );
   const stop = async () => {
-    await stopProcess(child);
+    await local.stop();
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const { clients, tokenEndpoint, ...urls } = await whenReady(child, readyFile, logFile);
+    const { clients, tokenEndpoint, ...urls } = await readyFileOf(local, readyFile);
     return { urls, token: (name) => fetchToken(tokenEndpoint, clients, name), stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-async function whenReady(child, readyFile, logFile) {
-  const deadline = performance.now() + startTimeoutMs;
-  while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
-    try {
-      return JSON.parse(readFileSync(readyFile, 'utf8'));
-    } catch (error) {
-      if (error.code !== 'ENOENT') throw error;
-    }
-    await sleep(50);
-  }
-  throw new Error(`the local stack did not start:\n${readFileSync(logFile, 'utf8')}`);
 }
 
 async function fetchToken(tokenEndpoint, clients, name) {
@@ -62,13 +44,4 @@ async function fetchToken(tokenEndpoint, clients, name) {
   });
   if (!response.ok) throw new Error(`the issuer answered ${response.status}`);
   return (await response.json()).access_token;
-}
-
-async function stopProcess(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  const kill = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-  await ended;
-  clearTimeout(kill);
 }
