@@ -15,9 +15,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /**
  * `languages`: `{ name, tools, run }` each. `tools` are `{ name, command, args }`; `run` gets `{ directory, stack,
  * say }`, may use `directory` as it likes from one run to the next, and returns what to report as versions.
- * Sets the exit code: 1 if a language failed, 2 if the command line is wrong.
+ * `startStack` gives another stack than the local one. Sets the exit code: 1 if a language failed, 2 if the command
+ * line is wrong.
  */
-export async function runSuite({ name, about, languages }) {
+export async function runSuite({ name, about, languages, startStack = startLocalStack }) {
   const options = readOptions({ name, about, languages });
   if (options === undefined) return;
   process.once('SIGINT', interrupt);
@@ -29,14 +30,14 @@ export async function runSuite({ name, about, languages }) {
     outcome: options.requireAll ? 'FAILED' : 'skipped',
     details: `not installed: ${tools.join(', ')}`,
   }));
-  if (ready.length > 0) results.push(...(await runAll(ready, name)));
+  if (ready.length > 0) results.push(...(await runAll(ready, name, startStack)));
   report(name, results);
   if (results.some(({ outcome }) => outcome === 'FAILED')) process.exitCode = 1;
 }
 
-async function runAll(languages, suite) {
-  console.error('Starting the local stack …');
-  const stack = await startLocalStack();
+async function runAll(languages, suite, startStack) {
+  console.error('Starting what it runs against …');
+  const stack = await startStack();
   const results = [];
   try {
     // One after the other: each may load all the cores with a compiler.
