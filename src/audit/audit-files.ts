@@ -4,18 +4,14 @@ import { type FileHandle, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGivenFile } from '../kit/files/given-file.ts';
 import { errorCodeOf } from './audit-sink.ts';
+import { compressedEnding, isCompressed, logBytes } from './log-bytes.ts';
+import { type SealedEnd, takeoverIn } from './sealed-end.ts';
 
 export const currentFileName = 'audit.jsonl';
 const rotatedName = /^audit-(\d{12,16})\.jsonl$/;
-const compressedEnding = '.gz';
 
 export function rotatedFileName(firstSeq: number): string {
   return `audit-${String(firstSeq).padStart(12, '0')}.jsonl`;
-}
-
-/** Whether it is a file that gzip has packed: the broker makes none, archives do. */
-export function isCompressed(name: string): boolean {
-  return name.endsWith(compressedEnding);
 }
 
 /** Number of the first record of a closed file, packed or not, as its name says; undefined for any other name. */
@@ -55,6 +51,8 @@ export interface AuditFile {
   readonly name: string;
   /** Open for reading, until the next file is asked for. */
   readonly handle: FileHandle;
+  /** Where the log goes on in the next file, if the process that had this one may have written more to it. */
+  readonly sealedEnd?: SealedEnd | undefined;
 }
 
 /** Whether a closed file is to be opened; `next` is the one that was closed after it. */
@@ -80,7 +78,12 @@ export async function* openAuditFiles(
     for (const [index, file] of closed.entries()) {
       if (!(await wanted(file, closed[index + 1]))) continue;
       if ((await stat(path.join(location, file.name))).ino === currentInode) continue;
-      yield* openFile(location, file.name);
+      const next = closed[index + 1];
+      const sealedEnd =
+        next === undefined
+          ? current && (await endOf(file, currentFileName, current))
+          : await endOfNamed(file, location, next.name);
+      yield* openFile(location, file.name, sealedEnd);
     }
     if (current !== undefined) yield { name: currentFileName, handle: current };
   } finally {
@@ -88,10 +91,30 @@ export async function* openAuditFiles(
   }
 }
 
-async function* openFile(directory: string, name: string): AsyncGenerator<AuditFile> {
+/** Where a file ends according to the one after it; undefined if that says nothing of it. */
+async function endOf(file: RotatedFile, next: string, handle: FileHandle) {
+  const takeover = await takeoverIn(logBytes(handle, next));
+  const isMeant = takeover !== undefined && firstSeqOf(takeover.file) === file.firstSeq;
+  return isMeant ? takeover.end : undefined;
+}
+
+async function endOfNamed(file: RotatedFile, directory: string, next: string) {
+  const handle = await openGivenFile(path.join(directory, next));
+  try {
+    return await endOf(file, next, handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function* openFile(
+  directory: string,
+  name: string,
+  sealedEnd?: SealedEnd,
+): AsyncGenerator<AuditFile> {
   const handle = await openGivenFile(path.join(directory, name));
   try {
-    yield { name, handle };
+    yield { name, handle, sealedEnd };
   } finally {
     await handle.close();
   }

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BrokerError } from '../core/errors.ts';
-import { Lease } from '../kit/files/lease.ts';
+import { Lease, type Predecessor } from '../kit/files/lease.ts';
 import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
@@ -10,8 +10,14 @@ import type { CoveredHead } from './checkpoints/covered.ts';
 import { DiskRoom, type DiskSpace } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type ChainHead, sealRecords } from './hash-chain.ts';
-import type { LogEvent, LogRecovered } from './log-event.ts';
-import { type LogFile, RotationRefusedError, rotate } from './log-file.ts';
+import type { LogEvent, LogRecovered, LogTakenOver } from './log-event.ts';
+import {
+  AuditFileTakenError,
+  type LogFile,
+  moved,
+  RotationRefusedError,
+  rotate,
+} from './log-file.ts';
 import { type LogPosition, type OpenedLog, openLog } from './open-log.ts';
 import { recordFields } from './record-fields.ts';
 import type { RecordPurpose } from './record-purpose.ts';
@@ -81,6 +87,10 @@ export class FileSink implements AuditSink {
   #outage: { readonly sinceMs: number; readonly errorCode: string } | undefined;
   /** Kept until it is on record, because what was cut off cannot be found a second time. */
   #recovered: LogRecovered | undefined;
+  /** Kept until it is on record, as the first one of its file. */
+  #takenOver: LogTakenOver | undefined;
+  /** From when the directory was taken from a process that may go on, until the log has a file of this one. */
+  #mustSealOff: boolean = false;
   #work: Promise<unknown> | undefined;
   #retryTimer: Timer | undefined;
   #placeCheckedAtMs = 0;
@@ -196,22 +206,31 @@ export class FileSink implements AuditSink {
 
   async #tryToOpen(): Promise<void> {
     const { directory, clock, covered } = this.#options;
-    await this.#holdDirectory();
-    this.#directoryHandle ??= await open(directory, 'r');
+    const predecessor = await this.#holdDirectory();
+    // What another one wrote since then is no fault of the log.
+    if (predecessor !== 'nobody') this.#last = undefined;
+    this.#mustSealOff ||= predecessor === 'silent';
+    const directoryHandle = this.#directoryHandle ?? (await open(directory, 'r'));
+    this.#directoryHandle = directoryHandle;
     const last = this.#last;
     const signed = last === undefined ? await covered?.() : undefined;
-    const opened = await openLog({ directory, clock, last, covered: signed });
+    const sealOff = this.#mustSealOff ? { directoryHandle } : undefined;
+    const opened = await openLog({ directory, clock, last, covered: signed, sealOff });
     this.#log = opened;
+    this.#mustSealOff = false;
+    this.#takenOver = opened.takenOver ?? this.#takenOver;
     // It may have been mounted, unmounted or replaced since the lock was looked at.
     const inPlace = await opened.file.isAt(path.join(directory, currentFileName));
     if (!inPlace || !(await this.#lock.isHeld())) throw moved();
-    await this.#directoryHandle.sync();
+    await directoryHandle.sync();
     this.#recovered = opened.recovered ?? this.#recovered;
-    const events = [opened.broken, this.#recovered, this.#firstEvent(opened.head.seq)];
+    const first = opened.broken ?? this.#takenOver;
+    const events = [first, this.#recovered, this.#firstEvent(opened.head.seq)];
     await this.#appendSealed(events.filter((event) => event !== undefined).map(recordFields));
     this.#outage = undefined;
     this.#last = undefined;
     this.#recovered = undefined;
+    this.#takenOver = undefined;
     await this.#room.refresh();
     if (this.#phase === 'working') this.#queue.resume();
     this.#raiseAlarms(opened);
@@ -226,13 +245,13 @@ export class FileSink implements AuditSink {
   }
 
   /** A directory that was replaced during an outage is another one, which nobody has locked yet. */
-  async #holdDirectory(): Promise<void> {
-    if (await this.#lock.isHeld()) return;
+  async #holdDirectory(): Promise<Predecessor> {
+    if (await this.#lock.isHeld()) return 'nobody';
     const { directory } = this.#options;
     // Only at first: one that went away later is not to be made up for on whatever disk lies beneath.
     if (this.#device === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
     await this.#requireSamePlace();
-    await this.#lock.acquire();
+    return await this.#lock.acquire();
   }
 
   /** A mount point without its file system looks like an empty directory: what is written there would be hidden. */
@@ -262,7 +281,7 @@ export class FileSink implements AuditSink {
   async #commit(records: readonly string[]): Promise<void> {
     try {
       await this.#checkPlace();
-      // Before each write: a process that was stopped for a while must not write into its successor's log.
+      // A process that was stopped for a while must not write into its successor's log.
       if (!(await this.#lock.isHeld())) throw moved();
       if (await this.#log?.file.isShortened()) throw shortened();
       await this.#rotateIfDue();
@@ -284,6 +303,9 @@ export class FileSink implements AuditSink {
     const { file, head } = this.#log;
     const sealed = sealRecords(head, records);
     await file.append(sealed.text);
+    // Whoever was stopped between that look and this one may have a successor that knows nothing of what was just
+    // written. Held now, it was held when all of it was on the disk, and a successor goes on behind it.
+    if (!(await this.#lock.isHeld())) throw moved();
     // Only now: a record that was not kept must leave no gap in the chain.
     this.#log = { file, head: sealed.head };
     this.#room.spend(sealed.text.length);
@@ -350,21 +372,7 @@ export class FileSink implements AuditSink {
 
 function ignore(): void {}
 
-function moved(): AuditFileTakenError {
-  return new AuditFileTakenError('EMOVED', 'the audit file was moved or removed');
-}
-
 /** What `copytruncate` of logrotate does: the broker rotates by itself. */
 function shortened(): AuditFileTakenError {
   return new AuditFileTakenError('ETRUNCATED', 'the audit file was shortened');
-}
-
-class AuditFileTakenError extends Error {
-  override readonly name = 'AuditFileTakenError';
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
 }

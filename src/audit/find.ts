@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGivenFile } from '../kit/files/given-file.ts';
 import { parseJsonObject } from '../kit/json/json-object.ts';
-import { type FileChoice, isCompressed, openAuditFiles } from './audit-files.ts';
+import { type FileChoice, openAuditFiles } from './audit-files.ts';
 import { searchLines } from './line-search.ts';
 import { lineTime, offsetBefore } from './line-time.ts';
-import { logBytes } from './log-bytes.ts';
+import { isCompressed, logBytes } from './log-bytes.ts';
 import type { LogFolder } from './log-folders.ts';
 import { type LoggedRecord, textAt } from './logged-record.ts';
 import { matches, type RecordFilter, textsOf } from './record-filter.ts';
@@ -38,11 +38,12 @@ export async function* findRecords(
   const { fromMs, untilMs } = writtenWithin(filter);
   const folder = (await stat(location)).isDirectory() ? location : path.dirname(location);
   const wanted = choice(folder, fromMs, untilMs);
-  for await (const { name, handle } of openAuditFiles(location, wanted)) {
+  for await (const { name, handle, sealedEnd } of openAuditFiles(location, wanted)) {
     const from =
       fromMs === undefined || isCompressed(name) ? 0 : await offsetBefore(handle, fromMs);
     const wishes = { texts, writtenUntilMs: untilMs };
-    for await (const line of searchLines(logBytes(handle, name, from), wishes)) {
+    const bytes = logBytes(handle, name, { from, to: sealedEnd?.bytes });
+    for await (const line of searchLines(bytes, wishes)) {
       const text = line.toString('utf8');
       const record = parseJsonObject(text);
       if (record === undefined || !matches(record, filter)) continue;

@@ -7,7 +7,7 @@ import {
 } from './audit-sink.ts';
 
 /** One commit: bounds how long the event loop is busy sealing it, and how much a blocked write holds. */
-const maxBatchRecords = 1024;
+export const maxBatchRecords = 1024;
 const maxBatchBytes = 1024 * 1024;
 
 export interface GroupCommitOptions {

@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { isCompressed } from './audit-files.ts';
 
 /** The bytes of one file of a log as they were written, one part after the other. */
 export interface LogBytes {
@@ -10,9 +9,39 @@ export interface LogBytes {
   close(): Promise<void>;
 }
 
-/** `from`: how many are left out, of those in it if the file is packed. */
-export function logBytes(handle: FileHandle, name: string, from = 0): LogBytes {
-  return isCompressed(name) ? unpackedBytes(handle, from) : plainBytes(handle, from);
+export const compressedEnding = '.gz';
+
+/** Whether it is a file that gzip has packed: the broker makes none, archives do. */
+export function isCompressed(name: string): boolean {
+  return name.endsWith(compressedEnding);
+}
+
+/** Of the bytes in it, if the file is packed. */
+export interface ByteRange {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
+export function logBytes(
+  handle: FileHandle,
+  name: string,
+  { from = 0, to = Infinity }: ByteRange = {},
+): LogBytes {
+  const bytes = isCompressed(name) ? unpackedBytes(handle, from) : plainBytes(handle, from);
+  return to === Infinity ? bytes : firstBytes(bytes, Math.max(0, to - from));
+}
+
+function firstBytes(bytes: LogBytes, limit: number): LogBytes {
+  let left = limit;
+  return {
+    async read(room) {
+      if (left === 0) return 0;
+      const bytesRead = await bytes.read(room.subarray(0, left));
+      left -= bytesRead;
+      return bytesRead;
+    },
+    close: () => bytes.close(),
+  };
 }
 
 function plainBytes(handle: FileHandle, from: number): LogBytes {

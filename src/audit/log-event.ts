@@ -33,6 +33,19 @@ export interface LogResumed {
   readonly refusedRecords: number;
 }
 
+/**
+ * The directory was taken from a process that was not heard of, and may only be stopped: first in its file. What that
+ * process was about to write comes behind the part of the file before that counts, and nobody was told that it was kept.
+ */
+export interface LogTakenOver {
+  readonly type: 'audit_taken_over';
+  readonly time: string;
+  /** Absent if that process had left no record in its last file. */
+  readonly previousFile?: string;
+  /** The part of it that counts. */
+  readonly previousBytes?: number;
+}
+
 /** First record of a chain that does not continue the one before it in the same file, because that is broken. */
 export interface ChainBroken {
   readonly type: 'audit_chain_broken';
@@ -61,4 +74,4 @@ export type ChainBreak = (typeof chainBreaks)[number];
 export const auditAlarms = [...chainBreaks, 'file_emptied'] as const;
 export type AuditAlarm = (typeof auditAlarms)[number];
 
-export type LogEvent = LogOpened | LogRecovered | LogResumed | ChainBroken;
+export type LogEvent = LogOpened | LogRecovered | LogResumed | LogTakenOver | ChainBroken;

@@ -1,4 +1,5 @@
-import { constants, type FileHandle, lstat, rename, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants, type FileHandle, link, lstat, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { openLogFile } from '../kit/files/state-file.ts';
 import { currentFileName, rotatedFileName } from './audit-files.ts';
@@ -106,6 +107,21 @@ export interface RotationOptions {
   readonly now: number;
 }
 
+/** What has the file's name is not the file that was written to. */
+export class AuditFileTakenError extends Error {
+  override readonly name = 'AuditFileTakenError';
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function moved(): AuditFileTakenError {
+  return new AuditFileTakenError('EMOVED', 'the audit file was moved or removed');
+}
+
 /** Nothing has changed yet: the file at hand can still be appended to. */
 export class RotationRefusedError extends Error {
   override readonly name = 'RotationRefusedError';
@@ -113,7 +129,11 @@ export class RotationRefusedError extends Error {
 
 /**
  * Closes the file under the name of its first record and begins a new one. Every record in it is durable by
- * then; the new file exists before the old one is renamed, so that a lack of descriptors is found in time.
+ * then; the new file exists before the old one gives its place away, so that a lack of descriptors is found in time.
+ * A file without a record is given up.
+ *
+ * No step replaces or removes a file that is not this process's: one that was stopped right before it may
+ * have a successor, whose file has the name by now.
  *
  * @throws RotationRefusedError if it could not begin; other errors leave the directory to be opened anew.
  */
@@ -122,11 +142,12 @@ export async function rotate(options: RotationOptions): Promise<LogFile> {
   const current = path.join(directory, currentFileName);
   const next = `${current}.next`;
   const closed = path.join(directory, rotatedFileName(file.firstSeq));
-  const handle = await prepare(next, closed);
+  const handle = await prepare({ file, current, next, closed });
   try {
     const identity = await handle.stat();
-    await rename(current, closed);
-    await rename(next, current);
+    await giveWay(file, current);
+    await link(next, current);
+    await unlink(next);
     await directoryHandle.sync();
     await file.close();
     return new LogFile({ handle, identity, bytes: 0, firstSeq: nextSeq, begunAt: now });
@@ -136,11 +157,17 @@ export async function rotate(options: RotationOptions): Promise<LogFile> {
   }
 }
 
-async function prepare(next: string, closed: string): Promise<FileHandle> {
+interface Preparation {
+  readonly file: LogFile;
+  readonly current: string;
+  readonly next: string;
+  readonly closed: string;
+}
+
+async function prepare({ file, current, next, closed }: Preparation): Promise<FileHandle> {
   try {
-    // A rename replaces what is there: never another part of the log.
-    if (await exists(closed)) throw new Error('a file of that name exists');
-    // What a crash left there holds no record yet.
+    if (file.bytes > 0) await nameClosed(file, current, closed);
+    // What a crash left there holds no record that has no other name.
     await rm(next, { force: true });
     return await openForAppend(next, constants.O_EXCL);
   } catch (error) {
@@ -148,12 +175,31 @@ async function prepare(next: string, closed: string): Promise<FileHandle> {
   }
 }
 
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (errorCodeOf(error) === 'ENOENT') return false;
-    throw error;
+/** A second name, which nothing else has: a rename would replace another part of the log. */
+async function nameClosed(file: LogFile, current: string, closed: string): Promise<void> {
+  const named = await link(current, closed).then(
+    () => true,
+    (error: unknown) => {
+      if (errorCodeOf(error) === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  // An attempt before this one may have come as far as here.
+  if (await file.isAt(closed)) return;
+  if (!named) throw new Error('a file of that name exists');
+  await unlink(closed);
+  throw moved();
+}
+
+/** Takes the file out of its place. */
+async function giveWay(file: LogFile, current: string): Promise<void> {
+  const aside = `${current}.${randomBytes(8).toString('hex')}`;
+  await rename(current, aside);
+  if (await file.isAt(aside)) {
+    await unlink(aside);
+    return;
   }
+  await link(aside, current);
+  await unlink(aside);
+  throw moved();
 }

@@ -3,12 +3,12 @@ import { constants, type FileHandle, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openLogFile } from '../kit/files/state-file.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { currentFileName, rotatedFiles } from './audit-files.ts';
+import { currentFileName, rotatedFileName, rotatedFiles } from './audit-files.ts';
 import { type CoveredHead, hasRecord } from './checkpoints/covered.ts';
 import { type ChainHead, startChain } from './hash-chain.ts';
-import type { ChainBreak, ChainBroken, LogRecovered } from './log-event.ts';
-import { LogFile, openForAppend } from './log-file.ts';
-import { type LogTail, readStart, readTail } from './log-tail.ts';
+import type { ChainBreak, ChainBroken, LogRecovered, LogTakenOver } from './log-event.ts';
+import { type FileIdentity, LogFile, openForAppend, rotate } from './log-file.ts';
+import { type LogStart, type LogTail, readStart, readTail } from './log-tail.ts';
 
 /** Where this process was when it last had the log open. */
 export interface LogPosition {
@@ -22,6 +22,8 @@ export interface OpenLogOptions {
   readonly last: LogPosition | undefined;
   /** The last record that a checkpoint covers: the log must have it, or it is not continued. */
   readonly covered?: CoveredHead | undefined;
+  /** For a process that may still be about to write to the current file, which is then left to it. */
+  readonly sealOff?: { readonly directoryHandle: FileHandle } | undefined;
 }
 
 export interface OpenedLog {
@@ -30,6 +32,7 @@ export interface OpenedLog {
   /** What was found and done: to be recorded before anything else. */
   readonly broken: ChainBroken | undefined;
   readonly recovered: LogRecovered | undefined;
+  readonly takenOver?: LogTakenOver;
   /** The records that this process wrote last are in no file of the directory; their chain goes on. */
   readonly emptied: boolean;
 }
@@ -79,15 +82,57 @@ async function continueLog(options: OpenLogOptions, handle: FileHandle): Promise
     tail,
     await judge(options, tail, start?.firstSeq ?? 0),
   );
+  if (options.sealOff !== undefined) {
+    return await sealOff(options, options.sealOff, { handle, identity, size, start, tail }, judged);
+  }
   if (tail.kind === 'altered') {
     const bytes = tail.endsLine ? size : await endLine(handle, size);
     return opened(judged.head, bytes, judged);
   }
-  const bytes = tail.kind === 'sealed' ? tail.bytes : 0;
+  const bytes = sealedBytes(tail);
   if (tail.torn === undefined) return opened(judged.head, bytes, judged);
   const recovered = await setAside(options, tail.torn);
   await truncate(handle, size, bytes);
   return opened(judged.head, bytes, { ...judged, recovered });
+}
+
+function sealedBytes(tail: LogTail): number {
+  return tail.kind === 'sealed' ? tail.bytes : 0;
+}
+
+interface FoundFile {
+  readonly handle: FileHandle;
+  readonly identity: FileIdentity;
+  readonly size: number;
+  readonly start: LogStart | undefined;
+  readonly tail: LogTail;
+}
+
+/** Begins a file of this process's own. Nothing is cut off the other one: its holder may be in the middle of it. */
+async function sealOff(
+  { directory, clock }: OpenLogOptions,
+  { directoryHandle }: NonNullable<OpenLogOptions['sealOff']>,
+  { handle, identity, size, start, tail }: FoundFile,
+  { head, broken }: Judgement,
+): Promise<OpenedLog> {
+  const now = clock.now();
+  const left = new LogFile({
+    handle,
+    identity,
+    bytes: tail.kind === 'altered' ? size : sealedBytes(tail),
+    // Lower than that of the file to come.
+    firstSeq: start?.firstSeq ?? head.seq,
+    begunAt: start?.time ?? now,
+  });
+  const file = await rotate({ directory, directoryHandle, file: left, nextSeq: head.seq + 1, now });
+  const time = new Date(now).toISOString();
+  const previous = { previousFile: rotatedFileName(left.firstSeq), previousBytes: left.bytes };
+  const takenOver = {
+    type: 'audit_taken_over',
+    time,
+    ...(left.bytes > 0 ? previous : {}),
+  } as const;
+  return { file, head, broken, recovered: undefined, takenOver, emptied: false };
 }
 
 interface Findings {

@@ -21,8 +21,9 @@ export interface FileLines {
 
 /** All lines of an audit directory, or of one file, in the order they were written. Names every file. */
 export async function* readAuditLines(location: string): AsyncGenerator<FileLines> {
-  for await (const { name: file, handle } of openAuditFiles(location)) {
-    for await (const lines of readLines(logBytes(handle, file))) yield { file, lines };
+  for await (const { name: file, handle, sealedEnd } of openAuditFiles(location)) {
+    const bytes = logBytes(handle, file, { to: sealedEnd?.bytes });
+    for await (const lines of readLines(bytes)) yield { file, lines };
   }
 }
 

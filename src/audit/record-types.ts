@@ -11,6 +11,7 @@ const types: Readonly<Record<(AuditRecord | LogEvent)['type'], true>> = {
   audit_opened: true,
   audit_recovered: true,
   audit_resumed: true,
+  audit_taken_over: true,
   audit_chain_broken: true,
 };
 

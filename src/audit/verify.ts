@@ -7,6 +7,7 @@ import {
 import type { Checkpoint } from './checkpoints/checkpoint.ts';
 import { CheckpointCheck } from './checkpoints/checkpoint-check.ts';
 import type { SealedRecord } from './hash-chain.ts';
+import { type LateBatch, lateBatches } from './late-batches.ts';
 import { readAuditLines } from './read-lines.ts';
 
 export interface VerifyOptions extends ChainExpectations {
@@ -23,6 +24,8 @@ export interface VerifyOptions extends ChainExpectations {
 export interface Verification extends ChainFindings {
   readonly intact: boolean;
   readonly files: readonly string[];
+  /** No part of the log: of processes that were taken for dead, and had nobody told that these were kept. */
+  readonly late: readonly LateBatch[];
 }
 
 /**
@@ -53,13 +56,25 @@ export async function verifyAuditLog(options: VerifyOptions): Promise<Verificati
     );
   }
   const file = files.at(-1) ?? '';
+  const late: LateBatch[] = [];
+  const foreign: Problem[] = [];
+  for await (const batch of lateBatches(location)) {
+    if (batch.possible) late.push(batch);
+    else foreign.push(behindSealedEnd(batch, linesIn.get(batch.file) ?? 0));
+  }
   const end = { file, line: linesIn.get(file) ?? 0, seq: findings.head?.seq };
   const problems = [
     ...findings.problems,
+    ...foreign,
     ...details.map((detail): Problem => ({ kind: 'truncated', ...end, detail })),
   ];
-  const problemCount = findings.problemCount + details.length;
-  return { ...findings, intact: problemCount === 0, files, problems, problemCount };
+  const problemCount = findings.problemCount + foreign.length + details.length;
+  return { ...findings, intact: problemCount === 0, files, late, problems, problemCount };
+}
+
+function behindSealedEnd({ file, bytes }: LateBatch, lines: number): Problem {
+  const detail = `and what follows it (${bytes} bytes) was added to a file that its successor had sealed off, and is no batch of the process that wrote it`;
+  return { kind: 'altered', file, line: lines + 1, seq: undefined, detail };
 }
 
 /** How many lines there are, by file. */

@@ -7,6 +7,7 @@ import {
   type GivenCheckpoint,
   readCheckpoints,
 } from '../audit/checkpoints/given-checkpoints.ts';
+import type { LateBatch } from '../audit/late-batches.ts';
 import { findLogs } from '../audit/log-folders.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { exitCodes } from './output.ts';
@@ -162,7 +163,7 @@ function total(results: readonly VerifiedLog[]): string {
 }
 
 function report(result: Verification, given: readonly GivenCheckpoint[]): string[] {
-  const { chains, head, problems, problemCount, cutOff } = result;
+  const { chains, head, problems, problemCount, cutOff, late } = result;
   const lines = [summary(result)];
   for (const { chain, file, line, firstSeq, lastSeq } of chains) {
     lines.push(`chain ${chain}: records ${firstSeq} to ${lastSeq}, from ${file} line ${line}`);
@@ -174,7 +175,7 @@ function report(result: Verification, given: readonly GivenCheckpoint[]): string
       `checkpoint ${file}: the first ${count(checkpoint.size, 'record')} of chain ${checkpoint.chain}`,
     );
   }
-  lines.push(...cutOff.map(describeCutOff), ...problems.map(describe));
+  lines.push(...cutOff.map(describeCutOff), ...late.map(describeLate), ...problems.map(describe));
   if (problemCount > problems.length) {
     lines.push(`… and ${problemCount - problems.length} more`);
   }
@@ -205,6 +206,10 @@ function* advice({ problems, chains }: Verification): Generator<string> {
 
 function describeCutOff({ file, line, bytes, keptIn }: CutOff): string {
   return `note: ${file} line ${line}: the end of the log was incomplete here and was cut off (${count(bytes, 'byte')}, kept in ${keptIn}): a crash, or somebody who shortened the file`;
+}
+
+function describeLate({ file, bytes, records }: LateBatch): string {
+  return `note: ${file}: behind its end stands what a process wrote after another one had taken the log over (${count(records, 'record')}, ${count(bytes, 'byte')}): nobody was told that it was kept, and it is no part of the log`;
 }
 
 function describe({ kind, file, line, seq, detail }: Problem): string {

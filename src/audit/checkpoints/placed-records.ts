@@ -32,10 +32,11 @@ export async function* placedRecords(
       ? next === undefined || next.firstSeq > fromSeq
       : firstSeq >= place.firstSeq,
   );
-  for await (const { name, handle } of files) {
+  for await (const { name, handle, sealedEnd } of files) {
     const firstSeq = firstSeqOf(name) ?? (await readStart(handle))?.firstSeq ?? 0;
     const from = firstSeq === place?.firstSeq ? place.offset : 0;
-    for await (const { record, end } of recordsIn(logBytes(handle, name, from), from)) {
+    const bytes = logBytes(handle, name, { from, to: sealedEnd?.bytes });
+    for await (const { record, end } of recordsIn(bytes, from)) {
       yield { record, next: { firstSeq, offset: end } };
     }
   }

@@ -31,6 +31,9 @@ class LeaseHeldError extends Error {
   }
 }
 
+/** Who had it since this process last did. One that is `silent` may be stopped only, and go on with what it was about to do. */
+export type Predecessor = 'nobody' | 'gone' | 'silent';
+
 export class Lease {
   readonly #path: string;
   readonly #clock: LeaseOptions['clock'];
@@ -45,6 +48,7 @@ export class Lease {
   /** What somebody else's said when it last changed, and when that was seen. */
   #seen: { readonly content: string; readonly sinceMs: number } | undefined;
   #beating: Promise<boolean> | undefined;
+  #predecessor: Predecessor = 'nobody';
 
   constructor({ path, clock, leaseMs }: LeaseOptions) {
     this.#path = path;
@@ -53,8 +57,8 @@ export class Lease {
   }
 
   /** @throws LeaseHeldError, FileRefusedError, or the error of the file system */
-  async acquire(): Promise<void> {
-    if (await this.isHeld()) return;
+  async acquire(): Promise<Predecessor> {
+    if (await this.isHeld()) return 'nobody';
     // Once: it never changes, and a process without descriptors could not read it again.
     this.#self ??= await ownProcess();
     const own = this.#content(this.#self);
@@ -66,6 +70,9 @@ export class Lease {
     this.#own = own;
     this.#beatAt = this.#clock.monotonic();
     this.#plan();
+    const predecessor = this.#predecessor;
+    this.#predecessor = 'nobody';
+    return predecessor;
   }
 
   /** False once somebody else has it, or the file, or the folder around it, was removed or replaced. */
@@ -142,6 +149,8 @@ export class Lease {
   async #requireGone(content: string): Promise<void> {
     const holder = parse(content);
     const state = await stateOf(holder);
+    // If it lives and lets go of the file later, it is gone by then.
+    if (this.#predecessor === 'nobody') this.#predecessor = 'gone';
     if (state === 'gone') return;
     if (state === 'alive') throw this.#heldBy('ELOCKED', `process ${holder.pid}`);
     const now = this.#clock.monotonic();
@@ -150,6 +159,7 @@ export class Lease {
     const where = `a process on ${JSON.stringify(holder.host ?? 'an unknown host')}`;
     if (changed) throw this.#heldBy('ELOCKED', where);
     if (now - this.#seen.sinceMs < this.#leaseMs) throw this.#heldBy('ELEASED', where);
+    this.#predecessor = 'silent';
   }
 
   /** Always as long as before, so that it can be written over. */
