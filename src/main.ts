@@ -10,7 +10,7 @@ import { type AddCommand, commandErrors, type ProcessEdge } from './cli/commands
 import type { ConfigSource } from './cli/config-check.ts';
 import { exitCodes, type Output } from './cli/output.ts';
 import { processTerminal } from './cli/terminal.ts';
-import type { RuntimeFacts } from './config/profile.ts';
+import type { RuntimeFacts } from './config/process.ts';
 import { systemClock } from './kit/timing/clock.ts';
 
 // The SDK's releases are pinned, so what it says of future ones only frightens users.

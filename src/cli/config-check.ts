@@ -1,13 +1,16 @@
 /** `config check`: says everything that is wrong with a configuration, or nothing. */
 
-import { ConfigError, loadConfig } from '../config/load.ts';
-import type { RuntimeFacts } from '../config/profile.ts';
+import { type ConfigFault, configFaultLine, type SettingFault } from '../config/fault.ts';
+import { ConfigError, loadConfig, type Surroundings } from '../config/load.ts';
+import { processRule, type RuntimeFacts } from '../config/process.ts';
 import type { Config } from '../config/schema.ts';
+import { whereSettled } from '../config/settled.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import { maxKeyBytes, parsePublicKey } from '../signing/signing-key.ts';
 import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
 
 export interface ConfigSource {
   readonly file: string;
@@ -15,21 +18,34 @@ export interface ConfigSource {
   readonly runtime: RuntimeFacts;
 }
 
-export function configCheck(source: ConfigSource, output: Output): number {
-  const config = readServableConfig(source, output);
-  if (config === undefined) return exitCodes.config;
-  output.out(`${source.file}: valid (${config.profile} profile)\n`);
-  return exitCodes.ok;
+export interface ConfigCheckOptions {
+  readonly source: ConfigSource;
+  /** Not this process, its environment, and the files that the configuration names. */
+  readonly fileOnly: boolean;
+  readonly json: boolean;
+  readonly output: Output;
+}
+
+export function configCheck({ source, fileOnly, json, output }: ConfigCheckOptions): number {
+  const checked = attempt(source.file, fileOnly ? nowhere : servingFrom(source));
+  const { config, faults } = checked;
+  if (json) {
+    const valid = config !== undefined;
+    output.out(
+      `${JSON.stringify({ valid, profile: config?.profile, faults: faults.map(flat) })}\n`,
+    );
+  } else if (config === undefined) {
+    printFaults(checked, output);
+  } else {
+    const extent = fileOnly ? ', the file alone' : '';
+    output.out(`${source.file}: valid (${config.profile} profile${extent})\n`);
+  }
+  return config === undefined ? exitCodes.config : exitCodes.ok;
 }
 
 /** The configuration of a process that serves with it, whose files for TLS and seals are looked at as well. */
 export function readServableConfig(source: ConfigSource, output: Output): Config | undefined {
-  return printingFaults(output, () => {
-    const config = loadConfig(source.file, source.env, source.runtime);
-    const faults = [...tlsFaultsOf(config, systemClock.now()), ...sealFaultsOf(config)];
-    if (faults.length > 0) throw new ConfigError(faults.map((fault) => `${source.file}: ${fault}`));
-    return config;
-  });
+  return readIn(source.file, servingFrom(source), output);
 }
 
 /** The configuration; undefined after its faults were printed, one line each. */
@@ -37,43 +53,76 @@ export function readConfig(
   { file, env, runtime }: ConfigSource,
   output: Output,
 ): Config | undefined {
-  return printingFaults(output, () => loadConfig(file, env, runtime));
+  return readIn(file, { env, rules: [processRule(runtime)] }, output);
 }
 
-function printingFaults(output: Output, load: () => Config): Config | undefined {
+const nowhere: Surroundings = { env: {}, rules: [] };
+
+function servingFrom({ env, runtime }: ConfigSource): Surroundings {
+  return { env, rules: [processRule(runtime), tlsFilesServe, sealKeysVerify] };
+}
+
+function readIn(file: string, surroundings: Surroundings, output: Output): Config | undefined {
+  const checked = attempt(file, surroundings);
+  if (checked.config === undefined) printFaults(checked, output);
+  return checked.config;
+}
+
+type Checked =
+  | { readonly config: Config; readonly faults: readonly [] }
+  | {
+      readonly config: undefined;
+      readonly faults: readonly ConfigFault[];
+      readonly summary: string;
+    };
+
+function attempt(file: string, surroundings: Surroundings): Checked {
   try {
-    return load();
+    return { config: loadConfig(file, surroundings), faults: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const fault of error.faults) output.err(`${fault}\n`);
-    output.err(`${error.message}; docs/configuration.md explains every setting\n`);
-    return undefined;
+    return { config: undefined, faults: error.faults, summary: error.message };
   }
 }
 
-/** One for each listener that could not serve with its certificate. */
-function tlsFaultsOf({ listeners }: Config, now: number): readonly string[] {
-  return Object.entries(listeners).flatMap(([name, { tls }]) => {
+function printFaults(checked: Checked, output: Output): void {
+  if (checked.config !== undefined) return;
+  for (const fault of checked.faults) output.err(`${printable(configFaultLine(fault))}\n`);
+  output.err(`${checked.summary}; docs/configuration.md explains every setting\n`);
+}
+
+function flat({ position, ...fault }: ConfigFault): object {
+  return { ...fault, ...position };
+}
+
+/** A listener must be able to serve with its certificate now. */
+function tlsFilesServe({ listeners }: Config): SettingFault[] {
+  return whereSettled(['api', 'admin', 'ops', 'identity'] as const, (name) => {
+    const { tls } = listeners[name];
     if (tls === undefined) return [];
     try {
-      readTlsFiles(tls, now);
+      readTlsFiles(tls, systemClock.now());
       return [];
     } catch (error) {
       if (!(error instanceof TlsFilesError)) throw error;
-      return [`listeners.${name}.tls.${error.setting}: ${error.message}`];
+      const path = `listeners.${name}.tls.${error.setting}`;
+      return [{ path, detail: error.message, source: 'host' }];
     }
   });
 }
 
-/** One for each public key that could not verify a seal. */
-function sealFaultsOf({ policy }: Config): readonly string[] {
-  return (policy.seal?.publicKeyFiles ?? []).flatMap((file) => {
+/** Each public key must be one that could verify a seal. */
+function sealKeysVerify({ policy }: Config): SettingFault[] {
+  const files = policy.seal?.publicKeyFiles ?? [];
+  return whereSettled(files.keys(), (index) => {
+    const file = files[index] ?? '';
     try {
       parsePublicKey(readGivenFileSync(file, maxKeyBytes));
       return [];
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'cannot be read';
-      return [`policy.seal.publicKeyFiles: ${file}: ${reason}`];
+      const path = `policy.seal.publicKeyFiles.${index}`;
+      return [{ path, detail: `${file}: ${reason}`, source: 'host' }];
     }
   });
 }

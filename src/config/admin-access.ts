@@ -13,3 +13,8 @@ export function adminAccess(admin: NonNullable<Config['admin']>): AdminAccess {
     maxSignInAgeSeconds,
   };
 }
+
+/** An administrator is a person or a machine; an app client alone is neither. */
+export function namesPeople({ groups, users }: NonNullable<Config['admin']>): boolean {
+  return groups.length + users.length > 0;
+}

@@ -3,94 +3,119 @@
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
-import { faultLine } from '../kit/yaml/source-fault.ts';
+import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { isCallerVariable } from './caller-variables.ts';
-import { checkProfile, type RuntimeFacts } from './profile.ts';
+import {
+  type ConfigFault,
+  type FaultSource,
+  faultSources,
+  inOrder,
+  type SettingFault,
+} from './fault.ts';
+import { settingFaults, wordsFor } from './fault-words.ts';
+import { type ConfigRule, configRules } from './rules.ts';
 import { type Config, configSchema } from './schema.ts';
-import { envPrefix, listSettings, type SettingFault } from './settings.ts';
+import { envPrefix, listSettings } from './settings.ts';
+import { settledParts, whereSettled } from './settled.ts';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  /** One line per fault: where, and what to do. */
-  readonly faults: readonly string[];
+  /** Those of the file in its order, then the others. */
+  readonly faults: readonly ConfigFault[];
 
-  constructor(faults: readonly string[]) {
-    super(`the configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}`);
+  constructor(faults: readonly ConfigFault[]) {
+    super(
+      `the configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}: ${countsOf(faults)}`,
+    );
     this.faults = faults;
   }
+}
+
+const places: Readonly<Record<FaultSource, string>> = {
+  file: 'in the file',
+  environment: 'in the environment',
+  process: 'of this process',
+  host: 'on this host',
+};
+
+function countsOf(faults: readonly ConfigFault[]): string {
+  return faultSources
+    .map((source) => [faults.filter((fault) => fault.source === source).length, places[source]])
+    .flatMap(([count, place]) => (count === 0 ? [] : [`${count} ${place}`]))
+    .join(', ');
+}
+
+/** What is true where the configuration is used, and not in the file itself. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Rules about this process, and the files that the configuration names. */
+  readonly rules: readonly ConfigRule[];
 }
 
 /** Far more than any configuration has. */
 const maxFileBytes = 4 * 1024 * 1024;
 
 /** @throws ConfigError that lists every fault found. */
-export function loadConfig(
-  file: string,
-  env: Readonly<Record<string, string | undefined>>,
-  runtime: RuntimeFacts,
-): Config {
+export function loadConfig(file: string, surroundings: Surroundings): Config {
   let text: string;
   try {
     text = readGivenFileSync(file, maxFileBytes).toString();
   } catch (error) {
     if (error instanceof FileRefusedError) {
-      throw new ConfigError([`${file}: ${error.detail}`]);
+      throw new ConfigError([{ source: 'file', file, setting: '', detail: error.detail }]);
     }
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new ConfigError([`${file}: cannot be read (${code})`]);
+    const detail = `cannot be read (${code})`;
+    throw new ConfigError([{ source: 'file', file, setting: '', detail }]);
   }
-  return parseConfig({ path: file, text }, env, runtime);
+  return parseConfig({ path: file, text }, surroundings);
 }
 
-export function parseConfig(
-  source: SourceFile,
-  env: Readonly<Record<string, string | undefined>>,
-  runtime: RuntimeFacts,
-): Config {
+export function parseConfig(source: SourceFile, { env, rules }: Surroundings): Config {
   const document = onlyDocument(source);
   const written = new Set(isJsonObject(document.value) ? Object.keys(document.value) : []);
-  const { raw, overridden, faults } = withEnvironment(document.value, env);
-  const result = configSchema.safeParse(raw);
-  if (!result.success) {
-    faults.push(
-      ...result.error.issues.map(({ path, message }) => ({
-        path: path.map(String).join('.'),
-        detail: message,
-      })),
-    );
-  } else if (faults.length === 0) {
-    faults.push(...checkProfile(result.data, runtime));
-    if (faults.length === 0) return deepFreeze(result.data);
-  }
-  const placeOf = (path: string) => {
-    // Neither what the file does not speak of nor what the environment says instead has a place in it.
-    if (!written.has(path.split('.')[0] ?? '') || overridden.has(path)) return '';
-    const { line, col } = document.positionOf(`/${path.replaceAll('.', '/')}`);
-    return `:${line}:${col}`;
+  const { raw, variables, faults } = withEnvironment(document.value, env);
+  const result = configSchema.safeParse(raw, { error: wordsFor });
+  faults.push(...(result.error?.issues.flatMap(settingFaults) ?? []));
+  const settled = result.success ? () => result.data : settledParts(configSchema, raw);
+  faults.push(...whereSettled([...configRules, ...rules], (rule) => rule(settled())));
+  if (result.success && faults.length === 0) return deepFreeze(result.data);
+  // What the file does not speak of has no place in it.
+  const positionOf = (path: string) =>
+    written.has(path.split('.')[0] ?? '')
+      ? { position: document.positionOf(`/${path.replaceAll('.', '/')}`) }
+      : {};
+  const located = ({ source: where, path, detail }: SettingFault): ConfigFault => {
+    const about = { file: source.path, detail };
+    if (where === 'environment') return { ...about, source: where, setting: '', variable: path };
+    const variable = where === undefined ? variables.get(path) : undefined;
+    return variable === undefined
+      ? { ...about, source: where ?? 'file', setting: path, ...positionOf(path) }
+      : { ...about, source: 'environment', setting: path, variable };
   };
-  throw new ConfigError(
-    faults.map(({ path, detail }) =>
-      path === ''
-        ? `${source.path}: ${detail}`
-        : `${source.path}${placeOf(path)}: ${path}: ${detail}`,
-    ),
-  );
+  throw new ConfigError(inOrder(faults.map(located)));
 }
 
 function onlyDocument(source: SourceFile): SourceDocument {
   const { documents, faults } = parseYaml(source);
-  if (faults.length > 0) throw new ConfigError(faults.map(faultLine));
+  if (faults.length > 0) throw new ConfigError(faults.map(syntaxFault));
   const [only, another] = documents;
   if (only !== undefined && another === undefined) return only;
   const { line, col } = another?.positionOf('') ?? { line: 1, col: 1 };
-  throw new ConfigError([`${source.path}:${line}:${col}: must be one document`]);
+  const detail = 'must be one document';
+  throw new ConfigError([syntaxFault({ file: source.path, line, col, pointer: '', detail })]);
+}
+
+function syntaxFault({ file, line, col, pointer, detail }: SourceFault): ConfigFault {
+  const setting = pointer.slice(1).replaceAll('/', '.');
+  return { source: 'file', file, position: { line, col }, setting, detail };
 }
 
 interface Overridden {
   readonly raw: unknown;
-  /** Paths of the settings that the environment has set. */
-  readonly overridden: ReadonlySet<string>;
+  /** By the path of the setting that each sets. */
+  readonly variables: ReadonlyMap<string, string>;
   readonly faults: SettingFault[];
 }
 
@@ -99,19 +124,19 @@ function withEnvironment(
   env: Readonly<Record<string, string | undefined>>,
 ): Overridden {
   const byEnv = new Map(listSettings().map((setting) => [setting.env, setting]));
-  const overridden = new Set<string>();
+  const variables = new Map<string, string>();
   const faults: SettingFault[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(envPrefix) || isCallerVariable(name) || value === undefined) continue;
     const setting = byEnv.get(name);
     if (setting === undefined) {
-      faults.push({ path: name, detail: 'is an environment variable for no setting' });
+      faults.push({ path: name, detail: 'is a variable for no setting', source: 'environment' });
     } else if (isJsonObject(raw)) {
-      overridden.add(setting.path);
+      variables.set(setting.path, name);
       assign(raw, setting.path.split('.'), convert(value, setting.type));
     }
   }
-  return { raw, overridden, faults };
+  return { raw, variables, faults };
 }
 
 /** The text as the setting's type would write it in YAML; what does not convert is left for the schema to refuse. */

@@ -5,12 +5,6 @@ import { configSchema } from './schema.ts';
 
 export const envPrefix = 'TOKEN_BROKER_';
 
-/** What is wrong, and with which setting or environment variable; an empty path is about the process. */
-export interface SettingFault {
-  readonly path: string;
-  readonly detail: string;
-}
-
 export interface Setting {
   /** Dotted path in the file; `[]` stands for the items of a list. */
   readonly path: string;
@@ -29,7 +23,7 @@ export function listSettings(): readonly Setting[] {
 }
 
 function* walk(schema: z.core.$ZodType, path: string, overridable: boolean): Generator<Setting> {
-  const { inner, defaultValue, required } = unwrap(schema);
+  const { inner, defaultValue, required } = unwrapped(schema);
   if (inner instanceof z.ZodObject) {
     for (const [name, member] of Object.entries(inner.shape)) {
       yield* walk(member, path === '' ? name : `${path}.${name}`, overridable);
@@ -37,7 +31,7 @@ function* walk(schema: z.core.$ZodType, path: string, overridable: boolean): Gen
     return;
   }
   const isList = inner instanceof z.ZodArray;
-  const element = isList ? unwrap(inner.element).inner : undefined;
+  const element = isList ? unwrapped(inner.element).inner : undefined;
   yield {
     path,
     env: overridable && !isList ? envName(path) : undefined,
@@ -49,7 +43,8 @@ function* walk(schema: z.core.$ZodType, path: string, overridable: boolean): Gen
   if (element instanceof z.ZodObject) yield* walk(element, `${path}[]`, false);
 }
 
-function unwrap(schema: z.core.$ZodType) {
+/** The schema below what makes a setting optional. */
+export function unwrapped(schema: z.core.$ZodType) {
   let inner: z.core.$ZodType = schema;
   let defaultValue: unknown;
   let required = true;

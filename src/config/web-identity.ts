@@ -1,25 +1,24 @@
 /** What an issuer that STS is to trust must look like, and which keys it may have. */
 
 import { trustedIssuersOf } from './configured-issuers.ts';
+import type { SettingFault } from './fault.ts';
 import type { Config } from './schema.ts';
-import type { SettingFault } from './settings.ts';
 
 type WebIdentity = NonNullable<Config['webIdentity']>;
 
-export function checkWebIdentity({ webIdentity, identity, profile }: Config): SettingFault[] {
-  if (webIdentity === undefined) return [];
-  const { issuer, keys } = webIdentity;
-  const faults = issuerFaults(issuer, profile).map((detail) => fault('issuer', detail));
-  if (trustedIssuersOf(identity).some((trusted) => trusted.issuer === issuer)) {
-    faults.push(fault('issuer', 'is that of a pool: tokens of the broker are for STS alone'));
-  }
-  if (keys === undefined && profile === 'production') {
-    const detail =
-      'must name a key of KMS in the production profile: without one the process makes a key, and whoever reads its memory could sign for every role';
-    faults.push(fault('keys', detail));
-  }
-  return [...faults, ...sameKeys(keys)];
-}
+export const issuerRules: readonly ((config: Config) => Iterable<SettingFault>)[] = [
+  function* issuerIsWhatIamTakes({ webIdentity, profile }) {
+    if (webIdentity === undefined) return;
+    for (const detail of issuerFaults(webIdentity.issuer, profile)) yield fault('issuer', detail);
+  },
+  function* issuerIsNoPool({ webIdentity, identity }) {
+    if (webIdentity === undefined) return;
+    const { issuer } = webIdentity;
+    if (!trustedIssuersOf(identity).some((trusted) => trusted.issuer === issuer)) return;
+    yield fault('issuer', 'is that of a pool: tokens of the broker are for STS alone');
+  },
+  ({ webIdentity }) => sameKeys(webIdentity?.keys),
+];
 
 /** https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html, parameter Url */
 function issuerFaults(issuer: string, profile: Config['profile']): readonly string[] {

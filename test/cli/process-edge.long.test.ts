@@ -116,7 +116,7 @@ describe('serve', () => {
       const listeners = { ...config.listeners, admin: { port: 0, tls } };
       const start = startBrokerProcess(directory, { ...config, listeners });
       const file = tls[which];
-      await expect(start).rejects.toThrow(`listeners.admin.tls.${which}: ${file} `);
+      await expect(start).rejects.toThrow(`listeners.admin.tls.${which}: on this host, ${file} `);
       await expect(start).rejects.toThrow('ended with 78');
       expect(existsSync(config.audit.directory ?? '')).toBe(false);
     },

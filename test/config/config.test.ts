@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { configFaultLine } from '../../src/config/fault.ts';
 import { ConfigError, loadConfig, parseConfig } from '../../src/config/load.ts';
-import type { RuntimeFacts } from '../../src/config/profile.ts';
+import { processRule, type RuntimeFacts } from '../../src/config/process.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { listSettings, type Setting } from '../../src/config/settings.ts';
 import { makePipe } from '../support/hostile-files.ts';
@@ -49,7 +51,7 @@ function parse({ change, env = {}, runtime }: Input = {}): Config {
 }
 
 function parseText(text: string, env: Input['env'] = {}, runtime = safeRuntime): Config {
-  return parseConfig({ path: 'config.yaml', text }, env, runtime);
+  return parseConfig({ path: 'config.yaml', text }, { env, rules: [processRule(runtime)] });
 }
 
 function faultsOf(run: () => Config): readonly string[] {
@@ -57,16 +59,20 @@ function faultsOf(run: () => Config): readonly string[] {
     run();
     return [];
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof ConfigError) return error.faults.map(configFaultLine);
     throw error;
   }
 }
 
-/** The paths of the faults, which are the first part of each line after the file. */
-function pathsOf(input: Input): readonly (string | undefined)[] {
-  return faultsOf(() => parse(input)).map(
-    (line) => /^config\.yaml(?::\d+:\d+)?: (?:(\S+): )?/.exec(line)?.[1],
-  );
+/** Settings at fault; the variable where it is about no setting. */
+function pathsOf(input: Input): readonly string[] {
+  try {
+    parse(input);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.faults.map(({ setting, variable }) => setting || (variable ?? ''));
+  }
 }
 
 function set(path: string, value: unknown): Change {
@@ -121,7 +127,6 @@ describe('a configuration', () => {
       set('audit.deadlineMs', '1 s'),
     );
     expect(pathsOf({ change, env: { TOKEN_BROKER_POLCY_TABLE: 'x' } })).toEqual([
-      'TOKEN_BROKER_POLCY_TABLE',
       'profile',
       'listeners.api.port',
       'identity.userPools.0.pool',
@@ -130,7 +135,83 @@ describe('a configuration', () => {
       'policy.region',
       'sts.endpoints',
       'audit.deadlineMs',
+      'TOKEN_BROKER_POLCY_TABLE',
     ]);
+  });
+
+  it('is told what is wrong between settings although single ones are refused too', () => {
+    const change = all(
+      set('keys', { refreshSeconds: 300, maxAgeSeconds: 300, timeoutMs: 'soon' }),
+      set('policy', { table: 'role-mappings', region: 'us-esat-1', endpoint: 'ftp://x' }),
+      set('sts', {
+        endpoints: [{ region: 'mars' }, { region: 'us-east-9' }],
+        totalTimeoutMs: 1000,
+      }),
+      set('admin', { pool, clients: ['three'], machines: 'yes', console: {} }),
+      set('identity.userPools', [
+        { pool, issuer: `${issuer}4`, clients: ['one'] },
+        { pool, name: 'other', issuer: 7, clients: ['one'] },
+        { pool, name: 'staff', issuer, clients: ['one'] },
+      ]),
+      set('listeners', { api: { host: '0.0.0.0', port: 'http' }, ops: { hots: 'x' } }),
+      set('policy.seal', { publicKeyFiles: [], keyFile: '/a' }),
+    );
+    expect(new Set(pathsOf({ change, runtime: { userId: 0 } }))).toEqual(
+      new Set([
+        'keys.refreshSeconds',
+        'keys.timeoutMs',
+        'policy.endpoint',
+        'policy.seal.publicKeyFiles',
+        'policy.seal.keyFile',
+        'sts.endpoints.0.region',
+        'sts.endpoints.1.region',
+        'sts.requestTimeoutMs',
+        'admin.machines',
+        'admin.console',
+        'admin.console.client',
+        'admin.console.signInUrl',
+        'admin.console.origin',
+        'identity.userPools.0.issuer',
+        'identity.userPools.1.issuer',
+        'identity.userPools.2',
+        'listeners.api',
+        'listeners.api.port',
+        'listeners.ops.hots',
+        '',
+      ]),
+    );
+  });
+
+  it('is told nothing between settings that a refused one may settle otherwise', () => {
+    const change = all(
+      set('keys', { refreshSeconds: 5000, maxAgeSeconds: 'a day' }),
+      set('identity.userPools', [{ pool, issuer, clients: 'one' }]),
+      set('admin', { pool, clients: ['one'], users: 'ada', maxSignInAgeSeconds: 900 }),
+      set('audit', { directory: 7 }),
+      set('listeners.api', { host: '0.0.0.0', tls: { certFile: '/a' } }),
+    );
+    expect(pathsOf({ change })).toEqual([
+      'listeners.api.tls.keyFile',
+      'identity.userPools.0.clients',
+      'audit.directory',
+      'keys.maxAgeSeconds',
+      'admin.users',
+    ]);
+  });
+
+  it('is told so in words of its own, whatever setting is wrong, and however', () => {
+    const foreign = /invalid|expected|received|Unrecognized|Too /i;
+    for (const { path } of listSettings()) {
+      if (path.includes('[]')) continue;
+      for (const wrong of [null, -7.5, '', [], { a: 1 }, 'x'.repeat(5000)]) {
+        const faults = faultsOf(() => parse({ change: set(path, wrong) }));
+        expect([path, wrong, faults.filter((line) => foreign.test(line))]).toEqual([
+          path,
+          wrong,
+          [],
+        ]);
+      }
+    }
   });
 
   it('always remembers a token: limits and load shedding tell callers apart by what is remembered', () => {
@@ -148,22 +229,26 @@ describe('a configuration', () => {
     );
     expect(pathsOf({ change })).toEqual([
       'identity',
-      'keys.refreshSeconds',
-      'admin.pool',
-      'audit',
       'sts.requestTimeoutMs',
+      'audit',
+      'admin.pool',
+      'keys.refreshSeconds',
     ]);
   });
 
-  it.each<[string, Change, string | undefined]>([
-    ['at the top', set('polcy', {}), undefined],
-    ['in a section', set('http.maxBodySize', 1), 'http'],
+  it.each<[string, Change, string]>([
+    ['at the top', set('polcy', {}), 'polcy'],
+    ['in a section', set('http.maxBodySize', 1), 'http.maxBodySize'],
     [
       'in an item of a list',
       set('sts.endpoints', [{ region: 'us-east-1', url: 'x' }]),
-      'sts.endpoints.0',
+      'sts.endpoints.0.url',
     ],
-    ['for the admin listener', set('admin', { pool, clients: ['one'], scope: 'x' }), 'admin'],
+    [
+      'for the admin listener',
+      set('admin', { pool, clients: ['one'], machines: true, scope: 'x' }),
+      'admin.scope',
+    ],
   ])('has no unknown setting %s', (_case, change, path) => {
     expect(pathsOf({ change })).toEqual([path]);
   });
@@ -221,7 +306,7 @@ audit: { directory: /var/log/token-broker }
       'config.yaml:1:1: profile',
       'config.yaml:3:27: listeners.api.port',
       'config.yaml:7:7: identity.userPools.0.issuer',
-      'config.yaml:9:1: policy',
+      'config.yaml:9:52: policy.tabel',
       'config.yaml:11:3: sts.endpoints',
     ]);
   });
@@ -233,14 +318,14 @@ audit: { directory: /var/log/token-broker }
     const places = faultsOf(() => parseText(JSON.stringify(withTotal), env)).map((line) =>
       line.split(': ', 2).join(': '),
     );
-    expect(places.sort()).toEqual([
-      'config.yaml: TOKEN_BROKER_POLCY_TABLE',
+    expect(places).toEqual([
       'config.yaml: policy',
-      'config.yaml: sts.totalTimeoutMs',
+      'environment: TOKEN_BROKER_POLCY_TABLE',
+      'environment: TOKEN_BROKER_STS_TOTAL_TIMEOUT_MS',
     ]);
     const runtime = { ...safeRuntime, userId: 0 };
     expect(faultsOf(() => parseText(JSON.stringify(base()), {}, runtime))).toEqual([
-      'config.yaml: must not run as root in the production profile',
+      'this process: must not run as root in the production profile',
     ]);
   });
 
@@ -433,20 +518,44 @@ describe('administrators', () => {
       [{ users: [user.toUpperCase()], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
       [{ users: ['4abc0exampleclientid'], maxSignInAgeSeconds: 3600 }, 'admin.users.0'],
       [{ users: user }, 'admin.users'],
-      [{ groups: ['*'] }, 'admin.groups.0'],
-      [{ groups: ['platform-*'] }, 'admin.groups.0'],
-      [{ groups: [''] }, 'admin.groups.0'],
-      [{ groups: ['caf\u0065\u0301'] }, 'admin.groups.0'],
+      [{ groups: ['*'], maxSignInAgeSeconds: 3600 }, 'admin.groups.0'],
+      [{ groups: ['platform-*'], maxSignInAgeSeconds: 3600 }, 'admin.groups.0'],
+      [{ groups: [''], maxSignInAgeSeconds: 3600 }, 'admin.groups.0'],
+      [{ groups: ['caf\u0065\u0301'], maxSignInAgeSeconds: 3600 }, 'admin.groups.0'],
       [{ groups: 'platform-admins' }, 'admin.groups'],
       [{ machines: 'yes' }, 'admin.machines'],
-      [{ group: ['platform-admins'] }, 'admin'],
+      [{ machines: true, group: ['platform-admins'] }, 'admin.group'],
     ] as const) {
       expect([fields, pathsOf({ change: admin(fields) })]).toEqual([fields, [path]]);
     }
   });
 });
 
+const partitionsOfSdk = new URL(
+  '../../node_modules/@aws-sdk/core/dist-es/submodules/client/util-endpoints/lib/aws/partitions.js',
+  import.meta.url,
+);
+
 describe('values', () => {
+  it('may be a region that is newer than this release, by the name of its endpoint', () => {
+    const policy = { table: 'role-mappings', region: 'us-north-7' };
+    expect(pathsOf({ change: set('policy', policy) })).toEqual(['policy.region']);
+    const endpoint = 'https://dynamodb.us-north-7.amazonaws.com';
+    expect(pathsOf({ change: set('policy', { ...policy, endpoint }) })).toEqual([]);
+  });
+
+  it('may be every region that the SDK knows', () => {
+    const text = readFileSync(fileURLToPath(partitionsOfSdk), 'utf8');
+    const { partitions } = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as {
+      readonly partitions: readonly { readonly regions: object }[];
+    };
+    const regions = partitions.flatMap(({ regions: known }) => Object.keys(known));
+    expect(regions.length).toBeGreaterThan(30);
+    for (const region of regions.filter((name) => !name.endsWith('-global'))) {
+      expect([region, ...pathsOf({ change: set('policy.region', region) })]).toEqual([region]);
+    }
+  });
+
   it.each<[string, Change, string]>([
     [
       'an issuer with user information',
@@ -468,6 +577,32 @@ describe('values', () => {
       set('identity.userPools', [{ pool, issuer: 'b.example', clients: ['a'] }]),
       'identity.userPools.0.issuer',
     ],
+    [
+      'an issuer with a slash at its end',
+      all(
+        set('profile', 'development'),
+        set('identity.userPools', [{ pool, issuer: `${issuer}/`, clients: ['a'] }]),
+      ),
+      'identity.userPools.0.issuer',
+    ],
+    [
+      'one app client twice',
+      set('identity.userPools', [{ pool, issuer, clients: ['a', 'b', 'a'] }]),
+      'identity.userPools.0.clients.2',
+    ],
+    [
+      'one endpoint twice',
+      set('sts.endpoints', [{ region: 'us-east-1' }, { region: 'us-east-1' }]),
+      'sts.endpoints.1',
+    ],
+    ['a region that there is not', set('policy.region', 'us-esat-1'), 'policy.region'],
+    [
+      'a region of a key that there is not',
+      set('audit.checkpoints', { origin: 'a', kms: { keyId: 'a', region: 'eu-est-1' } }),
+      'audit.checkpoints.kms.region',
+    ],
+    ['a path from who knows where', set('audit.directory', 'audit'), 'audit.directory'],
+    ['a path of a home', set('keys.directory', '~/keys'), 'keys.directory'],
     [
       'a table endpoint with user information',
       set('policy.endpoint', 'https://a:b@c.example'),
@@ -653,7 +788,15 @@ describe('the environment', () => {
       return [near + 1, near - 1];
     }
     if (type === 'string') {
-      return [changedPool, 'eu-west-1', 'https://changed.example', 'changed', 'c/', '444455556666'];
+      return [
+        changedPool,
+        'eu-west-1',
+        'https://changed.example',
+        'changed',
+        '/changed',
+        'c/',
+        '444455556666',
+      ];
     }
     return type.split(' \\| ');
   }
@@ -693,7 +836,7 @@ describe('the environment', () => {
 
   it('begins a section, which must then be complete', () => {
     const env = { TOKEN_BROKER_ADMIN_POOL: pool };
-    expect(pathsOf({ env })).toEqual(['admin.clients']);
+    expect(pathsOf({ env })).toEqual(['admin.clients', 'admin']);
   });
 
   it.each([
@@ -846,7 +989,6 @@ describe('the production profile', () => {
     ['of another host', `https://cognito-idp.us-east-1.amazonaws.com.evil.example/${pool}`],
     ['of another host of AWS', `https://bucket.s3.amazonaws.com/${pool}`],
     ['without a pool', `https://${cognito('us-east-1')}`],
-    ['with a slash at its end', `${issuer}/`],
     ['with a port', `https://${cognito('us-east-1')}:443/${pool}`],
     ['in other letters', issuer.toUpperCase().replace('HTTPS', 'https')],
     ['in clear text', issuer.replace('https', 'http')],
@@ -1014,18 +1156,18 @@ describe('a configuration file', () => {
   it('is read from disk', () => {
     const file = join(folder, 'config.yaml');
     writeFileSync(file, JSON.stringify(base()));
-    expect(loadConfig(file, {}, safeRuntime)).toEqual(parse());
+    expect(loadConfig(file, { env: {}, rules: [] })).toEqual(parse());
   });
 
   it('that cannot be read is one fault that says so', () => {
     const file = join(folder, 'missing.yaml');
-    expect(faultsOf(() => loadConfig(file, {}, safeRuntime))).toEqual([
+    expect(faultsOf(() => loadConfig(file, { env: {}, rules: [] }))).toEqual([
       `${file}: cannot be read (ENOENT)`,
     ]);
     const pipe = join(folder, 'pipe.yaml');
     makePipe(pipe);
     for (const path of [folder, pipe]) {
-      expect(faultsOf(() => loadConfig(path, {}, safeRuntime))).toEqual([
+      expect(faultsOf(() => loadConfig(path, { env: {}, rules: [] }))).toEqual([
         `${path}: is not a regular file: remove what is there, or name another file.`,
       ]);
     }

@@ -1,15 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { configText } from '../../emulators/config-text.ts';
+import { configFaultLine } from '../../src/config/fault.ts';
 import { ConfigError, parseConfig } from '../../src/config/load.ts';
 
-const runtime = {
-  nodeOptions: '',
-  nodeDebug: '',
-  execArgv: [],
-  tlsRejectUnauthorized: undefined,
-  userId: 65_532,
-  inspected: false,
-};
 const kms = (keyId: string) => ({ kms: { keyId, region: 'us-east-1' } });
 const good = {
   issuer: 'https://identity.example.com/broker',
@@ -32,10 +25,10 @@ function faults(webIdentity: object, profile = 'production'): readonly string[] 
     webIdentity,
   };
   try {
-    parseConfig({ path: 'config.yaml', text: configText(config) }, {}, runtime);
+    parseConfig({ path: 'config.yaml', text: configText(config) }, { env: {}, rules: [] });
     return [];
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof ConfigError) return error.faults.map(configFaultLine);
     throw error;
   }
 }

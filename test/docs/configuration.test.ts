@@ -19,19 +19,13 @@ describe('docs/configuration.md', () => {
   it('has an example that is a valid production configuration as it stands', () => {
     const [text = '', ...others] = codeBlocks(document, 'yaml');
     expect(others).toEqual([]);
-    const runtime = {
-      nodeOptions: '',
-      nodeDebug: '',
-      execArgv: [],
-      tlsRejectUnauthorized: undefined,
-      userId: 65_532,
-      inspected: false,
-    };
-    expect(parseConfig({ path: 'example', text }, {}, runtime).profile).toBe('production');
+    expect(parseConfig({ path: 'example', text }, { env: {}, rules: [] }).profile).toBe(
+      'production',
+    );
     const [profile, ...rest] = text.split('\n');
     expect(profile).toBe('profile: production');
-    expect(() => parseConfig({ path: 'example', text: rest.join('\n') }, {}, runtime)).toThrow(
-      ConfigError,
-    );
+    expect(() =>
+      parseConfig({ path: 'example', text: rest.join('\n') }, { env: {}, rules: [] }),
+    ).toThrow(ConfigError);
   });
 });

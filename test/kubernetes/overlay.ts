@@ -67,7 +67,7 @@ export class Overlay {
     const volume = pod.volumes?.find(({ name }) => name === mount?.name);
     const { data } = this.find<IConfigMap>('ConfigMap', volume?.configMap?.name ?? 'none');
     const text = data?.['config.yaml'] ?? '';
-    return parseConfig({ path: `${this.name}/${deployment}`, text }, {}, runtime);
+    return parseConfig({ path: `${this.name}/${deployment}`, text }, { env: {}, rules: [] });
   }
 
   /** Names of the deployments whose pods carry all these labels. */
@@ -91,15 +91,6 @@ export class Overlay {
     );
   }
 }
-
-const runtime = {
-  nodeOptions: '',
-  nodeDebug: '',
-  execArgv: [],
-  tlsRejectUnauthorized: undefined,
-  userId: 65_532,
-  inspected: false,
-};
 
 function selectorOf(object: KubernetesObject): Labels | undefined {
   const { spec } = object as { spec?: { selector?: Labels; podSelector?: MatchLabels } };

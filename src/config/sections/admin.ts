@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { asciiName } from '../../core/policy/exact-text.ts';
 import { issuerName } from '../../core/policy/role-mapping.ts';
+import { distinctList } from '../../kit/json/distinct-list.ts';
 import { plainUrl } from './values.ts';
 
 /** As they stand in `cognito:groups`, which is read in this normal form only. */
@@ -24,17 +25,13 @@ const bareOrigin = plainUrl.refine((text) => URL.canParse(text) && new URL(text)
 export const admin = z
   .strictObject({
     pool: issuerName.describe('Pool of the administrators, as `identity` calls it.'),
-    clients: z
-      .array(z.string().min(1))
+    clients: distinctList(z.string().min(1))
       .min(1)
       .describe('App clients that administrators use; being one of their users is not enough.'),
-    groups: z
-      .array(groupName)
+    groups: distinctList(groupName)
       .default([])
       .describe('People: groups of the pool whose members are administrators.'),
-    users: z
-
-      .array(asciiName)
+    users: distinctList(asciiName)
       .default([])
       .describe('People: users of the pool who are administrators, by their `sub`.'),
     machines: z
@@ -55,8 +52,7 @@ export const admin = z
       .max(86_400)
       .optional()
       .describe('How long ago people may have signed in (`auth_time`).'),
-    requiredAmr: z
-      .array(z.string().min(1).max(128))
+    requiredAmr: distinctList(z.string().min(1).max(128))
       .default([])
       .describe('Values that the `amr` claim of people must all have, such as `mfa`.'),
     readScope: z.string().min(1).default('broker/admin.read').describe('Scope for reading.'),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { providerKinds } from '../../identity/providers/provider-kinds.ts';
+import { distinctList } from '../../kit/json/distinct-list.ts';
 import { path } from './values.ts';
 
 type ProviderKinds = typeof providerKinds;
@@ -33,16 +34,15 @@ const neverMatchable = [
 
 export const identity = z.strictObject({
   ...issuers,
-  matchableClaims: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .max(128)
-        .refine((name) => !neverMatchable.includes(name), {
-          error: 'is a claim that mappings may never match',
-        }),
-    )
+  matchableClaims: distinctList(
+    z
+      .string()
+      .min(1)
+      .max(128)
+      .refine((name) => !neverMatchable.includes(name), {
+        error: 'is a claim that mappings may never match',
+      }),
+  )
     .default([])
     .describe('Claims, besides `sub` and `client_id`, that role mappings may use.'),
   maxTokenBytes: z.int().min(1024).max(16_384).default(8192).describe('Largest bearer token.'),

@@ -1,6 +1,7 @@
 /** The listeners, what they take, and how much of it. */
 
 import { z } from 'zod';
+import { distinctList } from '../../kit/json/distinct-list.ts';
 import { cidr, path, port, rate } from './values.ts';
 
 const tls = z.strictObject({
@@ -42,12 +43,10 @@ export const listeners = z
 
 export const http = z
   .strictObject({
-    allowedHosts: z
-      .array(z.string().min(1))
+    allowedHosts: distinctList(z.string().min(1))
       .default([])
       .describe('Host names that the api listener answers for; empty accepts any.'),
-    trustedProxies: z
-      .array(cidr)
+    trustedProxies: distinctList(cidr)
       .default([])
       .describe(
         'Networks whose X-Forwarded-For header is believed: those of the proxies alone, never of callers.',

@@ -3,40 +3,39 @@
 import { z } from 'zod';
 import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts';
 import { defaultGuardrails } from '../../core/policy/guardrails.ts';
+import { distinctList } from '../../kit/json/distinct-list.ts';
 import { path, plainUrl, region, signingKey } from './values.ts';
 
 export const guardrails = z
   .strictObject({
-    allowedPartitions: z
-      .array(z.string().regex(/^aws(?:-[a-z]+)*$/, 'must be an AWS partition such as aws-us-gov'))
+    allowedPartitions: distinctList(
+      z.string().regex(/^aws(?:-[a-z]+)*$/, 'must be an AWS partition such as aws-us-gov'),
+    )
       .min(1)
       .optional()
       .describe('Partitions whose roles may be mapped; default: those of the STS endpoints.'),
-    allowedAccounts: z
-      .array(
-        z
-          .string('must be an account id in quotes')
-          .regex(/^\d{12}$/, 'must be the twelve digits of an account id'),
-      )
+    allowedAccounts: distinctList(
+      z
+        .string('must be an account id in quotes')
+        .regex(/^\d{12}$/, 'must be the twelve digits of an account id'),
+    )
       .default([])
       .describe('Accounts whose roles may be mapped; empty allows any.'),
-    rolePathPrefixes: z
-      .array(
-        z
-          .string()
-          .max(512)
-          .regex(/^\/(?:[\x21-\x29\x2b-\x7e]*\/)?$/, 'must begin and end with a slash'),
-      )
+    rolePathPrefixes: distinctList(
+      z
+        .string()
+        .max(512)
+        .regex(/^\/(?:[\x21-\x29\x2b-\x7e]*\/)?$/, 'must begin and end with a slash'),
+    )
       .default([])
       .describe(
         'Beginnings, like `/broker/`, of the paths of roles that may be mapped; empty allows any.',
       ),
-    forbiddenRoleNames: z
-      .array(
-        z
-          .string()
-          .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end'),
-      )
+    forbiddenRoleNames: distinctList(
+      z
+        .string()
+        .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end'),
+    )
       .default([...defaultGuardrails.forbiddenRoleNames])
       .describe(
         'Names of roles that may never be mapped, in any case of letters; `*` at either end stands for anything.',
@@ -98,8 +97,7 @@ export const policy = z.strictObject({
     ),
   seal: z
     .strictObject({
-      publicKeyFiles: z
-        .array(path)
+      publicKeyFiles: distinctList(path)
         .min(1)
         .max(10)
         .describe('PEM files; the change log must be sealed by one of these keys.'),

@@ -9,7 +9,9 @@ export const plainUrl = url.refine((text) => !/[?#@]/.test(text), {
   error: 'must have no user information, query or fragment',
 });
 
-export const path = z.string().min(1);
+export const path = z
+  .string()
+  .regex(/^\//, 'must be an absolute path: a relative one depends on who starts the process');
 
 export const port = z.int().min(0).max(65_535);
 

@@ -20,6 +20,11 @@ export const url = z
     error: 'must have no user information, query or fragment',
   });
 
+/** An `iss` is compared letter by letter, and key sets are found below it. */
+export const issuerUrl = url.refine((text) => !text.endsWith('/'), {
+  error: 'must not end with a slash: no token has it so',
+});
+
 /** Mappings of a pool that is called by the id of another would be those of the other one (T128). */
 export function isOwnName(pool: { readonly pool: string; readonly name?: string | undefined }) {
   const { name: given = pool.pool } = pool;

@@ -10,6 +10,7 @@ import {
   dnsSuffix,
   identityPoolId,
   isOwnName,
+  issuerUrl,
   name,
   notOwnName,
   placeFaults,
@@ -25,7 +26,7 @@ const settings = z
       .string()
       .regex(identityPoolId, 'must be the id of an identity pool')
       .describe('Identity pool id, which its OpenID tokens carry as `aud`.'),
-    issuer: url
+    issuer: issuerUrl
       .default(`https://cognito-identity.${commonSuffix}`)
       .describe('Exact `iss` of its tokens.'),
     jwksUri: url

@@ -3,12 +3,14 @@
 import { validateCognitoJwtFields } from 'aws-jwt-verify/cognito-verifier';
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
+import { distinctList } from '../../kit/json/distinct-list.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
 import { rsaKeys } from '../keys/rsa-keys.ts';
 import { invalid, readNames } from '../token-claims.ts';
 import {
   dnsSuffix,
   isOwnName,
+  issuerUrl,
   name,
   notOwnName,
   placeFaults,
@@ -22,18 +24,16 @@ const settings = z
   .strictObject({
     name,
     pool: z.string().regex(userPoolId, 'must be the id of a user pool').describe('User pool id.'),
-    issuer: url.describe(
+    issuer: issuerUrl.describe(
       'Exact `iss` of its tokens. A pool has one of two forms; it is data, never derived.',
     ),
     jwksUri: url
       .optional()
       .describe('Where its keys are; default: issuer + `/.well-known/jwks.json`.'),
-    clients: z
-      .array(z.string().min(1).max(128))
+    clients: distinctList(z.string().min(1).max(128))
       .min(1, 'must list at least one app client')
       .describe('App clients whose tokens are accepted.'),
-    tokenUse: z
-      .array(z.enum(['access', 'id']))
+    tokenUse: distinctList(z.enum(['access', 'id']))
       .min(1)
       .default(['access'])
       .describe('Kinds of tokens that are accepted.'),
