@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { IDeployment } from 'kubernetes-models/apps/v1';
@@ -7,9 +10,33 @@ import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 
+const k8s = fileURLToPath(new URL('../../k8s', import.meta.url));
+
 /** The objects of one overlay, as `kubectl apply -k` would send them. */
-export async function renderOverlay(name: string): Promise<Overlay> {
-  const folder = fileURLToPath(new URL(`../../k8s/overlays/${name}`, import.meta.url));
+export function renderOverlay(name: string): Promise<Overlay> {
+  return rendered(name, join(k8s, 'overlays', name));
+}
+
+/** The same with one more component, as an operator adds it. */
+export async function renderWithComponent(name: string, component: string): Promise<Overlay> {
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-overlay-'));
+  const path = (...parts: string[]) => relative(folder, join(k8s, ...parts));
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    namespace: 'token-broker',
+    resources: [path('overlays', name)],
+    components: [path('components', component)],
+  };
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+  try {
+    return await rendered(name, folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function rendered(name: string, folder: string): Promise<Overlay> {
   const objects = parseAllDocuments(await build(folder)).map((document) => {
     if (document.errors.length > 0) throw document.errors[0];
     return document.toJS() as KubernetesObject;
