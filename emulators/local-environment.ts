@@ -71,6 +71,8 @@ const table = 'token-broker-local';
 const region = 'us-east-1';
 /** The local DynamoDB does not look at them, but an SDK signs nothing without any. */
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+/** Where `token-broker login` waits unless told otherwise. */
+const loginCallback = 'http://localhost:8976/callback';
 const startTimeoutMs = 20_000;
 const stopTimeoutMs = 10_000;
 
@@ -100,7 +102,8 @@ export async function startLocalEnvironment(
   const auditDirectory = join(directory, 'audit');
   const consoleUrl = `${broker.urls.admin}/console/`;
   for (const { name, clientId } of stack.clients) {
-    if (name === 'console') stack.issuer.allowCallback(clientId, consoleUrl);
+    if (name !== 'console') continue;
+    for (const url of [consoleUrl, loginCallback]) stack.issuer.allowCallback(clientId, url);
   }
   return {
     ready: {

@@ -15,6 +15,7 @@ export const callerVariables = {
   authorizationFile: 'TOKEN_BROKER_AUTHORIZATION_FILE',
   adminUrl: 'TOKEN_BROKER_ADMIN_URL',
   adminTokenFile: 'TOKEN_BROKER_ADMIN_TOKEN_FILE',
+  sessionFile: 'TOKEN_BROKER_SESSION_FILE',
 } as const;
 
 const names: ReadonlySet<string> = new Set(Object.values(callerVariables));

@@ -1,10 +1,9 @@
 import { type Perishable, RenewedValue } from '../kit/calls/renewed-value.ts';
-import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
-import { parseStrictJson } from '../kit/json/strict-json.ts';
 import { type BoundedAnswer, boundedFetch } from '../kit/net/bounded-fetch.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
+import { answerObject, maxTokenAnswerBytes, readTokenGrant } from './token-grant.ts';
 import { TokenRequestError } from './token-request-error.ts';
 
 export interface TokenClientOptions {
@@ -85,8 +84,9 @@ export class TokenClient {
     const secret = await this.#secret(deadline);
     const askedAt = this.#options.clock.now();
     const { status, headers, body } = await this.#post(secret, deadline);
-    if (status !== 200) throw TokenRequestError.refusal({ status, headers, problem: json(body) });
-    const { token, lifeSeconds } = readGrant(json(body));
+    if (status !== 200)
+      throw TokenRequestError.refusal({ status, headers, problem: answerObject(body) });
+    const { token, lifeSeconds } = readTokenGrant(answerObject(body));
     return { value: token, expiresAt: askedAt + lifeSeconds * 1000 };
   }
 
@@ -119,7 +119,7 @@ export class TokenClient {
         body: form.toString(),
         clock,
         timeoutMs: this.#timeoutMs,
-        maxBytes: maxAnswerBytes,
+        maxBytes: maxTokenAnswerBytes,
         givenUp: deadline,
       });
     } catch {
@@ -131,10 +131,6 @@ export class TokenClient {
   }
 }
 
-/** STS takes tokens of up to 20,000 characters, this project of 16,384. */
-const maxAnswerBytes = 32 * 1024;
-/** Cognito: access tokens live for 5 minutes to 1 day. */
-const maxLifeSeconds = 24 * 60 * 60;
 /** So that someone who refuses every token does not cost a token request each time. */
 const leastAgeOfRefusedMs = 30_000;
 
@@ -146,31 +142,4 @@ function requireEndpoint(text: string): void {
   if (url.username !== '' || url.password !== '' || url.hash !== '') {
     throw new TypeError('tokenEndpoint must have neither user information nor a fragment');
   }
-}
-
-/** Undefined unless it is one strict JSON object. */
-function json(bytes: Uint8Array): JsonObject | undefined {
-  try {
-    const document = parseStrictJson(bytes, { maxDepth: 4, maxKeys: 64 });
-    return isJsonObject(document) ? document : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** RFC 6749 section 5.1. */
-function readGrant(answer: JsonObject = {}) {
-  const { access_token: token, token_type: type, expires_in: lifeSeconds } = answer;
-  const usable =
-    typeof token === 'string' &&
-    // RFC 6750 section 2.1: what a bearer token is made of.
-    /^[A-Za-z0-9._~+/=-]{1,16384}$/.test(token) &&
-    typeof type === 'string' &&
-    type.toLowerCase() === 'bearer' &&
-    typeof lifeSeconds === 'number' &&
-    Number.isSafeInteger(lifeSeconds) &&
-    lifeSeconds > 0 &&
-    lifeSeconds <= maxLifeSeconds;
-  if (!usable) throw new TokenRequestError('token_answer_invalid');
-  return { token, lifeSeconds };
 }

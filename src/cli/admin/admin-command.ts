@@ -8,6 +8,7 @@ import { TokenBrokerError } from '../../client/broker-client.ts';
 import { readTokenFile } from '../../client/token-file.ts';
 import { callerVariables } from '../../config/caller-variables.ts';
 import { roleMappingSchema } from '../../core/policy/role-mapping.ts';
+import { FileRefusedError } from '../../kit/files/regular-file.ts';
 import { type Clock, systemClock } from '../../kit/timing/clock.ts';
 import type { ProcessEdge } from '../commands/edge.ts';
 import { exitCodes } from '../output.ts';
@@ -16,6 +17,7 @@ import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { AdminApi, AdminApiError, adminUrl } from './admin-api.ts';
 import { type OutputFormat, outputFormats, printDocument } from './output-format.ts';
+import { readSession, sessionFile } from './session.ts';
 
 export interface AdminCommand<Options extends object = object> {
   readonly name: string;
@@ -102,7 +104,7 @@ async function runAdminCommand(
   const note = (text: string) => output.err(`${printable(text)}\n`);
   try {
     const args = added.processedArgs.map(String);
-    const api = connect(options, clock);
+    const api = connect(options, env, clock);
     const result = await command.run({ api, args, options, terminal, env, note });
     output.out(
       options.output === 'table'
@@ -111,13 +113,10 @@ async function runAdminCommand(
     );
     return result.code ?? exitCodes.ok;
   } catch (error) {
-    if (error instanceof UsageError) {
-      note(error.message);
-      return exitCodes.usage;
-    }
-    if (error instanceof TokenBrokerError) {
-      // A file that was named and holds no token.
-      note(error.message);
+    // The last two: a file that holds no token, or one that somebody else may have written or read.
+    const unusable = [UsageError, TokenBrokerError, FileRefusedError];
+    if (unusable.some((kind) => error instanceof kind)) {
+      note((error as Error).message);
       return exitCodes.usage;
     }
     if (!(error instanceof AdminApiError)) throw error;
@@ -126,26 +125,36 @@ async function runAdminCommand(
   }
 }
 
-function connect({ adminUrl: text = '', adminTokenFile = '' }: CommonOptions, clock: Clock) {
-  if (text === '') {
+/** @throws UsageError, FileRefusedError */
+function connect(
+  { adminUrl: text = '', adminTokenFile = '' }: CommonOptions,
+  env: ProcessEdge['env'],
+  clock: Clock,
+) {
+  const session = adminTokenFile === '' ? readSession(sessionFile(env)) : undefined;
+  const address = text === '' ? session?.adminUrl : text;
+  if (address === undefined) {
     throw new UsageError(
-      `Name the admin listener of the broker with --admin-url, or in ${callerVariables.adminUrl}.`,
+      `Name the admin listener of the broker with --admin-url, or in ${callerVariables.adminUrl}; or sign in with token-broker login.`,
     );
   }
-  const url = adminUrl(text);
+  const url = adminUrl(address);
   if (typeof url === 'string') throw new UsageError(url);
-  if (adminTokenFile === '') {
+  if (adminTokenFile !== '') {
+    return new AdminApi({ url, token: () => readTokenFile(adminTokenFile), clock });
+  }
+  if (session?.adminUrl !== url.href) {
     throw new UsageError(
-      `Name a file with the token of an administrator with --admin-token-file, or in ${callerVariables.adminTokenFile}.`,
+      `You are not signed in at ${url.href}: token-broker login --admin-url ${url.href}, or name a file with the token of an administrator with --admin-token-file.`,
     );
   }
-  return new AdminApi({ url, token: () => readTokenFile(adminTokenFile), clock });
+  return new AdminApi({ url, token: () => Promise.resolve(session.token), clock });
 }
 
 function wordsOf({ message, status }: AdminApiError): readonly string[] {
   const lines = message.split('\n');
   return status === 401
-    ? [...lines, 'Get a fresh token of an administrator, and try again.']
+    ? [...lines, 'Sign in again with token-broker login, or get a fresh token, and try again.']
     : lines;
 }
 

@@ -1,0 +1,327 @@
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Command } from 'commander';
+import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
+import { addLoginCommand } from '../../src/cli/admin/login/login.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
+import type { BrokerFixture } from '../support/broker-fixture.ts';
+import { processEdge, runCommandLine } from '../support/command-line.ts';
+import { ada, startConsoleBroker } from '../support/console-broker.ts';
+import { hostileFiles } from '../support/hostile-files.ts';
+import { type Ran, temporaryFolders } from '../support/mapping-folder.ts';
+import { clients } from '../support/outside-world.ts';
+import { createTestClock } from '../support/test-clock.ts';
+import { until } from '../support/until.ts';
+
+const folders = temporaryFolders();
+let broker: BrokerFixture;
+
+beforeAll(async () => {
+  broker = await startConsoleBroker();
+});
+
+afterAll(async () => {
+  await broker.stop();
+  folders.remove();
+});
+
+async function listenOn(server: Server, port = 0): Promise<number> {
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** One that nobody listens on, as far as anybody can say. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listenOn(server);
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+  return port;
+}
+
+interface LoginOptions {
+  readonly adminUrl?: string;
+  readonly clock?: Clock;
+  readonly file?: string;
+  readonly port?: number;
+  readonly more?: readonly string[];
+}
+
+interface Login {
+  readonly port: number;
+  readonly redirectUri: string;
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The page that somebody is asked to open. */
+  page(): Promise<URL>;
+  readonly done: Promise<Ran>;
+}
+
+async function begin(options: LoginOptions = {}): Promise<Login> {
+  const { adminUrl = broker.urls.admin, clock = systemClock, more = [] } = options;
+  const port = options.port ?? (await freePort());
+  const redirectUri = `http://localhost:${port}/callback`;
+  broker.issuer.allowCallback(clients.console.clientId, redirectUri);
+  const file = options.file ?? join(folders.folder(), 'session', 'session.json');
+  const env = { TOKEN_BROKER_SESSION_FILE: file };
+  const ran = { code: -1, out: '', err: '' };
+  const program = new Command().exitOverride();
+  const output = {
+    out: (text: string) => {
+      ran.out += text;
+    },
+    err: (text: string) => {
+      ran.err += text;
+    },
+  };
+  const finish = (code: number) => {
+    ran.code = code;
+  };
+  addLoginCommand(program, processEdge({ output, env, finish }), clock);
+  const args = ['login', '--admin-url', adminUrl ?? '', '--port', String(port), ...more];
+  const done = program.parseAsync(args, { from: 'user' }).then(() => ran);
+  const page = async () => {
+    await until(() => /^http.*\n/m.test(ran.err) || ran.code >= 0);
+    return new URL(/^http.*$/m.exec(ran.err)?.[0] ?? `nothing but ${ran.err}`);
+  };
+  return { port, redirectUri, file, env, page, done };
+}
+
+/** What the browser of somebody who chooses Ada is sent to. */
+async function answerFor(page: URL): Promise<URL> {
+  const form = new URLSearchParams(page.searchParams);
+  form.set('user', ada.username);
+  const answer = await fetch(page.origin + page.pathname, {
+    method: 'POST',
+    body: form,
+    redirect: 'manual',
+  });
+  return new URL(answer.headers.get('location') ?? 'nowhere');
+}
+
+const changed = (url: URL, change: (parameters: URLSearchParams) => void): URL => {
+  const other = new URL(url);
+  change(other.searchParams);
+  return other;
+};
+
+const freezes = (args: readonly string[], env: Readonly<Record<string, string>>) =>
+  runCommandLine(adding(topCommands.freezes), ['freezes', ...args], { env });
+
+async function signedIn(file?: string): Promise<Login> {
+  const login = await begin(file === undefined ? {} : { file });
+  await fetch(await answerFor(await login.page()));
+  expect(await login.done).toMatchObject({ code: 0 });
+  return login;
+}
+
+describe('login', () => {
+  it('signs a person in, and the commands after it need neither a URL nor a token', async () => {
+    const login = await begin();
+    const page = await login.page();
+    expect(page.searchParams.get('code_challenge_method')).toBe('S256');
+    const shown = await fetch(await answerFor(page));
+    expect([shown.status, await shown.text()]).toEqual([200, expect.stringContaining('close')]);
+    const { code, out } = await login.done;
+    expect([code, out]).toEqual([0, expect.stringContaining(login.file)]);
+    expect((statSync(login.file).mode & 0o777).toString(8)).toBe('600');
+    expect(await freezes([], login.env)).toMatchObject({ code: 0, err: '' });
+  });
+
+  it('gets a token for a machine by its client and secret', async () => {
+    const secret = join(folders.folder({ secret: clients.admin.clientSecret }), 'secret');
+    const machine = ['--token-endpoint', broker.issuer.tokenEndpoint];
+    const more = [
+      ...machine,
+      '--client-id',
+      clients.admin.clientId,
+      '--client-secret-file',
+      secret,
+    ];
+    const login = await begin({ more });
+    expect(await login.done).toMatchObject({ code: 0 });
+    expect(await freezes([], login.env)).toMatchObject({ code: 0 });
+    const half = await begin({ more: machine });
+    expect(await half.done).toMatchObject({ code: 2 });
+  });
+
+  it('shows nothing of the token or the code', async () => {
+    const login = await begin();
+    const answer = await answerFor(await login.page());
+    await fetch(answer);
+    const { out, err } = await login.done;
+    const { token } = JSON.parse(readFileSync(login.file, 'utf8'));
+    for (const secret of [token, answer.searchParams.get('code')]) {
+      expect(out + err).not.toContain(secret);
+    }
+  });
+
+  it('ends by itself when nobody signs in, and when the issuer says no', async () => {
+    const clock = createTestClock();
+    const login = await begin({ clock });
+    await login.page();
+    await clock.advance(5 * 60_000);
+    expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('5 minutes') });
+    const refused = await begin();
+    const state = (await refused.page()).searchParams.get('state') ?? '';
+    await fetch(`${refused.redirectUri}?${new URLSearchParams({ error: 'no\u001b[2J', state })}`);
+    const { code, err } = await refused.done;
+    expect([code, err]).toEqual([1, expect.stringContaining('refused: no\\u{1b}[2J')]);
+  });
+
+  it('says so where another program has the port', async () => {
+    const other = createServer();
+    const port = await listenOn(other);
+    const login = await begin({ port });
+    expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('--port') });
+    other.close();
+  });
+});
+
+describe('what comes to the loopback port', () => {
+  it('T219: is taken only if it answers this sign-in, and a stranger does not end the waiting', async () => {
+    const login = await begin();
+    const answer = await answerFor(await login.page());
+    const otherState = 'A'.repeat(43);
+    const strange = [
+      changed(answer, (parameters) => parameters.set('state', otherState)),
+      changed(answer, (parameters) => parameters.delete('state')),
+      changed(answer, (parameters) => parameters.append('state', otherState)),
+      changed(answer, (parameters) => parameters.set('iss', 'https://issuer.example')),
+      changed(answer, (parameters) => parameters.set('error', 'access_denied')),
+      changed(answer, (parameters) => parameters.append('code', 'another')),
+      changed(answer, (parameters) => parameters.delete('code')),
+      new URL(`${login.redirectUri}/x${answer.search}`),
+    ];
+    for (const url of strange)
+      expect([url.href, (await fetch(url)).status]).toEqual([url.href, 400]);
+    expect((await fetch(answer, { method: 'POST' })).status).toBe(400);
+    // A page of somebody else's, whose name leads to this machine.
+    const path = answer.pathname + answer.search;
+    const rebound = await statusFor(login.port, path, `broker.example:${login.port}`);
+    expect(rebound).toBe(400);
+    expect(existsSync(login.file)).toBe(false);
+    expect((await fetch(answer)).status).toBe(200);
+    expect(await login.done).toMatchObject({ code: 0 });
+  });
+
+  it('T219: is one answer: nothing is there for a second', async () => {
+    const login = await begin();
+    const answer = await answerFor(await login.page());
+    const statuses = await Promise.allSettled([fetch(answer), fetch(answer)]);
+    expect(statuses.filter((one) => one.status === 'fulfilled' && one.value.ok)).toHaveLength(1);
+    await login.done;
+    await expect(fetch(answer)).rejects.toThrow();
+  });
+});
+
+describe('a code', () => {
+  it('T220: that was issued for another sign-in gives nothing, although it comes with the right state', async () => {
+    const login = await begin();
+    const page = await login.page();
+    const theirs = changed(page, (parameters) => parameters.set('code_challenge', 'B'.repeat(43)));
+    await fetch(await answerFor(theirs));
+    const { code, err } = await login.done;
+    expect([code, err]).toEqual([1, expect.stringContaining('gives no token')]);
+    expect(existsSync(login.file)).toBe(false);
+  });
+});
+
+describe('what is secret', () => {
+  const sent: string[] = [];
+  let stranger: Server;
+  let url: string;
+  let settings: object;
+  beforeAll(async () => {
+    stranger = createServer((req, res) => {
+      sent.push(req.url ?? '');
+      if (req.url === '/token') res.writeHead(307, { location: `${url}/elsewhere` }).end();
+      else res.end(JSON.stringify(settings));
+    });
+    url = `http://127.0.0.1:${await listenOn(stranger)}`;
+  });
+  afterAll(() => {
+    stranger.close();
+  });
+  const from = (endpoints: object) => {
+    const page = `${url}/authorize`;
+    const scopes = { read: 'r' };
+    settings = {
+      clientId: 'c',
+      issuer: url,
+      authorizationEndpoint: page,
+      tokenEndpoint: url,
+      scopes,
+      ...endpoints,
+    };
+  };
+
+  it.each([
+    ['authorizationEndpoint', 'http://sign-in.example/'],
+    ['authorizationEndpoint', 'javascript:alert(1)'],
+    ['tokenEndpoint', 'http://sign-in.example/'],
+    ['tokenEndpoint', 'http://127.0.0.1.example/'],
+    ['tokenEndpoint', 'https://user:password@sign-in.example/'],
+  ])('T221: goes nowhere in the clear: %s %s', async (name, value) => {
+    from({ [name]: value });
+    const login = await begin({ adminUrl: url });
+    const { code, err } = await login.done;
+    expect([code, err]).toEqual([1, expect.stringContaining('does not say where people sign in')]);
+  });
+
+  it('T221: does not follow a token endpoint that sends it elsewhere', async () => {
+    from({ tokenEndpoint: `${url}/token` });
+    const login = await begin({ adminUrl: url });
+    const state = (await login.page()).searchParams.get('state') ?? '';
+    await fetch(`${login.redirectUri}?${new URLSearchParams({ code: 'c', state })}`);
+    expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('redirects') });
+    expect(sent).not.toContain('/elsewhere');
+    expect(existsSync(login.file)).toBe(false);
+  });
+
+  it('T221: is shown to the broker that it is for, and to no other', async () => {
+    const login = await signedIn();
+    sent.length = 0;
+    const { code, err } = await freezes(['--admin-url', url], login.env);
+    expect([code, err, sent]).toEqual([2, expect.stringContaining('not signed in at'), []]);
+  });
+});
+
+describe('the file with the token', () => {
+  it.each([
+    ...hostileFiles,
+    ['readable by everybody', (file: string) => chmodSync(file, 0o604)] as const,
+    ['readable by a group', (file: string) => chmodSync(file, 0o640)] as const,
+  ])('T222: is not used where it is %s', async (_case, swap) => {
+    const login = await signedIn();
+    swap(login.file);
+    const { code, out, err } = await freezes([], login.env);
+    expect([code, out, err]).toEqual([2, '', expect.stringContaining('session.json')]);
+  });
+
+  it('T222: is not written into a folder that others can look into', async () => {
+    const open = folders.folder();
+    chmodSync(open, 0o755);
+    const login = await begin({ file: join(open, 'session.json') });
+    await fetch(await answerFor(await login.page()));
+    expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('0700') });
+    expect(existsSync(login.file)).toBe(false);
+  });
+});
+
+function statusFor(port: number, path: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path, headers: { host } }, (res) => {
+      res.resume();
+      resolve(res.statusCode);
+    });
+    sent.once('error', reject);
+    sent.end();
+  });
+}
