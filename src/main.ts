@@ -50,6 +50,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,
   agent: async () => (await import('./cli/commands/agent.ts')).addAgentCommand,
   audit: async () => (await import('./cli/commands/audit.ts')).addAuditCommands,
+  cloudtrail: async () => (await import('./cli/commands/cloudtrail.ts')).addCloudTrailCommands,
 };
 
 async function adminCommand(name: 'explain' | 'freeze' | 'unfreeze' | 'freezes') {
@@ -152,7 +153,8 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has printed its own complaints.
-    const refused = error.code === commandErrors.planUsage ? exitCodes.failed : exitCodes.usage;
+    const refused =
+      error.code === commandErrors.usageAsFailure ? exitCodes.failed : exitCodes.usage;
     finish(error.exitCode === 0 ? exitCodes.ok : refused);
   } else {
     output.err(`${error instanceof Error ? error.message : 'failed'}\n`);

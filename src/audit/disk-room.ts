@@ -9,9 +9,14 @@ import { refusalKinds } from './refusal-kinds.ts';
 export function purposeOf(record: AuditRecord): RecordPurpose {
   const counted = refusalKinds(record);
   if (counted !== undefined) return counted.purpose;
-  const ofRequest = record.type === 'exchange' || record.type === 'web_identity';
-  return ofRequest ? 'requests' : 'administration';
+  return typesOfRequests.has(record.type) ? 'requests' : 'administration';
 }
+
+const typesOfRequests: ReadonlySet<AuditRecord['type']> = new Set([
+  'exchange',
+  'renewal',
+  'web_identity',
+]);
 
 /** The part of the reserve that must be free for a record of this purpose. */
 const shareKept: Readonly<Record<RecordPurpose, number>> = {

@@ -3,6 +3,7 @@ import type { LogEvent } from './log-event.ts';
 
 const types: Readonly<Record<(AuditRecord | LogEvent)['type'], true>> = {
   exchange: true,
+  renewal: true,
   web_identity: true,
   mapping_change: true,
   explain: true,

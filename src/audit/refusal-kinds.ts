@@ -61,6 +61,7 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
     case 'access':
       return true;
     case 'explain':
+    case 'renewal':
     case 'web_identity':
     case 'emergency_file':
       return false;

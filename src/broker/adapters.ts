@@ -38,6 +38,7 @@ import { AccountLimit } from '../sts/account-limit.ts';
 import { CallerShare } from '../sts/caller-share.ts';
 import { CallersOwnToken } from '../sts/callers-own-token.ts';
 import { CredentialCache } from '../sts/credential-cache.ts';
+import { RecordedRenewals } from '../sts/recorded-renewals.ts';
 import { RememberedRefusals } from '../sts/remembered-refusals.ts';
 import { StsWebIdentityAdapter } from '../sts/web-identity-adapter.ts';
 import {
@@ -71,7 +72,7 @@ export function createAdapters(options: AdapterOptions) {
   const webIdentity = configuredTokenIssuer(config, clock, observe.signing);
   const forms = { sts, tokens: webIdentity, audit };
   const cache = new CredentialCache({
-    issuer: credentialIssuer(options, forms),
+    issuer: new RecordedRenewals({ issuer: credentialIssuer(options, forms), audit, clock }),
     clock,
     maxEntries: config.cache.maxEntries,
     maxEntriesPerCaller: config.cache.maxEntriesPerCaller,

@@ -218,8 +218,21 @@ export interface WebIdentityRecord {
   readonly session: AuditedSession;
 }
 
+/** A session was renewed while nobody waited for it. Durable before anybody can get it. */
+export interface RenewalRecord {
+  readonly type: 'renewal';
+  /** RFC 3339 with milliseconds. */
+  readonly time: string;
+  /** The token that was at hand: of the caller whose request brought the renewal about. */
+  readonly token: AuditedToken;
+  readonly mapping: AuditedMapping;
+  readonly session: AuditedSession;
+  readonly credentials: AuditedCredentials;
+}
+
 export type AuditRecord =
   | ExchangeRecord
+  | RenewalRecord
   | WebIdentityRecord
   | MappingChangeRecord
   | ExplainRecord

@@ -112,6 +112,7 @@ export function createExchange({
 
       const issuing = issuer.issue(plan, request.token);
       result = { plan, issued: await issuing };
+      findings.issued = result.issued;
       // A freeze may have come while STS was asked: nothing is answered by an older decision (T66).
       if (issuing instanceof Promise) requireStillPlanned();
     } catch (thrown) {
@@ -137,6 +138,8 @@ class Findings {
   snapshot: PolicySnapshot | undefined;
   mapping: CompiledMapping | undefined;
   plan: SessionPlan | undefined;
+  /** What STS has made for this request, whether it leaves or not. */
+  issued: IssueResult | undefined;
 }
 
 function roleRequest(request: ExchangeRequest, context: RequestContext): RoleRequest {
@@ -257,7 +260,7 @@ function refusalRecord(
     code: known?.code ?? 'internal_error',
     reason: known?.reason,
     session: findings.plan && auditedSession(findings.plan),
-    credentials: undefined,
+    credentials: findings.issued && auditedCredentials(findings.issued),
   });
 }
 

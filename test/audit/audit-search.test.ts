@@ -3,10 +3,9 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { Command } from 'commander';
 import { addAuditCommands } from '../../src/cli/commands/audit.ts';
-import type { ProcessEdge } from '../../src/cli/commands/edge.ts';
 import type { AuditRecord } from '../../src/core/audit-record.ts';
+import { runCommandLine } from '../support/command-line.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import {
   exchangeRecord,
@@ -43,32 +42,8 @@ function pack(directory: string): void {
 }
 
 const at = (time: string) => `2026-01-15T${time}.000Z`;
-/** As `token-broker audit …` with these arguments, in this process. */
-async function audit(command: string, directory: string, ...more: string[]) {
-  const text = { out: '', err: '' };
-  let code = 0;
-  const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
-  addAuditCommands(program, {
-    output: {
-      out: (part: string) => {
-        text.out += part;
-      },
-      err: (part: string) => {
-        text.err += part;
-      },
-    },
-    finish: (exitCode: number) => {
-      code = exitCode;
-    },
-  } as ProcessEdge);
-  const words = ['audit', command, '--directory', directory, ...more];
-  try {
-    await program.parseAsync(words, { from: 'user' });
-  } catch {
-    code = 2;
-  }
-  return { code, ...text };
-}
+const audit = (command: string, directory: string, ...more: string[]) =>
+  runCommandLine(addAuditCommands, ['audit', command, '--directory', directory, ...more]);
 
 const idsIn = (out: string) =>
   out

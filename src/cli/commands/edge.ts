@@ -34,6 +34,6 @@ export type AddCommand = (program: Command, edge: ProcessEdge) => void;
 
 /** Codes of commander's errors that this program gives a meaning of its own. */
 export const commandErrors = {
-  /** `plan` says drift with the code that wrong usage has elsewhere. */
-  planUsage: 'token-broker.planUsage',
+  /** For commands that say what they found with the code that wrong usage has elsewhere. */
+  usageAsFailure: 'token-broker.usageAsFailure',
 } as const;

@@ -90,7 +90,7 @@ function addPlan(mappings: Command, edge: Edge): void {
     )
     .exitOverride((error) => {
       if (error.exitCode === 0) throw error;
-      throw new CommanderError(exitCodes.failed, commandErrors.planUsage, error.message);
+      throw new CommanderError(exitCodes.failed, commandErrors.usageAsFailure, error.message);
     })
     .action(async (directory: string, options: PlanOptions) => {
       const config = configFor(options.config, edge);
