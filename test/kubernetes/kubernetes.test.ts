@@ -3,12 +3,27 @@ import type { IDeployment } from 'kubernetes-models/apps/v1';
 import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import type { INamespace } from 'kubernetes-models/v1';
+import type { IConfigMap, INamespace } from 'kubernetes-models/v1';
+import { dashboards } from '../support/dashboards.ts';
 import { schemaFaults } from './kubernetes-schema.ts';
 import { type KubernetesObject, renderOverlay } from './overlay.ts';
 
 const production = await renderOverlay('production');
 const overlays = [await renderOverlay('development'), await renderOverlay('staging'), production];
+
+it('one overlay has the dashboards, whole: they let people choose the namespace, and a Grafana takes each once', () => {
+  const labelled = overlays.map((overlay) => ({
+    name: overlay.name,
+    found: overlay
+      .all<IConfigMap>('ConfigMap')
+      .filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1')
+      .flatMap(({ data = {} }) => Object.entries(data))
+      .map(([file, text]) => ({ file, ...JSON.parse(text) })),
+  }));
+  expect(labelled.filter(({ found }) => found.length > 0)).toEqual([
+    { name: 'production', found: expect.arrayContaining([...dashboards]) },
+  ]);
+});
 
 describe.each(overlays)('overlay $name', (overlay) => {
   it('has only objects that fit the Kubernetes schemas, with no unknown field', () => {
