@@ -169,7 +169,8 @@ function mostSpecificPerRole(allows: readonly CompiledMapping[]): CompiledMappin
   return [...best.values()].sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));
 }
 
-function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
+/** Of two allows for one role: whether the first is the one that counts. */
+export function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
   if (a.specificity !== b.specificity) return a.specificity > b.specificity;
   if (a.mapping.precedence !== b.mapping.precedence) {
     return a.mapping.precedence < b.mapping.precedence;

@@ -127,7 +127,7 @@ function reuse(known: CompiledMapping | undefined, row: StoredRoleMapping) {
   return known?.mapping === row.mapping && known.version === row.version ? known : undefined;
 }
 
-function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMapping {
+export function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMapping {
   const { principal } = mapping;
   return {
     mapping,

@@ -9,3 +9,13 @@ export function cidrBlocks(cidrs: readonly string[]): BlockList {
   }
   return blocks;
 }
+
+/** Of two well-formed blocks: whether every address of the first is one of the second. */
+export function isBlockWithin(inner: string, outer: string): boolean {
+  const [address = '', prefix = ''] = inner.split('/');
+  const [outerAddress = '', outerPrefix = ''] = outer.split('/');
+  const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+  if (isIPv6(outerAddress) !== isIPv6(address) || Number(prefix) < Number(outerPrefix))
+    return false;
+  return cidrBlocks([outer]).check(address, family);
+}

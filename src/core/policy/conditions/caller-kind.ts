@@ -10,6 +10,7 @@ export const callerKind = requestCondition({
   reasonMeaning:
     'the mapping is for machines and the token that of a person, or the other way round',
   onDeny: { kind: 'sees_everybody' },
+  narrows: (from, to) => from === to,
   compile(kind) {
     return [
       {

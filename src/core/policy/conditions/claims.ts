@@ -31,6 +31,13 @@ export const claims = requestCondition({
         }));
     },
   },
+  narrows: (from, to, effect) =>
+    Object.entries(from).every(([name, values]) => {
+      const kept = Object.hasOwn(to, name) ? to[name] : undefined;
+      if (kept === undefined || !kept.every((value) => values.includes(value))) return false;
+      // A deny also holds for values of the types that it does not list.
+      return effect === 'allow' || values.every((value) => hasTypeOf(kept, value));
+    }),
   compile(byName, effect) {
     return Object.entries(byName).map(([name, listed]) => {
       const values = new Set<ClaimScalar>(listed);
@@ -44,6 +51,10 @@ export const claims = requestCondition({
     });
   },
 });
+
+function hasTypeOf(values: readonly ClaimScalar[], one: ClaimScalar): boolean {
+  return values.some((value) => typeof value === typeof one);
+}
 
 interface Listed {
   readonly values: ReadonlySet<ClaimScalar>;

@@ -36,6 +36,8 @@ interface Described<Schema extends z.ZodType, Reason extends string> {
   /** The reason in words. */
   readonly reasonMeaning: string;
   readonly onDeny: OnDeny<Schema>;
+  /** Whether the second value holds for nobody for whom the first does not: proven, not only likely. */
+  narrows(from: z.output<Schema>, to: z.output<Schema>, effect: Effect): boolean;
 }
 
 /** How a deny fares that depends on this: what it cannot see in every token lets somebody slip past. */

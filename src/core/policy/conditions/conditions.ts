@@ -1,6 +1,6 @@
 /**
  * Every condition that a role mapping may have, in the order in which they are judged. All that is known of them
- * is read off this table: schema, decision, explanation, reverse queries, reasons, warnings and documentation.
+ * is read off this table: schema, decision, explanation, reverse queries, reasons, warnings, what narrows and documentation.
  */
 
 import { z } from 'zod';
@@ -89,6 +89,14 @@ export function failedCondition(
 ): ConditionReason | undefined {
   for (const check of checks) if (!check.holds(facts)) return check.reason;
   return undefined;
+}
+
+/** Whether whoever meets the second conditions is proven to meet the first ones, too. */
+export function conditionsNarrow(from: Conditions, to: Conditions, effect: Effect): boolean {
+  return present(from).every(([name, condition, value]) => {
+    const kept = to[name];
+    return kept !== undefined && condition.narrows(value, kept, effect);
+  });
 }
 
 /** Why a deny must not depend on what it depends on (T61). */

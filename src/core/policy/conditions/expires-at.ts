@@ -8,6 +8,7 @@ export const expiresAt = timeCondition({
   reason: 'mapping_expired',
   reasonMeaning: '`expiresAt` has passed',
   onDeny: { kind: 'sees_everybody' },
+  narrows: (from, to) => Date.parse(to) <= Date.parse(from),
   status: 'expired',
   compile(text) {
     const end = Date.parse(text);

@@ -8,6 +8,7 @@ export const notBefore = timeCondition({
   reason: 'not_yet_valid',
   reasonMeaning: '`notBefore` is still to come',
   onDeny: { kind: 'sees_everybody' },
+  narrows: (from, to) => Date.parse(to) >= Date.parse(from),
   status: 'not_yet_valid',
   compile(text) {
     const start = Date.parse(text);

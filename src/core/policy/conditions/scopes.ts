@@ -12,6 +12,7 @@ export const scopes = requestCondition({
     detail:
       'is for allows: callers may leave out any scope, and would slip past the deny; name whom it is for in another way',
   },
+  narrows: (from, to) => from.every((scope) => to.includes(scope)),
   compile(wanted) {
     return [
       {

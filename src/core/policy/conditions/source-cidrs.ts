@@ -1,6 +1,6 @@
 import { type BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { cidrBlocks } from '../../../kit/net/cidr-blocks.ts';
+import { cidrBlocks, isBlockWithin } from '../../../kit/net/cidr-blocks.ts';
 import { type Effect, requestCondition } from './condition.ts';
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be an IPv4 or IPv6 CIDR block' });
@@ -11,6 +11,7 @@ export const sourceCidrs = requestCondition({
   reason: 'source_outside',
   reasonMeaning: 'the request came from outside `sourceCidrs`',
   onDeny: { kind: 'sees_everybody' },
+  narrows: (from, to) => to.every((inner) => from.some((outer) => isBlockWithin(inner, outer))),
   compile(cidrs, effect) {
     const blocks = cidrBlocks(cidrs);
     return [
