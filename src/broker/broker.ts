@@ -44,7 +44,7 @@ import { type Adapters, createAdapters, issuersByPool } from './adapters.ts';
 import { builtConsole, type ConfiguredConsole, configuredConsole } from './configured-console.ts';
 import { declareSeries } from './declare-series.ts';
 import { instanceStatus } from './instance-status.ts';
-import { observers } from './observers.ts';
+import { type Observers, observers } from './observers.ts';
 import { listenerFailed, StartError } from './start-error.ts';
 import { startTokenIssuer } from './start-token-issuer.ts';
 
@@ -126,6 +126,7 @@ export function createBroker(options: BrokerOptions): Broker {
     lifecycle,
     console,
     version: build.version,
+    onBreakGlass: observe.breakGlass,
   });
   const shedder = new LoadShedder({
     clock,
@@ -302,6 +303,7 @@ interface AppsOptions {
   readonly lifecycle: Lifecycle;
   readonly console: ConfiguredConsole | undefined;
   readonly version: string;
+  readonly onBreakGlass: Observers['breakGlass'];
 }
 
 interface Apps {
@@ -362,6 +364,8 @@ function createApps(options: AppsOptions): Apps {
         validator: adminValidator,
         access: adminAccess(admin),
         store: table,
+        proposals: table.proposals,
+        onBreakGlass: options.onBreakGlass,
         policy,
         audit: requestAudit,
         decisions: adapters.decisions,

@@ -6,6 +6,7 @@ import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
 import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import type { Config } from '../config/schema.ts';
+import type { BrokenGlass } from '../core/mapping-edit.ts';
 import type { PolicySyncObserver } from '../dynamodb/policy-sync-observer.ts';
 import type { TlsObserver } from '../http/tls-observer.ts';
 import type { JwksObserver } from '../identity/keys/jwks-observer.ts';
@@ -41,6 +42,7 @@ export interface Observers {
   readonly cache: (event: CacheEvent) => void;
   readonly refusedBy: (limit: Limit) => void;
   readonly shedding: (begins: boolean) => void;
+  readonly breakGlass: (edit: BrokenGlass) => void;
   readonly tls: (listener: string) => TlsObserver;
 }
 
@@ -57,6 +59,10 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
     },
     keys: keysObserver(metrics, logger, poolNames(identity)),
     policy: policyObserver(metrics, logger),
+    breakGlass: (edit) => {
+      metrics.breakGlassEdits.inc();
+      logger.error(edit, 'a role mapping is changed without the approval that it needs');
+    },
     emergency: emergencyObserver(logger, clock),
     sts({ region, outcome, durationMs }) {
       metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);

@@ -13,10 +13,13 @@ import { adminAccess } from '../config/admin-access.ts';
 import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
+import type { EditorIdentity } from '../core/change-attempt.ts';
 import { BrokerError } from '../core/errors.ts';
-import { type EditorIdentity, mappingEditor } from '../core/mapping-edit.ts';
+import { mappingEditor } from '../core/mapping-edit.ts';
 import type { MappingWritten } from '../core/policy/mapping-history.ts';
-import type { AuditLog, RoleMappingStore } from '../core/ports.ts';
+import type { AuditLog, LivePolicy } from '../core/ports.ts';
+import { PolicySync } from '../dynamodb/policy-sync.ts';
+import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
 import { CognitoTokenValidator } from '../identity/token-validator.ts';
 import { systemClock } from '../kit/timing/clock.ts';
@@ -24,7 +27,7 @@ import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 
 export interface ApplyEditorOptions {
   readonly config: Config;
-  readonly store: RoleMappingStore;
+  readonly store: RoleMappingTable;
   /** Kept in the history and in the record; a claim where there is no token. */
   readonly actor: string;
   /** File with a token of an administrator. */
@@ -36,7 +39,12 @@ export interface ApplyEditorOptions {
 }
 
 /** @throws BrokerError; nothing was written without its record. */
-export type ApplyChange = (change: PlannedChange) => Promise<MappingWritten>;
+export type ApplyChange = (change: PlannedChange) => Promise<AppliedChange>;
+
+export type AppliedChange =
+  | { readonly kind: 'written'; readonly written: MappingWritten }
+  /** It waits for a second administrator. */
+  | { readonly kind: 'proposed'; readonly proposal: string };
 
 /**
  * The log is a chain of its own beside that of a broker, which holds its directory for itself.
@@ -56,11 +64,28 @@ export async function withApplyEditor<Result>(
   return await withIdentity(options, async (identity) => {
     const audit = await openAuditLog(options.auditDirectory, config, options.version);
     try {
-      return await use(applyChange(options, { identity, token, audit }));
+      return await withPolicy(options, (policy) =>
+        use(applyChange(options, { identity, token, audit, policy })),
+      );
     } finally {
       await audit.stop();
     }
   });
+}
+
+/** Undefined where nothing depends on what else is in the table. */
+async function withPolicy<Result>(
+  { config, store }: ApplyEditorOptions,
+  use: (policy: LivePolicy | undefined) => Promise<Result>,
+): Promise<Result> {
+  if (config.guardrails.approval.when === 'never') return await use(undefined);
+  const policy = new PolicySync({ table: store, rules: writingRules(config), clock: systemClock });
+  await policy.start();
+  try {
+    return await use(policy);
+  } finally {
+    await policy.stop();
+  }
 }
 
 async function withIdentity<Result>(
@@ -121,15 +146,17 @@ interface Opened {
   readonly identity: EditorIdentity;
   readonly token: string | undefined;
   readonly audit: AuditLog;
+  readonly policy: LivePolicy | undefined;
 }
 
 function applyChange(
   { config, store, reason }: ApplyEditorOptions,
-  { identity, token, audit }: Opened,
+  { identity, token, audit, policy }: Opened,
 ): ApplyChange {
   const rules = writingRules(config);
   const clock = systemClock;
-  const parts = { identity, store, audit, rules, clock, policy: undefined, side: 'git' } as const;
+  const { proposals } = store;
+  const parts = { identity, store, proposals, audit, rules, clock, policy, side: 'git' } as const;
   const edit = mappingEditor(parts);
   return async ({ id, action, version, after }) => {
     const change = after === null ? deletion : ({ kind: 'put', document: after } as const);
@@ -139,10 +166,11 @@ function applyChange(
       { action, id, permission: 'write' },
       {
         open: () => ({ token, preview: undefined }),
-        read: () => ({ id, change, expectedVersion, reason, override: false }),
+        read: () => ({ id, change, expectedVersion, reason, override: false, breakGlass: false }),
       },
     );
-    if (result.kind === 'written') return result.written;
+    if (result.kind === 'written') return { kind: 'written', written: result.written };
+    if (result.kind === 'proposed') return { kind: 'proposed', proposal: result.proposal.id };
     throw new TypeError('an apply is never a preview');
   };
 }

@@ -45,7 +45,8 @@ export interface MappingsApplyOptions {
 }
 
 /**
- * Exit code: 0 the table says what was planned; 1 it does not, or not all of it; 2 wrong usage.
+ * Exit code: 0 the table says what was planned; 1 it does not, or not all of it; 2 wrong usage; 3 what is missing waits for
+ * a second administrator.
  *
  * @throws BrokerError `table_unavailable` before anything was written
  */
@@ -82,7 +83,7 @@ async function applyPlan(
   plan: SavedPlan,
   options: MappingsApplyOptions & ApplyEditorOptions,
 ): Promise<number> {
-  if (plan.changes.length === 0) return report(plan, { applied: [] }, options);
+  if (plan.changes.length === 0) return report(plan, { applied: [], proposed: [] }, options);
   try {
     return await withApplyEditor(options, (apply) => carryOut(plan, apply, options));
   } catch (error) {
@@ -176,8 +177,16 @@ interface Failure {
   readonly error: BrokerError;
 }
 
+interface Proposed {
+  readonly id: string;
+  /** Below the address of the admin listener. */
+  readonly proposal: string;
+}
+
 interface Outcome {
   readonly applied: readonly Applied[];
+  /** What waits for a second administrator. */
+  readonly proposed: readonly Proposed[];
   readonly failure?: Failure | undefined;
 }
 
@@ -186,14 +195,14 @@ async function carryOut(
   apply: ApplyChange,
   options: MappingsApplyOptions,
 ): Promise<number> {
-  const applied: Applied[] = [];
-  const failure = await writeAll(plan, apply, options, applied);
-  return report(plan, { applied, failure }, options);
+  const done = { applied: [] as Applied[], proposed: [] as Proposed[] };
+  const failure = await writeAll(plan, apply, options, done);
+  return report(plan, { ...done, failure }, options);
 }
 
 function report(
   plan: SavedPlan,
-  { applied, failure }: Outcome,
+  { applied, proposed, failure }: Outcome,
   { json, output }: MappingsApplyOptions,
 ): number {
   const revision = applied.at(-1)?.revision ?? plan.revision;
@@ -203,17 +212,24 @@ function report(
       code: failure.error.code,
       detail: failure.error.message,
     };
-    output.out(`${JSON.stringify({ revision, applied, ...(failed && { failed }) })}\n`);
+    output.out(`${JSON.stringify({ revision, applied, proposed, ...(failed && { failed }) })}\n`);
   } else if (failure === undefined) {
     output.out(
       plan.changes.length === 0 ? '' : `Applied ${applied.length} changes; revision ${revision}.\n`,
     );
   }
-  if (failure === undefined) return exitCodes.ok;
+  if (proposed.length > 0 && !json) {
+    output.out(`Waiting for a second administrator:\n${proposalLines(proposed)}`);
+  }
+  if (failure === undefined) return proposed.length === 0 ? exitCodes.ok : exitCodes.waiting;
   output.err(
-    `${failure.id}: ${failure.error.message}\nStopped after ${applied.length} of ${plan.changes.length} changes. What was written stays; apply again for the rest.\n`,
+    `${failure.id}: ${failure.error.message}\nStopped after ${applied.length + proposed.length} of ${plan.changes.length} changes. What was written stays; apply again for the rest.\n`,
   );
   return exitCodes.failed;
+}
+
+function proposalLines(proposed: readonly Proposed[]): string {
+  return proposed.map(({ id, proposal }) => `  ${id}: ${proposal}\n`).join('');
 }
 
 /** One after the other: in the order of the plan, and nothing after a failure. */
@@ -221,15 +237,20 @@ async function writeAll(
   { changes }: SavedPlan,
   apply: ApplyChange,
   { terminal }: MappingsApplyOptions,
-  applied: Applied[],
+  { applied, proposed }: { readonly applied: Applied[]; readonly proposed: Proposed[] },
 ): Promise<Failure | undefined> {
   try {
     for (const [index, change] of changes.entries()) {
       const { id, action } = change;
       terminal.showProgress(`${index + 1} of ${changes.length}: ${id}`);
       try {
-        const written = await apply(change);
-        applied.push({ id, action, version: written.version, revision: written.revision });
+        const result = await apply(change);
+        if (result.kind === 'proposed') {
+          proposed.push({ id, proposal: `/v1/proposals/${result.proposal}` });
+          continue;
+        }
+        const { version, revision } = result.written;
+        applied.push({ id, action, version, revision });
       } catch (error) {
         if (error instanceof BrokerError) return { id, error };
         throw error;

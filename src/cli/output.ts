@@ -11,6 +11,8 @@ export const exitCodes = {
   failed: 1,
   /** The command line or a file named on it cannot be used. */
   usage: 2,
+  /** Part of what was asked waits for a second administrator. */
+  waiting: 3,
   /** The configuration is not valid (EX_CONFIG of sysexits.h). */
   config: 78,
 } as const;

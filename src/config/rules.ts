@@ -35,6 +35,7 @@ export const configRules: readonly ConfigRule[] = [
   ),
   auditHasSink,
   sealHasOneKey,
+  personClaimIsKept,
   ...issuerRules,
   checkpointsHaveLog,
   checkpointsHaveOneKey,
@@ -68,6 +69,13 @@ function* adminUsersAreSubjects({ pool: name, users }: AdminConfig, { identity }
   for (const [index, user] of users.entries()) {
     if (!pool.subject.pattern.test(user)) yield fault(`admin.users.${index}`, pool.subject.meaning);
   }
+}
+
+function* personClaimIsKept({ guardrails, identity }: Config) {
+  const { personClaim } = guardrails.approval;
+  if (personClaim === undefined || identity.matchableClaims.includes(personClaim)) return;
+  const detail = 'must be one of identity.matchableClaims: of others nothing is kept';
+  yield fault('guardrails.approval.personClaim', detail);
 }
 
 function* consoleClientIsListed({ console: page, clients }: AdminConfig) {

@@ -137,7 +137,15 @@ export interface MappingChangeRecord extends RecordedRequest {
    * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
    * not say whether it wrote.
    */
-  readonly outcome: 'authorized' | 'refused' | 'failed' | 'unknown';
+  readonly outcome:
+    | 'authorized'
+    /** It waits for a second administrator as the proposal that is named. */
+    | 'proposed'
+    | 'rejected'
+    | 'withdrawn'
+    | 'refused'
+    | 'failed'
+    | 'unknown';
   readonly code?: BrokerErrorCode | undefined;
   readonly token?: AuditedToken | undefined;
   /** As the history of the table names the editor; absent if the attempt was refused before anybody was known. */
@@ -152,9 +160,20 @@ export interface MappingChangeRecord extends RecordedRequest {
   readonly reason?: string | undefined;
   /** A mapping managed from Git was changed by hand. */
   readonly override?: true | undefined;
+  readonly proposal?: AuditedProposal | undefined;
+  /** It needed a second administrator, and was made without one in an emergency. */
+  readonly breakGlass?: true | undefined;
   /** Null: there is none, none that can be read, or the attempt was refused before it was read. */
   readonly before: RoleMapping | null;
   readonly after: RoleMapping | null;
+}
+
+export interface AuditedProposal {
+  readonly id: string;
+  /** Of what it would write; absent if the attempt was refused before it was read. */
+  readonly sha256?: string | undefined;
+  /** As the history of the table names them. */
+  readonly author?: string | undefined;
 }
 
 /** An administrator had a caller's token explained. */

@@ -93,6 +93,14 @@ export const errorCodes = {
   },
   precondition_failed: { status: 412, title: 'The role mapping has changed since it was read' },
 
+  // Approval.
+  approval_required: { status: 403, title: 'The change needs a second administrator' },
+  proposal_not_found: { status: 404, title: 'There is no proposal with this id' },
+  proposal_not_open: { status: 409, title: 'The proposal waits for nobody any more' },
+  proposal_differs: { status: 409, title: 'The proposal is not the one that was read' },
+  proposals_too_many: { status: 409, title: 'Too many proposals were made' },
+  approver_refused: { status: 403, title: 'This administrator may not decide on the proposal' },
+
   // What the broker depends on.
   sts_access_denied: {
     status: 403,

@@ -1,28 +1,42 @@
 /**
- * The use case of every edit of a role mapping: who may, is it sound, is it based on the current version; then
- * audit, write, and bring this instance up to date. In that order: no change without its record.
+ * The use case of every edit of a role mapping: who may, is it sound, is it based on the current version, does it
+ * need a second administrator; then audit, write, and bring this instance up to date. In that order: no change
+ * without its record. What needs somebody else becomes a proposal, which comes through here again when it is approved.
  */
 
 import { isJsonObject } from '../kit/json/json-object.ts';
 import type { Clock } from '../kit/timing/clock.ts';
-import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
-import {
-  type AccessRecord,
-  type AuditedToken,
-  auditedToken,
-  type MappingChangeRecord,
-  type RequestContext,
-  recordedRequest,
-} from './audit-record.ts';
+import type { AccessRecord, RequestContext } from './audit-record.ts';
 import type { Caller } from './caller.ts';
+import {
+  changeRecord,
+  type EditAttempt,
+  type EditOutcome,
+  type Editor,
+  type EditorIdentity,
+  type Findings,
+  identify,
+  lookRecord,
+  type OpenedEdit,
+  refusalOutcome,
+  type SoundEdit,
+  writeOutcome,
+} from './change-attempt.ts';
 import { BrokerError } from './errors.ts';
+import { needsApproval } from './policy/approval.ts';
 import { isFreezeId } from './policy/freeze.ts';
 import { checkNewMapping, type WritingRules } from './policy/mapping-check.ts';
-import type { ChangeAction, MappingVersion, MappingWritten } from './policy/mapping-history.ts';
+import type {
+  AppliedProposal,
+  MappingEdit,
+  MappingVersion,
+  MappingWritten,
+} from './policy/mapping-history.ts';
 import type { RoleMapping } from './policy/role-mapping.ts';
 import { snapshotInForce } from './policy/snapshot-in-force.ts';
-import type { AuditLog, LivePolicy, RoleMappingStore, TokenValidator } from './ports.ts';
-import { tokenDigest } from './token-digest.ts';
+import type { AuditLog, LivePolicy, ProposalStore, RoleMappingStore } from './ports.ts';
+import type { Proposal } from './proposal.ts';
+import { plannedProposal } from './propose.ts';
 
 export interface EditRequest {
   readonly id: string;
@@ -36,40 +50,23 @@ export interface EditRequest {
   readonly reason: string;
   /** The editor knows that the mapping is managed from Git. */
   readonly override: boolean;
-}
-
-/** What is known before anything of the request is: a refusal is recorded with it. */
-export interface EditAttempt {
-  readonly action: ChangeAction;
-  readonly id: string | undefined;
-  /** What the editor must be permitted, unless it is a preview. */
-  readonly permission: Exclude<AdminPermission, 'read'>;
+  /** Without a second administrator, if one is needed: for the few whom configuration names. */
+  readonly breakGlass: boolean;
+  /** The edit is that of a proposal, which whoever asks approves. */
+  readonly approving?: AppliedProposal | undefined;
 }
 
 /** Takes the request off the wire; what a step throws is refused and recorded like everything else. */
 export interface EditSteps {
   open(): OpenedEdit;
   /** Called once the caller is known to be an administrator who may do this. */
-  read(): EditRequest | Promise<EditRequest>;
-}
-
-export interface OpenedEdit {
-  readonly token: string | undefined;
-  /** Path and query of a preview, which changes nothing; undefined: an edit is meant. */
-  readonly preview: string | undefined;
-}
-
-/** Checked against everything but a race. */
-export interface SoundEdit {
-  readonly id: string;
-  readonly action: ChangeAction;
-  readonly current: MappingVersion | undefined;
-  /** Undefined deletes. */
-  readonly after: RoleMapping | undefined;
+  read(editor: Editor): EditRequest | Promise<EditRequest>;
 }
 
 export type EditResult =
-  | { readonly kind: 'previewed'; readonly edit: SoundEdit }
+  | { readonly kind: 'previewed'; readonly edit: SoundEdit; readonly needsApproval: boolean }
+  /** It waits for a second administrator. */
+  | { readonly kind: 'proposed'; readonly edit: SoundEdit; readonly proposal: Proposal }
   | {
       readonly kind: 'written';
       readonly edit: SoundEdit;
@@ -85,28 +82,29 @@ export type EditMapping = (
   steps: EditSteps,
 ) => Promise<EditResult>;
 
-/**
- * How an editor is known. `token`: proven, to the one check of administrators. `claimed`: what a command says
- * that IAM lets write to the table; whatever such an edit leaves behind says that nothing proved it (T59).
- */
-export type EditorIdentity =
-  | { readonly kind: 'token'; readonly validator: TokenValidator; readonly access: AdminAccess }
-  | { readonly kind: 'claimed'; readonly name: string };
-
 export interface MappingEditorParts {
   readonly identity: EditorIdentity;
   /** Which side the edits come from: mappings of the other one need an override. */
   readonly side: 'api' | 'git';
   readonly store: RoleMappingStore;
+  readonly proposals: ProposalStore;
   /** Of this instance; a command has none. */
   readonly policy: LivePolicy | undefined;
   readonly audit: AuditLog;
   readonly rules: WritingRules;
   readonly clock: Clock;
+  /** Told when somebody does without a second administrator. */
+  readonly onBreakGlass?: ((edit: BrokenGlass) => void) | undefined;
+}
+
+export interface BrokenGlass {
+  readonly requestId: string;
+  readonly actor: string;
+  readonly mappingId: string;
 }
 
 export function mappingEditor(parts: MappingEditorParts): EditMapping {
-  const { store, policy, audit, clock } = parts;
+  const { store, proposals, policy, audit, clock } = parts;
 
   return async function editMapping(context, attempt, steps) {
     const findings: Findings = { attempt, context };
@@ -115,102 +113,118 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
     const recordLook = (outcome: AccessRecord['outcome'], error?: unknown) =>
       audit.record(lookRecord({ context, findings, outcome, error, now: clock.now() }));
 
-    let approved: Approved;
+    let checked: Checked;
     try {
-      approved = await approve(steps, findings, parts);
+      checked = await check(steps, findings, parts);
     } catch (error) {
       const recordRefusal = findings.preview === undefined ? record : recordLook;
       await recordRefusal(refusalOutcome(error), error);
       throw error;
     }
-    const { editor, request, edit } = approved;
+    const { editor, edit, way } = checked;
     if (findings.preview !== undefined) {
       // It changes nothing, but shows what is there (T105).
       await recordLook('permitted');
-      return { kind: 'previewed', edit };
+      return { kind: 'previewed', edit, needsApproval: way === 'proposal' };
     }
-
-    // Audit before the effect: a change that cannot be accounted for must not be made.
-    await record('authorized');
-    const write = store.write({
-      id: edit.id,
-      expectedVersion: request.expectedVersion,
-      mapping: edit.after,
-      actor: editor.name,
-      actorProven: editor.proven,
-      reason: request.reason,
-    });
-    const written = await write.catch(async (error: unknown) => {
-      // Without this record the log claims one change too many, never one too few: the editor hears the cause.
-      await record(writeOutcome(error), error).catch(() => undefined);
-      throw error;
-    });
+    /** Audit before the effect: a change that cannot be accounted for must not be made. */
+    const recorded = async <Result>(outcome: EditOutcome, effect: () => Promise<Result>) => {
+      await record(outcome);
+      return await effect().catch(async (error: unknown) => {
+        // Without this record the log claims one change too many, never one too few: the editor hears the cause.
+        await record(writeOutcome(error), error).catch(() => undefined);
+        throw error;
+      });
+    };
+    if (findings.proposal !== undefined && way === 'proposal') {
+      const { proposal } = findings;
+      await recorded('proposed', () => proposals.add(proposal));
+      return { kind: 'proposed', edit, proposal };
+    }
+    const { id: mappingId } = edit;
+    if (way === 'break_glass') {
+      parts.onBreakGlass?.({ requestId: context.requestId, actor: editor.name, mappingId });
+    }
+    const written = await recorded('authorized', () => store.write(toWrite(checked)));
     await policy?.refresh();
     return { kind: 'written', edit, written, inForce: isInForce(policy, written.revision) };
   };
 }
 
-interface Editor {
-  /** As the history of the table names them. */
-  readonly name: string;
-  /** Whether a verified token says so. */
-  readonly proven: boolean;
-}
+/** `direct`: it needs nobody else, or has somebody else's approval. */
+type Way = 'direct' | 'break_glass' | 'proposal';
 
-interface Approved {
+interface Checked {
   readonly editor: Editor;
   readonly request: EditRequest;
   readonly edit: SoundEdit;
+  readonly way: Way;
 }
 
-async function approve(
+async function check(
   { open, read }: EditSteps,
   findings: Findings,
   parts: MappingEditorParts,
-): Promise<Approved> {
+): Promise<Checked> {
   const { token, preview } = open();
   findings.token = token;
   findings.preview = preview;
   const editor = await identify(findings, parts);
-  const request = await read();
+  const request = await read(editor);
   findings.request = request;
+  findings.proposal = request.approving?.proposal;
   const edit = await checkEdit(request, parts);
   findings.edit = edit;
-  return { editor, request, edit };
-}
-
-async function identify(
-  findings: Findings,
-  { identity, clock }: Pick<MappingEditorParts, 'identity' | 'clock'>,
-): Promise<Editor> {
-  if (identity.kind === 'claimed') {
-    findings.editor = { name: identity.name, proven: false };
-    return findings.editor;
+  const way = await wayOf({ request, edit, caller: editor.caller }, parts);
+  findings.breakGlass = way === 'break_glass';
+  if (way === 'proposal' && preview === undefined) {
+    findings.proposal = await plannedProposal({ request, edit, editor }, parts);
   }
-  const { attempt, context, preview, token } = findings;
-  if (token === undefined) throw new BrokerError('token_missing');
-  const caller = await identity.validator.validate(token, context.sourceIp);
-  findings.caller = caller;
-  context.client = caller.clientId;
-  findings.editor = { name: actorOf(caller), proven: true };
-  // A preview tells nothing that a reader could not work out.
-  const permission = preview === undefined ? attempt.permission : 'read';
-  requireAdmin(identity.access, caller, permission, clock.now());
-  return findings.editor;
+  return { editor, request, edit, way };
 }
 
-type EditOutcome = MappingChangeRecord['outcome'];
+interface Wanted {
+  readonly request: EditRequest;
+  readonly edit: SoundEdit;
+  readonly caller: Caller | undefined;
+}
 
-/** Filled in step by step, so that a refusal records how far the attempt came. */
-interface Findings {
-  readonly attempt: EditAttempt;
-  readonly context: RequestContext;
-  preview?: OpenedEdit['preview'];
-  token?: string | undefined;
-  caller?: Caller;
-  editor?: Editor;
-  request?: EditRequest;
-  edit?: SoundEdit;
+async function wayOf(
+  { request, edit, caller }: Wanted,
+  { policy, rules }: Pick<MappingEditorParts, 'policy' | 'rules'>,
+): Promise<Way> {
+  const rule = rules.guardrails.approval;
+  const { current, after } = edit;
+  const before = current === undefined ? undefined : (current.mapping ?? 'unreadable');
+  const step = { before, after } as const;
+  // Most edits need no look around, a freeze above all.
+  if (request.approving !== undefined || !needsApproval(step, rule, undefined)) return 'direct';
+  // What others have just written may lie behind it.
+  await policy?.refresh();
+  const snapshot = policy && snapshotInForce(policy);
+  if (!needsApproval(step, rule, snapshot)) return 'direct';
+  if (!request.breakGlass) return 'proposal';
+  if (caller?.groups.some((group) => rule.breakGlass.includes(group)) === true) {
+    return 'break_glass';
+  }
+  throw new BrokerError('approval_required', {
+    detail:
+      'Only members of the groups in guardrails.approval.breakGlass do without approval. Send the change without breakGlass: it becomes a proposal.',
+  });
+}
+
+function toWrite({ editor, request, edit }: Checked): MappingEdit {
+  const { expectedVersion, reason, approving } = request;
+  const proposal = approving?.proposal;
+  return {
+    id: edit.id,
+    expectedVersion,
+    mapping: edit.after,
+    actor: proposal?.author.name ?? editor.name,
+    actorProven: proposal === undefined ? editor.proven : true,
+    reason: proposal?.reason ?? reason,
+    applying: approving,
+  };
 }
 
 async function checkEdit(
@@ -290,85 +304,7 @@ function isManagedByGit(document: unknown): boolean {
   return isJsonObject(document) && document['managedBy'] === 'git';
 }
 
-/** How the history of the table names an editor. */
-function actorOf({ pool, clientId, subject, machine }: Caller): string {
-  const client = `${pool}/${clientId ?? ''}`;
-  return machine ? client : `${client}/${subject}`;
-}
-
 function isInForce(policy: LivePolicy | undefined, revision: number): boolean {
   const snapshot = policy && snapshotInForce(policy);
   return snapshot !== undefined && snapshot.revision >= revision;
-}
-
-function refusalOutcome(error: unknown): 'refused' | 'failed' {
-  return error instanceof BrokerError && error.status < 500 ? 'refused' : 'failed';
-}
-
-function writeOutcome(error: unknown): EditOutcome {
-  const known = error instanceof BrokerError && error.reason !== 'outcome_unknown';
-  return known ? refusalOutcome(error) : 'unknown';
-}
-
-interface RecordFacts<Outcome> {
-  readonly context: RequestContext;
-  readonly findings: Findings;
-  readonly outcome: Outcome;
-  readonly error: unknown;
-  readonly now: number;
-}
-
-function changeRecord({
-  context,
-  findings,
-  outcome,
-  error,
-  now,
-}: RecordFacts<EditOutcome>): MappingChangeRecord {
-  const { attempt, editor, request, edit } = findings;
-  return {
-    type: 'mapping_change',
-    time: new Date(now).toISOString(),
-    ...recordedRequest(context),
-    outcome,
-    code: outcome === 'authorized' ? undefined : codeOf(error),
-    token: editorToken(findings),
-    actor: editor?.name,
-    actorProven: editor?.proven ?? false,
-    action: edit?.action ?? attempt.action,
-    mappingId: request?.id ?? attempt.id,
-    baseVersion: edit?.current?.version,
-    reason: request?.reason,
-    override: request?.override === true ? true : undefined,
-    before: edit?.current?.mapping ?? null,
-    after: edit?.after ?? null,
-  };
-}
-
-/** As every other look at what the admin listener shows. */
-function lookRecord({
-  context,
-  findings: { preview, caller },
-  outcome,
-  error,
-  now,
-}: RecordFacts<AccessRecord['outcome']>): AccessRecord {
-  return {
-    type: 'access',
-    listener: 'admin',
-    time: new Date(now).toISOString(),
-    ...recordedRequest(context),
-    outcome,
-    ...(outcome === 'permitted' ? { asked: preview } : { code: codeOf(error) }),
-    token: caller && auditedToken(caller),
-  };
-}
-
-function editorToken({ token, caller }: Findings): AuditedToken | undefined {
-  if (caller !== undefined) return auditedToken(caller);
-  return token === undefined ? undefined : { sha256: tokenDigest(token) };
-}
-
-function codeOf(error: unknown) {
-  return error instanceof BrokerError ? error.code : 'internal_error';
 }

@@ -11,6 +11,7 @@ import type {
   MappingWritten,
 } from './policy/mapping-history.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { Proposal, ProposalClosing } from './proposal.ts';
 import type { SessionPlan } from './session/session.ts';
 
 export interface TokenValidator {
@@ -114,10 +115,25 @@ export interface RoleMappingStore {
     options: { readonly through: number; readonly limit: number },
   ): Promise<readonly MappingChange[]>;
   /**
-   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed` or `change_not_sealed`: nothing was written;
+   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`, `proposal_not_open` or
+   * `change_not_sealed`: nothing was written;
    * `table_unavailable`: nothing was written, unless its reason is `outcome_unknown`.
    */
   write(edit: MappingEdit): Promise<MappingWritten>;
+}
+
+/** The proposals that the table keeps. Every method throws BrokerError `table_unavailable`. */
+export interface ProposalStore {
+  add(proposal: Proposal): Promise<void>;
+  get(id: string): Promise<Proposal | undefined>;
+  /** Newest first: those before `before`, and not before `from`. */
+  list(options: {
+    readonly before?: string | undefined;
+    readonly from?: string;
+    readonly limit: number;
+  }): Promise<readonly Proposal[]>;
+  /** Otherwise than by applying it. @throws BrokerError `proposal_not_open` */
+  close(proposal: Proposal, closing: ProposalClosing): Promise<void>;
 }
 
 /** A row of the table that cannot be read, and what the policy has in its place. */

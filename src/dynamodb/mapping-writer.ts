@@ -10,6 +10,7 @@ import { isFreezeId } from '../core/policy/freeze.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { MappingEdit, MappingWritten } from '../core/policy/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
+import { notOpen } from '../core/proposal.ts';
 import { backoffMs, fullJitter } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
@@ -72,7 +73,7 @@ export class MappingWriter {
   }
 
   /**
-   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`, `change_not_sealed`: nothing
+   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`, `proposal_not_open`, `change_not_sealed`: nothing
    * was written; `table_unavailable`: its detail says whether the outcome is known, and its reason is `outcome_unknown`
    * if not
    */
@@ -230,6 +231,9 @@ export class MappingWriter {
       updatedBy: edit.actor,
       actorProven: edit.actorProven === true,
       reason: edit.reason,
+      approvedBy: edit.applying?.closing.by,
+      proposal: edit.applying?.proposal.id,
+      applying: edit.applying,
       writeId,
     };
   }
@@ -264,6 +268,7 @@ function note(error: unknown, change: PlannedChange, progress: Progress): void {
   progress.cause = error;
   const failure = classifyFailure(error);
   if (failure === 'refused') throw tableUnavailable(error);
+  if (failure === 'proposal_closed') throw notOpen('stale');
   if (failure === 'try_again') return;
   progress.current = undefined;
   if (failure === 'unknown') progress.unsettledRevision = change.revision;

@@ -5,13 +5,9 @@
 
 import { hash } from 'node:crypto';
 import type { Fault } from '../core/fault.ts';
+import { changeActions } from '../core/policy/change-action.ts';
 import { checkRoleMapping, type MappingRules } from '../core/policy/mapping-check.ts';
-import {
-  type ChangeFacts,
-  changeActions,
-  type MappingChange,
-  type MappingVersion,
-} from '../core/policy/mapping-history.ts';
+import type { ChangeFacts, MappingChange, MappingVersion } from '../core/policy/mapping-history.ts';
 import { roleMappingSchema, type StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { readInteger, readText } from './item-attributes.ts';
@@ -222,6 +218,8 @@ function readFacts(item: Item): ChangeFacts {
     updatedBy: readText(item, 'updatedBy') ?? '',
     actorProven: item['actorProven']?.BOOL === true,
     reason: readText(item, 'reason') ?? '',
+    approvedBy: readText(item, 'approvedBy'),
+    proposal: readText(item, 'proposal'),
   };
 }
 

@@ -8,12 +8,14 @@ import type {
   MappingVersion,
   MappingWritten,
 } from '../core/policy/mapping-history.ts';
+import type { ProposalStore } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';
 import { type LoggedRange, type LoggedRows, readLoggedRows } from './logged-rows.ts';
 import { type LoadedMappings, type LoadOptions, loadMappings } from './mapping-loader.ts';
 import { MappingWriter } from './mapping-writer.ts';
+import { proposalStore } from './proposals.ts';
 import {
   currentKey,
   headKey,
@@ -65,6 +67,7 @@ export class RoleMappingTable {
   readonly #clock: Clock;
   readonly #loadTimeoutMs: number;
   readonly #writer: MappingWriter;
+  readonly proposals: ProposalStore;
 
   constructor({
     client,
@@ -83,6 +86,7 @@ export class RoleMappingTable {
     this.#clock = clock;
     this.#loadTimeoutMs = loadTimeoutMs;
     const calls = this.#calls;
+    this.proposals = proposalStore(calls);
     this.#writer = new MappingWriter({ calls, rules, clock, random, writeTimeoutMs, seal });
   }
 

@@ -10,6 +10,8 @@ export type TransactionFailure =
   | 'row_moved'
   /** May have been done, or may still be. */
   | 'unknown'
+  /** Not done: the proposal that it applies waits no more. */
+  | 'proposal_closed'
   /** Not done, and trying again will not help. */
   | 'refused';
 
@@ -42,10 +44,9 @@ function classifyCancellation(error: TransactionCanceledException): TransactionF
   const codes = (error.CancellationReasons ?? []).map(({ Code: code }) => code ?? 'None');
   if (codes.length === 0 || codes.some((code) => !passingReasons.has(code))) return 'refused';
   const moved = ['ConditionalCheckFailed', 'TransactionConflict'];
-  const { current, version } = placeInTransaction;
-  return [current, version].some((place) => moved.includes(codes[place] ?? ''))
-    ? 'row_moved'
-    : 'try_again';
+  const { current, version, proposal } = placeInTransaction;
+  if ([current, version].some((place) => moved.includes(codes[place] ?? ''))) return 'row_moved';
+  return codes[proposal] === 'ConditionalCheckFailed' ? 'proposal_closed' : 'try_again';
 }
 
 function describe(error: unknown) {

@@ -1,8 +1,9 @@
-/** One edit as the four writes of its transaction. */
+/** One edit as the four writes of its transaction, and a fifth where it is that of a proposal. */
 
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import type { ChangeFacts } from '../core/policy/mapping-history.ts';
+import type { AppliedProposal, ChangeFacts } from '../core/policy/mapping-history.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
+import { proposalItem, whileOpen } from './proposals.ts';
 import { changeKey, currentKey, headKey, toItem, versionKey } from './role-mapping-item.ts';
 import type { Item } from './table-calls.ts';
 
@@ -18,10 +19,17 @@ export interface PlannedChange extends ChangeFacts {
   readonly beforeStored: StoredRoleMapping | undefined;
   /** Tells this edit from every other one: recognises a success whose answer was lost. */
   readonly writeId: string;
+  readonly applying?: AppliedProposal | undefined;
 }
 
 /** Places in the transaction, and so in the reasons of its cancellation. */
-export const placeInTransaction = { current: 0, version: 1, change: 2, head: 3 } as const;
+export const placeInTransaction = {
+  current: 0,
+  version: 1,
+  change: 2,
+  head: 3,
+  proposal: 4,
+} as const;
 
 /** Its entry in the change log, before it is sealed. */
 export function changeEntry(change: PlannedChange): Item {
@@ -31,7 +39,11 @@ export function changeEntry(change: PlannedChange): Item {
 
 function factsOf(change: PlannedChange) {
   const { version, revision, action, updatedAt, updatedBy, actorProven, reason, writeId } = change;
-  return { version, revision, action, updatedAt, updatedBy, actorProven, reason, writeId };
+  const { approvedBy, proposal } = change;
+  return {
+    ...{ version, revision, action, updatedAt, updatedBy, actorProven, reason, writeId },
+    ...{ approvedBy, proposal },
+  };
 }
 
 /** `entry` is that of the change log, sealed where it has to be. */
@@ -62,7 +74,12 @@ export function changeTransaction(
     put(history, onlyNew),
     put(entry, onlyNew),
     put(head, revision === 1 ? onlyNew : expecting('revision', revision - 1)),
+    ...(change.applying === undefined ? [] : [put(appliedItem(change.applying), whileOpen)]),
   ];
+}
+
+function appliedItem({ proposal, closing }: AppliedProposal): Item {
+  return proposalItem({ ...proposal, closing });
 }
 
 function expecting(attribute: string, value: number | 'absent') {

@@ -205,6 +205,11 @@ export function createMetrics(build: BuildInfo) {
       labelNames: ['kind'],
       registers,
     }),
+    breakGlassEdits: new Counter({
+      name: 'tokenbroker_break_glass_edits_total',
+      help: 'Edits of role mappings that needed a second administrator and did without.',
+      registers,
+    }),
     policyAlarmActive: new Gauge({
       name: 'tokenbroker_policy_alarm_active',
       help: 'Whether an alarm of the role-mapping table is on.',

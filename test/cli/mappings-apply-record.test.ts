@@ -122,6 +122,29 @@ describe('the record of an apply', () => {
     expect(verified.intact).toBe(true);
   });
 
+  it('proposes what needs a second administrator, and only with a token (T216)', async () => {
+    const table = await stack.newTable();
+    const { guardrails } = table.config;
+    const approval = { ...guardrails.approval, when: 'widens' as const };
+    const config = withAdmins({ ...table.config, guardrails: { ...guardrails, approval } });
+    const unnamed = await applyOne(table, 'a', { config });
+    expect([unnamed.code, unnamed.err.includes('give the token')]).toEqual([1, true]);
+
+    await table.put(row('gone'));
+    const files = folders.folder({ 'a.yaml': mappingText('a') });
+    const { file } = tokenFile();
+    const { code, out } = await table.apply(files, { config, tokenFile: file, prune: true });
+    const [proposal] = await table.table.proposals.list({ limit: 10 });
+    expect(code).toBe(3);
+    expect(out).toContain(`a: /v1/proposals/${proposal?.id}`);
+    expect(proposal).toMatchObject({ mappingId: 'a', author: { machine: true }, after: row('a') });
+    expect(await table.table.get('a')).toBe(undefined);
+    expect(await table.table.get('gone')).toBe(undefined);
+    expect(records(config).map(({ outcome }) => outcome)).toEqual(
+      expect.arrayContaining(['refused', 'proposed', 'authorized']),
+    );
+  });
+
   it('T58: goes on in the same chain with the next apply', async () => {
     const table = await stack.newTable();
     await applyOne(table, 'a');

@@ -128,6 +128,7 @@ describe('mappings apply', () => {
     expect(JSON.parse(out)).toEqual({
       revision: 1,
       applied: [{ id: 'a', action: 'create', version: 1, revision: 1 }],
+      proposed: [],
     });
   });
 

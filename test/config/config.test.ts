@@ -761,6 +761,7 @@ describe('the environment', () => {
         ...(inFile('audit.checkpoints') ? { keyFile } : { kms }),
         s3,
       }),
+      set('identity.matchableClaims', ['changed']),
       set('policy.seal', { publicKeyFiles, ...(inFile('policy.seal') ? { keyFile } : { kms }) }),
       set('webIdentity', {
         issuer: 'https://identity.example.com',

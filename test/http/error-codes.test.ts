@@ -173,6 +173,7 @@ const changes: Partial<Readonly<Record<BrokerErrorCode, Change>>> = {
     call.method === 'PUT'
       ? { ...call, path: '/v1/role-mappings/orders-writer', body: allow('orders-writer', 'orders') }
       : withHeaders(call, { 'if-match': '"7"' }),
+  proposal_not_found: (call) => call,
 };
 
 const stsError = (status: number, code: string): StsFault => ({
@@ -242,9 +243,18 @@ const elsewhere: Partial<Readonly<Record<BrokerErrorCode, string>>> = {
   session_policy_invalid: 'test/http/session-wishes.test.ts',
   access_key_unknown: 'test/http/sts/caller-identity.test.ts',
   change_not_sealed: 'test/http/sealed-policy.test.ts',
+  approval_required: 'test/http/admin/approval.test.ts',
+  proposal_not_open: 'test/http/admin/approval.test.ts',
+  proposal_differs: 'test/http/admin/approval.test.ts',
+  proposals_too_many: 'test/http/admin/approval.test.ts',
+  approver_refused: 'test/http/admin/approval.test.ts',
 };
-/** Races that nobody can lose on purpose: the version is looked up by the operation itself. */
-const races: readonly string[] = ['freeze precondition_failed', 'unfreeze precondition_failed'];
+/** Races that nobody can lose on purpose: the version is looked up by the operation itself, or nothing is wrong any more. */
+const races: readonly string[] = [
+  'freeze precondition_failed',
+  'unfreeze precondition_failed',
+  'approveProposal mapping_invalid',
+];
 
 /** Answers in the form of STS have codes of STS: the log has the broker's. */
 function codeOf(broker: BrokerFixture, answer: Answer): unknown {

@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type AttributeValue, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Express } from 'express';
 import {
   type DynamoDbServer,
@@ -23,7 +24,7 @@ import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../../src/dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
-import { adminApp } from '../../src/http/admin/admin-app.ts';
+import { type AdminAppOptions, adminApp } from '../../src/http/admin/admin-app.ts';
 import { admission } from '../../src/http/admission.ts';
 import { clientIp } from '../../src/http/client-ip.ts';
 import { instrument } from '../../src/http/instrument.ts';
@@ -81,6 +82,8 @@ export interface AdminHarness {
   readonly policy: PolicySync;
   readonly audit: ChainedAuditLog;
   readonly dynamodb: DynamoDbServer;
+  /** Writes into the table around the listener. */
+  putItem(item: Record<string, AttributeValue>): Promise<void>;
   send(method: string, path: string, request?: AdminRequest): Promise<AdminAnswer>;
   /** Creates a mapping through the listener. */
   create(mapping: RoleMappingInput): Promise<AdminAnswer>;
@@ -109,11 +112,13 @@ export interface AdminHarnessOptions {
   readonly guardrails?: Partial<Guardrails>;
   /** Instead of: Ada, the group of administrators, and machines. */
   readonly access?: Partial<AdminAccess>;
+  readonly onBreakGlass?: AdminAppOptions['onBreakGlass'];
 }
 
 export async function startAdmin({
   guardrails: ownGuardrails,
   access,
+  onBreakGlass,
   ...options
 }: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const clock = createTestClock();
@@ -129,6 +134,7 @@ export async function startAdmin({
     user('ada', adaSub, ['billing']),
     user('grace', '7d8e2a5c-2222-4222-8333-944445555666', ['billing', adminGroup]),
     user('cleo', '7d8e2a5c-3333-4222-8333-944445555666', ['customers']),
+    user('eve', '7d8e2a5c-5555-4222-8333-944445555666', ['auditors']),
     user('dan', '7d8e2a5c-4444-4222-8333-944445555666', []),
   ];
   const [dynamodb, issuer, otherIssuer] = await Promise.all([
@@ -197,6 +203,8 @@ export async function startAdmin({
       ...access,
     },
     store: table,
+    proposals: table.proposals,
+    onBreakGlass,
     policy,
     audit,
     decisions: { newestFirst: () => [] },
@@ -258,6 +266,9 @@ export async function startAdmin({
     policy,
     audit,
     dynamodb,
+    async putItem(Item) {
+      await dynamoDbClient.send(new PutItemCommand({ TableName: 'admin-test', Item }));
+    },
     send,
     token,
     otherPoolToken: (options = {}) =>

@@ -16,6 +16,7 @@ const admin = (path: string, call: Partial<Call> = {}) =>
   ({ listener: 'admin', path, ...call }) as const;
 const ops = (path: string) => ({ listener: 'ops', path }) as const;
 const mapping = '/v1/role-mappings/orders-writer';
+const proposal = '/v1/proposals/000000000000-0000000000000000';
 
 /** By operation. */
 export const soundCalls: Readonly<Record<string, SoundCall>> = {
@@ -37,6 +38,14 @@ export const soundCalls: Readonly<Record<string, SoundCall>> = {
   }),
   listRoleMappingVersions: admin(`${mapping}/versions`),
   getRoleMappingVersion: admin(`${mapping}/versions/1`),
+  listProposals: admin('/v1/proposals'),
+  getProposal: admin(proposal),
+  approveProposal: admin(`${proposal}/approve`, {
+    method: 'POST',
+    body: { sha256: '0'.repeat(64), reason: 'read' },
+  }),
+  rejectProposal: admin(`${proposal}/reject`, { method: 'POST', body: { reason: 'no' } }),
+  withdrawProposal: admin(`${proposal}/withdraw`, { method: 'POST', body: { reason: 'no' } }),
   listChanges: admin('/v1/changes'),
   listPrincipals: admin(`/v1/principals?role=${allow('orders-writer', 'orders').role}`),
   listPermissions: admin(`/v1/permissions?pool=${pool}&client=${clients.orders.clientId}`),

@@ -87,6 +87,8 @@ export const editResult = z.object({
   dryRun: z.boolean(),
   version: z.number().optional(),
   inForce: z.boolean().optional(),
+  /** What it waits as for a second administrator. */
+  proposal: z.object({ id: z.string() }).optional(),
   changes: z.array(
     z.object({
       pointer: z.string(),

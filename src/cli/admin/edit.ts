@@ -73,7 +73,12 @@ function resultOf(document: unknown, answer: ReadEdit): AdminResult {
       editLines(answer, paint)
         .map((line) => `${line}\n`)
         .join(''),
+    ...(isWaiting(answer) ? { code: exitCodes.waiting } : {}),
   };
+}
+
+function isWaiting({ proposal, version }: ReadEdit): boolean {
+  return proposal !== undefined && version === undefined;
 }
 
 const doneWords: Readonly<Record<string, string>> = {
@@ -92,6 +97,9 @@ function editLines(edit: ReadEdit, paint: Paint): readonly string[] {
     ...changeLines(changes.flatMap(leaves), paint).map((line) => `  ${line}`),
     ...warnings.map(({ pointer, detail }) => printable(`  warning: ${pointer} ${detail}`)),
     ...takenAwayLines(edit),
+    ...(isWaiting(edit)
+      ? [printable(`  It waits for a second administrator: /v1/proposals/${edit.proposal?.id}`)]
+      : []),
     ...(inForce === false && !dryRun
       ? ['  The instance that answered does not decide by it yet; it will within seconds.']
       : []),

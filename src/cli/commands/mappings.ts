@@ -125,7 +125,7 @@ function addApply(mappings: Command, edge: Edge): void {
           'token-broker mappings apply mappings/ --config config.yaml --reason "ORD-12: new service"',
           'token-broker mappings apply --plan plan.json --config config.yaml --reason "ORD-12" --yes',
         ],
-        '0 done or nothing to do, 1 refused or stopped, 2 wrong usage, 78 invalid configuration',
+        '0 done or nothing to do, 1 refused or stopped, 2 wrong usage, 3 part of it waits for a second administrator, 78 invalid configuration',
       ),
     )
     .action(async (directory: string | undefined, options: ApplyOptions, command: Command) => {

@@ -4,18 +4,7 @@ import { z } from 'zod';
 import { asciiName } from '../../core/policy/exact-text.ts';
 import { issuerName } from '../../core/policy/role-mapping.ts';
 import { distinctList } from '../../kit/json/distinct-list.ts';
-import { plainUrl } from './values.ts';
-
-/** As they stand in `cognito:groups`, which is read in this normal form only. */
-const groupName = z
-  .string()
-  .regex(
-    /^[^\p{Cc}\p{Cs}*]{1,128}$/u,
-    'must be the exact name of one group: there are no wildcards',
-  )
-  .refine((name) => name.normalize('NFC') === name, {
-    error: 'must be in Unicode normalization form C',
-  });
+import { groupName, plainUrl } from './values.ts';
 
 const bareOrigin = plainUrl.refine((text) => URL.canParse(text) && new URL(text).origin === text, {
   error:

@@ -2,9 +2,14 @@
 
 import { z } from 'zod';
 import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts';
+import { approvalTimes, noApproval } from '../../core/policy/approval.ts';
 import { defaultGuardrails } from '../../core/policy/guardrails.ts';
 import { distinctList } from '../../kit/json/distinct-list.ts';
-import { path, plainUrl, region, signingKey } from './values.ts';
+import { groupName, path, plainUrl, region, signingKey } from './values.ts';
+
+const roleNamePattern = z
+  .string()
+  .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end');
 
 export const guardrails = z
   .strictObject({
@@ -31,11 +36,7 @@ export const guardrails = z
       .describe(
         'Beginnings, like `/broker/`, of the paths of roles that may be mapped; empty allows any.',
       ),
-    forbiddenRoleNames: distinctList(
-      z
-        .string()
-        .regex(/^\*?[\w+=,.@-]{1,64}\*?$/, 'must be a role name; "*" may stand at either end'),
-    )
+    forbiddenRoleNames: distinctList(roleNamePattern)
       .default([...defaultGuardrails.forbiddenRoleNames])
       .describe(
         'Names of roles that may never be mapped, in any case of letters; `*` at either end stands for anything.',
@@ -62,6 +63,39 @@ export const guardrails = z
       )
       .default([])
       .describe('Session tags that mean something to policies of the accounts.'),
+    approval: z
+      .strictObject({
+        when: z
+          .enum(approvalTimes)
+          .default(noApproval.when)
+          .describe(
+            'Which edits wait for a second administrator: none, those that are not proven to narrow access, or all but what only takes away.',
+          ),
+        roles: distinctList(roleNamePattern)
+          .default([])
+          .describe(
+            'Names of the roles whose edits wait, in any case of letters; `*` at either end stands for anything; empty is all.',
+          ),
+        approvers: distinctList(groupName)
+          .default([])
+          .describe(
+            'Groups of `admin.pool` whose members may approve; empty is every administrator who is a person.',
+          ),
+        breakGlass: distinctList(groupName)
+          .default([])
+          .describe(
+            'Groups of `admin.pool` whose members may do without approval in an emergency, which raises an alarm.',
+          ),
+        personClaim: z
+          .string()
+          .min(1)
+          .max(128)
+          .optional()
+          .describe(
+            'Claim, one of `identity.matchableClaims`, that all accounts of one person share; tokens without it neither propose nor approve.',
+          ),
+      })
+      .prefault({}),
   })
   .prefault({});
 

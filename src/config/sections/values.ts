@@ -53,3 +53,14 @@ export const signingKey = {
     .optional()
     .describe('PEM file with a private key (Ed25519 or P-256), for development.'),
 };
+
+/** As they stand in `cognito:groups`, which is read in this normal form only. */
+export const groupName = z
+  .string()
+  .regex(
+    /^[^\p{Cc}\p{Cs}*]{1,128}$/u,
+    'must be the exact name of one group: there are no wildcards',
+  )
+  .refine((name) => name.normalize('NFC') === name, {
+    error: 'must be in Unicode normalization form C',
+  });

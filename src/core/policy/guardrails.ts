@@ -6,8 +6,9 @@
 import { escapePointer } from '../../kit/json/json-pointer.ts';
 import { maxDurationSeconds, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
-import { iamName } from './role-key.ts';
+import { type ApprovalRule, noApproval } from './approval.ts';
 import type { RoleMapping } from './role-mapping.ts';
+import { matchesRoleName } from './role-name-pattern.ts';
 
 export interface Guardrails {
   /** Empty: any. */
@@ -20,6 +21,8 @@ export interface Guardrails {
   readonly forbiddenRoleNames: readonly string[];
   readonly maxSessionSeconds: number;
   readonly reservedTags: readonly ReservedTag[];
+  /** Which edits wait for a second administrator. */
+  readonly approval: ApprovalRule;
 }
 
 /** A session tag that means something to policies of the accounts: mappings give it this value or none. */
@@ -43,6 +46,7 @@ export const defaultGuardrails: Guardrails = {
   ],
   maxSessionSeconds: maxDurationSeconds,
   reservedTags: [],
+  approval: noApproval,
 };
 
 export function checkGuardrails(
@@ -89,7 +93,7 @@ function* roleFaults(role: string, guardrails: Guardrails): Generator<string> {
   if (!allows(rolePathPrefixes, (prefix) => `/${path}`.startsWith(prefix))) {
     yield `has a path that begins with none of ${setting('rolePathPrefixes')}`;
   }
-  if (forbiddenRoleNames.some((pattern) => matchesName(pattern, name))) {
+  if (forbiddenRoleNames.some((pattern) => matchesRoleName(pattern, name))) {
     yield `has a name that ${setting('forbiddenRoleNames')} keeps out of role mappings`;
   }
 }
@@ -100,14 +104,4 @@ function setting(name: keyof Guardrails): string {
 
 function allows(list: readonly string[], matches: (item: string) => boolean): boolean {
   return list.length === 0 || list.some(matches);
-}
-
-/** In time linear in the name. */
-function matchesName(pattern: string, roleName: string): boolean {
-  const name = iamName(roleName);
-  const core = iamName(pattern.replace(/^\*/, '').replace(/\*$/, ''));
-  const open = { start: pattern.startsWith('*'), end: pattern.endsWith('*') };
-  if (open.start && open.end) return name.includes(core);
-  if (open.start) return name.endsWith(core);
-  return open.end ? name.startsWith(core) : name === core;
 }

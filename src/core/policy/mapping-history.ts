@@ -1,10 +1,9 @@
 /** Edits of the role-mapping table, and what it remembers of them. */
 
 import type { Fault } from '../fault.ts';
+import type { Proposal, ProposalClosing } from '../proposal.ts';
+import type { ChangeAction } from './change-action.ts';
 import type { RoleMapping, StoredRoleMapping } from './role-mapping.ts';
-
-export const changeActions = ['create', 'replace', 'delete'] as const;
-export type ChangeAction = (typeof changeActions)[number];
 
 /** Who changed what, when and why. */
 export interface ChangeFacts {
@@ -21,6 +20,9 @@ export interface ChangeFacts {
    */
   readonly actorProven: boolean;
   readonly reason: string;
+  /** Where somebody else approved it: who, and which proposal. */
+  readonly approvedBy?: string | undefined;
+  readonly proposal?: string | undefined;
 }
 
 /** A version of a mapping, current or past. */
@@ -54,6 +56,13 @@ export interface MappingEdit {
   readonly actorProven?: boolean | undefined;
   /** Why: kept in the history. */
   readonly reason: string;
+  /** It is applied with the edit, or neither is done. */
+  readonly applying?: AppliedProposal | undefined;
+}
+
+export interface AppliedProposal {
+  readonly proposal: Proposal;
+  readonly closing: ProposalClosing;
 }
 
 export interface MappingWritten {

@@ -3,11 +3,12 @@
 import type { Express } from 'express';
 import type { AdminAccess } from '../../core/admin-access.ts';
 import { explainDecision } from '../../core/explain-decision.ts';
-import { mappingEditor } from '../../core/mapping-edit.ts';
+import { type BrokenGlass, mappingEditor } from '../../core/mapping-edit.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import type {
   AuditLog,
   LivePolicy,
+  ProposalStore,
   RecentDecisions,
   RoleMappingStore,
   TokenValidator,
@@ -17,6 +18,7 @@ import type { RouteHandler } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';
 import type { Instrument } from '../instrument.ts';
 import { authorizeReader } from './authorize-admin.ts';
+import { approveProposal, closeProposal } from './decide-proposal.ts';
 import { answerEdit } from './edit-answer.ts';
 import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
 import { answerExplain } from './explain-decision.ts';
@@ -26,6 +28,7 @@ import { listDecisions } from './list-decisions.ts';
 import { listPermissions } from './list-permissions.ts';
 import { listPrincipals } from './list-principals.ts';
 import { listRoleMappings } from './list-role-mappings.ts';
+import { listProposals, readProposal } from './read-proposals.ts';
 import { listVersions, readRoleMapping, readVersion } from './read-role-mapping.ts';
 import { type InstanceStatus, readStatus } from './read-status.ts';
 import { type Console, serveConsole } from './serve-console.ts';
@@ -34,6 +37,7 @@ export interface AdminAppOptions {
   readonly validator: TokenValidator;
   readonly access: AdminAccess;
   readonly store: RoleMappingStore;
+  readonly proposals: ProposalStore;
   readonly policy: LivePolicy;
   readonly audit: AuditLog;
   readonly decisions: RecentDecisions;
@@ -43,6 +47,8 @@ export interface AdminAppOptions {
   readonly issuers: ReadonlyMap<string, string>;
   readonly route: Instrument;
   readonly clock: Clock;
+  /** Told when somebody does without a second administrator. */
+  readonly onBreakGlass?: ((edit: BrokenGlass) => void) | undefined;
   /** Undefined: no page is served. */
   readonly console?: Console | undefined;
 }
@@ -63,6 +69,8 @@ export function adminApp(options: AdminAppOptions): Express {
   const identityByDefault = parts.rules.webIdentity?.byDefault ?? 'caller';
   const explain = explainDecision({ ...parts, matchableClaims, identityByDefault });
   const reading = { ...parts, authorize };
+  const rule = parts.rules.guardrails.approval;
+  const deciding = { ...parts, edit, identity, answer, rule };
   const editing = { ...parts, edit, answer, maxBodyBytes };
 
   const routes: Readonly<Record<string, Methods>> = {
@@ -74,6 +82,11 @@ export function adminApp(options: AdminAppOptions): Express {
     },
     '/v1/role-mappings/{id}/versions': { GET: listVersions(reading) },
     '/v1/role-mappings/{id}/versions/{version}': { GET: readVersion(reading) },
+    '/v1/proposals': { GET: listProposals(reading) },
+    '/v1/proposals/{id}': { GET: readProposal(reading) },
+    '/v1/proposals/{id}/approve': { POST: approveProposal(deciding) },
+    '/v1/proposals/{id}/reject': { POST: closeProposal(deciding, 'rejected') },
+    '/v1/proposals/{id}/withdraw': { POST: closeProposal(deciding, 'withdrawn') },
     '/v1/changes': { GET: listChanges(reading) },
     '/v1/principals': { GET: listPrincipals(reading) },
     '/v1/permissions': { GET: listPermissions(reading) },

@@ -9,6 +9,7 @@ import { mappingWarnings } from '../../core/policy/mapping-warnings.ts';
 import type { RoleMapping } from '../../core/policy/role-mapping.ts';
 import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import type { LivePolicy } from '../../core/ports.ts';
+import { proposalDigest } from '../../core/proposal.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import { sendJson } from '../send-json.ts';
 import { entityTag } from './preconditions.ts';
@@ -43,6 +44,7 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
         });
   return (res, result, requestId, extra = {}) => {
     const { id, action, current, after } = result.edit;
+    const status = result.kind === 'proposed' ? 202 : isCreation(result) ? 201 : 200;
     const document = {
       id,
       action,
@@ -52,19 +54,27 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
       ...extra,
       warnings: [...warningsOf(after), ...(extra.warnings ?? [])],
     };
-    const created = result.kind === 'written' && action === 'create';
-    sendJson(res, created ? 201 : 200, document, requestId, tagHeader(result));
+    sendJson(res, status, document, requestId, headersOf(result));
   };
 }
 
+function isCreation({ kind, edit }: EditResult): boolean {
+  return kind === 'written' && edit.action === 'create';
+}
+
 function outcome(result: EditResult) {
-  if (result.kind === 'previewed') return { dryRun: true };
+  if (result.kind === 'previewed') return { dryRun: true, needsApproval: result.needsApproval };
+  if (result.kind === 'proposed') {
+    const { proposal } = result;
+    return { dryRun: false, proposal: { id: proposal.id, sha256: proposalDigest(proposal) } };
+  }
   const { version, revision } = result.written;
   return { dryRun: false, version, revision, inForce: result.inForce };
 }
 
 /** Nothing was stored by a preview, and nothing is left by a deletion, that a tag could stand for. */
-function tagHeader(result: EditResult): readonly string[] {
+function headersOf(result: EditResult): readonly string[] {
+  if (result.kind === 'proposed') return ['Location', `/v1/proposals/${result.proposal.id}`];
   if (result.kind === 'previewed' || result.edit.after === undefined) return [];
   return ['ETag', entityTag(result.written.version)];
 }

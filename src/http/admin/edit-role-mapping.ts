@@ -19,7 +19,11 @@ export interface EditRoleMappingOptions {
   readonly maxBodyBytes: number;
 }
 
-const editQuery = z.strictObject({ dryRun: flagParameter, override: flagParameter });
+const editQuery = z.strictObject({
+  dryRun: flagParameter,
+  override: flagParameter,
+  breakGlass: flagParameter,
+});
 
 export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
   const { edit, answer, maxBodyBytes } = options;
@@ -35,14 +39,14 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
           const req = arrival.admit();
           const reason = changeReason(req);
           const expected = expectedVersion(req.headers);
-          const { override } = readQuery(req, editQuery);
+          const { override, breakGlass } = readQuery(req, editQuery);
           const body = await readJsonBody(req, {
             schema: z.unknown(),
             maxBytes: maxBodyBytes,
             numbers: 'as_written',
           });
           const change = { kind: 'put', document: body } as const;
-          return { id, change, expectedVersion: expected, reason, override };
+          return { id, change, expectedVersion: expected, reason, override, breakGlass };
         },
       },
     );
@@ -65,8 +69,9 @@ export function deleteRoleMapping(
           const req = arrival.admit();
           const reason = changeReason(req);
           const version = matchedVersion(req.headers['if-match']);
-          const { override } = readQuery(req, editQuery);
-          return { id, change: { kind: 'delete' }, expectedVersion: version, reason, override };
+          const { override, breakGlass } = readQuery(req, editQuery);
+          const change = { kind: 'delete' } as const;
+          return { id, change, expectedVersion: version, reason, override, breakGlass };
         },
       },
     );

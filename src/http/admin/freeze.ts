@@ -41,6 +41,7 @@ export interface FreezeOptions {
 
 const listQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
 const freezeQuery = z.strictObject({ dryRun: flagParameter });
+const liftQuery = z.strictObject({ dryRun: flagParameter, breakGlass: flagParameter });
 
 /** Each loses a race against somebody who edits the same freeze at the same moment. */
 const maxAttempts = 10;
@@ -70,6 +71,7 @@ export function freeze(options: FreezeOptions): RouteHandler {
           expectedVersion: current?.version ?? 'absent',
           reason,
           override: true,
+          breakGlass: false,
         };
       },
     };
@@ -156,14 +158,16 @@ export function unfreeze(options: Pick<FreezeOptions, 'edit' | 'answer' | 'store
       // Giving roles back is the dangerous direction: permission to freeze is not enough.
       { action: 'delete', id, permission: 'write' },
       {
-        open: () => open(arrival.admit()),
+        open: () => open(arrival.admit(), liftQuery),
         read: async () => {
           const req = arrival.admit();
           const reason = changeReason(req);
           const current = isFreezeId(id) ? await store.get(id) : undefined;
           if (current === undefined) throw notFrozen();
           const expectedVersion = current.version;
-          return { id, change: { kind: 'lift' }, expectedVersion, reason, override: true };
+          const { breakGlass } = readQuery(req, liftQuery);
+          const change = { kind: 'lift' } as const;
+          return { id, change, expectedVersion, reason, override: true, breakGlass };
         },
       },
     );
@@ -171,8 +175,11 @@ export function unfreeze(options: Pick<FreezeOptions, 'edit' | 'answer' | 'store
   };
 }
 
-function open(req: AdmittedRequest): ReturnType<EditSteps['open']> {
-  const { dryRun } = readQuery(req, freezeQuery);
+function open(
+  req: AdmittedRequest,
+  query: typeof freezeQuery | typeof liftQuery = freezeQuery,
+): ReturnType<EditSteps['open']> {
+  const { dryRun } = readQuery(req, query);
   return {
     token: bearerToken(req.headers.authorization),
     preview: dryRun ? askedFor(req.url) : undefined,

@@ -46,6 +46,18 @@ function facts({
   updatedBy,
   actorProven,
   reason,
+  approvedBy,
+  proposal,
 }: MappingVersion | MappingChange) {
-  return { version, revision, action, updatedAt, updatedBy, actorProven, reason };
+  return {
+    version,
+    revision,
+    action,
+    updatedAt,
+    updatedBy,
+    actorProven,
+    reason,
+    approvedBy,
+    proposal,
+  };
 }

@@ -1,0 +1,48 @@
+/** Who gains and who loses a role by a change of one mapping, as far as the mapping alone says it. */
+
+import { isNarrowing } from './narrowing.ts';
+import { principalKey } from './policy-snapshot.ts';
+import type { Principal, RoleMapping } from './role-mapping.ts';
+
+export interface Affected {
+  readonly principal: Principal;
+  readonly role: string;
+  /** `terms`: who has the role, or is denied it, is the same; when and for what is not. */
+  readonly effect: 'gains' | 'loses' | 'terms';
+}
+
+export function gainsAndLosses(
+  before: RoleMapping | undefined,
+  after: RoleMapping | undefined,
+): readonly Affected[] {
+  const [from, to] = [inForce(before), inForce(after)];
+  if (from !== undefined && to !== undefined && isSameGrant(from, to)) {
+    const unchanged =
+      isNarrowing({ before, after }, []) && isNarrowing({ before: after, after: before }, []);
+    return unchanged ? [] : [{ ...whose(to), effect: 'terms' }];
+  }
+  return [
+    ...(from === undefined
+      ? []
+      : [{ ...whose(from), effect: from.effect === 'allow' ? 'loses' : 'gains' } as const]),
+    ...(to === undefined
+      ? []
+      : [{ ...whose(to), effect: to.effect === 'allow' ? 'gains' : 'loses' } as const]),
+  ];
+}
+
+function inForce(mapping: RoleMapping | undefined): RoleMapping | undefined {
+  return mapping?.enabled === true ? mapping : undefined;
+}
+
+function isSameGrant(one: RoleMapping, other: RoleMapping): boolean {
+  return (
+    one.effect === other.effect &&
+    one.role === other.role &&
+    principalKey(one.principal) === principalKey(other.principal)
+  );
+}
+
+function whose({ principal, role }: RoleMapping) {
+  return { principal, role };
+}

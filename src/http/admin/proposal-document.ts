@@ -1,0 +1,63 @@
+/** A proposal as the admin listener prints it: exactly what would be written, and what that changes for whom. */
+
+import type { ExchangeRecord } from '../../core/audit-record.ts';
+import { documentChanges } from '../../core/policy/document-changes.ts';
+import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
+import { type RoleMapping, roleMappingSchema } from '../../core/policy/role-mapping.ts';
+import type { RecentDecisions } from '../../core/ports.ts';
+import { type Proposal, type ProposalState, proposalDigest } from '../../core/proposal.ts';
+import { toRfc3339 } from '../../kit/timing/clock.ts';
+
+export function proposalDocument(proposal: Proposal, state: ProposalState) {
+  const { id, mappingId, action, baseVersion, override, author, reason, closing } = proposal;
+  const { before, after } = proposal;
+  return {
+    id,
+    state,
+    mappingId,
+    action,
+    baseVersion: baseVersion === 'absent' ? null : baseVersion,
+    sha256: proposalDigest(proposal),
+    before: before ?? null,
+    mapping: after ?? null,
+    changes: documentChanges(before, after),
+    affected: gainsAndLosses(asMapping(before), asMapping(after)),
+    override,
+    author: { name: author.name, machine: author.machine },
+    reason,
+    createdAt: toRfc3339(proposal.createdAt),
+    expiresAt: toRfc3339(proposal.expiresAt),
+    closed:
+      closing === undefined
+        ? null
+        : { by: closing.by, reason: closing.reason, at: toRfc3339(closing.at) },
+  };
+}
+
+/** Undefined for what does not pass the checks of today. */
+function asMapping(document: unknown): RoleMapping | undefined {
+  const parsed = roleMappingSchema.safeParse(document);
+  return parsed.success ? parsed.data : undefined;
+}
+
+const maxRecentCallers = 20;
+
+/** Who asked for the role of the mapping, as this instance remembers it: whom the change is likely to be about. */
+export function recentCallers({ before, after }: Proposal, decisions: RecentDecisions) {
+  const roles = new Set([before, after].flatMap((one) => asMapping(one)?.role ?? []));
+  const found = new Map<string, ReturnType<typeof callerOf>>();
+  for (const record of decisions.newestFirst()) {
+    const role = record.session?.role ?? record.request?.role;
+    if (role === undefined || !(roles.has(role) || roles.has('*'))) continue;
+    const caller = callerOf(record);
+    const key = JSON.stringify([caller.pool, caller.client, caller.subject]);
+    if (!found.has(key)) found.set(key, caller);
+    if (found.size === maxRecentCallers) break;
+  }
+  return [...found.values()];
+}
+
+function callerOf({ token, outcome, time }: ExchangeRecord) {
+  const { pool = null, clientId: client = null, subject = null } = token ?? {};
+  return { pool, client, subject, outcome, time };
+}

@@ -1,0 +1,71 @@
+/** `GET /v1/proposals` and `/v1/proposals/{id}`: what waits for a second administrator, and what became of it. */
+
+import { z } from 'zod';
+import { existing } from '../../core/decide-proposal.ts';
+import type { ProposalStore, RecentDecisions, RoleMappingStore } from '../../core/ports.ts';
+import { type Proposal, type ProposalState, stateOf } from '../../core/proposal.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { RouteHandler } from '../arrival.ts';
+import { readQuery, requireNoQuery } from '../query.ts';
+import { sendJson } from '../send-json.ts';
+import type { AuthorizeReader } from './authorize-admin.ts';
+import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
+import { proposalDocument, recentCallers } from './proposal-document.ts';
+
+export interface ReadProposalsOptions {
+  readonly proposals: ProposalStore;
+  readonly store: RoleMappingStore;
+  readonly decisions: RecentDecisions;
+  readonly authorize: AuthorizeReader;
+  readonly clock: Clock;
+}
+
+const listQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
+const idPattern = /^[0-9a-f]{12}-[0-9a-f]{16}$/;
+
+/** Newest first. */
+export function listProposals(options: ReadProposalsOptions): RouteHandler {
+  const { proposals, authorize } = options;
+  return async function list(arrival, context) {
+    const { req } = await authorize(arrival, context);
+    const { limit, cursor } = readQuery(req, listQuery);
+    const before = decodeCursor(cursor, idPattern);
+    const found = await proposals.list({ before, limit: limit + 1 });
+    const items: ReturnType<typeof proposalDocument>[] = [];
+    // One after the other: only those that wait are looked up, and nobody is in a hurry.
+    for (const proposal of found.slice(0, limit)) {
+      items.push(proposalDocument(proposal, await currentState(proposal, options)));
+    }
+    const last = items.at(-1);
+    const nextCursor =
+      found.length > limit && last !== undefined ? encodeCursor(last.id) : undefined;
+    const headers = nextLink(context.route, { limit }, nextCursor);
+    sendJson(req.res, 200, { items, nextCursor }, context.requestId, headers);
+  };
+}
+
+export function readProposal(options: ReadProposalsOptions): RouteHandler {
+  const { proposals, decisions, authorize } = options;
+  return async function read(arrival, context) {
+    const { req } = await authorize(arrival, context);
+    requireNoQuery(req);
+    const proposal = await existing(proposals, String(req.params['id']));
+    const state = await currentState(proposal, options);
+    const document = {
+      ...proposalDocument(proposal, state),
+      recentCallers: recentCallers(proposal, decisions),
+    };
+    sendJson(req.res, 200, document, context.requestId);
+  };
+}
+
+/** One that waits is stale as soon as its mapping has changed, whether or not somebody has tried it. */
+async function currentState(
+  proposal: Proposal,
+  { store, clock }: Pick<ReadProposalsOptions, 'store' | 'clock'>,
+): Promise<ProposalState> {
+  const state = stateOf(proposal, clock.now());
+  if (state !== 'open') return state;
+  const current = await store.get(proposal.mappingId);
+  return (current?.version ?? 'absent') === proposal.baseVersion ? 'open' : 'stale';
+}
