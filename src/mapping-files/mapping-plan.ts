@@ -87,12 +87,10 @@ export function planMappings(
   const inFiles = new Set(files.map(({ mapping }) => mapping.id));
   const extra = rows.filter((row) => !inFiles.has(row.id) && isOwned(row.document, scope));
   // A freeze is lifted through the API, and never because a file is gone (T95).
-  const deletable = scope.prune
-    ? extra.filter(({ id, version }) => version > 0 && !isFreezeId(id))
-    : [];
-  changes.push(...deletable.map(deletion));
+  const isDeleted = ({ id, version }: TableRow) => scope.prune && version > 0 && !isFreezeId(id);
+  for (const row of extra) if (isDeleted(row)) changes.push(deletion(row));
   const notInFiles = extra
-    .filter((row) => !deletable.includes(row))
+    .filter((row) => !isDeleted(row))
     .map(({ id, version }) => ({ id, version }))
     .sort(byIdOrder);
   changes.sort((a, b) => rankOf(a) - rankOf(b) || byIdOrder(a, b));

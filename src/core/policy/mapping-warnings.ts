@@ -1,15 +1,17 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
 import type { Fault } from '../fault.ts';
+import { remember } from '../remember.ts';
 import { hasAttribution } from '../session/attribution.ts';
 import { doubtfulClaims } from '../session/doubtful-claims.ts';
 import { packedSizeEstimate } from '../session/packed-size.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import { type CompiledMapping, type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import { providerClients } from './provider-clients.ts';
 import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { sharersOf, sharesItsName } from './shared-session-name.ts';
+import { firstSharersOf, sharesItsName } from './shared-session-name.ts';
 
 /** AWS SDKs begin to renew credentials 15 minutes before they expire. */
 const comfortableSeconds = 1800;
@@ -19,6 +21,9 @@ const maxProviderClients = 100;
 
 /** Of the estimate: what it leaves out must fit, too. */
 const fullPercent = 80;
+
+/** Of the mappings that a warning names. */
+const maxShown = 5;
 
 /** What a mapping is judged against, as far as it is known. */
 export interface KnownAround {
@@ -89,9 +94,9 @@ function warnOfSharedName(mapping: RoleMapping, snapshot: PolicySnapshot | undef
       'gives everybody whom the mapping applies to one session name, so that CloudTrail cannot tell them apart: put {sub} into it';
     return [{ pointer, detail }];
   }
-  const others = (snapshot && sharersOf(mapping, snapshot)) ?? [];
+  const others = snapshot === undefined ? [] : firstSharersOf(mapping, snapshot, maxShown);
   if (others.length === 0) return [];
-  const shown = others.slice(0, 5).join(', ');
+  const shown = others.join(', ');
   const detail = `is also that of others with this role (${shown}), so that CloudTrail cannot tell them apart: put {sub} or {mapping} into it`;
   return [{ pointer, detail }];
 }
@@ -120,17 +125,11 @@ function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
 }
 
 function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {
-  const rivals = (byPrincipal.get(principalKey(mapping.principal)) ?? [])
-    .map((compiled) => compiled.mapping)
-    .filter(({ id, effect, role }) => {
-      return (
-        id !== mapping.id && effect === mapping.effect && roleKey(role) === roleKey(mapping.role)
-      );
-    })
-    .map(({ id }) => id)
-    .sort((a, b) => (a < b ? -1 : 1));
+  const ofPrincipal = byPrincipal.get(principalKey(mapping.principal));
+  const alike = ofPrincipal && byEffectAndRole(ofPrincipal).get(overlapKey(mapping));
+  const rivals = alike?.filter((id) => id !== mapping.id) ?? [];
   if (rivals.length === 0) return [];
-  const shown = rivals.slice(0, 5).join(', ');
+  const shown = rivals.slice(0, maxShown).join(', ');
   return [
     {
       pointer: '/role',
@@ -139,23 +138,26 @@ function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): F
   ];
 }
 
-/** Every app client that tokens come from is an audience of the pool's OIDC provider in the account of the role. */
-function warnOfFullProvider(mapping: RoleMapping, { byId }: PolicySnapshot): Fault[] {
-  const { pool } = mapping.principal;
-  const account = /^arn:[^:]+:iam::\d+:/.exec(mapping.role)?.[0];
-  const added = allowedClient(mapping);
-  if (account === undefined || added === undefined) return [];
-  const clients = new Set([added]);
-  for (const { mapping: other } of byId.values()) {
-    const client = allowedClient(other);
-    const shares = client !== undefined && other.principal.pool === pool;
-    if (shares && other.role.startsWith(account)) clients.add(client);
+/** Ids of one principal's mappings; sorted. */
+const byEffectAndRole = remember((ofPrincipal: readonly CompiledMapping[]) => {
+  const index = new Map<string, string[]>();
+  for (const { mapping } of ofPrincipal) {
+    const key = overlapKey(mapping);
+    const known = index.get(key);
+    if (known === undefined) index.set(key, [mapping.id]);
+    else known.push(mapping.id);
   }
-  if (clients.size <= maxProviderClients) return [];
-  const detail = `is one of ${clients.size} app clients of the pool with roles in this account; an OIDC provider of IAM takes ${maxProviderClients}`;
-  return [{ pointer: '/principal/client', detail }];
+  for (const ids of index.values()) ids.sort((a, b) => (a < b ? -1 : 1));
+  return index;
+});
+
+function overlapKey({ effect, role }: RoleMapping): string {
+  return `${effect}\n${roleKey(role)}`;
 }
 
-function allowedClient({ effect, enabled, principal }: RoleMapping): string | undefined {
-  return effect === 'allow' && enabled && 'client' in principal ? principal.client : undefined;
+function warnOfFullProvider(mapping: RoleMapping, snapshot: PolicySnapshot): Fault[] {
+  const clients = providerClients(mapping, snapshot) ?? 0;
+  if (clients <= maxProviderClients) return [];
+  const detail = `is one of ${clients} app clients of the pool with roles in this account; an OIDC provider of IAM takes ${maxProviderClients}`;
+  return [{ pointer: '/principal/client', detail }];
 }

@@ -5,7 +5,7 @@
 
 import { remember } from '../remember.ts';
 import { takesRequestedName } from '../session/session-name.ts';
-import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
 
@@ -16,44 +16,78 @@ export function sharesItsName({ principal, conditions, session }: RoleMapping): 
   return !('client' in principal) || conditions.caller !== 'machine';
 }
 
-/** Ids of other mappings with the same role whose callers may have the same name; sorted. */
-export function sharersOf(mapping: RoleMapping, snapshot: PolicySnapshot): readonly string[] {
-  const { principal, role, session } = mapping;
-  const { name } = session;
+/** Ids of other mappings with the same role whose callers may have the same name: the first so many, sorted. */
+export function firstSharersOf(
+  mapping: RoleMapping,
+  snapshot: PolicySnapshot,
+  most: number,
+): readonly string[] {
+  const { name } = mapping.session;
   if (tellsPeopleApart(name) || name.includes('{mapping}')) return [];
-  const alike = byNameAndRole(snapshot.byId).get(nameKey(roleKey(role), name)) ?? [];
-  return alike
-    .filter(({ mapping: other }) => other.id !== mapping.id && other.enabled)
-    .filter(({ mapping: other }) => mayMeet(principal, other.principal, name))
-    .map(({ mapping: { id } }) => id)
-    .sort((a, b) => (a < b ? -1 : 1));
+  const index = byNameAndRole(snapshot.byId);
+  return placesToMeet(mapping)
+    .flatMap((place) => firstOf(index.get(place) ?? [], most, mapping))
+    .sort((a, b) => (a < b ? -1 : 1))
+    .slice(0, most);
+}
+
+function firstOf(
+  alike: readonly RoleMapping[],
+  most: number,
+  { id, principal }: RoleMapping,
+): readonly string[] {
+  const found: string[] = [];
+  for (const other of alike) {
+    if (found.length === most) break;
+    // The same principal twice is one caller.
+    if (other.id !== id && principalKey(other.principal) !== principalKey(principal)) {
+      found.push(other.id);
+    }
+  }
+  return found;
 }
 
 function tellsPeopleApart(template: string): boolean {
   return template.includes('{sub}') || takesRequestedName(template);
 }
 
-type Principal = RoleMapping['principal'];
-
-/** Whether different callers of both may have the name; the same app client twice is one caller. */
-function mayMeet(a: Principal, b: Principal, name: string): boolean {
-  if (JSON.stringify(a) === JSON.stringify(b)) return false;
-  return !(name.includes('{client}') && 'client' in a && 'client' in b && a.client !== b.client);
+/**
+ * Where those are found who may have the name of this mapping: `{client}` tells app clients apart, so that each meets
+ * itself and what is no app client.
+ */
+function placesToMeet(mapping: RoleMapping): readonly string[] {
+  const client = clientInName(mapping);
+  const name = nameKey(mapping);
+  return client === undefined ? [name] : [`${name}\nclient ${client}`, `${name}\nothers`];
 }
 
+/** Where the mapping itself is found. */
+function placesOf(mapping: RoleMapping): readonly string[] {
+  const client = clientInName(mapping);
+  const name = nameKey(mapping);
+  return [name, client === undefined ? `${name}\nothers` : `${name}\nclient ${client}`];
+}
+
+function nameKey({ role, session }: RoleMapping): string {
+  return `${roleKey(role)}\n${session.name}`;
+}
+
+function clientInName({ principal, session }: RoleMapping): string | undefined {
+  return 'client' in principal && session.name.includes('{client}') ? principal.client : undefined;
+}
+
+/** Those that are in force, by id. */
 const byNameAndRole = remember((byId: PolicySnapshot['byId']) => {
-  const index = new Map<string, CompiledMapping[]>();
-  for (const compiled of byId.values()) {
-    const { effect, session } = compiled.mapping;
-    if (effect === 'deny' || tellsPeopleApart(session.name)) continue;
-    const key = nameKey(compiled.roleKey, session.name);
-    const known = index.get(key);
-    if (known === undefined) index.set(key, [compiled]);
-    else known.push(compiled);
+  const index = new Map<string, RoleMapping[]>();
+  for (const { mapping } of byId.values()) {
+    const { effect, enabled, session } = mapping;
+    if (effect === 'deny' || !enabled || tellsPeopleApart(session.name)) continue;
+    for (const place of placesOf(mapping)) {
+      const known = index.get(place);
+      if (known === undefined) index.set(place, [mapping]);
+      else known.push(mapping);
+    }
   }
+  for (const alike of index.values()) alike.sort((a, b) => (a.id < b.id ? -1 : 1));
   return index;
 });
-
-function nameKey(role: string, template: string): string {
-  return `${role}\n${template}`;
-}
