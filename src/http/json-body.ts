@@ -7,6 +7,7 @@ import { parseStrictJson, StrictJsonError } from '../kit/json/strict-json.ts';
 import type { AdmittedRequest } from './admission.ts';
 import { readBodyBytes } from './body-bytes.ts';
 import { requireMediaType } from './media-type.ts';
+import type { RememberedBodies } from './remembered-bodies.ts';
 
 const limits = { maxDepth: 16, maxKeys: 1024 };
 
@@ -17,21 +18,29 @@ export interface JsonBodyOptions<Schema extends z.ZodType> {
   readonly numbers?: 'as_written';
   /** What an absent body stands for; without it the body is required. */
   readonly whenAbsent?: z.output<Schema>;
+  /** Where the same body comes again and again. */
+  readonly remembered?: RememberedBodies<z.output<Schema> & object>;
 }
 
 /** @throws BrokerError `media_type_unsupported`, `body_too_large`, `body_malformed` or `body_invalid`. */
 export async function readJsonBody<Schema extends z.ZodType>(
   req: AdmittedRequest,
-  { schema, maxBytes, numbers, whenAbsent }: JsonBodyOptions<Schema>,
+  { schema, maxBytes, numbers, whenAbsent, remembered }: JsonBodyOptions<Schema>,
 ): Promise<z.output<Schema>> {
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
   const absent = chunked === undefined && (length === undefined || length === '0');
   if (absent && whenAbsent !== undefined) return whenAbsent;
   requireMediaType(req.headers, 'application/json');
-  const document = parseBody(await readBodyBytes(req, maxBytes), numbers);
-  // Go clients of openapi-generator cannot leave an optional body out: they send null.
-  if (document === null && whenAbsent !== undefined) return whenAbsent;
-  return checked(document, schema);
+  const bytes = await readBodyBytes(req, maxBytes);
+  const read = () => {
+    const document = parseBody(bytes, numbers);
+    // Go clients of openapi-generator cannot leave an optional body out: they send null.
+    if (document === null && whenAbsent !== undefined) return whenAbsent;
+    return checked(document, schema);
+  };
+  return remembered === undefined
+    ? read()
+    : remembered.get(bytes, read as () => object & z.output<Schema>);
 }
 
 function parseBody(bytes: Buffer, numbers: 'as_written' | undefined): unknown {

@@ -11,6 +11,7 @@ import { bearerToken } from '../../bearer-token.ts';
 import { readJsonBody } from '../../json-body.ts';
 import { sendProblem } from '../../problem.ts';
 import { requireNoQuery } from '../../query.ts';
+import { RememberedBodies } from '../../remembered-bodies.ts';
 import { requestedRole } from '../../requested-role.ts';
 import { exchanging } from '../exchanging.ts';
 import { printedOnce } from '../printed-once.ts';
@@ -26,7 +27,8 @@ export const restForm: WireForm = {
   sendError: sendProblem,
   handler(parts) {
     const issue = exchanging(path, parts, printedOnce(documentOf));
-    const readRequest = (req: AdmittedRequest) => read(req, parts.maxBodyBytes);
+    const remembered = new RememberedBodies<IssueCredentialsBody>();
+    const readRequest = (req: AdmittedRequest) => read(req, parts.maxBodyBytes, remembered);
     return (arrival, context) => issue(arrival, context, readRequest);
   },
 };
@@ -36,10 +38,21 @@ export const issueCredentialsBody = z.strictObject({
   durationSeconds: z.int().min(minDurationSeconds).max(maxDurationSeconds).optional(),
 });
 
-async function read(req: AdmittedRequest, maxBytes: number): Promise<ExchangeRequest> {
+type IssueCredentialsBody = z.output<typeof issueCredentialsBody>;
+
+async function read(
+  req: AdmittedRequest,
+  maxBytes: number,
+  remembered: RememberedBodies<IssueCredentialsBody>,
+): Promise<ExchangeRequest> {
   requireNoQuery(req);
   const token = bearerToken(req.headers.authorization);
-  const body = await readJsonBody(req, { schema: issueCredentialsBody, maxBytes, whenAbsent: {} });
+  const body = await readJsonBody(req, {
+    schema: issueCredentialsBody,
+    maxBytes,
+    whenAbsent: {},
+    remembered,
+  });
   return { token, role: body.role, durationSeconds: body.durationSeconds };
 }
 
