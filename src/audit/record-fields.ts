@@ -1,5 +1,10 @@
 import { hash } from 'node:crypto';
-import type { AuditRecord, MappingChangeRecord } from '../core/audit-record.ts';
+import type {
+  AuditedCredentials,
+  AuditRecord,
+  ExchangeRecord,
+  MappingChangeRecord,
+} from '../core/audit-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
 import type { LogEvent } from './log-event.ts';
 
@@ -20,7 +25,7 @@ const maxFieldsBytes = maxLineBytes - sealBytes;
  * credentials are the same objects each time.
  */
 export function recordFields(record: AuditRecord | LogEvent): string {
-  const { text, cut } = printMembers(record);
+  const { text, cut } = isIssue(record) ? printIssue(record) : printMembers(record);
   if (text.length > maxFieldsBytes) return marked(shortened(record));
   return cut ? marked(text) : text;
 }
@@ -29,6 +34,66 @@ interface Printed {
   readonly text: string;
   /** Whether a string in it was too long. */
   readonly cut: boolean;
+}
+
+type StartName = 'type' | 'time' | 'requestId' | 'route' | 'sourceIp' | 'peerIp' | 'userAgent';
+/** What tells one request from the next. */
+type Start = Pick<ExchangeRecord, StartName>;
+/** What is the same for all requests that get one session by one mapping: a member left out would not compile. */
+type End = Required<Omit<ExchangeRecord, StartName | 'repeats'>>;
+type Issue = ExchangeRecord & { readonly credentials: AuditedCredentials };
+
+/** By the credentials, which are one object for all hits of a cache entry. */
+const printedEnds = new WeakMap<AuditedCredentials, Printed & { readonly end: Partial<End> }>();
+
+function isIssue(record: AuditRecord | LogEvent): record is Issue {
+  if (record.type !== 'exchange') return false;
+  return (
+    Object.isFrozen(record.credentials) &&
+    record.credentials !== undefined &&
+    record.repeats === undefined
+  );
+}
+
+/** As `printMembers` prints it; the end once, for as long as every member of it is the same. */
+function printIssue(record: Issue): Printed {
+  const { type, time, requestId, route, sourceIp, peerIp, userAgent } = record;
+  const start: Start = { type, time, requestId, route, sourceIp, peerIp, userAgent };
+  const { text, cut } = printMembers(start);
+  let known = printedEnds.get(record.credentials);
+  if (known === undefined || !isEndOf(known.end, record)) {
+    const end = endOf(record);
+    known = { end, ...printMembers(end) };
+    printedEnds.set(record.credentials, known);
+  }
+  return { text: `${text},${known.text}`, cut: cut || known.cut };
+}
+
+function endOf(record: Issue): { [Name in keyof End]: ExchangeRecord[Name] } {
+  const { outcome, code, reason, token, request, policyRevision, mapping, session } = record;
+  const { credentials } = record;
+  return { outcome, code, reason, token, request, policyRevision, mapping, session, credentials };
+}
+
+function isEndOf(end: Partial<End>, record: Issue): boolean {
+  for (const name in end) {
+    const [known, now] = [end[name as keyof End], record[name as keyof End]];
+    // The only one that is made anew for each request.
+    if (known !== now && !(name === 'request' && sameMembers(known, now))) return false;
+  }
+  return true;
+}
+
+/** Lists are never the same: they are printed again. */
+function sameMembers(one: unknown, other: unknown): boolean {
+  if (!isObject(one) || !isObject(other)) return false;
+  for (const name in one) if (one[name] !== other[name]) return false;
+  for (const name in other) if (one[name] !== other[name]) return false;
+  return true;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 const printedObjects = new WeakMap<object, Printed>();

@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
 import { maxLineBytes, maxStringLength, recordFields } from '../../src/audit/record-fields.ts';
-import type { AuditRecord } from '../../src/core/audit-record.ts';
+import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
 import type { ErrorReason } from '../../src/core/errors.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import { exchangeRecord, mappingChange } from './audit-fixture.ts';
 
 function lineOf(record: AuditRecord): string {
@@ -124,5 +125,53 @@ describe('a record as a line', () => {
   it('records that there was no document before or after, also when the other is too long', () => {
     expect(parsed({ ...mappingChange(20_000), before: null })).toMatchObject({ before: null });
     expect(parsed({ ...mappingChange(20_000), after: null })).toMatchObject({ after: null });
+  });
+});
+
+describe('the records of one session', () => {
+  const text = fc.constantFrom('a', 'b', 'x'.repeat(maxStringLength + 1), '\u202e');
+  const frozen = fc.record({ accessKeyId: text, cached: fc.boolean() });
+  const credentials = fc
+    .array(frozen, { minLength: 1, maxLength: 2 })
+    .map((all) => all.map((one) => Object.freeze(one)));
+  const changes = fc.record(
+    {
+      userAgent: text,
+      outcome: fc.constantFrom('issued', 'denied'),
+      code: fc.constantFrom('access_denied', undefined),
+      reason: fc.constantFrom('no_mapping', undefined),
+      token: fc.record({ sha256: text }).map((token) => Object.freeze(token)),
+      request: fc.option(
+        fc.record(
+          { role: text, durationSeconds: fc.constantFrom(900, 3600), policyArns: fc.array(text) },
+          { requiredKeys: [] },
+        ),
+        { nil: undefined },
+      ),
+      policyRevision: fc.nat(2),
+      mapping: fc.record({ id: text, version: fc.nat(1) }).map((mapping) => Object.freeze(mapping)),
+      session: fc.record({ name: text }).map((session) => Object.freeze(session)),
+    },
+    { requiredKeys: [] },
+  );
+
+  it('each say what they were given, whichever of their members are those of the record before', () => {
+    const all = fc.tuple(credentials, fc.array(fc.tuple(changes, fc.nat(1)), { maxLength: 6 }));
+    fc.assert(
+      fc.property(all, ([issued, steps]) => {
+        let fields: object = {};
+        for (const [change, which] of steps) {
+          fields = { ...fields, ...change, credentials: issued[which % issued.length] };
+          const record = exchangeRecord('r1', fields as Partial<ExchangeRecord>);
+          // Nothing of a copy was ever printed before.
+          expect(parsed(record)).toEqual({
+            ...parsed(structuredClone(record)),
+            hash: expect.any(String),
+            chain: expect.any(String),
+          });
+        }
+      }),
+      runs(1000),
+    );
   });
 });
