@@ -1,17 +1,16 @@
 /** The real broker over a local stack with many app clients, each with a mapping of its own. */
 
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configText } from '../build/emulators/config-text.js';
-import { startDynamoDbServer } from '../build/emulators/dynamodb/dynamodb-server.js';
-import { startIssuer } from '../build/emulators/issuer/issuer.js';
-import { startStsServer } from '../build/emulators/sts/sts-server.js';
 import { defaultGuardrails } from '../dist/core/policy/guardrails.js';
 import { roleMappingSchema } from '../dist/core/policy/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
 import { systemClock } from '../dist/kit/timing/clock.js';
 import { startNode, stopProcess } from './processes.js';
+import { fillTable } from './table-rows.js';
 
 const pool = 'us-east-1_Bench0001';
 const account = '123456789012';
@@ -25,7 +24,13 @@ const clientsPerAccount = 100;
 const unlimited = { perSecond: 1_000_000, burst: 1_000_000 };
 
 /** `callers` app clients, the first of them an administrator's; `stsLatencyMs` is added to every answer of STS. */
-export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, limits = {} }) {
+export async function startBrokerUnderTest({
+  directory,
+  callers,
+  stsLatencyMs,
+  limits = {},
+  nodeOptions,
+}) {
   const clients = Array.from({ length: callers }, (_, index) => ({
     clientId: `client${String(index).padStart(20, '0')}`,
     clientSecret: 'bench',
@@ -35,25 +40,12 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, l
   }));
   const roleOf = (index) =>
     `arn:aws:iam::${accountOf(index)}:role/bench/role-${index % clientsPerAccount}`;
-  const issuer = await startIssuer({ clock, poolId: pool, clients });
-  const sts = await startStsServer({
-    clock,
-    latencyMs: stsLatencyMs,
-    providers: accounts(callers).map((accountId, at) => ({
-      accountId,
-      issuer: issuer.url,
-      jwksUri: issuer.jwksUri,
-      clientIds: clients
-        .slice(at * clientsPerAccount, (at + 1) * clientsPerAccount)
-        .map(({ clientId }) => clientId),
-    })),
-    roles: clients.map((_, index) => ({
-      arn: roleOf(index),
-      trustPolicy: trustPolicy(accountOf(index), issuer.url),
-    })),
+  const cloud = startNode(1, ['bench/cloud.js'], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const dynamodb = await startDynamoDbServer({ clock });
-  await writeMappings(dynamodb.url, clients, roleOf);
+  cloud.send(ordersOf());
+  const [{ issuer, jwksUri, sts, dynamodb, tokens }] = await once(cloud, 'message');
+  await writeMappings(dynamodb, clients, roleOf);
 
   const config = {
     profile: 'development',
@@ -63,19 +55,19 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, l
       userPools: [
         {
           pool,
-          issuer: issuer.url,
-          jwksUri: issuer.jwksUri,
+          issuer,
+          jwksUri,
           clients: clients.map(({ clientId }) => clientId),
         },
       ],
     },
-    policy: { table: 'bench', region, endpoint: dynamodb.url },
-    sts: { endpoints: [{ region, endpoint: sts.url }], perAccount: unlimited },
+    policy: { table: 'bench', region, endpoint: dynamodb },
+    sts: { endpoints: [{ region, endpoint: sts }], perAccount: unlimited },
     limits: { perCaller: unlimited, ...limits },
     admin: { pool, clients: [clients[0].clientId], machines: true },
     log: { level: 'error' },
   };
-  const { child, urls } = await startBroker(config, directory);
+  const { child, urls } = await startBroker(config, directory, nodeOptions);
   const replicas = [];
   return {
     child,
@@ -87,8 +79,12 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, l
       replicas.push(replica.child);
       return replica.urls.admin;
     },
-    token: (index) => issuer.issueAccessToken({ clientId: clients[index].clientId }),
-    stsCalls: () => sts.requests.length,
+    token: (index) => tokens[index],
+    async stsCalls() {
+      cloud.send('how many?');
+      const [{ stsCalls }] = await once(cloud, 'message');
+      return stsCalls;
+    },
     async metric(name) {
       const text = await (await fetch(new URL('/metrics', urls.ops))).text();
       const line = text.split('\n').find((candidate) => candidate.startsWith(name));
@@ -96,12 +92,27 @@ export async function startBrokerUnderTest({ directory, callers, stsLatencyMs, l
     },
     async stop() {
       await Promise.all([child, ...replicas].map(stopProcess));
-      await Promise.all([issuer.stop(), sts.stop(), dynamodb.stop()]);
+      await stopProcess(cloud);
     },
   };
+
+  function ordersOf() {
+    return {
+      pool,
+      clients,
+      stsLatencyMs,
+      accounts: accounts(callers).map((accountId, at) => ({
+        accountId,
+        clientIds: clients
+          .slice(at * clientsPerAccount, (at + 1) * clientsPerAccount)
+          .map(({ clientId }) => clientId),
+      })),
+      roles: clients.map((_, index) => ({ arn: roleOf(index), accountId: accountOf(index) })),
+    };
+  }
 }
 
-async function startBroker(config, directory) {
+async function startBroker(config, directory, nodeOptions = []) {
   mkdirSync(directory, { recursive: true });
   const configFile = join(directory, 'config.yaml');
   const readyFile = join(directory, 'ready.json');
@@ -112,7 +123,7 @@ async function startBroker(config, directory) {
   );
   const child = startNode(
     0,
-    ['dist/main.js', 'serve', '--config', configFile, '--ready-file', readyFile],
+    [...nodeOptions, 'dist/main.js', 'serve', '--config', configFile, '--ready-file', readyFile],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' },
@@ -129,21 +140,6 @@ function accounts(callers) {
   );
 }
 
-function trustPolicy(accountId, issuer) {
-  const provider = issuer.replace(/^https?:\/\//, '');
-  return {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Federated: `arn:aws:iam::${accountId}:oidc-provider/${provider}` },
-        Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: { StringLike: { [`${provider}:aud`]: 'client*' } },
-      },
-    ],
-  };
-}
-
 async function writeMappings(endpoint, clients, roleOf) {
   const client = createDynamoDbClient({
     region,
@@ -157,22 +153,16 @@ async function writeMappings(endpoint, clients, roleOf) {
     clock,
   });
   await table.create();
-  for (const [index, { clientId }] of clients.entries()) {
-    await table.write({
+  const mappingOf = (index) =>
+    roleMappingSchema.parse({
       id: `bench-${index}`,
-      expectedVersion: 'absent',
-      mapping: roleMappingSchema.parse({
-        id: `bench-${index}`,
-        principal: { pool, client: clientId },
-        effect: 'allow',
-        role: roleOf(index),
-        conditions: { scopes: ['bench/use'] },
-        owner: 'bench',
-      }),
-      actor: 'bench',
-      reason: 'benchmark',
+      principal: { pool, client: clients[index].clientId },
+      effect: 'allow',
+      role: roleOf(index),
+      conditions: { scopes: ['bench/use'] },
+      owner: 'bench',
     });
-  }
+  await fillTable({ client, tableName: 'bench', count: clients.length, mappingOf });
   client.destroy();
 }
 

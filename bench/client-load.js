@@ -1,5 +1,5 @@
 /**
- * What `import 'token-broker/client'` costs a process that starts, beside a Node that imports nothing. Taken in turns, and the
+ * `npm run bench:client`: what `import 'token-broker/client'` costs a process that starts, beside a Node that imports nothing. Taken in turns, and the
  * fastest of each counts: whatever else the machine does can only add.
  */
 

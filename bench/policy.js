@@ -1,5 +1,5 @@
 /**
- * Part of `npm run bench`: what a decision costs with few and with many role mappings, how long many take to load,
+ * `npm run bench:policy`: what a decision costs with few and with many role mappings, how long many take to load,
  * and how soon an edit among them is in force. One run on one machine; that figures are flat counts, not the figures.
  */
 

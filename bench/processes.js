@@ -7,12 +7,26 @@ import { availableParallelism } from 'node:os';
 
 export const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0;
 
+/** What is measured runs on this Node, whichever measures. */
+export const measuredNode = process.env.BENCH_NODE ?? process.execPath;
+export const measuredVersion = String(spawnSync(measuredNode, ['-v']).stdout).trim();
+
+/** A benchmark that fails leaves nobody behind. */
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Node on one core: 0 for what is measured, 1 for what measures. */
 export function startNode(core, args, { env = {}, ...options } = {}) {
+  const node = core === 0 ? measuredNode : process.execPath;
   const [command, ...rest] = canPin
-    ? ['taskset', '-c', String(core), process.execPath, ...args]
-    : [process.execPath, ...args];
-  return spawn(command, rest, { ...options, env: { ...process.env, ...env } });
+    ? ['taskset', '-c', String(core), node, ...args]
+    : [node, ...args];
+  const child = spawn(command, rest, { ...options, env: { ...process.env, ...env } });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
 }
 
 export async function stopProcess(child) {
