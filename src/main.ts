@@ -50,6 +50,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,
   agent: async () => (await import('./cli/commands/agent.ts')).addAgentCommand,
   audit: async () => (await import('./cli/commands/audit.ts')).addAuditCommands,
+  review: async () => (await import('./cli/commands/review.ts')).addReviewCommand,
   cloudtrail: async () => (await import('./cli/commands/cloudtrail.ts')).addCloudTrailCommands,
 };
 

@@ -1,0 +1,163 @@
+/** `review`: which role mappings has nobody used, and who has stopped using which? */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beginningOf, findRecords } from '../audit/find.ts';
+import { findLogs } from '../audit/log-folders.ts';
+import { type CallerUsage, MappingUsage, type MappingUse } from '../audit/mapping-usage.ts';
+import type { WritingRules } from '../core/policy/mapping-check.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
+import { toRfc3339 } from '../kit/timing/clock.ts';
+import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
+import { duration } from './audit-search.ts';
+import { faultReport } from './mapping-report.ts';
+import { readMappingFolder } from './mapping-sources.ts';
+import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
+import { unreadableLog } from './unreadable-log.ts';
+
+export interface ReviewOptions {
+  readonly audit: readonly string[];
+  /** Folder with the role mappings as files. */
+  readonly mappings: string;
+  /** Such as `90d`. */
+  readonly unused: string;
+  /** Folder for the change; it must not be there yet. */
+  readonly write: string | undefined;
+  readonly json: boolean;
+  readonly rules: WritingRules;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly output: Output;
+}
+
+/** As `mappings plan` has it: 2 is an answer. */
+const findings = 2;
+
+type Verdict = 'used' | 'unused' | 'too_new' | 'not_in_force';
+
+interface Reviewed {
+  readonly mapping: RoleMapping;
+  readonly verdict: Verdict;
+  readonly use: MappingUse | undefined;
+  /** Those who got something by it, and have not for so long. */
+  readonly gone: readonly CallerUsage[];
+}
+
+/** Exit code: 0 everything is in use, 2 something is not, 1 that cannot be told. */
+export async function review(options: ReviewOptions): Promise<number> {
+  const { output, json, write } = options;
+  const unusable = (error: string): number => {
+    output.err(`${printable(error)}\n`);
+    return exitCodes.failed;
+  };
+  const age = duration(options.unused);
+  if (Number.isNaN(age)) return unusable('Write --unused as a number with h, d or w, such as 90d.');
+  const { mappings, faults } = readMappingFolder(options.mappings, options.rules);
+  if (faults.length > 0) {
+    output.err(faultReport(faults));
+    return exitCodes.failed;
+  }
+  const since = options.now - age;
+  let usage: MappingUsage | string;
+  try {
+    usage = await usageIn(options.audit, since);
+  } catch (error) {
+    return unusable(unreadableLog(error));
+  }
+  if (typeof usage === 'string') return unusable(usage);
+  const counted = usage;
+  const reviewed = mappings
+    .map(({ mapping }) => judge(mapping, counted.of(mapping.id), since))
+    .sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));
+  output.out(reviewed.map(json ? asJson : asText).join(''));
+  const unused = reviewed.filter(({ verdict }) => verdict === 'unused');
+  if (!json) output.out(summary(unused, options));
+  if (write !== undefined && unused.length > 0) {
+    try {
+      writeChange(write, unused);
+    } catch (error) {
+      return unusable(`Nothing was written, or not all of it: ${(error as Error).message}`);
+    }
+  }
+  return unused.length === 0 ? exitCodes.ok : findings;
+}
+
+/** A text says why nothing can be called unused. */
+async function usageIn(audit: readonly string[], since: number): Promise<MappingUsage | string> {
+  const logs = await findLogs(audit);
+  const usage = new MappingUsage();
+  let beginsAt = Number.POSITIVE_INFINITY;
+  for (const log of logs) {
+    beginsAt = Math.min(beginsAt, (await beginningOf(log)) ?? Number.POSITIVE_INFINITY);
+    for await (const { record } of findRecords(log, {})) usage.take(record);
+  }
+  if (beginsAt === Number.POSITIVE_INFINITY) return `There is no audit log in ${audit.join(', ')}.`;
+  if (beginsAt <= since) return usage;
+  return `The logs begin at ${toRfc3339(beginsAt)}, after ${toRfc3339(since)}: what was used before that they cannot say. Add archived logs, or ask for less.`;
+}
+
+function judge(mapping: RoleMapping, use: MappingUse | undefined, since: number): Reviewed {
+  const isOld = (time: string | undefined) => time === undefined || Date.parse(time) < since;
+  const gone = (use?.callers ?? []).filter(({ last }) => last !== undefined && isOld(last));
+  return { mapping, verdict: verdictOf(mapping, use, isOld), use, gone };
+}
+
+function verdictOf(
+  { effect, enabled }: RoleMapping,
+  use: MappingUse | undefined,
+  isOld: (time: string | undefined) => boolean,
+): Verdict {
+  // A deny is there so that nothing happens.
+  if (effect === 'deny' || !enabled) return 'not_in_force';
+  if (!isOld(use?.last)) return 'used';
+  return isOld(use?.edited) ? 'unused' : 'too_new';
+}
+
+function asJson({ mapping, verdict, use, gone }: Reviewed): string {
+  const { id, owner, role, principal } = mapping;
+  const none = { issued: 0, refused: 0, callers: [] };
+  const line = { mapping: id, verdict, owner, role, principal, ...(use ?? none), gone };
+  return `${asciiJson(JSON.stringify(line))}\n`;
+}
+
+function asText({ mapping, verdict, use, gone }: Reviewed): string {
+  if (verdict === 'not_in_force') return '';
+  const { id, owner, role } = mapping;
+  const lines = [
+    `${verdict.padEnd(8)} ${id}  (owner ${owner}, role ${role})`,
+    `         ${usageText(use)}`,
+    ...gone.map(
+      (caller) =>
+        `         no longer: ${caller.subject ?? '-'} of client ${caller.clientId ?? '-'}, ${usageText(caller)}`,
+    ),
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function usageText(
+  use: Pick<MappingUse, 'issued' | 'refused' | 'first' | 'last'> | undefined,
+): string {
+  if (use?.last === undefined) return `never issued, refused ${use?.refused ?? 0} times`;
+  return `issued ${use.issued} times, first ${use.first}, last ${use.last}; refused ${use.refused} times`;
+}
+
+function summary(unused: readonly Reviewed[], { unused: age, write }: ReviewOptions): string {
+  if (unused.length === 0) return `Every role mapping in force was used within ${age}.\n`;
+  const ids = unused.map(({ mapping }) => mapping.id).join(', ');
+  const where =
+    write === undefined
+      ? '--write <dir> writes them with "enabled: false".'
+      : `In ${write} they have "enabled: false": token-broker mappings plan shows what that changes.`;
+  return printable(`To remove, not used within ${age}: ${ids}. ${where}`).concat('\n');
+}
+
+/** Switched off, and not deleted: whoever misses one has it back with a word. */
+function writeChange(directory: string, unused: readonly Reviewed[]): void {
+  mkdirSync(directory);
+  for (const { mapping } of unused) {
+    const text = mappingYaml({ ...mapping, enabled: false });
+    writeFileSync(path.join(directory, `${mapping.id}.yaml`), text, { flag: 'wx' });
+  }
+}

@@ -1,0 +1,133 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { review } from '../../src/cli/review.ts';
+import type { AuditRecord } from '../../src/core/audit-record.ts';
+import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  mappingChange,
+  newDirectory,
+  removeDirectories,
+} from '../audit/audit-fixture.ts';
+import { createTestClock } from '../support/test-clock.ts';
+
+afterEach(removeDirectories);
+
+const now = Date.parse('2026-06-30T00:00:00Z');
+
+async function logFrom(start: string, records: readonly AuditRecord[]): Promise<string> {
+  const directory = newDirectory();
+  const { log } = fileLog(directory, { clock: createTestClock(Date.parse(start)) });
+  await log.start();
+  for (const record of records) await log.record(record);
+  await log.stop();
+  return directory;
+}
+
+const used = (id: string, time: string, changes: Partial<AuditRecord> = {}) =>
+  ({
+    ...exchangeRecord(`${id}-${time}`, {
+      time: `${time}T00:00:00.000Z`,
+      mapping: { id, version: 1 },
+    }),
+    ...changes,
+  }) as AuditRecord;
+
+function mappingFolder(...ids: readonly string[]): string {
+  const directory = path.join(newDirectory(), 'mappings');
+  mkdirSync(directory);
+  for (const id of ids) {
+    const effect = id.startsWith('deny') ? 'deny' : 'allow';
+    writeFileSync(
+      path.join(directory, `${id}.yaml`),
+      `id: ${id}\nprincipal: { pool: us-east-1_AbCdEf123, client: 4abc0exampleclientid }\neffect: ${effect}\nrole: arn:aws:iam::123456789012:role/broker/${id}\nowner: payments\n`,
+    );
+  }
+  return directory;
+}
+
+async function run(audit: string, mappings: string, write?: string, json = true) {
+  const text = { out: '', err: '' };
+  const output = {
+    out: (part: string) => {
+      text.out += part;
+    },
+    err: (part: string) => {
+      text.err += part;
+    },
+  };
+  const rules = {
+    matchableClaims: new Set<string>(),
+    guardrails: defaultGuardrails,
+    pools: undefined,
+  };
+  const code = await review({
+    audit: [audit],
+    mappings,
+    unused: '90d',
+    write,
+    json,
+    rules,
+    now,
+    output,
+  });
+  return { code, ...text };
+}
+
+describe('review', () => {
+  it('tells what is used from what is not, and says by whom and how often', async () => {
+    const edit = { ...mappingChange(10), time: '2026-06-20T00:00:00.000Z', mappingId: 'new' };
+    const denied = { outcome: 'denied', credentials: undefined } as Partial<AuditRecord>;
+    const audit = await logFrom('2026-01-01T00:00:00Z', [
+      used('busy', '2026-02-01'),
+      used('stale', '2026-02-02'),
+      used('stale', '2026-02-03', denied),
+      used('busy', '2026-06-01', {
+        token: { sha256: 'a', subject: 'alice' },
+      } as Partial<AuditRecord>),
+      edit,
+    ]);
+    const { code, out } = await run(
+      audit,
+      mappingFolder('busy', 'stale', 'never', 'new', 'deny-x'),
+    );
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(code).toBe(2);
+    expect(lines.map(({ mapping, verdict }) => [mapping, verdict])).toEqual([
+      ['busy', 'used'],
+      ['deny-x', 'not_in_force'],
+      ['never', 'unused'],
+      ['new', 'too_new'],
+      ['stale', 'unused'],
+    ]);
+    expect(lines[0]).toMatchObject({ issued: 2, gone: [{ subject: '4abc0exampleclientid' }] });
+    expect(lines[4]).toMatchObject({ issued: 1, refused: 1, first: '2026-02-02T00:00:00.000Z' });
+  });
+
+  it('writes the unused ones switched off, into a folder of its own', async () => {
+    const audit = await logFrom('2026-01-01T00:00:00Z', [used('busy', '2026-06-01')]);
+    const mappings = mappingFolder('busy', 'never');
+    const write = path.join(newDirectory(), 'change');
+    const { code, out } = await run(audit, mappings, write, false);
+    expect({ code, files: readdirSync(write) }).toEqual({ code: 2, files: ['never.yaml'] });
+    expect(readFileSync(path.join(write, 'never.yaml'), 'utf8')).toContain('enabled: false');
+    expect(out).toContain('To remove, not used within 90d: never.');
+    // Never over what is there already.
+    expect((await run(audit, mappings, write, false)).code).toBe(1);
+  });
+
+  it('calls nothing unused by logs that do not reach back so far, or by none', async () => {
+    const audit = await logFrom('2026-06-01T00:00:00Z', [used('busy', '2026-06-01')]);
+    expect(await run(audit, mappingFolder('busy', 'never'))).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('The logs begin at 2026-06-01T00:00:00Z'),
+    });
+    expect((await run(newDirectory(), mappingFolder('never'))).code).toBe(1);
+  });
+});
