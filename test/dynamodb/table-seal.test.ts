@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
@@ -11,7 +12,6 @@ import { TableSeal, type TableSealOptions } from '../../src/dynamodb/table-seal.
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../src/signing/file-signer.ts';
 import { KmsSigner } from '../../src/signing/kms-signer.ts';
-import { type KmsServer, startKmsServer } from '../support/kms-server.ts';
 import { withEnvironment } from '../support/with-environment.ts';
 import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {

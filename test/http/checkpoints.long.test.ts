@@ -3,6 +3,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
 import { type S3Server, startS3Server } from '../../emulators/s3/s3-server.ts';
 import { auditVerify } from '../../src/cli/audit-verify.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type ConfigInput,
   startBrokerFixture,
 } from '../support/broker-fixture.ts';
-import { type KmsServer, startKmsServer } from '../support/kms-server.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import { withEnvironment } from '../support/with-environment.ts';

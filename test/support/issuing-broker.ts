@@ -1,5 +1,6 @@
 /** A broker that issues web identity tokens, in front of an STS that trusts them, with everything to steer them by. */
 
+import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
 import type { CloudTrailEvent } from '../../emulators/sts/cloudtrail-events.ts';
 import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
@@ -11,7 +12,6 @@ import {
   type ConfigInput,
   startBrokerFixture,
 } from './broker-fixture.ts';
-import { type KmsServer, startKmsServer } from './kms-server.ts';
 import { account, defaultMappings, signingKeys } from './outside-world.ts';
 
 export const issuer = 'https://identity.example.com/broker';

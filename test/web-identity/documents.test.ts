@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
 import { webIdentityCheck, webIdentityRender } from '../../src/cli/web-identity.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { type DocumentHost, startDocumentHost } from '../support/document-host.ts';
 import { kmsKey, type WebIdentityInput } from '../support/issuing-broker.ts';
-import { type KmsServer, startKmsServer } from '../support/kms-server.ts';
 import { signingKeys } from '../support/outside-world.ts';
 
 const keySetFile = '.well-known/jwks.json';
