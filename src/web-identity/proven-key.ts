@@ -15,6 +15,9 @@ export interface SigningLimits {
   readonly maxInFlight: number;
 }
 
+/** For the first answer of all, which waits for the SDK's client to be loaded: on a small machine that takes a while. */
+const firstTimeoutMs = 10_000;
+
 /** A key that has signed before anybody relied on it, and whose every signature is verified before it leaves. */
 export class ProvenKey {
   readonly published: PublishedKey;
@@ -38,7 +41,8 @@ export class ProvenKey {
    * @throws the error of whoever holds the key, UnfitTokenKeyError, or BrokerError `web_identity_unavailable`
    */
   static async prove(signer: TokenSigner, limits: SigningLimits): Promise<ProvenKey> {
-    const { clock, timeoutMs } = limits;
+    const { clock } = limits;
+    const timeoutMs = Math.max(limits.timeoutMs, firstTimeoutMs);
     const publicKey = await withDeadline({ clock, timeoutMs }, (signal) =>
       signer.publicKey(signal),
     );
