@@ -82,6 +82,7 @@ describe('while the documents are gone', () => {
     });
     const cold = await broker.issue('reports');
     expect([cold.status, cold.body]).toMatchObject([503, { code: 'sts_unavailable' }]);
+    expect(broker.auditRecordOf(cold)).toMatchObject({ reason: 'keys_not_fetched' });
     expect((await broker.issue('orders')).status).toBe(200);
   });
 });
@@ -105,6 +106,22 @@ describe('what STS has against the token of the broker', () => {
       expect(broker.auditRecords().at(-1)).toMatchObject({ reason });
     },
   );
+
+  it('is not the fault of the caller: a clock of the broker that is minutes slow', async () => {
+    broker = await startIssuingBroker({ mappings });
+    broker.sts.setFault({
+      kind: 'error',
+      status: 400,
+      code: 'ExpiredTokenException',
+      message: 'Token expired: current date/time must be before the expiration date/time',
+    });
+    const { status, body: json } = await broker.issue('orders');
+    expect([status, json]).toMatchObject([
+      502,
+      { code: 'sts_request_rejected', detail: expect.stringContaining('clock of the broker') },
+    ]);
+    expect(broker.auditRecords().at(-1)).toMatchObject({ reason: 'broker_token_expired' });
+  });
 
   it('as to the trust policy, the answer names the command that prints it', async () => {
     broker = await startIssuingBroker({ mappings });
