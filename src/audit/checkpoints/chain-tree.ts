@@ -1,4 +1,5 @@
 import { type ChainHead, genesisHash } from '../hash-chain.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { MerkleTree } from './merkle-tree.ts';
 import { type LogPlace, placedRecords } from './placed-records.ts';
 
@@ -14,18 +15,26 @@ export interface GrownTree {
   readonly head: ChainHead;
 }
 
+export interface Beginning {
+  readonly from: GrownTree | undefined;
+  /** What was signed for before: the log must bear it out. */
+  readonly signed: Checkpoint | undefined;
+}
+
 /**
  * Grows the tree over a chain by what stands on the disk, so that nothing is signed for that cannot be read there:
  * a log that is changed while it is written shows within a minute.
  */
 export class ChainTree {
   readonly #directory: string;
+  readonly #signed: Checkpoint | undefined;
   #tree: MerkleTree;
   #head: ChainHead | undefined;
   #place: LogPlace | undefined;
 
-  constructor(directory: string, from: GrownTree | undefined) {
+  constructor(directory: string, { from, signed }: Beginning) {
     this.#directory = directory;
+    this.#signed = signed;
     this.#tree = new MerkleTree(from?.tree.size, from?.tree.subtrees);
     this.#head = from?.head;
   }
@@ -36,17 +45,34 @@ export class ChainTree {
    */
   async growTo(target: ChainHead): Promise<GrownTree> {
     if (this.#head?.chain !== target.chain) this.#beginAnew();
-    if (this.#head?.hash === target.hash) return { tree: this.#tree, head: target };
+    this.#requireSignedRoot();
+    if (this.#head?.hash === target.hash) return this.#grown(target);
     const from = this.#head === undefined ? 0 : this.#head.seq + 1;
     for await (const { record, next } of placedRecords(this.#directory, from, this.#place)) {
       if (record.chain !== target.chain || record.seq <= (this.#head?.seq ?? 0)) continue;
       this.#take(record);
       this.#place = next;
       if (record.seq < target.seq) continue;
-      if (record.hash === target.hash) return { tree: this.#tree, head: target };
+      if (record.hash === target.hash) return this.#grown(target);
       break;
     }
     throw new LogDiffersError('the record that was written last is not in the log');
+  }
+
+  #grown(head: ChainHead): GrownTree {
+    const signed = this.#signed;
+    if (signed?.chain === head.chain && this.#tree.size < signed.size) {
+      throw new LogDiffersError('the log lacks records that were signed for');
+    }
+    return { tree: this.#tree, head };
+  }
+
+  #requireSignedRoot(): void {
+    const signed = this.#signed;
+    if (signed?.chain !== this.#head?.chain || signed?.size !== this.#tree.size) return;
+    if (this.#tree.root().toString('base64') !== signed.root) {
+      throw new LogDiffersError('the log is not the one that was signed for');
+    }
   }
 
   #beginAnew(): void {
@@ -63,5 +89,6 @@ export class ChainTree {
     if (!follows) throw new LogDiffersError(`record ${seq} does not follow on the one before it`);
     this.#tree.append(Buffer.from(hash, 'hex'));
     this.#head = { chain, seq, hash };
+    this.#requireSignedRoot();
   }
 }

@@ -1,6 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import path from 'node:path';
-import { replaceFile } from '../../kit/files/replace-file.ts';
 import { atMost } from '../../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../../kit/timing/clock.ts';
 import { withDeadline } from '../../kit/timing/with-deadline.ts';
@@ -8,10 +6,11 @@ import type { Signer } from '../../signing/signer.ts';
 import { isSignature } from '../../signing/signing-key.ts';
 import type { ChainHead } from '../hash-chain.ts';
 import { ChainTree, type GrownTree, LogDiffersError } from './chain-tree.ts';
-import { checkpointText, originOf } from './checkpoint.ts';
+import { type Checkpoint, checkpointText, originOf, readCheckpoint } from './checkpoint.ts';
 import type { CheckpointCopies } from './checkpoint-copies.ts';
 import { errorNameOf } from './error-name.ts';
-import { formatNote, keyIdOf } from './signed-note.ts';
+import { readLastCheckpoint, writeLastCheckpoint } from './last-checkpoint.ts';
+import { formatNote, isSignedBy, keyIdOf } from './signed-note.ts';
 import { readSignedState, removeStateDrafts, writeSignedState } from './signed-state.ts';
 
 /**
@@ -52,16 +51,13 @@ export interface CheckpointerOptions {
 
 const tickMs = 1_000;
 
-function checkpointFileName(chain: string): string {
-  return `checkpoint-${chain}.txt`;
-}
-
 /**
  * Signs for the records of a log beside it, now and then. Nothing waits for it, and nothing that goes wrong here
  * keeps a record from being written: what suffers is the age of the last checkpoint.
  *
  * Never two that contradict each other: only durable records are signed for, as they can be read from the disk, and what
- * is about to be signed for is noted first; a log that lacks it at the next start is not continued.
+ * is about to be signed for is noted first; a log that lacks it at the next start is not continued. Where that note is
+ * gone, or an older one was put back, the last checkpoint beside the log still says how far it must go.
  */
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
@@ -135,7 +131,9 @@ export class Checkpointer {
 
   async #cover(head: ChainHead): Promise<boolean> {
     const { directory, origin } = this.#options;
-    const grown = await this.#step(unreadableOrDiffers, () => this.#grownTo(head));
+    const before = await this.#signedBefore(head);
+    if (before === undefined) return false;
+    const grown = await this.#step(unreadableOrDiffers, () => this.#grownTo(head, before));
     if (grown === undefined) return false;
     const noted = await this.#step(notWritten, () => writeSignedState(directory, grown).then(yes));
     if (noted === undefined) return false;
@@ -143,8 +141,9 @@ export class Checkpointer {
     const signed = await this.#step(notSigned, () => this.#signed(text, head));
     if (signed === undefined) return false;
     const { note, publicKey } = signed;
-    const file = path.join(directory, checkpointFileName(head.chain));
-    const kept = await this.#step(notWritten, () => replaceFile(file, note).then(yes));
+    const kept = await this.#step(notWritten, () =>
+      writeLastCheckpoint(directory, head.chain, note).then(yes),
+    );
     if (kept === undefined) return false;
     this.#lastFailed = false;
     this.#covered = head;
@@ -155,18 +154,33 @@ export class Checkpointer {
     return true;
   }
 
-  async #grownTo(head: ChainHead): Promise<GrownTree> {
+  /** Undefined if that cannot be told. What another key has signed says nothing: keys are replaced. */
+  async #signedBefore({ chain }: ChainHead): Promise<SignedBefore | undefined> {
+    if (this.#chain !== undefined) return {};
+    const { directory, signer } = this.#options;
+    const last = await this.#step(unreadable, async () => ({
+      note: await readLastCheckpoint(directory, chain),
+    }));
+    if (last?.note === undefined) return last && {};
+    const { note } = last;
+    const publicKey = await this.#step(notSigned, () => this.#inTime(signer.publicKey()));
+    if (publicKey === undefined) return undefined;
+    return isSignedBy(note, publicKey) ? { checkpoint: readCheckpoint(note) } : {};
+  }
+
+  async #grownTo(head: ChainHead, { checkpoint }: SignedBefore): Promise<GrownTree> {
     const { directory } = this.#options;
     if (this.#chain === undefined) {
       await removeStateDrafts(directory);
       const state = await readSignedState(directory);
-      this.#chain = new ChainTree(directory, state === 'unreadable' ? undefined : state);
+      const from = state === 'unreadable' ? undefined : state;
+      this.#chain = new ChainTree(directory, { from, signed: checkpoint });
     }
     return await this.#chain.growTo(head);
   }
 
   async #signed(text: string, { chain }: ChainHead): Promise<SignedCheckpoint> {
-    const { signer, origin, clock, deadlineMs } = this.#options;
+    const { signer, origin } = this.#options;
     const keyName = originOf(origin, chain);
     const signing = (async () => {
       const publicKey = await signer.publicKey();
@@ -176,8 +190,13 @@ export class Checkpointer {
       return { note: formatNote(text, { keyName, keyId, signature }), publicKey };
     })();
     // What comes of it later is the same text, signed: no harm, and nobody waits for it.
-    signing.catch(() => {});
-    return await withDeadline({ clock, timeoutMs: deadlineMs }, () => signing).catch(
+    return await this.#inTime(signing);
+  }
+
+  async #inTime<T>(work: Promise<T>): Promise<T> {
+    const { clock, deadlineMs } = this.#options;
+    work.catch(() => {});
+    return await withDeadline({ clock, timeoutMs: deadlineMs }, () => work).catch(
       (error: unknown) => {
         throw isTimeout(error) ? new SignerError('ETIMEDOUT') : error;
       },
@@ -201,6 +220,10 @@ export class Checkpointer {
   }
 }
 
+interface SignedBefore {
+  readonly checkpoint?: Checkpoint | undefined;
+}
+
 interface SignedCheckpoint {
   readonly note: string;
   readonly publicKey: KeyObject;
@@ -218,6 +241,7 @@ class SignerError extends Error {
 
 const yes = () => true;
 const notSigned = () => 'not_signed' as const;
+const unreadable = () => 'unreadable' as const;
 const notWritten = () => 'not_written' as const;
 
 function isTimeout(error: unknown): boolean {

@@ -1,12 +1,15 @@
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -250,5 +253,101 @@ describe('a log that lacks what was signed for (T102)', () => {
     for (const name of readdirSync(archive))
       renameSync(path.join(archive, name), path.join(directory, name));
     expect(await check(directory, noteIn(directory))).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a log without the note of what was signed for (T194)', () => {
+  const state = (directory: string) => path.join(directory, 'checkpoint-state.json');
+
+  it.each<readonly [string, (directory: string) => void]>([
+    ['cut off', (directory) => write(directory, linesIn(directory).slice(0, -3))],
+    ['sealed anew', (directory) => write(directory, sealedAnew(linesIn(directory), 2))],
+  ])(
+    'and %s is not signed for: the last checkpoint beside it is borne out by none that follows',
+    async (_what, damage) => {
+      const directory = await writtenSignedLog(keys, 5);
+      const signed = readFileSync(noteIn(directory), 'utf8');
+      rmSync(state(directory));
+      damage(directory);
+      const log = await signedLog(directory, { signer: signer() });
+      await log.record('r6');
+      await log.stop();
+      expect([log.notes, log.checkpointFailures]).toEqual([[], ['log_differs']]);
+      expect(readFileSync(noteIn(directory), 'utf8')).toBe(signed);
+      expect(existsSync(state(directory))).toBe(false);
+      // Nor once it is longer than what was signed for.
+      const next = await signedLog(directory, { signer: signer() });
+      await next.record('r7', 'r8', 'r9');
+      await next.stop();
+      expect([next.notes, next.checkpointFailures]).toEqual([[], ['log_differs']]);
+    },
+  );
+
+  it('is not signed for when an older note was put back together with the log of that time', async () => {
+    const directory = await writtenSignedLog(keys, 2);
+    const kept = newDirectory();
+    cpSync(directory, kept, { recursive: true });
+    const later = await signedLog(directory, { signer: signer() });
+    await later.record('r3', 'r4');
+    await later.stop();
+    copyFileSync(state(kept), state(directory));
+    copyFileSync(current(kept), current(directory));
+    const log = await signedLog(directory, { signer: signer() });
+    await log.stop();
+    expect([log.notes, log.checkpointFailures]).toEqual([[], ['log_differs']]);
+  });
+
+  it('goes on if it has all that was signed for', async () => {
+    const directory = await writtenSignedLog(keys, 5);
+    const kept = path.join(newDirectory(), 'kept.txt');
+    copyFileSync(noteIn(directory), kept);
+    rmSync(state(directory));
+    const log = await signedLog(directory, { signer: signer() });
+    await log.record('r6');
+    await log.stop();
+    expect([log.alarms, log.checkpointFailures, log.notes.length]).toEqual([[], [], 1]);
+    expect(await check(directory, kept)).toMatchObject({ code: 0 });
+    expect(await check(directory, noteIn(directory))).toMatchObject({ code: 0 });
+  });
+
+  it('goes on with a key in the place of the one that signed before', async () => {
+    const directory = await writtenSignedLog(keys, 2);
+    rmSync(state(directory));
+    const others = newKeyFiles();
+    const log = await signedLog(directory, { signer: new FileSigner(others.privateKey) });
+    await log.stop();
+    expect([log.checkpointFailures, log.notes.length]).toEqual([[], 1]);
+    expect(await check(directory, noteIn(directory), others.publicKey)).toMatchObject({ code: 0 });
+  });
+
+  it.each<readonly [string, (file: string) => void]>([
+    ['is none', (file) => writeFileSync(file, 'nothing\n')],
+    ['others may write', (file) => chmodSync(file, 0o666)],
+    [
+      'is a link',
+      (file) => {
+        renameSync(file, `${file}.moved`);
+        symlinkSync(`${file}.moved`, file);
+      },
+    ],
+  ])('is not signed for beside a checkpoint that %s', async (_what, spoil) => {
+    const directory = await writtenSignedLog(keys, 2);
+    rmSync(state(directory));
+    spoil(noteIn(directory));
+    const log = await signedLog(directory, { signer: signer() });
+    await log.stop();
+    expect([log.notes, log.checkpointFailures]).toEqual([[], ['unreadable']]);
+  });
+
+  it('waits for the key that says whether that checkpoint counts', async () => {
+    const directory = await writtenSignedLog(keys, 2);
+    rmSync(state(directory));
+    const down = () => Promise.reject(new Error('down'));
+    const log = await signedLog(directory, {
+      signer: { publicKey: down, sign: down, stop: () => {} },
+    });
+    await log.stop();
+    expect([log.notes, log.checkpointFailures]).toEqual([[], ['not_signed']]);
+    expect(existsSync(state(directory))).toBe(false);
   });
 });
