@@ -143,6 +143,21 @@ describe('an address that sends bad tokens (T43)', () => {
     expect(await refusals(broker)).toEqual({ failed_tokens: 7 });
   });
 
+  it.each([
+    ['with the form of a token', 'a.b.c'],
+    ['without it', 'nothing'],
+  ])('counts once for the same one, however often it comes: %s (T195)', async (_form, token) => {
+    const { broker } = await start({ limits });
+    expect(new Set(await outcomes(10, () => ask(broker, token)))).toEqual(
+      new Set(['401 token_malformed']),
+    );
+    expect(await refusals(broker)).toEqual({});
+    const others = await outcomes(4, () => ask(broker, forged(broker)));
+    expect(others.slice(2)).toEqual(['429 rate_limited', '429 rate_limited']);
+    expect(others.slice(0, 2).every((one) => one.startsWith('401 token_'))).toBe(true);
+    expect(await refusals(broker)).toEqual({ failed_tokens: 2 });
+  });
+
   it('is told when to come back, and has a good token accepted then', async () => {
     const { broker, clock } = await start({ limits });
     await outcomes(3, () => ask(broker, forged(broker)));
