@@ -256,14 +256,14 @@ describe('a log that lacks what was signed for (T102)', () => {
   });
 });
 
-describe('a log without the note of what was signed for (T194)', () => {
+describe('a log without the note of what was signed for', () => {
   const state = (directory: string) => path.join(directory, 'checkpoint-state.json');
 
   it.each<readonly [string, (directory: string) => void]>([
     ['cut off', (directory) => write(directory, linesIn(directory).slice(0, -3))],
     ['sealed anew', (directory) => write(directory, sealedAnew(linesIn(directory), 2))],
   ])(
-    'and %s is not signed for: the last checkpoint beside it is borne out by none that follows',
+    'and %s is not signed for: the last checkpoint beside it is borne out by none that follows (T194)',
     async (_what, damage) => {
       const directory = await writtenSignedLog(keys, 5);
       const signed = readFileSync(noteIn(directory), 'utf8');
@@ -283,7 +283,7 @@ describe('a log without the note of what was signed for (T194)', () => {
     },
   );
 
-  it('is not signed for when an older note was put back together with the log of that time', async () => {
+  it('is not signed for when an older note was put back together with the log of that time (T194)', async () => {
     const directory = await writtenSignedLog(keys, 2);
     const kept = newDirectory();
     cpSync(directory, kept, { recursive: true });
@@ -330,7 +330,7 @@ describe('a log without the note of what was signed for (T194)', () => {
         symlinkSync(`${file}.moved`, file);
       },
     ],
-  ])('is not signed for beside a checkpoint that %s', async (_what, spoil) => {
+  ])('is not signed for beside a checkpoint that %s (T194)', async (_what, spoil) => {
     const directory = await writtenSignedLog(keys, 2);
     rmSync(state(directory));
     spoil(noteIn(directory));
