@@ -5,6 +5,7 @@ import { capacityRows } from './rows/capacity.ts';
 import { changingPolicyRows } from './rows/changing-policy.ts';
 import { keyRows } from './rows/keys.ts';
 import { overloadRows } from './rows/overload.ts';
+import { ownIdentityRows } from './rows/own-identity.ts';
 import { pipeliningRows } from './rows/pipelining.ts';
 import { processRows } from './rows/process.ts';
 import { sessionRows } from './rows/sessions.ts';
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   ...stsRows,
   ...tableRows,
   ...keyRows,
+  ...ownIdentityRows,
   ...auditRows,
   ...auditLeaseRows,
   ...strangerRows,

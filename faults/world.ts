@@ -38,6 +38,7 @@ export interface Caller {
 
 /** What STS gave out, by its own account. */
 export interface Issued {
+  /** Whom the token was for, whoever issued it. */
   readonly subject: string;
   readonly role: string;
   readonly sessionName: string;
@@ -202,7 +203,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     if (accessKeyId === undefined) return;
     const claims = claimsIn(form.get('WebIdentityToken') ?? '');
     issued.set(accessKeyId, {
-      subject: String(claims['sub']),
+      subject: subjectIn(claims),
       role: form.get('RoleArn') ?? '',
       sessionName: form.get('RoleSessionName') ?? '',
       durationSeconds: Number(form.get('DurationSeconds')),
@@ -317,6 +318,11 @@ export function clientIdOf(name: ClientName): string {
 
 export function subjectOf(index: number): string {
   return `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
+}
+
+/** The broker's own tokens name pool and kind as well. */
+function subjectIn(claims: Readonly<Record<string, unknown>>): string {
+  return String(claims['sub']).replace(/^[^/]+\/(?:client|user|identity)\//, '');
 }
 
 /** Without a look at the signature. */
