@@ -1,9 +1,10 @@
 /** `local`: the whole thing on this machine, kept running for people to play with. */
 
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { exitCodes, type Output } from '../src/cli/output.ts';
 import { replaceFile } from '../src/kit/files/replace-file.ts';
 import { type LocalEnvironment, startLocalEnvironment } from './local-environment.ts';
+import { shellVariables } from './shell-variables.ts';
 
 export interface LocalOptions {
   readonly directory: string;
@@ -22,7 +23,10 @@ export async function local(options: LocalOptions): Promise<number> {
   const environment = await startLocalEnvironment(options);
   let code: number = exitCodes.ok;
   try {
-    output.out(describe(environment, directory));
+    const variablesFile = join(directory, 'env');
+    const variables = shellVariables(environment.ready, join(directory, 'config.yaml'));
+    await replaceFile(variablesFile, variables);
+    output.out(describe(environment, directory, variablesFile));
     if (readyFile !== undefined) {
       await replaceFile(resolve(readyFile), `${JSON.stringify(environment.ready)}\n`);
     }
@@ -36,7 +40,7 @@ export async function local(options: LocalOptions): Promise<number> {
   return code;
 }
 
-function describe({ ready }: LocalEnvironment, directory: string): string {
+function describe({ ready }: LocalEnvironment, directory: string, variablesFile: string): string {
   const [orders] = ready.clients;
   const admin = ready.clients.find(({ name }) => name === 'admin');
   const clients = ready.clients
@@ -57,6 +61,10 @@ LOCAL STACK: emulators on loopback. Nothing here is AWS, and no credentials of i
 App clients:
 ${clients}
 
+In another terminal, for the commands of the README and of docs/:
+
+  eval "$(cat '${variablesFile}')"
+
 Get a token, then exchange it:
 
   TOKEN=$(curl -s -u '${orders?.clientId}:${orders?.clientSecret}' \\
@@ -73,6 +81,11 @@ As an administrator:
     -d grant_type=client_credentials '${ready.tokenEndpoint}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
 
   curl -s '${ready.admin}/v1/role-mappings' -H "Authorization: Bearer $ADMIN"
+
+Or by commands (docs/commands.md), signed in as alice or bob:
+
+  node dist/main.js login --admin-url '${ready.admin}'
+  node dist/main.js mappings list
 
 Ctrl-C stops everything.
 `;

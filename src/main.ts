@@ -49,6 +49,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   'credential-process': async () =>
     (await import('./cli/commands/credential-process.ts')).addCredentialProcessCommand,
   agent: async () => (await import('./cli/commands/agent.ts')).addAgentCommand,
+  completion: async () => (await import('./cli/completion.ts')).completionCommand(addOthers),
   audit: async () => (await import('./cli/commands/audit.ts')).addAuditCommands,
   review: async () => (await import('./cli/commands/review.ts')).addReviewCommand,
   cloudtrail: async () => (await import('./cli/commands/cloudtrail.ts')).addCloudTrailCommands,
@@ -57,6 +58,12 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
 async function adminCommand(name: 'explain' | 'freeze' | 'unfreeze' | 'freezes') {
   const { adding, topCommands } = await import('./cli/admin/admin-commands.ts');
   return adding(topCommands[name]);
+}
+
+async function addOthers(program: Command, edge: ProcessEdge): Promise<void> {
+  for (const [name, add] of Object.entries(commands)) {
+    if (name !== 'completion') (await add())(program, edge);
+  }
 }
 
 async function program(): Promise<Command> {

@@ -1,11 +1,13 @@
 /** `local` as people run it: a process that prints what to paste, writes what programs need, and keeps its state. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readDocument } from '../support/markdown.ts';
+import { runBash } from '../support/shell.ts';
 
 const main = fileURLToPath(new URL('../../build/emulators/main.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'token-broker-local-test-'));
@@ -151,6 +153,17 @@ describe('npm run local', () => {
       { name: 'console', ...common, clientSecret: '', role: null },
     ]);
     expect(first.printed()).toContain(`curl -s -X POST '${first.document.broker}/v1/credentials'`);
+  });
+
+  it('writes variables with which the commands of the README do what they say', async () => {
+    const readme = readDocument('../README.md');
+    const [, block = ''] = /In another terminal:\n\n((?: {4}.*\n|\n)+)/.exec(readme) ?? [];
+    const commands = block.replaceAll('.local/env', `${state}/env`);
+    const asked = commands.slice(0, commands.indexOf('    # as an administrator'));
+    expect(asked).toContain('$TOKEN_ENDPOINT');
+    const printed = await runBash(asked, { cwd: directory, env: {} });
+    expect(printed).toContain('"accessKeyId"');
+    expect(statSync(`${state}/env`).mode & 0o077).toBe(0);
   });
 
   it('refuses a second stack on the same state', async () => {
