@@ -167,7 +167,7 @@ async function writeMappings(endpoint, clients, roleOf) {
 }
 
 async function waitForFile(file, child) {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   while (Date.now() < deadline && child.exitCode === null) {
     try {
       return JSON.parse(readFileSync(file, 'utf8'));
