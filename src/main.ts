@@ -113,6 +113,7 @@ function runtimeFacts(): RuntimeFacts {
     nodeDebug: `${process.env['NODE_DEBUG'] ?? ''}${process.env['NODE_DEBUG_NATIVE'] ?? ''}`,
     execArgv: process.execArgv,
     tlsRejectUnauthorized: process.env['NODE_TLS_REJECT_UNAUTHORIZED'],
+    useEnvProxy: process.env['NODE_USE_ENV_PROXY'],
     userId: process.getuid?.(),
     inspected: inspectorUrl() !== undefined,
   };

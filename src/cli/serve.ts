@@ -12,6 +12,8 @@ import { exitCodes } from './output.ts';
 export interface ServeOptions {
   readonly config: Config;
   readonly build: BuildInfo;
+  /** Variables that name proxies, of which nothing makes use. Their values may hold a password. */
+  readonly ignoredProxies: readonly string[];
   /** Gets one JSON object with the URLs of the listeners once they answer. */
   readonly readyFile: string | undefined;
   /** Resolves when the process is asked to end. */
@@ -22,9 +24,15 @@ export interface ServeOptions {
 
 /** Returns the exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { config, build, readyFile, stopRequested } = options;
+  const { config, build, ignoredProxies, readyFile, stopRequested } = options;
   const logger = createLogger({ level: config.log.level });
   options.onInspectorSignal(() => logger.warn('SIGUSR1 ignored: this process opens no inspector'));
+  if (ignoredProxies.length > 0) {
+    logger.warn(
+      { variables: ignoredProxies },
+      'proxies of the environment are not used: this process goes directly to everything',
+    );
+  }
   const broker = createBroker({ config, build, logger });
   let stopSignal: string | undefined;
   const stopped = stopRequested.then(async (signal) => {

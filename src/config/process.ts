@@ -9,6 +9,8 @@ export interface RuntimeFacts {
   readonly nodeDebug: string;
   readonly execArgv: readonly string[];
   readonly tlsRejectUnauthorized: string | undefined;
+  /** Makes Node itself use the proxies that the environment names; the SDK's clients use none. */
+  readonly useEnvProxy: string | undefined;
   readonly userId: number | undefined;
   /** An inspector is open: by an option, or by a signal that came before anything listened for it. */
   readonly inspected: boolean;
@@ -27,6 +29,7 @@ function checkProcess({
   nodeDebug,
   execArgv,
   tlsRejectUnauthorized,
+  useEnvProxy,
   userId,
   inspected,
 }: RuntimeFacts): SettingFault[] {
@@ -37,6 +40,13 @@ function checkProcess({
     faults.push(
       fault(
         'Node options open an inspector, write secrets to files or loosen the HTTP parser: remove them',
+      ),
+    );
+  }
+  if (useEnvProxy !== undefined || options.includes('--use-env-proxy')) {
+    faults.push(
+      fault(
+        'NODE_USE_ENV_PROXY would send key sets through a proxy, and nothing else: remove it (docs/adr/0047)',
       ),
     );
   }

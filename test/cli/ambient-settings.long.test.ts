@@ -111,6 +111,8 @@ describe('under a hostile environment', () => {
     const headers = { authorization: `Bearer ${outside.token('orders')}` };
     const url = `${broker.urls.api}/v1/credentials`;
     expect((await fetch(url, { method: 'POST', headers })).status).toBe(503);
+    expect(broker.logText).toContain('"HTTPS_PROXY"');
+    expect(broker.logText).toContain('proxies of the environment are not used');
     broker.signal('SIGTERM');
     expect(await broker.exit).toBe(0);
     expect(trap.visits).toBe(0);

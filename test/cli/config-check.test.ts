@@ -14,6 +14,7 @@ const runtime = {
   nodeDebug: '',
   execArgv: [],
   tlsRejectUnauthorized: undefined,
+  useEnvProxy: undefined,
   userId: undefined,
   inspected: false,
 };

@@ -15,6 +15,7 @@ const safeRuntime: RuntimeFacts = {
   nodeDebug: '',
   execArgv: [],
   tlsRejectUnauthorized: undefined,
+  useEnvProxy: undefined,
   userId: 65_532,
   inspected: false,
 };
@@ -1094,10 +1095,13 @@ describe('the production profile', () => {
     ['an inspector that is open already', { inspected: true }],
     ['requests in the log of Node itself', { nodeDebug: 'http' }],
     ['certificate checks switched off', { tlsRejectUnauthorized: '0' }],
+    ['proxies of the environment for half of what leaves', { useEnvProxy: '1' }],
+    ['the same by an option', { nodeOptions: '--use-env-proxy' }],
+    ['the same by an option with underscores', { execArgv: ['--use_env_proxy'] }],
     ['root', { userId: 0 }],
   ];
 
-  it.each(dangers)('refuses to run with %s (T33, T34, T36, T48)', (_case, runtime) => {
+  it.each(dangers)('refuses to run with %s (T33, T34, T36, T48, T229)', (_case, runtime) => {
     expect(faultsOf(() => parse({ runtime }))).toHaveLength(1);
     expect(faultsOf(() => parse({ runtime, change: set('profile', 'development') }))).toEqual([]);
   });

@@ -17,6 +17,9 @@ export const addServeCommand: AddCommand = (program, edge) => {
       const code = await serve({
         config,
         build: { version: edge.version, node: process.version },
+        ignoredProxies: Object.keys(edge.env).filter((name) =>
+          /^(?:https?|all)_proxy$/i.test(name),
+        ),
         readyFile: options.readyFile,
         stopRequested: edge.stopRequested(),
         onInspectorSignal: edge.onInspectorSignal,
