@@ -67,9 +67,45 @@ export interface EditAnswer {
   readonly dryRun: boolean;
   readonly version?: number;
   readonly inForce?: boolean;
+  /** Of a dry run: it would become a proposal. */
+  readonly needsApproval?: boolean;
+  /** What it waits as. */
+  readonly proposal?: { readonly id: string };
   readonly mapping: RoleMapping | null;
   readonly changes: readonly DocumentChange[];
   readonly warnings: readonly Fault[];
+}
+
+export interface Proposal {
+  readonly id: string;
+  readonly state: 'open' | 'applied' | 'rejected' | 'withdrawn' | 'stale' | 'expired';
+  readonly mappingId: string;
+  readonly action: 'create' | 'replace' | 'delete';
+  readonly sha256: string;
+  readonly mapping: object | null;
+  readonly changes: readonly DocumentChange[];
+  readonly affected: readonly {
+    readonly principal: Principal;
+    readonly role: string;
+    readonly effect: 'gains' | 'loses' | 'terms';
+  }[];
+  readonly author: { readonly name: string };
+  readonly reason: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly closed: { readonly by: string; readonly reason: string; readonly at: string } | null;
+  readonly recentCallers?: readonly {
+    readonly pool: string | null;
+    readonly client: string | null;
+    readonly subject: string | null;
+    readonly outcome: string;
+    readonly time: string;
+  }[];
+}
+
+export interface ProposalPage {
+  readonly items: readonly Proposal[];
+  readonly nextCursor?: string;
 }
 
 export interface TakenAway {

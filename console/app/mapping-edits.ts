@@ -2,6 +2,7 @@
 
 import { type ApiAnswer, callApi } from './api.ts';
 import type { EditAnswer, MappingPage, MappingVersion } from './documents.ts';
+import { goTo, linkTo } from './router.ts';
 
 export interface WantedEdit {
   readonly id: string;
@@ -28,6 +29,13 @@ export function editMapping(edit: WantedEdit): Promise<ApiAnswer<EditAnswer>> {
     },
     ...(document === undefined ? {} : { body: document }),
   });
+}
+
+/** Goes to the proposal that the edit has become, if it has: nothing is written then. */
+export function goneToProposal({ proposal }: EditAnswer): boolean {
+  if (proposal === undefined) return false;
+  goTo(linkTo(['approvals', proposal.id]));
+  return true;
 }
 
 export function readMapping(id: string): Promise<ApiAnswer<MappingVersion>> {

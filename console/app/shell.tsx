@@ -1,6 +1,7 @@
 /** The frame around the pages: where one can go, who one is. */
 
 import type { ComponentType } from 'preact';
+import { ApprovalPage, ApprovalsPage } from './pages/approvals.tsx';
 import { DecisionsPage } from './pages/decisions.tsx';
 import { EditPage, NewPage } from './pages/edit.tsx';
 import { ExplainPage } from './pages/explain.tsx';
@@ -34,6 +35,7 @@ const entries: readonly Entry[] = [
   { name: 'mappings', title: 'Mappings', page: MappingsPage, detail: MappingPage },
   { name: 'new', page: NewPage },
   { name: 'edit', page: EditPage },
+  { name: 'approvals', title: 'Approvals', page: ApprovalsPage, detail: ApprovalPage },
   { name: 'explain', title: 'Explain', page: ExplainPage },
   { name: 'decisions', title: 'Decisions', page: DecisionsPage },
   { name: 'key', title: 'Who is ASIA…', page: KeyPage },

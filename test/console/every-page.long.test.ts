@@ -67,6 +67,7 @@ const pages: Readonly<Record<string, string>> = {
   edit: '#/edit/orders-writer',
   new: '#/new',
   explain: `#/explain?pool=${pool}&client=${clients.orders.clientId}&role=orders-writer`,
+  approvals: '#/approvals',
   decisions: '#/decisions',
   key: '#/key',
   freeze: '#/freeze',

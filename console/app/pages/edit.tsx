@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ApiProblem } from '../api.ts';
 import type { EditAnswer, RoleMapping } from '../documents.ts';
-import { editMapping, readMapping } from '../mapping-edits.ts';
+import { editMapping, goneToProposal, readMapping } from '../mapping-edits.ts';
 import { policyCharacters, policyCharactersAllowed } from '../mapping-words.ts';
 import { Changes } from '../parts/changes.tsx';
 import { Confirm } from '../parts/confirm.tsx';
@@ -64,7 +64,7 @@ function Editor({ draft: begun }: { readonly draft: Draft }) {
   const save = async (reason: string) => {
     try {
       const { document } = await editMapping({ ...editOf(draft, parsed), reason, dryRun: false });
-      goTo(linkTo(['mappings', document.id]));
+      if (!goneToProposal(document)) goTo(linkTo(['mappings', document.id]));
     } catch (error) {
       if (error instanceof ApiProblem && error.code === 'precondition_failed') setConflict(true);
       throw error;
@@ -144,7 +144,11 @@ function CheckView({
     case 'good':
       return (
         <>
-          <p class="good">The broker would take it.</p>
+          <p class="good">
+            {check.answer.needsApproval === true
+              ? 'The broker would take it once a second administrator approves it: saved, it waits as a proposal.'
+              : 'The broker would take it.'}
+          </p>
           <Warnings warnings={check.answer.warnings} />
           <WhoIsConcerned before={before} after={check.answer.mapping ?? undefined} />
           <Changes changes={check.answer.changes} caption="What would change" />

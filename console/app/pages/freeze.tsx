@@ -2,8 +2,8 @@
 
 import { useState } from 'preact/hooks';
 import { type ApiProblem, callApi } from '../api.ts';
-import type { FreezeAnswer, FreezePage, ListedFreeze } from '../documents.ts';
-import { reasonHeader } from '../mapping-edits.ts';
+import type { EditAnswer, FreezeAnswer, FreezePage, ListedFreeze } from '../documents.ts';
+import { goneToProposal, reasonHeader } from '../mapping-edits.ts';
 import { principalWords } from '../mapping-words.ts';
 import { Confirm } from '../parts/confirm.tsx';
 import { ChoiceField, TextField } from '../parts/field.tsx';
@@ -63,8 +63,9 @@ function FreezeItem({ item, again }: { readonly item: ListedFreeze; readonly aga
           onCancel={() => setLifting(false)}
           onConfirmed={async (reason) => {
             const path = `/v1/freezes/${encodeURIComponent(id)}` as const;
-            await callApi(path, { method: 'DELETE', headers: reasonHeader(reason) });
-            again();
+            const headers = reasonHeader(reason);
+            const { document } = await callApi<EditAnswer>(path, { method: 'DELETE', headers });
+            if (!goneToProposal(document)) again();
           }}
         />
       )}

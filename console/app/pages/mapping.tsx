@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { type ApiProblem, callApi } from '../api.ts';
 import type { MappingVersion, PrincipalPage, RoleMapping } from '../documents.ts';
 import { jsonDifference } from '../json-difference.ts';
-import { editMapping, readMapping, readVersions } from '../mapping-edits.ts';
+import { editMapping, goneToProposal, readMapping, readVersions } from '../mapping-edits.ts';
 import { instantWords, principalWords, statusOf } from '../mapping-words.ts';
 import { Changes } from '../parts/changes.tsx';
 import { Confirm } from '../parts/confirm.tsx';
@@ -158,7 +158,7 @@ function Actions({ id, etag, managedBy, again }: ActionsProps) {
           onCancel={() => setDeleting(false)}
           onConfirmed={async (reason) => {
             const override = managedBy === 'git';
-            await editMapping({
+            const { document } = await editMapping({
               id,
               base: etag,
               document: undefined,
@@ -166,6 +166,7 @@ function Actions({ id, etag, managedBy, again }: ActionsProps) {
               dryRun: false,
               override,
             });
+            if (goneToProposal(document)) return;
             setDeleting(false);
             again();
           }}
@@ -283,8 +284,8 @@ function Undo({ id, to, current, etag, onCancel, onDone }: UndoProps) {
             what={`Go back to version ${to.version}`}
             onCancel={onCancel}
             onConfirmed={async (reason) => {
-              await edit(reason, false);
-              onDone();
+              const { document } = await edit(reason, false);
+              if (!goneToProposal(document)) onDone();
             }}
           />
         </>
