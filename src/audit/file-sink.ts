@@ -302,10 +302,11 @@ export class FileSink implements AuditSink {
     if (this.#log === undefined) throw new Error('the audit log is not open');
     const { file, head } = this.#log;
     const sealed = sealRecords(head, records);
-    await file.append(sealed.text);
-    // Whoever was stopped between that look and this one may have a successor that knows nothing of what was just
-    // written. Held now, it was held when all of it was on the disk, and a successor goes on behind it.
-    if (!(await this.#lock.isHeld())) throw moved();
+    await file.append(sealed.text, async () => {
+      // Whoever was stopped between that look and this one may have a successor that knows nothing of what was just
+      // written. Held now, it was held when all of it was on the disk, and a successor goes on behind it.
+      if (!(await this.#lock.isHeld())) throw moved();
+    });
     // Only now: a record that was not kept must leave no gap in the chain.
     this.#log = { file, head: sealed.head };
     this.#room.spend(sealed.text.length);

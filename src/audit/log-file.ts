@@ -50,8 +50,11 @@ export class LogFile {
     return this.#bytes;
   }
 
-  /** Appends lines of ASCII and makes them durable. If it throws, any part of them may be in the file. */
-  async append(text: string): Promise<void> {
+  /**
+   * Appends lines of ASCII and makes them durable; they count once `confirm`, asked then, has nothing against it. If it
+   * throws, any part of them may be in the file.
+   */
+  async append(text: string, confirm: () => Promise<void>): Promise<void> {
     const bytes = Buffer.from(text, 'latin1');
     let written = 0;
     while (written < bytes.length) {
@@ -64,6 +67,7 @@ export class LogFile {
       written += bytesWritten;
     }
     await this.#handle.datasync();
+    await confirm();
     this.#bytes += bytes.length;
   }
 

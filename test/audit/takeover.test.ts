@@ -162,6 +162,32 @@ describe('a holder of the directory that was stopped, and had it taken', () => {
     await log.stop();
   });
 
+  it('whose directory went away between a write and the look behind it goes on without that batch, and without an alarm', async () => {
+    const directory = newDirectory();
+    const away = `${directory}-away`;
+    const clock = createTestClock();
+    let wentAway = false;
+    const standing = wakingWhen(clock, () => {
+      if (wentAway || !requestIdsOf(directory).includes('r2')) return;
+      wentAway = true;
+      renameSync(directory, away);
+    });
+    const { log, failures, alarms } = fileLog(directory, { clock: standing, retryMs: 200 });
+    await log.start();
+    await log.record(record('r1'));
+    await expect(log.record(record('r2'))).rejects.toMatchObject(unavailable);
+    renameSync(away, directory);
+    await waitFor(clock, () => log.ready());
+    await log.record(record('r3'));
+    await log.stop();
+    expect(alarms).toEqual([]);
+    expect(failures[0]).toMatchObject({ errorCode: 'EMOVED' });
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r3']);
+    const result = await verify(directory);
+    expect(result).toMatchObject({ intact: true, problems: [] });
+    expect(result.chains).toHaveLength(1);
+  });
+
   it('goes on with the chain of its successor once that one has left, without an alarm (T193)', async () => {
     const directory = newDirectory();
     const clock = createTestClock();
