@@ -32,7 +32,7 @@ export interface EmergencyFileOptions {
   readonly clock: Clock;
   /** When the denies have changed, and are in force. */
   readonly onChange: (change: EmergencyChange) => void;
-  /** A look told nothing: what was known stays in force. */
+  /** A look after the first told nothing: what was known stays in force. */
   readonly onUnknown: (detail: string) => void;
 }
 
@@ -61,7 +61,7 @@ export class EmergencyFile {
   #usable = noDenies;
   /** Whether the look before found what cannot be used. */
   #suspect: boolean = false;
-  /** Monotonic instant of the last look that said what is to be in force. */
+  /** Monotonic instant of the last look that said what is to be in force; of the start before there was one. */
   #lookedAt: number | undefined;
   #timer: Timer | undefined;
   readonly #stopping = new AbortController();
@@ -73,9 +73,13 @@ export class EmergencyFile {
   /** What it says is in force when this resolves. @throws if its folder is not there: nobody could use it. */
   async start(): Promise<void> {
     await stat(dirname(this.#options.path));
-    // Nothing is in force yet that could stay while somebody is still writing.
+    this.#lookedAt = this.#options.clock.monotonic();
+    // Nothing is in force yet that could stay while somebody is still writing, or while the disk gives no answer.
     this.#suspect = true;
-    this.#take(await this.#look());
+    const first = await this.#look();
+    this.#take(
+      first.kind === 'unknown' ? { ...first, kind: 'unusable', sha256: undefined } : first,
+    );
     this.#schedule();
   }
 
@@ -94,7 +98,7 @@ export class EmergencyFile {
     return denies.length + tokens.size;
   }
 
-  /** Since the last look at which the file was absent or could be used. */
+  /** Since the last look at which the file was absent or could be used, or since the start; undefined before that. */
   ageSeconds(): number | undefined {
     if (this.#lookedAt === undefined) return undefined;
     return (this.#options.clock.monotonic() - this.#lookedAt) / 1000;

@@ -1,6 +1,6 @@
 /** The emergency file of a whole broker: what it denies, wherever it is asked, whatever else is down. */
 
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
@@ -166,3 +166,26 @@ it('T98, T99: counts while the table is away, and denies everything while it can
   expect([reports.status, reports.body.code]).toEqual([403, 'access_denied']);
   expect(broker.logText).toContain('cannot be used');
 }, 20_000);
+
+it('T235, T236: denies everything where its disk gives no answer when a broker starts, and has an age to tell it by', async () => {
+  const startedAt = createTestClock();
+  const other = await startBrokerFixture({
+    clock: startedAt,
+    configure(config) {
+      const emergencyFile = join(dirname(String(config.audit.directory)), 'emergency.yaml');
+      // Reading it fails as a broken disk does, with EIO.
+      symlinkSync('/proc/self/mem', emergencyFile);
+      return { ...config, policy: { ...config.policy, emergencyFile } };
+    },
+  });
+  try {
+    const refused = await other.issue('orders');
+    expect([refused.status, refused.body.code]).toEqual([403, 'access_denied']);
+    await startedAt.advance(11_000);
+    const metrics = await other.metrics();
+    expect(metrics.get('tokenbroker_emergency_file_age_seconds')).toBeGreaterThan(10);
+    expect(metrics.get('tokenbroker_emergency_denies')).toBe(1);
+  } finally {
+    await other.stop();
+  }
+}, 30_000);

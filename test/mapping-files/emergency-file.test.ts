@@ -160,6 +160,33 @@ describe('the emergency file', () => {
     expect(file.denies().denies).toEqual([deniesAll]);
   });
 
+  it('T235: denies everything from the start where the disk gives no answer then, until it does', async () => {
+    const { path, file, changes, untilChange, untilUnknown } = emergency();
+    // Reading it fails as a broken disk does, with EIO.
+    symlinkSync('/proc/self/mem', path);
+    await file.start();
+    expect(file.denies().denies).toEqual([deniesAll]);
+    expect(changes).toMatchObject([{ state: 'unusable', detail: expect.stringContaining('EIO') }]);
+    await untilUnknown(2);
+    expect(file.denies().denies).toEqual([deniesAll]);
+    const readable = `${path}.new`;
+    writeFileSync(readable, client);
+    renameSync(readable, path);
+    await untilChange(2);
+    expect(file.denies().denies).toEqual([deniesClient]);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['holds half of a document', (path) => writeFileSync(path, 'denies: [')],
+    ['gives no answer', (path) => symlinkSync('/proc/self/mem', path)],
+  ])('T236: has an age to raise the alert by where it %s from the start on', async (_what, put) => {
+    const { path, file, clock } = emergency();
+    put(path);
+    await file.start();
+    await clock.advance(10_000);
+    expect(file.ageSeconds()).toBeGreaterThanOrEqual(10);
+  });
+
   it('T99: keeps what it said while its folder is gone: a lost volume lifts nothing', async () => {
     const { folder, path, file, unknown, changes, untilChange, untilUnknown } = emergency();
     writeFileSync(path, client);
