@@ -37,6 +37,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   config: async () => (await import('./cli/commands/config.ts')).addConfigCommands,
   table: async () => (await import('./cli/commands/table.ts')).addTableCommands,
   mappings: async () => (await import('./cli/commands/mappings.ts')).addMappingsCommands,
+  proposals: async () => (await import('./cli/admin/admin-commands.ts')).addProposalCommands,
   login: async () => (await import('./cli/admin/login/login.ts')).addLoginCommand,
   freeze: () => adminCommand('freeze'),
   unfreeze: () => adminCommand('unfreeze'),

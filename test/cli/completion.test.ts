@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
+import { adding, addProposalCommands, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import { addMappingsCommands } from '../../src/cli/commands/mappings.ts';
 import { completionCommand } from '../../src/cli/completion.ts';
 import { runCommandLine } from '../support/command-line.ts';
@@ -15,6 +15,7 @@ afterAll(() => {
 const script = async (shell: string) => {
   const add = completionCommand((program, edge) => {
     addMappingsCommands(program, edge);
+    addProposalCommands(program, edge);
     adding(topCommands.freeze)(program, edge);
     return Promise.resolve();
   });
@@ -40,6 +41,8 @@ describe('completion in bash', () => {
     expect(await offered('map')).toEqual(['mappings']);
     expect(await offered('mappings', 'wh')).toEqual(['who-can', 'what-can']);
     expect(await offered('mappings', 'undo', 'orders-writer', '--overr')).toEqual(['--override']);
+    expect(await offered('proposals', 're')).toEqual(['reject']);
+    expect(await offered('proposals', 'approve', '--ha')).toEqual(['--hash']);
     expect(await offered('freeze', '--any')).toEqual(['--anybody']);
     expect(await offered('freeze', '--pool', 'x', '--rea')).toEqual(['--reason']);
   });

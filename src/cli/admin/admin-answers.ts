@@ -87,7 +87,9 @@ export const editResult = z.object({
   dryRun: z.boolean(),
   version: z.number().optional(),
   inForce: z.boolean().optional(),
-  /** What it waits as for a second administrator. */
+  /** Of a dry run: it would wait for a second administrator. */
+  needsApproval: z.boolean().default(false),
+  /** What it waits as for a second administrator, or was approved as. */
   proposal: z.object({ id: z.string() }).optional(),
   changes: z.array(
     z.object({
@@ -102,3 +104,36 @@ export const editResult = z.object({
 });
 
 export type ReadEdit = z.output<typeof editResult>;
+
+export const proposalFacts = z.looseObject({
+  id: z.string(),
+  state: z.string(),
+  mappingId: z.string(),
+  action: z.string(),
+  baseVersion: z.number().nullable(),
+  sha256: z.string(),
+  before: z.unknown(),
+  mapping: z.unknown(),
+  affected: z.array(z.object({ principal, role: z.string(), effect: z.string() })),
+  override: z.boolean(),
+  author: z.object({ name: z.string(), machine: z.boolean() }),
+  reason: z.string(),
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  closed: z.object({ by: z.string(), reason: z.string(), at: z.string() }).nullable(),
+  recentCallers: z
+    .array(
+      z.object({
+        pool: z.string().nullable(),
+        client: z.string().nullable(),
+        subject: z.string().nullable(),
+        outcome: z.string(),
+        time: z.string(),
+      }),
+    )
+    .default([]),
+});
+
+export type ReadProposal = z.output<typeof proposalFacts>;
+
+export const proposalPage = z.object({ items: z.array(proposalFacts), nextCursor });

@@ -1,6 +1,7 @@
 /** The commands by the admin API, under the names of their groups; freezes stand at the top: they are looked for in a hurry. */
 
-import type { AddCommand } from '../commands/edge.ts';
+import type { Command } from 'commander';
+import type { AddCommand, ProcessEdge } from '../commands/edge.ts';
 import { type AdminCommand, addAdminCommand } from './admin-command.ts';
 import { explain } from './explain.ts';
 import { freeze } from './freezes/freeze.ts';
@@ -14,6 +15,10 @@ import { listMappings } from './mappings/list.ts';
 import { undoMapping } from './mappings/undo.ts';
 import { whatCan } from './mappings/what-can.ts';
 import { whoCan } from './mappings/who-can.ts';
+import { approveProposal } from './proposals/approve.ts';
+import { rejectProposal, withdrawProposal } from './proposals/close.ts';
+import { listProposals } from './proposals/list.ts';
+import { showProposal } from './proposals/show.ts';
 
 export const mappingCommands: readonly AdminCommand[] = [
   listMappings,
@@ -25,6 +30,21 @@ export const mappingCommands: readonly AdminCommand[] = [
   whoCan,
   whatCan,
 ];
+
+export const proposalCommands: readonly AdminCommand[] = [
+  listProposals,
+  showProposal,
+  approveProposal,
+  rejectProposal,
+  withdrawProposal,
+];
+
+export function addProposalCommands(program: Command, edge: ProcessEdge): void {
+  const proposals = program
+    .command('proposals')
+    .description('decide on edits that wait for a second administrator (docs/commands.md)');
+  for (const command of proposalCommands) addAdminCommand(proposals, command, edge);
+}
 
 /** Those of no group. */
 export const topCommands = { explain, freeze, unfreeze, freezes: listFreezes } as const;

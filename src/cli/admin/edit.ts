@@ -28,6 +28,9 @@ export function addEditOptions(command: Command): Command {
     .option('--yes', 'do not ask');
 }
 
+/** Of every edit. */
+export const editExitCodes = '0 done; 3 it waits for a second administrator;';
+
 export interface Edit extends Omit<AdminApiRequest<unknown>, 'answer'> {
   /** Such as `Undo orders-writer`. */
   readonly what: string;
@@ -38,35 +41,48 @@ export async function carryOut(
   edit: Edit,
   { api, options, terminal, note }: AdminQuestion<EditOptions>,
 ): Promise<AdminResult> {
-  const { reason, dryRun = false, yes = false } = options;
-  if (!isChangeReason(reason.trim())) {
-    throw new UsageError('Give a --reason of 1 to 500 printable characters.');
-  }
+  const { dryRun = false, yes = false } = options;
+  const reason = reasonOf(options);
   if (!(dryRun || yes) && terminal.ask === undefined) {
     throw new UsageError('Nobody is here to agree: look with --dry-run, then add --yes.');
   }
   const { what, ...request } = edit;
   // Header fields are bytes: UTF-8 here, as everywhere.
-  const changeReason = Buffer.from(reason.trim(), 'utf8').toString('latin1');
+  const changeReason = Buffer.from(reason, 'utf8').toString('latin1');
   const headers = { ...request.headers, 'change-reason': changeReason };
   const ask = (query: Readonly<Record<string, string>>) =>
     api.ask({ ...request, headers, query: { ...request.query, ...query }, answer: editResult });
   // Nobody looks at a preview whose answer is given: in an emergency it would be one request too many.
   if (dryRun || !yes) {
     const preview = await ask({ dryRun: 'true' });
-    if (dryRun) return resultOf(preview.document, preview.answer);
+    if (dryRun) return editAnswered(preview.document, preview.answer);
     for (const line of editLines(preview.answer, noPaint)) note(line);
-    const answer = await terminal.ask?.(`${printable(what)}? Only "yes" does: `);
-    if (answer?.trim() !== 'yes') {
-      note('Not agreed: nothing was done.');
+    if (!(await isAgreed(what, { terminal, note }))) {
       return { document: preview.document, text: () => '', code: exitCodes.failed };
     }
   }
   const done = await ask({});
-  return resultOf(done.document, done.answer);
+  return editAnswered(done.document, done.answer);
 }
 
-function resultOf(document: unknown, answer: ReadEdit): AdminResult {
+/** @throws UsageError */
+export function reasonOf({ reason }: { readonly reason: string }): string {
+  if (isChangeReason(reason.trim())) return reason.trim();
+  throw new UsageError('Give a --reason of 1 to 500 printable characters.');
+}
+
+/** Whether whoever sits there says yes to what was shown. */
+export async function isAgreed(
+  what: string,
+  { terminal, note }: Pick<AdminQuestion<object>, 'terminal' | 'note'>,
+): Promise<boolean> {
+  const answer = await terminal.ask?.(`${printable(what)}? Only "yes" does: `);
+  if (answer?.trim() === 'yes') return true;
+  note('Not agreed: nothing was done.');
+  return false;
+}
+
+export function editAnswered(document: unknown, answer: ReadEdit): AdminResult {
   return {
     document,
     text: (paint) =>
@@ -97,13 +113,22 @@ function editLines(edit: ReadEdit, paint: Paint): readonly string[] {
     ...changeLines(changes.flatMap(leaves), paint).map((line) => `  ${line}`),
     ...warnings.map(({ pointer, detail }) => printable(`  warning: ${pointer} ${detail}`)),
     ...takenAwayLines(edit),
-    ...(isWaiting(edit)
-      ? [printable(`  It waits for a second administrator: /v1/proposals/${edit.proposal?.id}`)]
-      : []),
+    ...waitingLines(edit),
     ...(inForce === false && !dryRun
       ? ['  The instance that answered does not decide by it yet; it will within seconds.']
       : []),
   ];
+}
+
+function waitingLines(edit: ReadEdit): readonly string[] {
+  const id = edit.proposal?.id;
+  if (isWaiting(edit)) {
+    return [
+      printable(`  It waits for a second administrator: /v1/proposals/${id}`),
+      printable(`  who reads it by token-broker proposals show ${id}`),
+    ];
+  }
+  return edit.needsApproval ? ['  It would wait for a second administrator.'] : [];
 }
 
 function takenAwayLines({ takesAway, revokeSessions, dryRun }: ReadEdit): readonly string[] {

@@ -1,5 +1,5 @@
 import { adminCommand, UsageError } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
 
 interface FreezeOptions extends EditOptions {
   readonly pool: string;
@@ -28,6 +28,7 @@ export const freeze = adminCommand<FreezeOptions>({
     "token-broker freeze --pool us-east-1_Local0001 --client 1orders0example0client0id0 --reason 'INC-1234: secret leaked' --dry-run",
     "token-broker freeze --pool us-east-1_Local0001 --client 1orders0example0client0id0 --reason 'INC-1234: secret leaked' --yes",
   ],
+  exitCodes: editExitCodes,
   async run(question) {
     const { pool, client, user, group, anybody, role } = question.options;
     const named = Object.entries({ client, user, group, any: anybody }).filter(

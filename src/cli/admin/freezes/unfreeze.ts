@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { isFreezeId } from '../../../core/policy/freeze.ts';
 import { adminCommand } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
 
 export const unfreeze = adminCommand<EditOptions>({
   name: 'unfreeze',
@@ -12,6 +12,7 @@ export const unfreeze = adminCommand<EditOptions>({
   examples: [
     "token-broker unfreeze freeze-372a0784e6d9bf5cdf2bd22d --reason 'INC-1234: secret rotated' --yes",
   ],
+  exitCodes: editExitCodes,
   run(question) {
     const [id = ''] = question.args;
     const path = `/v1/freezes/${id}` as const;

@@ -20,7 +20,7 @@ import {
   mappingIdArgument,
   UsageError,
 } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
 import { documentOf } from './versions.ts';
 
 interface EditMappingOptions extends EditOptions {
@@ -49,6 +49,7 @@ export const editMapping = adminCommand<EditMappingOptions>({
     "token-broker mappings edit orders-writer --reason 'ORD-12: longer sessions'",
     "token-broker mappings edit orders-writer --file orders-writer.yaml --reason 'ORD-12' --dry-run",
   ],
+  exitCodes: editExitCodes,
   async run(question) {
     const { args, options } = question;
     const [id = ''] = args;
@@ -60,8 +61,10 @@ export const editMapping = adminCommand<EditMappingOptions>({
       result = await write(question, current, draft);
       return result;
     } finally {
-      const done = result?.code === exitCodes.ok && options.dryRun !== true;
-      if (done) rmSync(dirname(draft), { recursive: true, force: true });
+      // What waits for a second administrator is kept by the broker.
+      const isTaken = result?.code === exitCodes.ok || result?.code === exitCodes.waiting;
+      if (isTaken && options.dryRun !== true)
+        rmSync(dirname(draft), { recursive: true, force: true });
       else question.note(`Your text is kept: go on with --file ${draft}`);
     }
   },

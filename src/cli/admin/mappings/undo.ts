@@ -1,6 +1,6 @@
 import { exitCodes } from '../../output.ts';
 import { adminCommand, mappingIdArgument, versionNumber } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
 import { documentOf, newestAnd } from './versions.ts';
 
 interface UndoOptions extends EditOptions {
@@ -24,6 +24,7 @@ export const undoMapping = adminCommand<UndoOptions>({
     "token-broker mappings undo orders-writer --reason 'INC-1234: too wide' --yes",
     "token-broker mappings undo orders-writer --to 1 --reason 'INC-1234' --dry-run",
   ],
+  exitCodes: editExitCodes,
   async run(question) {
     const {
       api,
