@@ -190,7 +190,7 @@ describe('a broker whose checkpoints go to S3 as well', () => {
       expect(after.get('tokenbroker_audit_checkpoint_copy_lag_seconds')).toBe(0);
       expect(storage.objects.keys).toEqual([expect.stringMatching(/^checkpoints\/checkpoint-/)]);
     });
-  });
+  }, 120_000);
 
   it('T120: does not start on a bucket that locks nothing, and says so', async () => {
     await withEnvironment(credentials, async () => {
