@@ -11,15 +11,18 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY console console
-COPY openapi.yaml ./
+COPY openapi.yaml LICENSE ./
 # The emulators' issuer signs tokens for anyone; it lives outside of src, so no image has it to be configured to.
 # The last command fails the build if the program needs anything else that was left out.
-RUN npm run build && find dist -name "*.d.ts" -delete && node dist/main.js --help > /dev/null
+RUN npm run build && node dist/main.js --help > /dev/null
+# Type files and source maps are for editors and debuggers: nothing reads them when the program runs.
+RUN find dist -type f -name "*.d.*ts" -delete -o -type f -name "*.map" -delete
 
 FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN find node_modules -type f -name "*.d.*ts" -delete -o -type f -name "*.map" -delete
 # The run image has no shell to make these with.
 RUN mkdir -p /state/lib /state/log
 
@@ -35,7 +38,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 # The program belongs to root and is not writable by the user that runs it.
 COPY --from=dependencies /build/node_modules node_modules
-COPY --from=build /build/package.json package.json
+COPY --from=build /build/package.json /build/LICENSE ./
 COPY --from=build /build/dist dist
 # The only two places that are written; the root file system can be read-only.
 COPY --from=dependencies --chown=65532:65532 /state/lib /var/lib/token-broker

@@ -9,7 +9,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+const { name: rootName, packages } = JSON.parse(
+  readFileSync(join(root, 'package-lock.json'), 'utf8'),
+);
 const maxProductionPackages = 150;
 
 const faults = [];
@@ -37,7 +39,8 @@ if (production > maxProductionPackages) {
 }
 
 // Of development as well: with `--omit dev` npm leaves out what production and development share.
-const sbom = npmJson('sbom', '--sbom-format', 'cyclonedx');
+const sbom = npmJson('run', '--silent', 'sbom');
+if (sbom.metadata.component.name !== rootName) faults.push(`the SBOM is not named ${rootName}`);
 const listed = new Map(sbom.components.map((it) => [`${it.name}@${it.version}`, it.hashes]));
 for (const [path, { dev, optional, version }] of Object.entries(packages)) {
   if (path === '' || dev === true || optional === true) continue;
@@ -45,7 +48,7 @@ for (const [path, { dev, optional, version }] of Object.entries(packages)) {
   if (!listed.get(name)?.length) faults.push(`the SBOM lacks ${name} or its digest`);
 }
 
-const { metadata, statusCode } = npmJson('audit', '--omit', 'dev');
+const { metadata, statusCode } = npmJson('audit', '--omit', 'dev', '--json');
 if (metadata === undefined) {
   console.log(`npm audit: not to be had here (${statusCode ?? 'no answer'})`);
 } else if (metadata.vulnerabilities.total > 0) {
@@ -58,7 +61,7 @@ process.exitCode = faults.length === 0 ? 0 : 1;
 
 /** npm exits with 1 when it finds something; what it found is in its answer. */
 function npmJson(...args) {
-  const { stdout } = spawnSync('npm', [...args, '--json'], {
+  const { stdout } = spawnSync('npm', args, {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,

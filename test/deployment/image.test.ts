@@ -38,6 +38,25 @@ describe('image', () => {
     expect(stage?.steps.map(({ text }) => text).join('\n')).toContain('npm ci --omit=dev');
   });
 
+  it('carries the licence of the program', () => {
+    const copied = final?.steps.find(({ text }) => text.includes('/build/LICENSE'))?.text;
+    expect(copied).toBe('--from=build /build/package.json /build/LICENSE ./');
+    expect(copiedFromRepository()).toContain('LICENSE');
+  });
+
+  it('carries no type files and no source maps, neither of the program nor of its packages', () => {
+    const deleted = stages
+      .flatMap(({ steps }) => steps)
+      .filter(({ text }) => text.startsWith('find '))
+      .map(({ text }) => text);
+    expect(deleted).toEqual(
+      ['dist', 'node_modules'].map(
+        (folder) =>
+          `find ${folder} -type f -name "*.d.*ts" -delete -o -type f -name "*.map" -delete`,
+      ),
+    );
+  });
+
   it('cannot start the local issuer: of the repository it gets src and the console, and the program runs without the rest (T47)', () => {
     const folders = copiedFromRepository().filter((path) =>
       statSync(repository(path)).isDirectory(),

@@ -103,6 +103,16 @@ describe.each(everyPod)('$name in $overlay.name', ({ overlay, name }) => {
     expect(sleepSeconds + drainSeconds + shutdownSeconds + 10).toBeLessThanOrEqual(graceSeconds);
   });
 
+  it('asks its node for the disk that its emptyDirs may fill, and little more', () => {
+    const { pod, container } = overlay.pod(name);
+    const asked = mebibytes(container.resources?.requests?.['ephemeral-storage']);
+    const dirs = (pod.volumes ?? []).flatMap(({ emptyDir }) => emptyDir ?? []);
+    const fill = dirs.reduce((sum, { sizeLimit }) => sum + mebibytes(sizeLimit), 0);
+    expect(fill).toBeGreaterThan(0);
+    // Beside them there is the container's log, which the kubelet keeps to five files of 10 MiB.
+    expect([asked >= fill + 50, asked <= fill + 100]).toEqual([true, true]);
+  });
+
   it('runs a tagged image', () => {
     expect(overlay.pod(name).container.image).toMatch(/(?::\d+\.\d+\.\d+|@sha256:[0-9a-f]{64})$/);
   });
@@ -119,3 +129,8 @@ describe.each(everyPod)('$name in $overlay.name', ({ overlay, name }) => {
     ]);
   });
 });
+
+function mebibytes(quantity: string | number | undefined): number {
+  const [, number, unit] = /^(\d+)([MG])i$/.exec(String(quantity)) ?? [];
+  return Number(number) * (unit === 'G' ? 1024 : 1);
+}
