@@ -32,6 +32,7 @@ import type {
   MappingVersion,
   MappingWritten,
 } from './policy/mapping-history.ts';
+import type { PolicySnapshot } from './policy/policy-snapshot.ts';
 import type { RoleMapping } from './policy/role-mapping.ts';
 import { snapshotInForce } from './policy/snapshot-in-force.ts';
 import type { AuditLog, LivePolicy, ProposalStore, RoleMappingStore } from './ports.ts';
@@ -191,7 +192,7 @@ interface Wanted {
 
 async function wayOf(
   { request, edit, caller }: Wanted,
-  { policy, rules }: Pick<MappingEditorParts, 'policy' | 'rules'>,
+  { policy, rules, store }: Pick<MappingEditorParts, 'policy' | 'rules' | 'store'>,
 ): Promise<Way> {
   const rule = rules.guardrails.approval;
   const { current, after } = edit;
@@ -199,9 +200,7 @@ async function wayOf(
   const step = { before, after } as const;
   // Most edits need no look around, a freeze above all.
   if (request.approving !== undefined || !needsApproval(step, rule, undefined)) return 'direct';
-  // What others have just written may lie behind it.
-  await policy?.refresh();
-  const snapshot = policy && snapshotInForce(policy);
+  const snapshot = policy && (await policyOfTable(policy, store));
   if (!needsApproval(step, rule, snapshot)) return 'direct';
   if (!request.breakGlass) return 'proposal';
   if (caller?.groups.some((group) => rule.breakGlass.includes(group)) === true) {
@@ -211,6 +210,22 @@ async function wayOf(
     detail:
       'Only members of the groups in guardrails.approval.breakGlass do without approval. Send the change without breakGlass: it becomes a proposal.',
   });
+}
+
+/**
+ * What others have just written may lie behind an edit. A policy that could not follow the table still serves, but says
+ * nothing of that: undefined (T230).
+ */
+async function policyOfTable(
+  policy: LivePolicy,
+  store: RoleMappingStore,
+): Promise<PolicySnapshot | undefined> {
+  const before = await store.head();
+  await policy.refresh();
+  const snapshot = snapshotInForce(policy);
+  if (snapshot === undefined || snapshot.revision < before) return undefined;
+  // Ahead of a table that was put back to an earlier state.
+  return snapshot.revision <= (await store.head()) ? snapshot : undefined;
 }
 
 function toWrite({ editor, request, edit }: Checked): MappingEdit {

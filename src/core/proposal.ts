@@ -124,7 +124,7 @@ export function requireSecondPerson(proposal: Proposal, caller: Caller, rule: Ap
   const person = personOf(caller, rule);
   if (person === undefined) return;
   const { author } = proposal;
-  if (person === author.person) {
+  if (author.person !== undefined && person === personKey(author.person)) {
     refuse('You are the author, by another account: another administrator decides.');
   }
   if (author.person === undefined && !author.machine) {
@@ -143,9 +143,19 @@ export function personOf(
 ): string | undefined {
   if (personClaim === undefined || machine) return undefined;
   const value = claims.get(personClaim);
-  if (typeof value === 'string' && value !== '') return value.normalize('NFKC').toLowerCase();
+  const key = typeof value === 'string' ? personKey(value) : '';
+  if (key !== '') return key;
   throw new BrokerError('token_claims_invalid', {
     detail:
       'The token must have the claim that guardrails.approval.personClaim of the configuration names, as one text: by it the accounts of one person are known.',
   });
+}
+
+/** The same for all spellings that people take for one: blanks, what nobody sees, and the case of letters tell nobody apart (T231). */
+function personKey(text: string): string {
+  const seen = text
+    .normalize('NFKC')
+    .replace(/[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}]/gu, '');
+  // One way alone leaves "ß" beside "SS", and the "ς" at the end of a word beside "σ".
+  return seen.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }

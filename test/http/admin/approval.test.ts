@@ -90,6 +90,15 @@ async function read(path: string) {
   return (await admin.send('GET', path, { token: as('grace') })).body;
 }
 
+/** Without the narrow one the callers of the broad one get more. */
+function shadowing(name: string) {
+  const role = `arn:aws:iam::123456789012:role/broker/${name}`;
+  const broad = testMapping(newId(), { principal: { pool: adminPool, group: 'team' }, role });
+  const only = { Effect: 'Allow', Action: 's3:GetObject', Resource: '*' };
+  const policy = { Version: '2012-10-17', Statement: [only] };
+  return { broad, narrow: testMapping(newId(), { role, session: { policy } }) };
+}
+
 async function exists(id: string): Promise<boolean> {
   return (await admin.table.get(id)) !== undefined;
 }
@@ -220,18 +229,7 @@ describe('a change that gives nobody anything', () => {
   });
 
   it('not: an allow is deleted that kept another one from counting (T206)', async () => {
-    const group = { pool: adminPool, group: 'team' };
-    const role = 'arn:aws:iam::123456789012:role/broker/shadowed';
-    const broad = testMapping(newId(), { principal: group, role });
-    const narrow = testMapping(newId(), {
-      role,
-      session: {
-        policy: {
-          Version: '2012-10-17',
-          Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }],
-        },
-      },
-    });
+    const { broad, narrow } = shadowing('shadowed');
     for (const document of [narrow, broad]) {
       const { path, body } = await propose(document);
       expect((await approve(path, body.sha256, as('cleo'))).status).toBe(201);
@@ -242,6 +240,26 @@ describe('a change that gives nobody anything', () => {
     });
     expect(gone.status).toBe(202);
     expect(await exists(narrow.id)).toBe(true);
+  });
+
+  it('not: what lies behind it is not known, for this instance is behind the table (T230)', async () => {
+    const { broad, narrow } = shadowing('behind');
+    const { path, body } = await propose(narrow);
+    await approve(path, body.sha256, as('cleo'));
+    const elsewhere = { id: broad.id, mapping: broad, expectedVersion: 'absent' } as const;
+    await admin.table.write({ ...elsewhere, actor: 'another instance', reason: 'approved' });
+    // What changed cannot be read; all else can.
+    const down = { kind: 'error', type: 'AccessDeniedException', status: 400 } as const;
+    admin.dynamodb.setFault({ ...down, operations: ['Query'] });
+    const remove = () =>
+      admin.send('DELETE', `/v1/role-mappings/${narrow.id}`, {
+        token: as('ada'),
+        headers: { ...because, 'if-match': '"1"' },
+      });
+    expect((await remove()).body.code).toBe('table_unavailable');
+    admin.dynamodb.setFault();
+    expect(await exists(narrow.id)).toBe(true);
+    expect((await remove()).status).toBe(202);
   });
 });
 
@@ -266,6 +284,23 @@ describe('whoever approves', () => {
     await expectRefused(approve(path, body.sha256, nobody('cleo')), code, path);
     const answer = await put(testMapping(newId()), nobody('ada'));
     expect([answer.status, answer.body.code]).toEqual([401, code]);
+  });
+
+  it.each([
+    ['ada', ' a\u200bd\u00ada\t'],
+    ['νικος', 'ΝΙΚΟΣ'],
+    ['νικος', 'νικοσ'],
+    ['Straße', 'STRASSE'],
+  ])('is not the author by another spelling: %j, %j (T231)', async (author, approver) => {
+    const { path, body } = await propose(testMapping(newId()), as('ada', { person: author }));
+    const token = as('cleo', { person: approver });
+    await expectRefused(approve(path, body.sha256, token), 'approver_refused', path);
+  });
+
+  it('has a name that can be seen (T231)', async () => {
+    const { path, body } = await propose();
+    const token = as('cleo', { person: ' \u200b' });
+    await expectRefused(approve(path, body.sha256, token), 'token_claims_invalid', path);
   });
 
   it('may write, and not only read (T213)', async () => {
