@@ -8,7 +8,7 @@
  *     BENCH_NODE=PATH       another Node for the servers that are measured
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,9 +17,7 @@ import { printFigures, writeFigures } from './figures.js';
 import { canPin, measuredVersion } from './processes.js';
 import { warmPath } from './warm-path.js';
 
-const { values: options } = parseArgs({
-  options: { profile: { type: 'string' }, json: { type: 'string' } },
-});
+const options = readOptions();
 const directory = mkdtempSync(join(tmpdir(), 'token-broker-bench-'));
 try {
   const pinned = canPin ? 'on a core each' : 'not pinned to cores';
@@ -33,4 +31,31 @@ try {
     writeFigures(options.json, { node: measuredVersion, pinned: canPin });
 } finally {
   rmSync(directory, { recursive: true, force: true });
+}
+
+/** Ends the program for `--help`, and for a command line that is wrong. */
+function readOptions() {
+  const known = {
+    profile: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean' },
+  };
+  try {
+    const { values } = parseArgs({ options: known });
+    if (values.help !== true) return values;
+    console.log(usage());
+    process.exit(0);
+  } catch (error) {
+    console.error(`${error.message}\n\n${usage()}`);
+    process.exit(2);
+  }
+}
+
+/** What stands at the top of this file. */
+function usage() {
+  const source = readFileSync(new URL(import.meta.url), 'utf8');
+  return source
+    .slice(3, source.indexOf('*/'))
+    .replaceAll(/^ \* ?/gm, '')
+    .trim();
 }
