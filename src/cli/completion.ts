@@ -49,35 +49,39 @@ function cases(words: NextWords): string {
   return [...words].map(([path, next]) => `    '${path}') next='${next.join(' ')}' ;;\n`).join('');
 }
 
-/** A word that names no command is an argument, or the value of an option: what may follow stays as it was. */
-const scripts: Readonly<Record<Shell, (words: NextWords) => string>> = {
-  bash: (words) => `_token_broker_next() {
+/** Of what is typed, behind the name of the program. */
+const wordsBefore = {
+  bash: `"\${COMP_WORDS[@]:1:COMP_CWORD-1}"`,
+  zsh: `"\${(@)words[2,CURRENT-1]}"`,
+};
+
+/**
+ * What bash and zsh write alike: the beginning of a function that puts into `next` what may follow `before`, the words that are
+ * there. A word that names no command is an argument, or the value of an option: what may follow stays as it was.
+ */
+function nextWords(words: NextWords, before: string): string {
+  return `_token_broker_next() {
   case $1 in
 ${cases(words)}    *) return 1 ;;
   esac
 }
 _token_broker() {
   local next='' at='' word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in ${before}; do
     if _token_broker_next "\${at:+$at }$word"; then at="\${at:+$at }$word"; fi
   done
   _token_broker_next "$at"
-  COMPREPLY=($(compgen -W "$next" -- "\${COMP_WORDS[COMP_CWORD]}"))
+`;
+}
+
+const scripts: Readonly<Record<Shell, (words: NextWords) => string>> = {
+  bash: (
+    words,
+  ) => `${nextWords(words, wordsBefore.bash)}  COMPREPLY=($(compgen -W "$next" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _token_broker token-broker
 `,
-  zsh: (words) => `_token_broker_next() {
-  case $1 in
-${cases(words)}    *) return 1 ;;
-  esac
-}
-_token_broker() {
-  local next='' at='' word
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    if _token_broker_next "\${at:+$at }$word"; then at="\${at:+$at }$word"; fi
-  done
-  _token_broker_next "$at"
-  compadd -- \${=next}
+  zsh: (words) => `${nextWords(words, wordsBefore.zsh)}  compadd -- \${=next}
   _files
 }
 compdef _token_broker token-broker

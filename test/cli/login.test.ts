@@ -3,12 +3,12 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Command } from 'commander';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import { addLoginCommand } from '../../src/cli/admin/login/login.ts';
+import type { AddCommand } from '../../src/cli/commands/edge.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import type { BrokerFixture } from '../support/broker-fixture.ts';
-import { processEdge, runCommandLine } from '../support/command-line.ts';
+import { runCommandLine, startCommandLine } from '../support/command-line.ts';
 import { ada, startConsoleBroker } from '../support/console-broker.ts';
 import { hostileFiles } from '../support/hostile-files.ts';
 import { type Ran, temporaryFolders } from '../support/mapping-folder.ts';
@@ -70,27 +70,14 @@ async function begin(options: LoginOptions = {}): Promise<Login> {
   broker.issuer.allowCallback(clients.console.clientId, redirectUri);
   const file = options.file ?? join(folders.folder(), 'session', 'session.json');
   const env = { TOKEN_BROKER_SESSION_FILE: file };
-  const ran = { code: -1, out: '', err: '' };
-  const program = new Command().exitOverride();
-  const output = {
-    out: (text: string) => {
-      ran.out += text;
-    },
-    err: (text: string) => {
-      ran.err += text;
-    },
-  };
-  const finish = (code: number) => {
-    ran.code = code;
-  };
-  addLoginCommand(program, processEdge({ output, env, finish }), clock);
   const args = ['login', '--admin-url', adminUrl ?? '', '--port', String(port), ...more];
-  const done = program.parseAsync(args, { from: 'user' }).then(() => ran);
+  const login: AddCommand = (program, edge) => addLoginCommand(program, edge, clock);
+  const { ran, done } = startCommandLine(login, args, { env });
   const page = async () => {
     await until(() => /^http.*\n/m.test(ran.err) || ran.code >= 0);
     return new URL(/^http.*$/m.exec(ran.err)?.[0] ?? `nothing but ${ran.err}`);
   };
-  return { port, redirectUri, file, env, page, done };
+  return { port, redirectUri, file, env, page, done: done.then(() => ran) };
 }
 
 /** What the browser of somebody who chooses Ada is sent to. */

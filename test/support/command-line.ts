@@ -37,6 +37,17 @@ export async function runCommandLine(
   args: readonly string[],
   options: CommandLineOptions = {},
 ): Promise<Ran> {
+  const { ran, done } = startCommandLine(add, args, options);
+  await done;
+  return ran;
+}
+
+/** For a command that waits for something: `ran` has what it said so far, and code -1 while it runs. */
+export function startCommandLine(
+  add: AddCommand,
+  args: readonly string[],
+  options: CommandLineOptions = {},
+): { readonly ran: Readonly<Ran>; readonly done: Promise<void> } {
   const ran = { code: -1, out: '', err: '' };
   const output = {
     out: (text: string) => {
@@ -53,11 +64,12 @@ export async function runCommandLine(
     .exitOverride()
     .configureOutput({ writeOut: output.out, writeErr: output.err });
   add(program, processEdge({ ...options, output, finish }));
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    ran.code = error.exitCode === 0 ? 0 : 2;
-  }
-  return ran;
+  const done = program.parseAsync([...args], { from: 'user' }).then(
+    () => undefined,
+    (error: unknown) => {
+      if (!(error instanceof CommanderError)) throw error;
+      ran.code = error.exitCode === 0 ? 0 : 2;
+    },
+  );
+  return { ran, done };
 }
