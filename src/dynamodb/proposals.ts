@@ -16,7 +16,7 @@ import {
   storedStates,
 } from '../core/proposal.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
-import { readInteger, readText } from './item-attributes.ts';
+import { readInteger, readJson, readText } from './item-attributes.ts';
 import { toItem } from './role-mapping-item.ts';
 import { type Item, type ItemKey, type TableCalls, tableUnavailable } from './table-calls.ts';
 
@@ -112,7 +112,7 @@ function readProposal(item: Item): Proposal | undefined {
   const action = changeActions.find((name) => name === readText(item, 'action'));
   const state = storedStates.find((name) => name === readText(item, 'state'));
   const author = readAuthor(item);
-  const after = parse(readText(item, 'after'));
+  const after = readJson(item, 'after');
   if (!isProposalId(id) || mappingId === undefined || author === undefined) return undefined;
   // A document that cannot be read must not pass for a deletion.
   if (state === undefined || (after === undefined) !== (action === 'delete')) return undefined;
@@ -122,7 +122,7 @@ function readProposal(item: Item): Proposal | undefined {
     mappingId,
     action: action ?? 'replace',
     baseVersion: base === 0 ? 'absent' : base,
-    before: parse(readText(item, 'before')),
+    before: readJson(item, 'before'),
     after,
     override: item['override']?.BOOL === true,
     author,
@@ -135,7 +135,7 @@ function readProposal(item: Item): Proposal | undefined {
 }
 
 function readAuthor(item: Item): ProposalAuthor | undefined {
-  const author = parse(readText(item, 'author'));
+  const author = readJson(item, 'author');
   if (!isJsonObject(author)) return undefined;
   const { name, issuer, subject, machine, person } = author;
   const texts = [name, issuer, subject].every((one) => typeof one === 'string');
@@ -150,13 +150,4 @@ function readClosing(state: ProposalClosing['state'], item: Item): ProposalClosi
     reason: readText(item, 'closeReason') ?? '',
     at: readInteger(item, 'closedAt') ?? 0,
   };
-}
-
-function parse(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -10,7 +10,7 @@ import { checkRoleMapping, type MappingRules } from '../core/policy/mapping-chec
 import type { ChangeFacts, MappingChange, MappingVersion } from '../core/policy/mapping-history.ts';
 import { roleMappingSchema, type StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
-import { readInteger, readText } from './item-attributes.ts';
+import { parseJson, readInteger, readJson, readText } from './item-attributes.ts';
 import type { Item, ItemKey } from './table-calls.ts';
 
 /** One current row as read: either a mapping that can work, or what is wrong with it. */
@@ -187,12 +187,11 @@ export function readChange(item: Item, rules: MappingRules): LoggedChange | unde
   const after = readText(item, 'after');
   if (facts.revision === 0 || id === undefined || !isMappingId(id)) return undefined;
   if ((after === undefined) !== (facts.action === 'delete')) return undefined;
-  const before = readText(item, 'before');
   return {
     id,
     ...facts,
-    before: before === undefined ? undefined : parseJson(before),
-    after: after === undefined ? undefined : parseJson(after),
+    before: readJson(item, 'before'),
+    after: readJson(item, 'after'),
     link: linkOf(item),
     row:
       after === undefined
@@ -221,14 +220,6 @@ function readFacts(item: Item): ChangeFacts {
     approvedBy: readText(item, 'approvedBy'),
     proposal: readText(item, 'proposal'),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Names a row whose key cannot be shown: a legal id, and the same one each time. */
