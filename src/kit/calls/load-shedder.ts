@@ -2,8 +2,8 @@ import type { Clock, Timer } from '../timing/clock.ts';
 
 export interface LoadShedderOptions {
   readonly clock: Clock;
-  /** How late the event loop may be. */
-  readonly maxDelayMs: number;
+  /** How late the event loop may be, asked at each look. */
+  readonly maxDelayMs: () => number;
   /** How late it is now; default: as late as the timer that asks. */
   readonly delayMs?: (() => number) | undefined;
   readonly random?: () => number;
@@ -26,7 +26,7 @@ const leastQuota = 0.05;
  */
 export class LoadShedder {
   readonly #clock: Clock;
-  readonly #maxDelayMs: number;
+  readonly #maxDelayMs: () => number;
   readonly #delayMs: (() => number) | undefined;
   readonly #random: () => number;
   readonly #observe: (shedding: boolean) => void;
@@ -75,16 +75,17 @@ export class LoadShedder {
   }
 
   #sample(delayMs: number): void {
+    const maxDelayMs = this.#maxDelayMs();
     if (this.#quota === undefined) {
-      this.#inARow = delayMs > this.#maxDelayMs ? this.#inARow + 1 : 0;
+      this.#inARow = delayMs > maxDelayMs ? this.#inARow + 1 : 0;
       // How busy the askers are is known at the next sample.
       if (this.#inARow >= samplesInARow) this.#change(Number.POSITIVE_INFINITY);
       return;
     }
-    const onTime = delayMs < this.#maxDelayMs / 2;
+    const onTime = delayMs < maxDelayMs / 2;
     this.#inARow = onTime && this.#refused === 0 ? this.#inARow + 1 : 0;
     if (this.#inARow >= samplesInARow) this.#change(undefined);
-    else if (delayMs > this.#maxDelayMs) this.#quota = this.#halved(this.#quota);
+    else if (delayMs > maxDelayMs) this.#quota = this.#halved(this.#quota);
     else if (onTime) this.#quota *= 1.2;
     this.#seen.clear();
     this.#refused = 0;

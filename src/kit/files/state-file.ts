@@ -25,14 +25,23 @@ export async function readStateFile(
   path: string,
   { maxBytes, secret = false }: StateFileRules,
 ): Promise<Buffer | undefined> {
+  const file = await openStateFile(path, { secret });
+  if (file === undefined) return undefined;
+  try {
+    return await readWhole(file, path, maxBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** For reading part by part; the caller closes it. Undefined if nothing has that name. @throws as readStateFile */
+export async function openStateFile(
+  path: string,
+  { secret = false }: Omit<StateFileRules, 'maxBytes'> = {},
+): Promise<FileHandle | undefined> {
   const rules = rulesFor(path, constants.O_RDONLY, secret ? openToOthers : writableByOthers);
   try {
-    const file = await openRegularFile(rules);
-    try {
-      return await readWhole(file, path, maxBytes);
-    } finally {
-      await file.close();
-    }
+    return await openRegularFile(rules);
   } catch (error) {
     return undefinedIfAbsent(error);
   }

@@ -3,6 +3,11 @@ export function asciiJson(json: string): string {
   return printableAscii.test(json) ? json : json.replace(/[^\n\x20-\x7e]/g, escapeUnit);
 }
 
+/** A value on one line, as `asciiJson` has it. */
+export function jsonLine(value: unknown): string {
+  return `${asciiJson(JSON.stringify(value))}\n`;
+}
+
 const printableAscii = /^[\n\x20-\x7e]*$/;
 
 function escapeUnit(unit: string): string {

@@ -5,9 +5,10 @@ export function distinctList<Item extends z.ZodType<string>>(item: Item): z.ZodA
   return z
     .array(item)
     .superRefine((items, { addIssue }) => {
+      const seen = new Set<string>();
       for (const [index, value] of items.entries()) {
-        if (items.indexOf(value) === index) continue;
-        addIssue({ code: 'custom', path: [index], message: 'is there twice' });
+        if (seen.has(value)) addIssue({ code: 'custom', path: [index], message: 'is there twice' });
+        seen.add(value);
       }
     })
     .meta({ uniqueItems: true });

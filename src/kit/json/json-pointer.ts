@@ -13,5 +13,12 @@ export function isJsonPointer(value: unknown): value is JsonPointer {
 }
 
 export function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+  // Hardly any name needs it.
+  return /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key;
+}
+
+/** The names of members and the numbers of items on the way; of a sound pointer. */
+export function pointerPath(pointer: JsonPointer): readonly string[] {
+  const names = pointer.split('/').slice(1);
+  return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../timing/clock.ts';
 
+/** Read at each use: what it says may change while a bucket is in use. */
 export interface Rate {
   /** Tokens that come back per second. */
   readonly perSecond: number;
@@ -10,25 +11,23 @@ export interface Rate {
 /** Lets `burst` through at once and `perSecond` in the long run. Counts lazily, by the monotonic clock: no timer. */
 export class TokenBucket {
   readonly #clock: Clock;
-  readonly #burst: number;
-  #perSecond: number;
+  #rate: Rate;
   #tokens: number;
   #countedAt: number;
 
-  constructor({ perSecond, burst }: Rate, clock: Clock) {
+  constructor(rate: Rate, clock: Clock) {
     this.#clock = clock;
-    this.#burst = burst;
-    this.#perSecond = perSecond;
-    this.#tokens = burst;
+    this.#rate = rate;
+    this.#tokens = rate.burst;
     this.#countedAt = clock.monotonic();
   }
 
   /** Tokens that are there now. */
   get level(): number {
     const now = this.#clock.monotonic();
-    const earned = ((now - this.#countedAt) / 1000) * this.#perSecond;
+    const earned = ((now - this.#countedAt) / 1000) * this.#rate.perSecond;
     this.#countedAt = now;
-    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    this.#tokens = Math.min(this.#rate.burst, this.#tokens + earned);
     return this.#tokens;
   }
 
@@ -41,7 +40,7 @@ export class TokenBucket {
 
   /** Time until a token is there, if nobody takes one before; 0 if one is there now. */
   get waitMs(): number {
-    return Math.max(0, ((1 - this.level) / this.#perSecond) * 1000);
+    return Math.max(0, ((1 - this.level) / this.#rate.perSecond) * 1000);
   }
 
   /** From now on tokens come back at this rate; of those saved up, only what a second brings is kept. */
@@ -53,6 +52,6 @@ export class TokenBucket {
   /** From now on tokens come back at this rate; those saved up are kept. */
   setRate(perSecond: number): void {
     this.#tokens = this.level;
-    this.#perSecond = perSecond;
+    this.#rate = { perSecond, burst: this.#rate.burst };
   }
 }

@@ -22,13 +22,30 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after: afterRealTime,
-  deadline: (timeoutMs, givenUp) => startDeadline(afterRealTime, timeoutMs, givenUp),
+  deadline: (timeoutMs, givenUp) => startDeadline(afterWhatHasArrived, timeoutMs, givenUp),
 };
 
 function afterRealTime(delayMs: number, callback: () => void): Timer {
   const handle = setTimeout(callback, delayMs);
   handle.unref();
   return { cancel: () => clearTimeout(handle) };
+}
+
+/**
+ * Timers come first when a process goes on that stood still, before what has arrived meanwhile is read: an answer that was there in
+ * time would be late, with all others that were under way.
+ */
+function afterWhatHasArrived(delayMs: number, callback: () => void): Timer {
+  let last: NodeJS.Immediate | undefined;
+  const first = afterRealTime(delayMs, () => {
+    last = setImmediate(callback);
+  });
+  return {
+    cancel() {
+      first.cancel();
+      clearImmediate(last);
+    },
+  };
 }
 
 /** Epoch milliseconds → RFC 3339 in UTC with whole seconds and `Z`, the only form every AWS SDK accepts. */

@@ -1,3 +1,5 @@
+import { whenAborted } from './when-aborted.ts';
+
 /** Time that work has. Whoever set it releases it when the work is done. */
 export interface Deadline {
   /** Aborted with a `TimeoutError` when the time is up, or with the reason for which it was given up before. */
@@ -19,16 +21,15 @@ export function startDeadline(
   givenUp?: AbortSignal,
 ): Deadline {
   const ending = new AbortController();
-  const giveUp = () => ending.abort(givenUp?.reason);
+  let forget = () => {};
   const timer = after(timeoutMs, () => {
     ending.abort(new DOMException('ended by its timeout', 'TimeoutError'));
   });
   const release = () => {
     timer.cancel();
-    givenUp?.removeEventListener('abort', giveUp);
+    forget();
   };
   ending.signal.addEventListener('abort', release, { once: true });
-  if (givenUp?.aborted === true) giveUp();
-  else givenUp?.addEventListener('abort', giveUp, { once: true });
+  if (givenUp !== undefined) forget = whenAborted(givenUp, () => ending.abort(givenUp.reason));
   return { signal: ending.signal, release };
 }

@@ -19,6 +19,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { escapePointer, type JsonPointer } from '../json/json-pointer.ts';
+import { type PlainDocument, readPlainYaml } from './plain-yaml.ts';
 import type { SourceFault, SourcePosition } from './source-fault.ts';
 
 export interface SourceFile {
@@ -45,7 +46,39 @@ export interface ParsedYaml {
 const maxDepth = 32;
 const maxFaultsPerFile = 50;
 
-export function parseYaml({ path, text }: SourceFile): ParsedYaml {
+export function parseYaml(source: SourceFile): ParsedYaml {
+  const plain = readPlainYaml(source.text);
+  return plain === undefined ? parseAnyYaml(source) : plainDocuments(source, plain);
+}
+
+function plainDocuments({ path, text }: SourceFile, plain: readonly PlainDocument[]): ParsedYaml {
+  let lines: LineCounter | undefined;
+  const documents = plain.map(({ value, offsets }) => {
+    let known: ReadonlyMap<JsonPointer, number> | undefined;
+    return {
+      file: path,
+      value,
+      positionOf(pointer: JsonPointer) {
+        lines ??= linesOf(text);
+        known ??= offsets();
+        return lines.linePos(nearest(known, pointer));
+      },
+    };
+  });
+  return { documents, faults: [] };
+}
+
+function linesOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let feed = text.indexOf('\n'); feed >= 0; feed = text.indexOf('\n', feed + 1)) {
+    lines.addNewLine(feed + 1);
+  }
+  return lines;
+}
+
+/** Whatever the text is: by the library. */
+export function parseAnyYaml({ path, text }: SourceFile): ParsedYaml {
   const lines = new LineCounter();
   const place = (offset: number): SourcePosition => {
     const { line, col } = lines.linePos(offset);

@@ -9,7 +9,7 @@ async function start(load: { delayMs: number }) {
   const changes: boolean[] = [];
   const shedder = new LoadShedder({
     clock,
-    maxDelayMs: 200,
+    maxDelayMs: () => 200,
     delayMs: () => load.delayMs,
     random: seeded(),
     observer: (shedding) => changes.push(shedding),
@@ -46,7 +46,7 @@ describe('a load shedder', () => {
     const clock = createTestClock();
     let lateMs = 0;
     const late = { ...clock, monotonic: () => clock.monotonic() + lateMs };
-    const shedder = new LoadShedder({ clock: late, maxDelayMs: 200 });
+    const shedder = new LoadShedder({ clock: late, maxDelayMs: () => 200 });
     shedder.start();
     for (let samples = 0; samples < 3; samples += 1) {
       // Whatever keeps the loop busy does so between the timer's start and its end.
