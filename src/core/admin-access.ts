@@ -65,6 +65,43 @@ export function requireAdmin(
   });
 }
 
+/** What made somebody an administrator, kept for the day on which it may do so no more. */
+export interface AdminStanding {
+  readonly pool: string;
+  readonly client: string;
+  /** Of their groups those whose members were administrators. */
+  readonly groups: readonly string[];
+}
+
+/** Of somebody who has passed `requireAdmin`. */
+export function standingOf(access: AdminAccess, caller: Caller): AdminStanding {
+  const { pool, clientId = '', groups } = caller;
+  return { pool, client: clientId, groups: groups.filter((group) => access.groups.has(group)) };
+}
+
+export interface FormerEditor {
+  readonly subject: string;
+  readonly machine: boolean;
+  /** Undefined: an earlier program did not keep it. */
+  readonly standing?: AdminStanding | undefined;
+}
+
+/**
+ * By the configuration alone, without a token of theirs. Undefined: a group makes them one, and whether they are in it
+ * still, only a token would say.
+ */
+export function isAdministratorStill(
+  access: AdminAccess,
+  { subject, machine, standing }: FormerEditor,
+): boolean | undefined {
+  if (standing === undefined) return undefined;
+  if (standing.pool !== access.pool) return false;
+  if (machine) return access.machines && access.clients.has(standing.client);
+  // By whatever client: the same person may come by another one.
+  if (access.users.has(subject)) return true;
+  return standing.groups.some((group) => access.groups.has(group)) ? undefined : false;
+}
+
 function isAdministrator(access: AdminAccess, caller: Caller): boolean {
   const { pool, clientId, tokenUse, machine, subject, groups } = caller;
   if (pool !== access.pool || tokenUse !== 'access') return false;

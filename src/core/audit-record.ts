@@ -3,11 +3,11 @@
 import { hash } from 'node:crypto';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { policyArnPattern } from './aws-names.ts';
-import type { Caller } from './caller.ts';
+import type { Caller, CallerDescription } from './caller.ts';
 import type { IssuedWebIdentity, IssueResult } from './credentials.ts';
 import type { BrokerErrorCode, ErrorReason } from './errors.ts';
+import type { CompiledMapping } from './policy/compiled-mapping.ts';
 import type { EmergencyDeny } from './policy/emergency-denies.ts';
-import type { CompiledMapping } from './policy/policy-snapshot.ts';
 import { type IdentityForm, maxPolicyArns, type RoleMapping } from './policy/role-mapping.ts';
 import { remember } from './remember.ts';
 import type { Attribution } from './session/attribution.ts';
@@ -18,6 +18,8 @@ import type { SessionWishes } from './session/session-wishes.ts';
 /** Where a request came from, and under which id it is known everywhere. */
 export interface RequestContext {
   readonly requestId: string;
+  /** Of the trace that the sender says the request belongs to: 32 lower-case hex digits. Nothing is decided by it. */
+  readonly traceId?: string | undefined;
   /** Route template, from a closed set. */
   readonly route: string;
   /** Client address: the socket's, or the one that a trusted proxy vouches for. */
@@ -25,8 +27,8 @@ export interface RequestContext {
   /** Address of the socket's other end. */
   readonly peerIp: string;
   readonly userAgent: string | undefined;
-  /** App client that a token of this request has proven, from then on. */
-  client?: string | undefined;
+  /** Whom a token of this request has proven, from then on. */
+  caller?: Caller | undefined;
 }
 
 export interface AuditedToken {
@@ -37,6 +39,8 @@ export interface AuditedToken {
   readonly subject?: string | undefined;
   readonly use?: string | undefined;
   readonly id?: string | undefined;
+  /** Only where `audit.describe` says so. */
+  readonly description?: CallerDescription | undefined;
 }
 
 export interface AuditedRequest {
@@ -100,6 +104,8 @@ interface RecordedRequest {
   /** RFC 3339 with milliseconds. */
   readonly time: string;
   readonly requestId: string;
+  /** As the sender of the request says; absent in a record that stands for several. */
+  readonly traceId?: string | undefined;
   readonly route: string;
   readonly sourceIp: string;
   readonly peerIp: string;
@@ -126,6 +132,32 @@ export interface ExchangeRecord extends RecordedRequest {
   readonly credentials?: AuditedCredentials | undefined;
 }
 
+/** Of the record of an exchange: what tells one request from the next that is like it. */
+export type ExchangeStart = Pick<
+  ExchangeRecord,
+  'type' | 'time' | 'requestId' | 'traceId' | 'route' | 'sourceIp' | 'peerIp' | 'userAgent'
+>;
+
+type EndName = Exclude<keyof ExchangeRecord, keyof ExchangeStart | 'repeats'>;
+
+/** The same for requests that are alike and come to the same. A member that is left out would not compile. */
+export type ExchangeEnd = { readonly [Name in EndName]-?: ExchangeRecord[Name] };
+
+const namesOfEnd: { readonly [Name in EndName]: true } = {
+  outcome: true,
+  code: true,
+  reason: true,
+  token: true,
+  request: true,
+  policyRevision: true,
+  mapping: true,
+  session: true,
+  credentials: true,
+};
+
+/** In the order in which records have them. */
+export const exchangeEndNames = Object.keys(namesOfEnd) as readonly EndName[];
+
 /**
  * An attempt to change a role mapping. `authorized` is durable before the change is made; a later record of the
  * same request says if it was not made after all.
@@ -135,10 +167,11 @@ export interface MappingChangeRecord extends RecordedRequest {
   /**
    * `authorized`: every check has passed and the write follows; `refused`: nothing was written, on the merits
    * of the request; `failed`: nothing was written, because something did not work; `unknown`: the table did
-   * not say whether it wrote.
+   * not say whether it wrote; `unchanged`: nothing was written, because the mapping says that already.
    */
   readonly outcome:
     | 'authorized'
+    | 'unchanged'
     /** It waits for a second administrator as the proposal that is named. */
     | 'proposed'
     | 'rejected'
@@ -221,6 +254,35 @@ export interface EmergencyFileRecord {
   readonly detail?: string | undefined;
 }
 
+/**
+ * Somebody asked for the configuration file to be read again. `authorized` is durable before anything of it counts;
+ * after `refused` and `failed` nothing has changed.
+ */
+export interface ConfigReloadRecord {
+  readonly type: 'config_reload';
+  /** RFC 3339 with milliseconds. */
+  readonly time: string;
+  /** What asked for it: a signal does not say whose it is. */
+  readonly by: 'SIGHUP';
+  readonly outcome: 'authorized' | 'refused' | 'failed';
+  /** Why nothing has changed. */
+  readonly reason?: string | undefined;
+  /** Lower-case hex SHA-256 of the file, where it was read as a configuration. */
+  readonly fileSha256?: string | undefined;
+  /** The first fifty that changed, or that are in the way. */
+  readonly settings: readonly AuditedSetting[];
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** No values: of lists of names, such as app clients and administrators, the first twenty of those who came and went. */
+export interface AuditedSetting {
+  /** Dotted path. */
+  readonly setting: string;
+  readonly added?: readonly string[];
+  readonly removed?: readonly string[];
+}
+
 /** The broker issued a web identity token. Durable before the token is sent to STS. */
 export interface WebIdentityRecord {
   readonly type: 'web_identity';
@@ -256,17 +318,19 @@ export type AuditRecord =
   | MappingChangeRecord
   | ExplainRecord
   | AccessRecord
-  | EmergencyFileRecord;
+  | EmergencyFileRecord
+  | ConfigReloadRecord;
 
 /** Of the request's context, what every record says. */
 export function recordedRequest({
   requestId,
+  traceId,
   route,
   sourceIp,
   peerIp,
   userAgent,
 }: RequestContext): Omit<RecordedRequest, 'time' | 'repeats'> {
-  return { requestId, route, sourceIp, peerIp, userAgent };
+  return { requestId, traceId, route, sourceIp, peerIp, userAgent };
 }
 
 /** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
@@ -279,6 +343,7 @@ export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) 
     subject: caller.subject,
     use: caller.tokenUse,
     id: caller.tokenId,
+    description: caller.description,
   }),
 );
 

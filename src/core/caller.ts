@@ -10,6 +10,17 @@ import { remember } from './remember.ts';
 export const tokenUses = ['access', 'id', 'openid'] as const;
 export type TokenUse = (typeof tokenUses)[number];
 
+/** Claims by which people know each other, and which records may have. */
+export const describingClaims = ['username', 'email', 'groups'] as const;
+export type DescribingClaim = (typeof describingClaims)[number];
+
+/** For people who read records. Decides nothing. */
+export interface CallerDescription {
+  readonly username?: string;
+  readonly email?: string;
+  readonly groups?: readonly string[];
+}
+
 export interface Caller {
   /** `iss`, byte for byte. */
   readonly issuer: string;
@@ -29,6 +40,8 @@ export interface Caller {
   readonly audience: string | undefined;
   /** `sub` and `client_id`, and those further claims that configuration lets mappings match: each that the token has. */
   readonly claims: ReadonlyMap<string, ClaimValue>;
+  /** What configuration lets records say of the caller, as far as the token has it. */
+  readonly description?: CallerDescription | undefined;
   /**
    * Lower-case hex SHA-256 over every claim that AWS may look at when it makes a session of the token: what trust
    * policies test (`aud`, `azp`, `amr`, `email`), session tags, source identity, and all others that do not

@@ -35,6 +35,10 @@ export function refusingDenied(
     });
   };
   return {
+    requireStillAccepted(caller) {
+      validator.requireStillAccepted(caller);
+      checked(caller);
+    },
     validate(token, source) {
       const caller = validator.validate(token, source);
       return caller instanceof Promise ? caller.then(checked) : checked(caller);

@@ -30,7 +30,7 @@ export const callerDescription = z
     error: 'must have a client, a user or both',
   });
 
-export type CallerDescription = z.output<typeof callerDescription>;
+export type DescribedCaller = z.output<typeof callerDescription>;
 
 export interface DescriptionRules {
   /** By pool: the issuer whose tokens are accepted. */
@@ -40,7 +40,7 @@ export interface DescriptionRules {
 
 /** The caller that a token with these claims would prove, or why there can be none. */
 export function describedCaller(
-  description: CallerDescription,
+  description: DescribedCaller,
   { issuers, matchableClaims }: DescriptionRules,
   now: number,
 ): Caller | readonly Fault[] {

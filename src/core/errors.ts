@@ -98,6 +98,10 @@ export const errorCodes = {
   proposal_not_found: { status: 404, title: 'There is no proposal with this id' },
   proposal_not_open: { status: 409, title: 'The proposal waits for nobody any more' },
   proposal_differs: { status: 409, title: 'The proposal is not the one that was read' },
+  proposal_author_removed: {
+    status: 409,
+    title: 'Whoever proposed this is no administrator any more',
+  },
   proposals_too_many: { status: 409, title: 'Too many proposals were made' },
   approver_refused: { status: 403, title: 'This administrator may not decide on the proposal' },
 
@@ -327,10 +331,14 @@ class CodedError extends Error {
 
   constructor(code: BrokerErrorCode, given: Given = {}) {
     const spec: ErrorSpec = errorCodes[code];
+    const { stackTraceLimit } = Error;
+    // A refusal is an answer, of which nobody reads where it was made, and to note that costs more than to decide it.
+    if (spec.status < 500) Error.stackTraceLimit = 0;
     super(
       given.detail ?? spec.title,
       given.cause === undefined ? undefined : { cause: given.cause },
     );
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.status = spec.status;
     this.detail = given.detail;

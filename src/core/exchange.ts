@@ -6,6 +6,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../kit/timing/clock.ts';
+import { isoTime } from '../kit/timing/iso-time.ts';
+import type { AccessHelp } from './access-help.ts';
 import {
   type AuditedToken,
   auditedCredentials,
@@ -13,15 +15,18 @@ import {
   auditedRequest,
   auditedSession,
   auditedToken,
+  type ExchangeEnd,
   type ExchangeRecord,
   type RequestContext,
 } from './audit-record.ts';
 import { minDurationSeconds } from './aws-names.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
+import { rememberedDenials } from './denials.ts';
 import { BrokerError } from './errors.ts';
+import type { CompiledMapping } from './policy/compiled-mapping.ts';
 import { type Decision, decide, type RoleRequest } from './policy/decide.ts';
-import type { CompiledMapping, PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { PolicySnapshot } from './policy/policy-snapshot.ts';
 import type {
   AuditLog,
   CallerLimit,
@@ -51,14 +56,15 @@ export interface ExchangeResult {
 }
 
 /**
- * `read` takes the request off the wire; what it throws is refused and recorded like everything else.
+ * `read` takes the request off the wire; what it throws is refused and recorded like everything else. A refusal that is on
+ * record is returned: to throw it through each function that waits for it costs more than to decide it.
  *
- * @throws BrokerError
+ * @throws BrokerError when the refusal could not be recorded, and what nobody has foreseen
  */
 export type Exchange = (
   context: RequestContext,
   read: () => ExchangeRequest | Promise<ExchangeRequest>,
-) => Promise<ExchangeResult>;
+) => Promise<ExchangeResult | BrokerError>;
 
 export interface ExchangeParts {
   readonly validator: TokenValidator;
@@ -66,6 +72,7 @@ export interface ExchangeParts {
   readonly policy: PolicySource;
   readonly issuer: CredentialIssuer;
   readonly audit: AuditLog;
+  readonly accessHelp: AccessHelp;
   readonly clock: Clock;
 }
 
@@ -75,21 +82,26 @@ export function createExchange({
   policy,
   issuer,
   audit,
+  accessHelp,
   clock,
 }: ExchangeParts): Exchange {
+  const denialOf = rememberedDenials(accessHelp);
   return async function exchange(context, read) {
     const findings = new Findings();
-    const refuse = async (thrown: unknown): Promise<never> => {
+    const refuse = async (thrown: unknown): Promise<BrokerError> => {
       const error = asCallersFault(thrown, findings.request);
       if (isUnread(error)) findings.request = undefined;
-      await audit.record(refusalRecord(context, findings, error, clock.now()));
+      await audit.record(recordOf(context, findings, refusedBy(error), clock.now()));
+      if (error instanceof BrokerError) return error;
       throw error;
     };
-    const planNow = (caller: Caller, request: ExchangeRequest): SessionPlan => {
+    const planNow = (caller: Caller, request: ExchangeRequest): SessionPlan | BrokerError => {
       const snapshot = policy.current();
       findings.snapshot = snapshot;
       const decision = decide(snapshot, caller, roleRequest(request, context), clock.now());
       findings.mapping = decision.kind === 'ambiguous' ? undefined : decision.mapping;
+      // The same answer for every denial: which mappings and roles exist is not the caller's business.
+      if (decision.kind === 'deny') return denialOf(request.role, decision.reason);
       const { mapping, session } = requireAllowed(decision);
       const plan = requireWished(wishedSession(mapping, session, request));
       findings.plan = plan;
@@ -97,30 +109,38 @@ export function createExchange({
     };
 
     let result: ExchangeResult;
+    let caller: Caller;
     let requireStillPlanned: () => void;
     try {
       const request = await read();
       findings.request = request;
 
-      const caller = await validator.validate(request.token, context.sourceIp);
+      const proven = await validator.validate(request.token, context.sourceIp);
+      caller = proven;
       findings.caller = caller;
-      context.client = caller.clientId;
+      context.caller = caller;
       limit.charge(caller);
 
       const plan = planNow(caller, request);
-      requireStillPlanned = () => requireSamePlan(plan, planNow(caller, request));
+      // Not awaited here: what the log has not taken is thrown, and not put on record as a second refusal.
+      if (plan instanceof BrokerError) return refuse(plan);
+      requireStillPlanned = () => requireSamePlan(plan, planNow(proven, request));
 
       const issuing = issuer.issue(plan, request.token);
       result = { plan, issued: await issuing };
       findings.issued = result.issued;
-      // A freeze may have come while STS was asked: nothing is answered by an older decision (T66).
-      if (issuing instanceof Promise) requireStillPlanned();
+      // A freeze may have come while STS was asked, or another configuration: nothing is answered by an older decision (T66, T275).
+      if (issuing instanceof Promise) {
+        validator.requireStillAccepted(caller);
+        requireStillPlanned();
+      }
     } catch (thrown) {
       return refuse(thrown);
     }
     // Audit before replying: a credential that cannot be accounted for must not leave the process.
-    await audit.record(issueRecord(context, findings, result, clock.now()));
+    await audit.record(recordOf(context, findings, issuedOutcome, clock.now()));
     try {
+      validator.requireStillAccepted(caller);
       // Or while the record waited for its disk. The snapshot is one object until the policy changes.
       if (policy.current() !== findings.snapshot) requireStillPlanned();
     } catch (thrown) {
@@ -150,17 +170,12 @@ function roleRequest(request: ExchangeRequest, context: RequestContext): RoleReq
   };
 }
 
-function requireAllowed(decision: Decision): Extract<Decision, { kind: 'allow' }> {
+type Allowed = Extract<Decision, { kind: 'allow' }>;
+
+function requireAllowed(decision: Exclude<Decision, { kind: 'deny' }>): Allowed {
   switch (decision.kind) {
     case 'allow':
       return decision;
-    case 'deny':
-      // The same answer for every denial: which mappings and roles exist is not the caller's business.
-      throw new BrokerError('access_denied', {
-        detail:
-          'No role mapping allows this caller to use the requested role. Ask the owner of the role for a mapping, and give them the request id.',
-        reason: decision.reason,
-      });
     case 'ambiguous':
       throw new BrokerError('role_ambiguous', {
         detail:
@@ -180,7 +195,8 @@ function requireAllowed(decision: Decision): Extract<Decision, { kind: 'allow' }
 }
 
 /** Another session may be allowed by now, but it is not the one that STS made. */
-function requireSamePlan(made: SessionPlan, now: SessionPlan): void {
+function requireSamePlan(made: SessionPlan, now: SessionPlan | BrokerError): void {
+  if (now instanceof BrokerError) throw now;
   if (made === now || isDeepStrictEqual(made, now)) return;
   throw new BrokerError('policy_changed', {
     detail:
@@ -233,55 +249,96 @@ function asCallersFault(error: unknown, request: ExchangeRequest | undefined): u
   });
 }
 
-function issueRecord(
-  context: RequestContext,
-  findings: Findings,
-  { plan, issued }: ExchangeResult,
-  now: number,
-): ExchangeRecord {
-  return recordOf(context, findings, now, {
-    outcome: 'issued',
-    code: undefined,
-    reason: undefined,
-    session: auditedSession(plan),
-    credentials: auditedCredentials(issued),
-  });
-}
+type Outcome = Pick<ExchangeEnd, 'outcome' | 'code' | 'reason'>;
 
-function refusalRecord(
-  context: RequestContext,
-  findings: Findings,
-  error: unknown,
-  now: number,
-): ExchangeRecord {
+const issuedOutcome: Outcome = { outcome: 'issued', code: undefined, reason: undefined };
+
+function refusedBy(error: unknown): Outcome {
   const known = error instanceof BrokerError ? error : undefined;
-  return recordOf(context, findings, now, {
+  return {
     outcome: known !== undefined && known.status < 500 ? 'denied' : 'failed',
     code: known?.code ?? 'internal_error',
     reason: known?.reason,
-    session: findings.plan && auditedSession(findings.plan),
-    credentials: findings.issued && auditedCredentials(findings.issued),
-  });
+  };
 }
-
-type Outcome = Pick<ExchangeRecord, 'outcome' | 'code' | 'reason' | 'session' | 'credentials'>;
 
 /** One literal: spreading so many members costs more than the decision. */
 function recordOf(
   context: RequestContext,
   findings: Findings,
+  came: Outcome,
   now: number,
-  { outcome, code, reason, session, credentials }: Outcome,
 ): ExchangeRecord {
-  const { request, snapshot, mapping } = findings;
+  const end = endOf(findings, came);
   return {
     type: 'exchange',
-    time: new Date(now).toISOString(),
+    time: isoTime(now),
     requestId: context.requestId,
+    traceId: context.traceId,
     route: context.route,
     sourceIp: context.sourceIp,
     peerIp: context.peerIp,
     userAgent: context.userAgent,
+    outcome: end.outcome,
+    code: end.code,
+    reason: end.reason,
+    token: end.token,
+    request: end.request,
+    policyRevision: end.policyRevision,
+    mapping: end.mapping,
+    session: end.session,
+    credentials: end.credentials,
+  };
+}
+
+/** What the last request came to by this result of issuing, which is one object for all hits of a cache entry, or, without one, of this caller. */
+const lastEnds = new WeakMap<IssueResult | Caller, KnownEnd>();
+
+/** An end, with all that it was made of; no token is kept. */
+interface KnownEnd
+  extends Readonly<Pick<Findings, 'caller' | 'snapshot' | 'mapping' | 'plan'>>,
+    Pick<ExchangeRequest, 'role' | 'durationSeconds'> {
+  readonly end: ExchangeEnd;
+}
+
+/** Members that are the same objects for all requests that are alike: the log has their text ready. */
+function endOf(findings: Findings, came: Outcome): ExchangeEnd {
+  const { caller, request, issued } = findings;
+  const of = issued ?? caller;
+  if (of === undefined || request === undefined || hasWishes(request)) {
+    return newEnd(findings, came);
+  }
+  const known = lastEnds.get(of);
+  if (known !== undefined && isEndOf(known, findings, came)) return known.end;
+  const end = newEnd(findings, came);
+  Object.freeze(end.request);
+  const { snapshot, mapping, plan } = findings;
+  const { role, durationSeconds } = request;
+  lastEnds.set(of, { caller, snapshot, mapping, plan, role, durationSeconds, end });
+  return end;
+}
+
+function isEndOf(
+  { caller, snapshot, mapping, plan, role, durationSeconds, end }: KnownEnd,
+  findings: Findings,
+  { outcome, code, reason }: Outcome,
+): boolean {
+  return (
+    caller === findings.caller &&
+    snapshot === findings.snapshot &&
+    mapping === findings.mapping &&
+    plan === findings.plan &&
+    role === findings.request?.role &&
+    durationSeconds === findings.request?.durationSeconds &&
+    outcome === end.outcome &&
+    code === end.code &&
+    reason === end.reason
+  );
+}
+
+function newEnd(findings: Findings, { outcome, code, reason }: Outcome): ExchangeEnd {
+  const { request, snapshot, mapping, plan, issued } = findings;
+  return {
     outcome,
     code,
     reason,
@@ -289,9 +346,13 @@ function recordOf(
     request: request && auditedRequest(request),
     policyRevision: snapshot?.revision,
     mapping: mapping && auditedMapping(mapping),
-    session,
-    credentials,
+    session: plan && auditedSession(plan),
+    credentials: issued && auditedCredentials(issued),
   };
+}
+
+function hasWishes({ sessionName, policy, policyArns }: SessionWishes): boolean {
+  return sessionName !== undefined || policy !== undefined || policyArns !== undefined;
 }
 
 function tokenOf({ caller, request }: Findings): AuditedToken | undefined {

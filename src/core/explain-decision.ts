@@ -13,7 +13,7 @@ import {
 } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import {
-  type CallerDescription,
+  type DescribedCaller,
   type DescriptionRules,
   describedCaller,
 } from './described-caller.ts';
@@ -37,7 +37,7 @@ export interface ExplainParts extends DescriptionRules {
 export interface Question {
   readonly admin: Caller;
   /** Whom it is about. */
-  readonly about: { readonly token: string } | { readonly caller: CallerDescription };
+  readonly about: { readonly token: string } | { readonly caller: DescribedCaller };
   readonly request: RoleRequest;
   readonly context: RequestContext;
 }

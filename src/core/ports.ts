@@ -3,15 +3,15 @@
 import type { AuditRecord, ExchangeRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession, IssueResult } from './credentials.ts';
-import type { Fault } from './fault.ts';
 import type {
   MappingChange,
   MappingEdit,
   MappingVersion,
   MappingWritten,
-} from './policy/mapping-history.ts';
+} from './editing/mapping-history.ts';
+import type { Proposal, ProposalClosing } from './editing/proposal.ts';
+import type { Fault } from './fault.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
-import type { Proposal, ProposalClosing } from './proposal.ts';
 import type { SessionPlan } from './session/session.ts';
 
 export interface TokenValidator {
@@ -23,6 +23,13 @@ export interface TokenValidator {
    * keys are not to be had, `rate_limited` when too many tokens from that address were refused.
    */
   validate(token: string, source: string): Caller | Promise<Caller>;
+
+  /**
+   * For whoever has waited for something since: what is accepted may have changed meanwhile.
+   *
+   * @throws BrokerError as `validate` now would for what was proven then.
+   */
+  requireStillAccepted(caller: Caller): void;
 }
 
 export interface KnownTokens {
@@ -94,6 +101,10 @@ export interface AuditLog {
 /** The last decisions of this instance that are on record. */
 export interface RecentDecisions {
   newestFirst(): Iterable<ExchangeRecord>;
+  /** When credentials were last issued by that mapping, RFC 3339; undefined: not since `since`. */
+  lastIssued(mappingId: string): string | undefined;
+  /** Since when it has been listening, RFC 3339. */
+  readonly since: string;
 }
 
 /** The role-mapping table, as editors see it. Every method throws BrokerError `table_unavailable`. */
@@ -122,14 +133,31 @@ export interface RoleMappingStore {
   write(edit: MappingEdit): Promise<MappingWritten>;
 }
 
+/** Those made in the last 72 hours, whatever became of them. */
+export interface RecentProposals {
+  /** Oldest first; by the digest of what each would write. */
+  readonly ofAuthor: readonly { readonly id: string; readonly sha256: string }[];
+  readonly ofAll: number;
+}
+
 /** The proposals that the table keeps. Every method throws BrokerError `table_unavailable`. */
 export interface ProposalStore {
-  add(proposal: Proposal): Promise<void>;
+  /**
+   * Adds it and counts it for `author`, a text that is the same for all proposals of whoever that is; or neither.
+   * `decide` is told what counts already, and may give another proposal instead, or throw: then nothing is written. It is
+   * asked again where another broker was faster.
+   *
+   * @throws BrokerError `change_not_sealed` as well
+   */
+  add(
+    proposal: Proposal,
+    author: string,
+    decide: (recent: RecentProposals) => Promise<Proposal | undefined>,
+  ): Promise<Proposal>;
   get(id: string): Promise<Proposal | undefined>;
-  /** Newest first: those before `before`, and not before `from`. */
+  /** Newest first: those before `before`. */
   list(options: {
     readonly before?: string | undefined;
-    readonly from?: string;
     readonly limit: number;
   }): Promise<readonly Proposal[]>;
   /** Otherwise than by applying it. @throws BrokerError `proposal_not_open` */

@@ -2,13 +2,12 @@
 export function remember<Key extends object, Value>(
   compute: (key: Key) => Value,
 ): (key: Key) => Value {
-  const known = new WeakMap<Key, { readonly value: Value }>();
+  const known = new WeakMap<Key, Value>();
   return (key) => {
-    let entry = known.get(key);
-    if (entry === undefined) {
-      entry = { value: compute(key) };
-      known.set(key, entry);
-    }
-    return entry.value;
+    const value = known.get(key);
+    if (value !== undefined || known.has(key)) return value as Value;
+    const computed = compute(key);
+    known.set(key, computed);
+    return computed;
   };
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import type { AuditRecord, RequestContext } from '../../src/core/audit-record.ts';
+import type { Caller } from '../../src/core/caller.ts';
 import type { IssuedSession, IssueResult } from '../../src/core/credentials.ts';
 import {
   BrokerError,
@@ -12,9 +14,13 @@ import {
   type ExchangeParts,
   type ExchangeRequest,
 } from '../../src/core/exchange.ts';
-import type { PolicySnapshot } from '../../src/core/policy/policy-snapshot.ts';
+import {
+  changeSnapshot,
+  compileSnapshot,
+  type PolicySnapshot,
+} from '../../src/core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
-import type { CredentialIssuer } from '../../src/core/ports.ts';
+import type { CredentialIssuer, TokenValidator } from '../../src/core/ports.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 import { rateLimited } from '../../src/limits/rate-limited.ts';
@@ -28,6 +34,7 @@ import {
   roleArn,
   snapshotOf,
 } from '../support/domain.ts';
+import { runs } from '../support/fuzz-budget.ts';
 import { secretsIn } from '../support/secrets-in.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
@@ -74,6 +81,11 @@ interface Setting {
 const callersOwnToken = (issuer: CredentialIssuer) =>
   new CallersOwnToken({ issuer, byDefault: 'caller' });
 
+/** Whom it proves is accepted for as long as it takes. */
+function accepting(validate: TokenValidator['validate']): TokenValidator {
+  return { validate, requireStillAccepted: () => undefined };
+}
+
 /** One exchange over ports written out here, and the events it caused, in their order. */
 async function exchange(setting: Setting = {}) {
   const { policy = [mapping('orders')], by, parts, request, read, from = context } = setting;
@@ -84,10 +96,11 @@ async function exchange(setting: Setting = {}) {
     issue: (plan) => ({ session: issuedFor(plan), cached: false }),
   };
   const run = createExchange({
-    validator: { validate: () => caller(by) },
+    validator: accepting(() => caller(by)),
     limit: { charge: () => undefined },
     policy: { current: () => snapshotOf(...policy) },
     clock: createTestClock(),
+    accessHelp: { owners: [] },
     audit: {
       async record(record) {
         events.push('record begun');
@@ -106,7 +119,10 @@ async function exchange(setting: Setting = {}) {
   });
   const asked = { token, role: undefined, durationSeconds: undefined, ...request };
   const outcome = await run({ ...from }, read ?? (() => asked)).then(
-    (result) => ({ result, error: undefined }),
+    (result) =>
+      result instanceof BrokerError
+        ? { result: undefined, error: result }
+        : { result, error: undefined },
     (error: unknown) => ({ result: undefined, error }),
   );
   events.push('answered');
@@ -254,7 +270,7 @@ const refusals: readonly (readonly [string, Refusal])[] = [
   [
     'a token that is refused',
     {
-      setting: { parts: { validator: { validate: refusing(failedWith('token_expired')) } } },
+      setting: { parts: { validator: accepting(refusing(failedWith('token_expired'))) } },
       record: { outcome: 'denied', code: 'token_expired' },
     },
   ],
@@ -262,7 +278,7 @@ const refusals: readonly (readonly [string, Refusal])[] = [
     'a token whose check fails later',
     {
       setting: {
-        parts: { validator: { validate: () => Promise.reject(failedWith('keys_unavailable')) } },
+        parts: { validator: accepting(() => Promise.reject(failedWith('keys_unavailable'))) },
       },
       record: { outcome: 'failed', code: 'keys_unavailable' },
     },
@@ -429,7 +445,7 @@ const refusals: readonly (readonly [string, Refusal])[] = [
   [
     'something thrown that is no error',
     {
-      setting: { parts: { validator: { validate: refusing(token) } } },
+      setting: { parts: { validator: accepting(refusing(token)) } },
       record: { outcome: 'failed', code: 'internal_error' },
     },
   ],
@@ -499,8 +515,18 @@ describe('an exchange that is refused', () => {
     expect(error).toBe(unavailable);
   });
 
+  it('asks the log once, and puts no second refusal on record, where that takes the next one', async () => {
+    const unavailable = new BrokerError('audit_unavailable');
+    const answers = [() => Promise.reject(unavailable), () => Promise.resolve()];
+    const asked: AuditRecord[] = [];
+    const record = (made: AuditRecord) => answers[asked.push(made) - 1]?.() ?? Promise.resolve();
+    const { error } = await exchange({ policy: [], parts: { audit: { record } } });
+    expect(error).toBe(unavailable);
+    expect(asked).toMatchObject([{ outcome: 'denied', code: 'access_denied' }]);
+  });
+
   it('names a token that was read but not verified by its digest alone', async () => {
-    const validator = { validate: refusing(failedWith('token_signature_invalid')) };
+    const validator = accepting(refusing(failedWith('token_signature_invalid')));
     const { records } = await exchange({ parts: { validator } });
     expect(records).toMatchObject([{ token: { sha256: tokenDigest(token) } }]);
     expect(Object.keys(records[0]?.type === 'exchange' ? (records[0].token ?? {}) : {})).toEqual([
@@ -657,13 +683,82 @@ describe('a caller beyond its limit', () => {
   });
 });
 
+describe('requests of one caller', () => {
+  const first = snapshotOf(openMapping, mapping('reports', { role: roleArn('reports') }));
+  const policies = [
+    first,
+    changeSnapshot(first, 8, []),
+    compileSnapshot(8, [{ mapping: openMapping, version: 2 }]),
+    compileSnapshot(9, [{ mapping: mapping('orders', { enabled: false }), version: 3 }]),
+    snapshotOf(openMapping, deny),
+  ];
+  const usual = {
+    policy: 0,
+    issued: 0,
+    role: 'orders' as string | undefined,
+    durationSeconds: undefined as number | undefined,
+    sessionName: undefined as string | undefined,
+    fails: undefined as 'sts_unavailable' | 'sts_access_denied' | undefined,
+  };
+  /** What differs from the request before. */
+  const change = fc.oneof(
+    fc.record({ policy: fc.nat(policies.length - 1) }),
+    fc.record({ issued: fc.nat(1) }),
+    fc.record({ role: fc.constantFrom(undefined, 'orders', 'reports', roleArn('orders')) }),
+    fc.record({ durationSeconds: fc.constantFrom(undefined, 900, 1800, 43_200) }),
+    fc.record({ sessionName: fc.constantFrom(undefined, undefined, 'a', 'b') }),
+    fc.record({ fails: fc.constantFrom(undefined, 'sts_unavailable', 'sts_access_denied') }),
+  );
+
+  it('are each on record as if nobody had asked before', async () => {
+    const results = (session: IssuedSession) =>
+      [true, false].map((cached) => Object.freeze({ session, cached }));
+    const session = issuedFor({ sessionName: 'one' } as SessionPlan);
+    const recordOf = async (
+      { policy, issued, fails, ...request }: typeof usual,
+      by: Caller,
+      given: readonly IssueResult[],
+    ) => {
+      const { records } = await exchange({
+        request,
+        parts: {
+          validator: accepting(() => by),
+          policy: { current: () => policies[policy] as PolicySnapshot },
+          issuer: {
+            issue() {
+              if (fails === 'sts_unavailable')
+                throw new BrokerError(fails, { reason: 'circuit_open' });
+              if (fails === 'sts_access_denied') throw new BrokerError(fails);
+              return given[issued] as IssueResult;
+            },
+          },
+        },
+      });
+      return records;
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 8 }), async (changes) => {
+        const [by, given] = [caller(), results(session)];
+        let asked = usual;
+        for (const each of changes) {
+          asked = { ...asked, ...each } as typeof usual;
+          expect(await recordOf(asked, by, given)).toEqual(
+            await recordOf(asked, caller(), results(session)),
+          );
+        }
+      }),
+      runs(200),
+    );
+  });
+});
+
 describe('the decision', () => {
   it('is made anew for every request, on the policy in force at that moment', async () => {
     let inForce = snapshotOf(mapping('orders'));
     const by = caller();
     const records: AuditRecord[] = [];
     const run = createExchange({
-      validator: { validate: () => by },
+      validator: accepting(() => by),
       limit: { charge: () => undefined },
       policy: { current: () => inForce },
       issuer: { issue: (plan) => ({ session: issuedFor(plan), cached: true }) },
@@ -673,12 +768,13 @@ describe('the decision', () => {
           return Promise.resolve();
         },
       },
+      accessHelp: { owners: [] },
       clock: createTestClock(),
     });
     const request = { token, role: undefined, durationSeconds: undefined };
     await run(context, () => request);
     inForce = snapshotOf(mapping('orders'), deny);
-    await expect(run(context, () => request)).rejects.toMatchObject({ code: 'access_denied' });
+    expect(await run(context, () => request)).toMatchObject({ code: 'access_denied' });
     inForce = snapshotOf(mapping('orders'));
     await run(context, () => request);
     expect(records).toMatchObject([
@@ -691,12 +787,10 @@ describe('the decision', () => {
   it('is made at the time at which the token was verified, not at which the request came', async () => {
     const clock = createTestClock();
     const expiring = mapping('orders', { conditions: { expiresAt: '2026-01-15T12:00:10Z' } });
-    const validator = {
-      async validate() {
-        await clock.advance(10_000);
-        return caller();
-      },
-    };
+    const validator = accepting(async () => {
+      await clock.advance(10_000);
+      return caller();
+    });
     const { records } = await exchange({ policy: [expiring], parts: { clock, validator } });
     expect(records).toMatchObject([{ outcome: 'denied', reason: 'mapping_expired' }]);
   });

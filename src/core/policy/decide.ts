@@ -9,9 +9,10 @@
 import { minDurationSeconds } from '../aws-names.ts';
 import type { Caller } from '../caller.ts';
 import { planSession, type SessionPlan } from '../session/session.ts';
+import type { CompiledMapping } from './compiled-mapping.ts';
 import { failedCondition } from './conditions/conditions.ts';
 import type { DenyReason } from './deny-reasons.ts';
-import type { CompiledMapping, PolicySnapshot } from './policy-snapshot.ts';
+import type { PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import { durationStepSeconds } from './role-mapping.ts';
 
@@ -51,8 +52,8 @@ export function decide(
       : { kind: 'deny', ...nearMiss };
   }
   const perRole = mostSpecificPerRole(permitted);
-  const [chosen, another] = perRole;
-  if (chosen === undefined || another !== undefined) return { kind: 'ambiguous', choices: perRole };
+  const chosen = perRole[0];
+  if (chosen === undefined || perRole.length > 1) return { kind: 'ambiguous', choices: perRole };
   return grant(chosen, caller, request.durationSeconds);
 }
 
@@ -76,7 +77,7 @@ export function mayBeKept(snapshot: PolicySnapshot, plan: SessionPlan): boolean 
   if (granting?.version !== plan.mappingVersion || !granting.mapping.enabled) return false;
   return !snapshot
     .mappingsFor(plan.caller)
-    .some((candidate) => candidate.mapping.effect === 'deny' && covers(candidate, granting));
+    .some((candidate) => candidate.effect === 'deny' && covers(candidate, granting));
 }
 
 interface Weighing {
@@ -99,7 +100,7 @@ function weigh(
   const allows: CompiledMapping[] = [];
   let nearMiss: Weighing['nearMiss'];
   for (const candidate of snapshot.mappingsFor(caller)) {
-    const denying = candidate.mapping.effect === 'deny';
+    const denying = candidate.effect === 'deny';
     if (!denying && !isForRole(candidate, wanted)) continue;
     const reason = failedCondition(candidate.checks, facts);
     if (reason === undefined) (denying ? denies : allows).push(candidate);
@@ -107,7 +108,8 @@ function weigh(
       nearMiss = nearer(nearMiss, { reason, mapping: candidate });
     }
   }
-  return { ...subtract(asNamed(allows, wanted), denies), nearMiss };
+  const { permitted, denied } = subtract(asNamed(allows, wanted), denies);
+  return { permitted, denied, nearMiss };
 }
 
 /** An id stands for the role of its mapping only for those whom that mapping permits it. */
@@ -159,7 +161,8 @@ export function covers(deny: CompiledMapping, allow: CompiledMapping): boolean {
   return deny.mapping.role === '*' || deny.roleKey === allow.roleKey;
 }
 
-function mostSpecificPerRole(allows: readonly CompiledMapping[]): CompiledMapping[] {
+function mostSpecificPerRole(allows: readonly CompiledMapping[]): readonly CompiledMapping[] {
+  if (allows.length < 2) return allows;
   const best = new Map<string, CompiledMapping>();
   for (const allow of allows) {
     const rival = best.get(allow.roleKey);
@@ -179,7 +182,7 @@ export function precedes(a: CompiledMapping, b: CompiledMapping): boolean {
 }
 
 function grant(compiled: CompiledMapping, caller: Caller, requested: number | undefined): Decision {
-  const { durationSeconds, maxDurationSeconds } = compiled.mapping.session;
+  const { durationSeconds, maxDurationSeconds } = compiled;
   const duration = requested ?? durationSeconds;
   // Also false for NaN and fractions, whatever a wire form lets through.
   const allowed =

@@ -17,6 +17,8 @@ export function documentChanges(
   after: unknown,
   pointer: JsonPointer = '',
 ): DocumentChange[] {
+  // Most texts of most documents are equal, and need not be printed for that.
+  if (before === after) return [];
   if (isJsonObject(before) && isJsonObject(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...names].flatMap((name) =>

@@ -4,7 +4,8 @@
  */
 
 import type { Caller } from '../caller.ts';
-import { type CompiledMapping, changeSnapshot, type PolicySnapshot } from './policy-snapshot.ts';
+import { compileMapping } from './compiled-mapping.ts';
+import { changeSnapshot, type PolicySnapshot } from './policy-snapshot.ts';
 import { type Principal, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 
 export interface EmergencyDeny {
@@ -65,10 +66,7 @@ function denyMapping(id: string, { principal, role, reason }: EmergencyDeny): Ro
   return roleMappingSchema.parse({ id, description: reason, principal, effect, role, owner });
 }
 
-const tokenDenied: CompiledMapping = {
+const tokenDenied = compileMapping({
   mapping: denyMapping('emergency-file-token', { principal: everything, role: '*', reason: '' }),
   version: 1,
-  specificity: 0,
-  roleKey: '*',
-  checks: [],
-};
+});

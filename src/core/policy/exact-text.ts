@@ -3,9 +3,10 @@
 import { z } from 'zod';
 
 /** Printable ASCII. */
+export const asciiNamePattern = /^[\x21-\x7e]{1,128}$/;
 export const asciiName = z
   .string()
-  .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters');
+  .regex(asciiNamePattern, 'must be 1 to 128 printable ASCII characters');
 
 /** Callers bring text in this form only: in another one a name would match nobody, and a deny would be void. */
 export function isNormalized(text: string): boolean {

@@ -4,13 +4,9 @@
  */
 
 import type { Caller } from '../caller.ts';
+import type { CompiledMapping } from './compiled-mapping.ts';
 import { type Decision, decide, permittedMappings, type RoleRequest } from './decide.ts';
-import {
-  type CompiledMapping,
-  type PolicySnapshot,
-  principalKey,
-  principalKeysOf,
-} from './policy-snapshot.ts';
+import { type PolicySnapshot, principalKey, principalKeysOf } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 
 /** A condition that does not hold. */

@@ -14,8 +14,9 @@ export interface Affected {
 export function gainsAndLosses(
   before: RoleMapping | undefined,
   after: RoleMapping | undefined,
+  now: number,
 ): readonly Affected[] {
-  const [from, to] = [inForce(before), inForce(after)];
+  const [from, to] = [inForce(before, now), inForce(after, now)];
   if (from !== undefined && to !== undefined && isSameGrant(from, to)) {
     const unchanged =
       isNarrowing({ before, after }, []) && isNarrowing({ before: after, after: before }, []);
@@ -31,8 +32,11 @@ export function gainsAndLosses(
   ];
 }
 
-function inForce(mapping: RoleMapping | undefined): RoleMapping | undefined {
-  return mapping?.enabled === true ? mapping : undefined;
+/** One that is yet to begin counts: whoever approves it gives something. */
+function inForce(mapping: RoleMapping | undefined, now: number): RoleMapping | undefined {
+  if (mapping?.enabled !== true) return undefined;
+  const { expiresAt } = mapping.conditions;
+  return expiresAt !== undefined && Date.parse(expiresAt) <= now ? undefined : mapping;
 }
 
 function isSameGrant(one: RoleMapping, other: RoleMapping): boolean {

@@ -6,9 +6,11 @@
 import { escapePointer } from '../../kit/json/json-pointer.ts';
 import { maxDurationSeconds, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
+import { remember } from '../remember.ts';
 import { type ApprovalRule, noApproval } from './approval.ts';
+import { iamName } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { matchesRoleName } from './role-name-pattern.ts';
+import { roleNameMatcher } from './role-name-pattern.ts';
 
 export interface Guardrails {
   /** Empty: any. */
@@ -93,10 +95,13 @@ function* roleFaults(role: string, guardrails: Guardrails): Generator<string> {
   if (!allows(rolePathPrefixes, (prefix) => `/${path}`.startsWith(prefix))) {
     yield `has a path that begins with none of ${setting('rolePathPrefixes')}`;
   }
-  if (forbiddenRoleNames.some((pattern) => matchesRoleName(pattern, name))) {
+  const sameName = iamName(name);
+  if (matchersOf(forbiddenRoleNames).some((forbids) => forbids(sameName))) {
     yield `has a name that ${setting('forbiddenRoleNames')} keeps out of role mappings`;
   }
 }
+
+const matchersOf = remember((patterns: readonly string[]) => patterns.map(roleNameMatcher));
 
 function setting(name: keyof Guardrails): string {
   return `guardrails.${name} of the configuration`;

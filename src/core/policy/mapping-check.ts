@@ -4,7 +4,10 @@
  */
 
 import type { z } from 'zod';
+import { issueWords } from '../../kit/json/issue-words.ts';
+import type { JsonObject } from '../../kit/json/json-object.ts';
 import { escapePointer, jsonPointer } from '../../kit/json/json-pointer.ts';
+import { closestName } from '../../kit/text/closest-name.ts';
 import { partitionOf } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
 import { attributedClaims, checkAttribution, hasAttribution } from '../session/attribution.ts';
@@ -20,6 +23,7 @@ import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
 import { type IdentityForm, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+import { usualMapping } from './usual-mapping.ts';
 
 export interface MappingRules {
   /** Claims, besides `sub` and `client_id`, that mappings may match or put into a session policy. */
@@ -52,9 +56,14 @@ const plainName = /^[A-Za-z0-9_:.-]{1,128}$/;
 export function checkRoleMapping(document: unknown, rules: MappingRules): MappingCheck {
   const structureFault = checkStructure(document);
   if (structureFault !== undefined) return { kind: 'invalid', faults: [structureFault] };
-  const parsed = roleMappingSchema.safeParse(document);
+  const usual = usualMapping(document);
+  if (usual !== undefined) return judged(usual, rules);
+  const parsed = roleMappingSchema.safeParse(document, { error: words });
   if (!parsed.success) return { kind: 'invalid', faults: parsed.error.issues.flatMap(faultsOf) };
-  const mapping = parsed.data;
+  return judged(parsed.data, rules);
+}
+
+function judged(mapping: RoleMapping, rules: MappingRules): MappingCheck {
   const faults = [
     ...checkId(mapping),
     ...checkEffect(mapping),
@@ -83,28 +92,47 @@ const maxNodes = 10_000;
  * without a word, and a condition with it.
  */
 function checkStructure(document: unknown): Fault | undefined {
-  let level: unknown[] = [document];
-  let nodes = 0;
-  for (let depth = 0; level.length > 0; depth++) {
-    nodes += level.length;
-    if (depth > maxDepth) return { pointer: '', detail: 'is nested too deeply' };
-    if (nodes > maxNodes) return { pointer: '', detail: 'has too many members' };
-    const parents = level.filter((node) => typeof node === 'object' && node !== null);
-    if (parents.some((node) => Object.hasOwn(node, '__proto__'))) {
-      return { pointer: '', detail: 'has a member that is not allowed: __proto__' };
-    }
-    level = parents.flatMap((node) => Object.values(node));
+  const detail = structureFault(document, { nodes: 0 }, 0);
+  return detail === undefined ? undefined : { pointer: '', detail };
+}
+
+/** Stops at the first fault, so that it goes no deeper than is allowed and sees no more than is allowed. */
+function structureFault(node: unknown, seen: { nodes: number }, depth: number): string | undefined {
+  seen.nodes += 1;
+  if (depth > maxDepth) return 'is nested too deeply';
+  if (seen.nodes > maxNodes) return 'has too many members';
+  if (typeof node !== 'object' || node === null) return undefined;
+  if (Object.hasOwn(node, '__proto__')) return 'has a member that is not allowed: __proto__';
+  for (const name in node) {
+    const fault = structureFault((node as JsonObject)[name], seen, depth + 1);
+    if (fault !== undefined) return fault;
   }
   return undefined;
 }
 
+const words = issueWords('an object with members of its own');
+
+/** Members of the objects within a mapping. */
+const sections: Readonly<Record<string, object>> = {
+  conditions: roleMappingSchema.shape.conditions.unwrap().shape,
+  session: roleMappingSchema.shape.session.unwrap().shape,
+};
+
 export function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   const pointer = jsonPointer(issue.path);
   if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
-  return issue.keys.map((key) => ({
-    pointer: `${pointer}/${escapePointer(key)}`,
-    detail: 'is not a member of a role mapping',
-  }));
+  const [section] = issue.path;
+  const known = Object.keys(
+    section === undefined ? roleMappingSchema.shape : (sections[String(section)] ?? {}),
+  );
+  return issue.keys.map((key) => {
+    const meant = closestName(key, known);
+    const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
+    return {
+      pointer: `${pointer}/${escapePointer(key)}`,
+      detail: `is not a member of a role mapping${hint}`,
+    };
+  });
 }
 
 /** Whoever may only freeze replaces whatever has the id of the freeze: nothing else may hide there. */
@@ -250,7 +278,7 @@ function checkPolicies(session: RoleMapping['session'], partition: string | unde
   for (const fault of checkSessionPolicy(session.policy, partition)) {
     faults.push({ pointer: `/session/policy${fault.pointer}`, detail: fault.detail });
   }
-  const length = worstCaseLength(session.policy) + arnsLength;
+  const length = worstCaseLength(session.policy, sessionPolicyBudget - arnsLength) + arnsLength;
   if (length > sessionPolicyBudget) {
     faults.push({
       pointer: '/session/policy',

@@ -5,10 +5,11 @@
  */
 
 import { isNarrowerSession } from '../session/narrower-session.ts';
+import { type CompiledMapping, compileMapping } from './compiled-mapping.ts';
 import { conditionsNarrow } from './conditions/conditions.ts';
 import { precedes } from './decide.ts';
 import { documentChanges } from './document-changes.ts';
-import { type CompiledMapping, compileMapping, principalKey } from './policy-snapshot.ts';
+import { principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { Principal, RoleMapping } from './role-mapping.ts';
 

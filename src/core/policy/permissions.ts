@@ -1,8 +1,9 @@
 /** What a principal can get, by the policy alone: conditions are shown, not judged. */
 
+import type { CompiledMapping } from './compiled-mapping.ts';
 import type { TimeStatus } from './conditions/conditions.ts';
 import { covers } from './decide.ts';
-import { type CompiledMapping, type PolicySnapshot, principalKey } from './policy-snapshot.ts';
+import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import type { Principal } from './role-mapping.ts';
 
 export type MappingStatus = 'in_force' | 'disabled' | TimeStatus | 'denied';
@@ -12,7 +13,7 @@ export interface DescribedPrincipal {
   readonly pool: string;
   readonly client?: string | undefined;
   readonly user?: string | undefined;
-  readonly group?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
 }
 
 export interface Permissions {
@@ -53,13 +54,18 @@ export function mappingStatus(
   return 'in_force';
 }
 
-function principalsOf({ pool, client, user, group }: DescribedPrincipal): readonly Principal[] {
+function principalsOf({
+  pool,
+  client,
+  user,
+  groups = [],
+}: DescribedPrincipal): readonly Principal[] {
   return [
     { pool: '*', any: true },
     { pool, any: true },
     ...(client === undefined ? [] : [{ pool, client }]),
     ...(user === undefined ? [] : [{ pool, user }]),
-    ...(group === undefined ? [] : [{ pool, group }]),
+    ...groups.map((group) => ({ pool, group })),
   ];
 }
 

@@ -1,33 +1,23 @@
-/** All role mappings at one revision, compiled for decisions and never changed afterwards. */
+/** All role mappings at one revision, ready for decisions and never changed afterwards. */
 
+import { atOnce, eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import type { Caller } from '../caller.ts';
 import { remember } from '../remember.ts';
-import { type CompiledCheck, compileConditions } from './conditions/conditions.ts';
-import { roleKey } from './role-key.ts';
-import type { Principal, RoleMapping, StoredRoleMapping } from './role-mapping.ts';
-import { ShardedMap } from './sharded-map.ts';
-
-export interface CompiledMapping {
-  readonly mapping: RoleMapping;
-  readonly version: number;
-  /** 3 for a user, 2 for an app client, 1 for a group, 0 for anyone. */
-  readonly specificity: number;
-  /** Of `mapping.role`. */
-  readonly roleKey: string;
-  /** All must hold. */
-  readonly checks: readonly CompiledCheck[];
-}
+import { type CompiledMapping, HeldMapping } from './compiled-mapping.ts';
+import { type Group, groupAfter, PrincipalIndex, type Regrouping } from './principal-index.ts';
+import type { Principal, StoredRoleMapping } from './role-mapping.ts';
+import { type MapDraft, ShardedMap } from './sharded-map.ts';
 
 export interface PolicySnapshot {
   /** Revision of the table: grows by one with each change. */
   readonly revision: number;
-  readonly byId: ShardedMap<CompiledMapping>;
-  readonly byPrincipal: ShardedMap<readonly CompiledMapping[]>;
+  readonly byId: ShardedMap<HeldMapping>;
+  readonly byPrincipal: PrincipalIndex;
   /** Every mapping, allow or deny, whose principal is this caller. */
   readonly mappingsFor: (caller: Caller) => readonly CompiledMapping[];
 }
 
-const nothing: Indexes = { byId: ShardedMap.of(), byPrincipal: ShardedMap.of() };
+const nothing: Indexes = { byId: ShardedMap.of(), byPrincipal: new PrincipalIndex() };
 
 /** Disabled mappings stay readable by id but are never found by principal. */
 export function compileSnapshot(
@@ -35,7 +25,9 @@ export function compileSnapshot(
   rows: Iterable<StoredRoleMapping>,
   previous?: PolicySnapshot,
 ): PolicySnapshot {
-  return applyChanges(nothing, [{ before: [], after: rows }], { revision, known: previous?.byId });
+  const draft = new SnapshotDraft(nothing, previous?.byId);
+  draft.change([], rows);
+  return atOnce(draft.finishing(revision));
 }
 
 /** The mappings of one row: several, or none, where it cannot be read. */
@@ -50,53 +42,96 @@ export function changeSnapshot(
   revision: number,
   changes: Iterable<RowChange>,
 ): PolicySnapshot {
-  return applyChanges(previous, changes, { revision, known: previous.byId });
+  return atOnce(changingSnapshot(previous, revision, changes));
+}
+
+/** Each may copy a part of two maps, of 2,000 entries where the policy has a million. */
+const changesPerPiece = 10;
+
+/** The same for many changes; each row has one. */
+export function* changingSnapshot(
+  previous: PolicySnapshot,
+  revision: number,
+  changes: Iterable<RowChange>,
+): PiecesOfWork<PolicySnapshot> {
+  const draft = new SnapshotDraft(previous, previous.byId);
+  yield* eachInPieces(changes, changesPerPiece, ({ before, after }) => {
+    draft.change(before, after);
+  });
+  return yield* draft.finishing(revision);
 }
 
 type Indexes = Pick<PolicySnapshot, 'byId' | 'byPrincipal'>;
 
-interface Compilation {
-  readonly revision: number;
-  /** What is compiled already. */
-  readonly known: PolicySnapshot['byId'] | undefined;
-}
+class SnapshotDraft {
+  readonly #byId: MapDraft<HeldMapping>;
+  readonly #byPrincipal: MapDraft<Group>;
+  readonly #known: PolicySnapshot['byId'] | undefined;
+  /** Of principals with several mappings: lists are long, and made anew once for all changes. */
+  readonly #regrouped = ShardedMap.of<Regrouping>().draft();
 
-function applyChanges(
-  base: Indexes,
-  changes: Iterable<RowChange>,
-  { revision, known }: Compilation,
-): PolicySnapshot {
-  const mappings = new Map<string, CompiledMapping | undefined>();
-  /** Lists of the base are shared with it, so each is copied before it is changed. */
-  const sharing = new Map<string, CompiledMapping[]>();
-  const listOf = (principal: Principal): CompiledMapping[] => {
-    const key = principalKey(principal);
-    const list = sharing.get(key) ?? [...(base.byPrincipal.get(key) ?? [])];
-    sharing.set(key, list);
-    return list;
-  };
-  for (const { before, after } of changes) {
+  /** `known`: what is compiled already. */
+  constructor({ byId, byPrincipal }: Indexes, known: PolicySnapshot['byId'] | undefined) {
+    this.#byId = byId.draft();
+    this.#byPrincipal = byPrincipal.draft();
+    this.#known = known;
+  }
+
+  change(before: Iterable<StoredRoleMapping>, after: Iterable<StoredRoleMapping>): void {
     for (const { mapping } of before) {
-      mappings.set(mapping.id, undefined);
-      const others = listOf(mapping.principal).filter(({ mapping: { id } }) => id !== mapping.id);
-      sharing.set(principalKey(mapping.principal), others);
+      this.#byId.set(mapping.id, undefined);
+      this.#remove(principalKey(mapping.principal), mapping.id);
     }
     for (const row of after) {
-      const compiled = reuse(known?.get(row.mapping.id), row) ?? compileMapping(row);
-      mappings.set(row.mapping.id, compiled);
-      if (row.mapping.enabled) listOf(row.mapping.principal).push(compiled);
+      const held = holding(row, this.#known?.get(row.mapping.id));
+      this.#byId.set(row.mapping.id, held);
+      if (row.mapping.enabled) this.#add(principalKey(row.mapping.principal), held);
     }
   }
-  const byId = base.byId.with(mappings);
-  const byPrincipal = base.byPrincipal.with(
-    [...sharing].map(([key, list]) => [key, list.length > 0 ? list : undefined]),
-  );
-  return { revision, byId, byPrincipal, mappingsFor: lookup(byPrincipal) };
+
+  *finishing(revision: number): PiecesOfWork<PolicySnapshot> {
+    let count = 0;
+    for (const regrouping of this.#regrouped.values()) {
+      const group = yield* groupAfter(regrouping);
+      this.#byPrincipal.set(regrouping.key, group);
+      count += 1;
+      if (count % changesPerPiece === 0) yield;
+    }
+    const byPrincipal = new PrincipalIndex(this.#byPrincipal.finished());
+    return {
+      revision,
+      byId: this.#byId.finished(),
+      byPrincipal,
+      mappingsFor: lookup(byPrincipal),
+    };
+  }
+
+  #remove(key: string, id: string): void {
+    const group = this.#byPrincipal.get(key);
+    if (group === undefined) return;
+    if (group instanceof HeldMapping && !this.#regrouped.has(key)) {
+      if (group.mapping.id === id) this.#byPrincipal.set(key, undefined);
+    } else this.#regrouping(key, group).removed.add(id);
+  }
+
+  #add(key: string, held: HeldMapping): void {
+    const group = this.#byPrincipal.get(key);
+    if (group === undefined) this.#byPrincipal.set(key, held);
+    else this.#regrouping(key, group).added.push(held);
+  }
+
+  #regrouping(key: string, base: Group): Regrouping {
+    const known = this.#regrouped.get(key);
+    if (known !== undefined) return known;
+    const regrouping = { key, base, removed: new Set<string>(), added: [] };
+    this.#regrouped.set(key, regrouping);
+    return regrouping;
+  }
 }
 
 /** Callers come back with the same object for each request with one token. */
-function lookup(byPrincipal: PolicySnapshot['byPrincipal']): PolicySnapshot['mappingsFor'] {
-  return remember((caller) => principalKeysOf(caller).flatMap((key) => byPrincipal.get(key) ?? []));
+function lookup(byPrincipal: PrincipalIndex): PolicySnapshot['mappingsFor'] {
+  return remember((caller) => principalKeysOf(caller).flatMap((key) => byPrincipal.inUse(key)));
 }
 
 /** Every key under which a mapping for this caller can stand. */
@@ -122,18 +157,8 @@ function joinKey(kind: string, pool: string, name: string): string {
   return `${kind}\n${pool}\n${name}`;
 }
 
-function reuse(known: CompiledMapping | undefined, row: StoredRoleMapping) {
+function holding(row: StoredRoleMapping, known: HeldMapping | undefined): HeldMapping {
   // The same object, not merely the same version: a table restored from a backup may repeat version numbers.
-  return known?.mapping === row.mapping && known.version === row.version ? known : undefined;
-}
-
-export function compileMapping({ mapping, version }: StoredRoleMapping): CompiledMapping {
-  const { principal } = mapping;
-  return {
-    mapping,
-    version,
-    specificity: 'user' in principal ? 3 : 'client' in principal ? 2 : 'group' in principal ? 1 : 0,
-    roleKey: roleKey(mapping.role),
-    checks: compileConditions(mapping),
-  };
+  if (known?.mapping === row.mapping && known.version === row.version) return known;
+  return row instanceof HeldMapping ? row : new HeldMapping(row);
 }

@@ -11,10 +11,11 @@ import { maxTags } from '../session/attribution.ts';
 import { conditionsSchema } from './conditions/conditions.ts';
 import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
 
-const id = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9-]{0,62}$');
+export const mappingIdPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const id = z.string().regex(mappingIdPattern, `must match ${mappingIdPattern.source}`);
 
 /** How the configuration calls an issuer; what is an issuer, and of which kind, it alone knows. */
-const issuerNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+export const issuerNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 export const issuerName = z
   .string()
   .regex(
@@ -22,14 +23,16 @@ export const issuerName = z
     'must be the name that the configuration gives an issuer: 1 to 128 of A-Z a-z 0-9 _ . : -',
   );
 
+export const groupNamePattern = /^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u;
 const groupName = z
   .string()
-  .regex(/^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u, 'must be 1 to 128 characters without spaces')
+  .regex(groupNamePattern, 'must be 1 to 128 characters without spaces')
   .refine(isNormalized, notNormalized);
 
+export const maxArnLength = 2048;
 const roleArn = z
   .string()
-  .max(2048)
+  .max(maxArnLength)
   .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
 
 export const maxPolicyArns = 10;
@@ -60,10 +63,12 @@ export type IdentityForm = (typeof identityForms)[number];
 /** A tag of the greatest length around the name of a claim. */
 const maxTemplateLength = 512;
 
-const session = z.strictObject({
+export const maxNameLength = 128;
+
+export const sessionSchema = z.strictObject({
   durationSeconds: durationSeconds.default(3600),
   maxDurationSeconds: durationSeconds.default(3600),
-  name: z.string().min(1).max(128).default('{sub}'),
+  name: z.string().min(1).max(maxNameLength).default('{sub}'),
   policy: z.record(z.string(), z.unknown()).optional(),
   policyArns: z.array(policyArn).max(maxPolicyArns).default([]),
   /** Absent unless written: brokers that do not know it must be able to read every row that does not need it. */
@@ -76,17 +81,21 @@ const session = z.strictObject({
   sourceIdentity: z.string().max(maxTemplateLength).optional(),
 });
 
+export const maxDescriptionLength = 512;
+export const maxPrecedence = 1000;
+export const ownerPattern = /^[\w.@/-]{1,128}$/;
+
 export const roleMappingSchema = z.strictObject({
   id,
-  description: z.string().max(512).default(''),
+  description: z.string().max(maxDescriptionLength).default(''),
   principal,
   effect: z.enum(['allow', 'deny']),
   role: z.union([roleArn, z.literal('*')], { error: 'must be the ARN of one IAM role' }),
   conditions: conditionsSchema.prefault({}),
-  session: session.prefault({}),
+  session: sessionSchema.prefault({}),
   /** Lower wins among equally specific allows for one role. */
-  precedence: z.int().min(0).max(1000).default(100),
-  owner: z.string().regex(/^[\w.@/-]{1,128}$/, 'must be 1 to 128 of A-Z a-z 0-9 _ . @ / -'),
+  precedence: z.int().min(0).max(maxPrecedence).default(100),
+  owner: z.string().regex(ownerPattern, 'must be 1 to 128 of A-Z a-z 0-9 _ . @ / -'),
   managedBy: z.enum(['git', 'api']).default('api'),
   enabled: z.boolean().default(true),
 });
@@ -94,7 +103,10 @@ export const roleMappingSchema = z.strictObject({
 export type RoleMapping = z.output<typeof roleMappingSchema>;
 export type RoleMappingInput = z.input<typeof roleMappingSchema>;
 export type Principal = RoleMapping['principal'];
-export type Conditions = RoleMapping['conditions'];
+
+export function isMappingId(text: string): boolean {
+  return mappingIdPattern.test(text);
+}
 
 /** A mapping as the table holds it. */
 export interface StoredRoleMapping {

@@ -17,6 +17,7 @@ export const claimValueMaxLength = 128;
 const safeClaimValue = /^[A-Za-z0-9_.@=-]{1,128}$/;
 /** The name stops at a brace, so that unclosed references cost linear time. */
 const claimReference = /\$\{claim:([^{}]*)\}/g;
+const referenceStart = '${claim:';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type SessionPolicy = Readonly<Record<string, unknown>>;
@@ -47,19 +48,38 @@ export function renderSessionPolicy(
 /** Names of the claims that the policy refers to. */
 export function referencedClaims(policy: SessionPolicy): ReadonlySet<string> {
   const names = new Set<string>();
-  mapStrings(policy as Json, (text) => {
+  for (const text of referringTexts(policy)) {
     for (const match of text.matchAll(claimReference)) names.add(match[1] ?? '');
-    return text;
-  });
+  }
   return names;
 }
 
-/** Length of the minified policy when every claim in it has its greatest length. */
-export function worstCaseLength(policy: SessionPolicy): number {
-  const longest = 'x'.repeat(claimValueMaxLength);
-  return JSON.stringify(
-    mapStrings(policy as Json, (text) => text.replace(claimReference, () => longest)),
-  ).length;
+const longestClaimValue = 'x'.repeat(claimValueMaxLength);
+
+/**
+ * Length of the minified policy when every claim in it has its greatest length. Where even an estimate that is too long fits
+ * in `enough`, the estimate is the answer: nearly all do.
+ */
+export function worstCaseLength(policy: SessionPolicy, enough = 0): number {
+  const text = JSON.stringify(policy);
+  const estimate = text.length + (text.split(referenceStart).length - 1) * claimValueMaxLength;
+  if (estimate <= enough) return estimate;
+  let { length } = text;
+  for (const value of referringTexts(policy)) {
+    const longest = value.replace(claimReference, longestClaimValue);
+    length += JSON.stringify(longest).length - JSON.stringify(value).length;
+  }
+  return length;
+}
+
+/** Values, not names, that may refer to claims. */
+function referringTexts(node: unknown, found: string[] = []): readonly string[] {
+  if (typeof node === 'string') {
+    if (node.includes(referenceStart)) found.push(node);
+  } else if (typeof node === 'object' && node !== null) {
+    for (const part of Object.values(node)) referringTexts(part, found);
+  }
+  return found;
 }
 
 function mapStrings(node: Json, change: (text: string) => string): Json {

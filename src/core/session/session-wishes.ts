@@ -10,7 +10,7 @@
 import { hash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
 import type { Fault } from '../fault.ts';
-import type { CompiledMapping } from '../policy/policy-snapshot.ts';
+import type { CompiledMapping } from '../policy/compiled-mapping.ts';
 import { remember } from '../remember.ts';
 import { readCallerPolicy } from './caller-policy.ts';
 import type { SessionPlan } from './session.ts';

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
-import type { CompiledMapping } from '../policy/policy-snapshot.ts';
+import type { CompiledMapping } from '../policy/compiled-mapping.ts';
 import type { IdentityForm } from '../policy/role-mapping.ts';
 import { remember } from '../remember.ts';
 import { type Attribution, renderAttribution, type UnsafeClaim } from './attribution.ts';
@@ -44,23 +44,27 @@ export function planSession(
   caller: Caller,
   durationSeconds: number,
 ): SessionPlanning {
-  const known = plansOf(compiled)(caller);
-  let planning = known.get(durationSeconds);
-  if (planning === undefined) {
-    planning = plan(compiled, caller, durationSeconds);
-    // A caller may ask for any number of seconds: remember only as many answers as honest callers need.
-    if (known.size >= maxDurationsRemembered) known.clear();
-    known.set(durationSeconds, planning);
+  const known = plansOf(caller);
+  for (const one of known) {
+    if (one.compiled === compiled && one.durationSeconds === durationSeconds) return one.planning;
   }
+  const planning = plan(compiled, caller, durationSeconds);
+  // A caller may ask for any number of seconds: remember only as many answers as honest callers need.
+  if (known.length >= maxPlansRemembered) known.length = 0;
+  known.push({ compiled, durationSeconds, planning });
   return planning;
 }
 
-const maxDurationsRemembered = 8;
+interface RememberedPlan {
+  readonly compiled: CompiledMapping;
+  readonly durationSeconds: number;
+  readonly planning: SessionPlanning;
+}
 
-/** By mapping, caller and duration. */
-const plansOf = remember((_compiled: CompiledMapping) =>
-  remember((_caller: Caller) => new Map<number, SessionPlanning>()),
-);
+const maxPlansRemembered = 16;
+
+/** A list, because nearly every caller asks for one role all the time. */
+const plansOf = remember((_caller: Caller): RememberedPlan[] => []);
 
 function plan(
   { mapping, version }: CompiledMapping,

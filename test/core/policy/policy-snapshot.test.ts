@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { decide } from '../../../src/core/policy/decide.ts';
 import {
   changeSnapshot,
+  changingSnapshot,
   compileSnapshot,
   type PolicySnapshot,
   principalKeysOf,
@@ -170,6 +171,66 @@ describe('a policy snapshot that was changed', () => {
       { before: [stored('changed')], after: [stored('changed', 2)] },
     ]);
     expect(after.byId.get('kept')).toBe(before.byId.get('kept'));
+  });
+});
+
+describe('a policy snapshot that many changes make', () => {
+  const principal = { pool: domainPool, group: 'g' };
+  const rowOf = (index: number, version = 1) => ({
+    mapping: mapping(`m-${index}`, { principal }),
+    version,
+  });
+
+  it('is made in pieces of few changes', () => {
+    const rows = Array.from({ length: 100 }, (_, index) => rowOf(index));
+    let taken = 0;
+    function* changes() {
+      for (const row of rows) {
+        taken += 1;
+        yield { before: [row], after: [{ ...row, version: 2 }] };
+      }
+    }
+    const work = changingSnapshot(compileSnapshot(1, rows), 2, changes());
+    for (let before = 0; work.next().done !== true; before = taken) {
+      expect(taken - before).toBeLessThanOrEqual(20);
+    }
+    expect(taken).toBe(rows.length);
+  });
+
+  it('looks at each other mapping of the same principal once (T311)', () => {
+    let looks = 0;
+    const rows = Array.from({ length: 400 }, (_, index) => {
+      const row = rowOf(index);
+      const { id } = row.mapping;
+      return {
+        ...row,
+        mapping: Object.defineProperty({ ...row.mapping }, 'id', {
+          get() {
+            looks += 1;
+            return id;
+          },
+        }),
+      };
+    });
+    const before = compileSnapshot(1, rows);
+    looks = 0;
+    const changed = rows.slice(0, 300);
+    changeSnapshot(
+      before,
+      2,
+      changed.map((row, index) => ({ before: [row], after: [rowOf(index, 2)] })),
+    );
+    expect(looks).toBeLessThan(10 * rows.length);
+  });
+
+  it('takes up a long list of one principal in pieces', () => {
+    const rows = Array.from({ length: 12_000 }, (_, index) => rowOf(index));
+    const before = compileSnapshot(1, rows);
+    const [first] = rows;
+    const work = changingSnapshot(before, 2, [{ before: [first as StoredRoleMapping], after: [] }]);
+    let pieces = 1;
+    while (work.next().done !== true) pieces += 1;
+    expect(pieces).toBeGreaterThan(2);
   });
 });
 

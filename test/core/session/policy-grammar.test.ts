@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { checkSessionPolicy as emulatedCheck } from '../../../emulators/sts/session-policy-grammar.ts';
+import { requireSessionPolicyGrammar as emulatedCheck } from '../../../emulators/sts/session-policy-grammar.ts';
 import { StsError } from '../../../emulators/sts/sts-error.ts';
 import { checkSessionPolicy } from '../../../src/core/session/policy-grammar/document.ts';
 import type { SessionPolicy } from '../../../src/core/session/session-policy.ts';

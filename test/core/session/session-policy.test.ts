@@ -185,6 +185,25 @@ describe('the length of a session policy', () => {
   });
 });
 
+describe('a quick estimate of that length', () => {
+  it('says of any policy and any room what the length says', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(ref, claimRef('"'), '${claim:', '}', 'é', '"', 'plain'), {
+          maxLength: 20,
+        }),
+        fc.integer({ min: -1000, max: 1000 }),
+        (parts, spare) => {
+          const policy = { ...policyOf({ Resource: parts.join('') }), [parts.join('')]: parts };
+          const room = Math.max(0, worstCaseLength(policy) + spare);
+          expect(worstCaseLength(policy, room) > room).toBe(worstCaseLength(policy) > room);
+        },
+      ),
+      runs(1000),
+    );
+  });
+});
+
 describe('the claims that a policy refers to', () => {
   it('are found in every value, however deep, and in no name', () => {
     const policy = policyOf({

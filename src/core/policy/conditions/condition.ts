@@ -17,7 +17,7 @@ export interface RequestFacts {
 }
 
 /** A condition of one mapping, or a part of it that can fail by itself. */
-export interface Check<Facts> {
+export interface ConditionCheck<Facts> {
   /** JSON Pointer from the condition on. */
   readonly pointer: JsonPointer;
   holds(facts: Facts): boolean;
@@ -58,7 +58,7 @@ export interface TimeCondition<Schema extends z.ZodType, Reason extends string, 
   readonly judgedBy: 'time';
   /** Of a mapping for which it does not hold. */
   readonly status: Status;
-  compile(value: z.output<Schema>): Check<Pick<RequestFacts, 'now'>>;
+  compile(value: z.output<Schema>): ConditionCheck<Pick<RequestFacts, 'now'>>;
 }
 
 /** Judged by each request. */
@@ -66,7 +66,7 @@ export interface RequestCondition<Schema extends z.ZodType, Reason extends strin
   extends Described<Schema, Reason> {
   readonly judgedBy: 'request';
   /** Once for each mapping, so that a decision does as little as it can. */
-  compile(value: z.output<Schema>, effect: Effect): readonly Check<RequestFacts>[];
+  compile(value: z.output<Schema>, effect: Effect): readonly ConditionCheck<RequestFacts>[];
 }
 
 /** Keeps the literal types of what it is given. */

@@ -9,7 +9,7 @@ import type { Fault } from '../../fault.ts';
 import { callerKind } from './caller-kind.ts';
 import { claims } from './claims.ts';
 import type {
-  Check,
+  ConditionCheck,
   DeniedPrincipal,
   Effect,
   RequestCondition,
@@ -56,8 +56,10 @@ export type Conditions = z.output<typeof conditionsSchema>;
 
 /** A part of a condition of one mapping, ready to be judged. */
 export type CompiledCheck = { readonly reason: ConditionReason } & (
-  | ({ readonly judgedBy: 'time'; readonly status: TimeStatus } & Check<Pick<RequestFacts, 'now'>>)
-  | ({ readonly judgedBy: 'request' } & Check<RequestFacts>)
+  | ({ readonly judgedBy: 'time'; readonly status: TimeStatus } & ConditionCheck<
+      Pick<RequestFacts, 'now'>
+    >)
+  | ({ readonly judgedBy: 'request' } & ConditionCheck<RequestFacts>)
 );
 
 interface Conditional {

@@ -1,6 +1,6 @@
 /** The condition operators of IAM (IAM User Guide, reference_policies_elements_condition_operators). */
 
-const operators: ReadonlySet<string> = new Set([
+export const conditionOperators: readonly string[] = [
   ...['StringEquals', 'StringNotEquals', 'StringEqualsIgnoreCase', 'StringNotEqualsIgnoreCase'],
   ...['StringLike', 'StringNotLike'],
   ...['NumericEquals', 'NumericNotEquals', 'NumericLessThan', 'NumericLessThanEquals'],
@@ -9,7 +9,8 @@ const operators: ReadonlySet<string> = new Set([
   ...['DateGreaterThan', 'DateGreaterThanEquals'],
   ...['Bool', 'BinaryEquals', 'IpAddress', 'NotIpAddress'],
   ...['ArnEquals', 'ArnNotEquals', 'ArnLike', 'ArnNotLike'],
-]);
+];
+const operators: ReadonlySet<string> = new Set(conditionOperators);
 
 const affixes = /^(?:ForAllValues:|ForAnyValue:)?(.*?)(?:IfExists)?$/s;
 

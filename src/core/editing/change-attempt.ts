@@ -3,8 +3,8 @@
  * edits of role mappings and for what becomes of proposals.
  */
 
-import type { Clock } from '../kit/timing/clock.ts';
-import { type AdminAccess, type AdminPermission, requireAdmin } from './admin-access.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import { type AdminAccess, type AdminPermission, requireAdmin } from '../admin-access.ts';
 import {
   type AccessRecord,
   type AuditedProposal,
@@ -13,15 +13,14 @@ import {
   type MappingChangeRecord,
   type RequestContext,
   recordedRequest,
-} from './audit-record.ts';
-import type { Caller } from './caller.ts';
-import { BrokerError } from './errors.ts';
-import type { ChangeAction } from './policy/change-action.ts';
-import type { MappingVersion } from './policy/mapping-history.ts';
-import type { RoleMapping } from './policy/role-mapping.ts';
-import type { TokenValidator } from './ports.ts';
+} from '../audit-record.ts';
+import type { Caller } from '../caller.ts';
+import { BrokerError } from '../errors.ts';
+import type { TokenValidator } from '../ports.ts';
+import { tokenDigest } from '../token-digest.ts';
+import type { ChangeAction } from './change-facts.ts';
 import { type Proposal, proposalDigest } from './proposal.ts';
-import { tokenDigest } from './token-digest.ts';
+import type { SoundEdit } from './sound-edit.ts';
 
 /** What is known before anything of the request is: a refusal is recorded with it. */
 export interface EditAttempt {
@@ -40,21 +39,17 @@ export interface OpenedEdit {
   readonly preview: string | undefined;
 }
 
-/** Checked against everything but a race. */
-export interface SoundEdit {
-  readonly id: string;
-  readonly action: ChangeAction;
-  readonly current: MappingVersion | undefined;
-  /** Undefined deletes. */
-  readonly after: RoleMapping | undefined;
-}
-
 /**
  * How an editor is known. `token`: proven, to the one check of administrators. `claimed`: what a command says
  * that IAM lets write to the table; whatever such an edit leaves behind says that nothing proved it (T59).
  */
 export type EditorIdentity =
-  | { readonly kind: 'token'; readonly validator: TokenValidator; readonly access: AdminAccess }
+  | {
+      readonly kind: 'token';
+      readonly validator: TokenValidator;
+      /** As it is at the moment. */
+      readonly access: () => AdminAccess;
+    }
   | { readonly kind: 'claimed'; readonly name: string };
 
 export interface Editor {
@@ -90,16 +85,34 @@ export async function identify(
     findings.editor = { name: identity.name, proven: false, caller: undefined };
     return findings.editor;
   }
-  const { attempt, context, preview, token } = findings;
+  const { context, token } = findings;
   if (token === undefined) throw new BrokerError('token_missing');
   const caller = await identity.validator.validate(token, context.sourceIp);
   findings.caller = caller;
-  context.client = caller.clientId;
+  context.caller = caller;
   findings.editor = { name: actorOf(caller), proven: true, caller };
-  // A preview tells nothing that a reader could not work out.
-  const permission = preview === undefined ? attempt.permission : 'read';
-  requireAdmin(identity.access, caller, permission, clock.now());
+  requireAdmin(identity.access(), caller, permissionOf(findings), clock.now());
   return findings.editor;
+}
+
+/** A preview tells nothing that a reader could not work out. */
+function permissionOf({ attempt, preview }: Findings): AdminPermission {
+  return preview === undefined ? attempt.permission : 'read';
+}
+
+/**
+ * Once more, after whatever waited: nobody edits who is not an administrator any more (T276).
+ *
+ * @throws BrokerError
+ */
+export function requireStillEditor(
+  findings: Findings,
+  { identity, clock }: { readonly identity: EditorIdentity; readonly clock: Clock },
+): void {
+  const { caller } = findings;
+  if (identity.kind === 'claimed' || caller === undefined) return;
+  identity.validator.requireStillAccepted(caller);
+  requireAdmin(identity.access(), caller, permissionOf(findings), clock.now());
 }
 
 /** How the history of the table names an editor. */

@@ -1,7 +1,11 @@
 /** What a second administrator, or the author, does with a proposal: approves, rejects or withdraws it. */
 
-import type { Clock } from '../kit/timing/clock.ts';
-import type { RequestContext } from './audit-record.ts';
+import type { Clock } from '../../kit/timing/clock.ts';
+import type { RequestContext } from '../audit-record.ts';
+import { BrokerError } from '../errors.ts';
+import type { ApprovalRule } from '../policy/approval.ts';
+import { isFreezeId } from '../policy/freeze.ts';
+import type { AuditLog, ProposalStore } from '../ports.ts';
 import {
   changeRecord,
   type EditOutcome,
@@ -10,30 +14,30 @@ import {
   type Findings,
   identify,
   refusalOutcome,
+  requireStillEditor,
   writeOutcome,
 } from './change-attempt.ts';
-import { BrokerError } from './errors.ts';
-import type { EditMapping, EditRequest, EditResult } from './mapping-edit.ts';
-import type { ApprovalRule } from './policy/approval.ts';
-import { isFreezeId } from './policy/freeze.ts';
-import type { AuditLog, ProposalStore } from './ports.ts';
+import type { EditMapping, EditResult } from './mapping-edit.ts';
 import {
   isAuthor,
   isProposalId,
   notOpen,
   type Proposal,
   type ProposalClosing,
+  type ProposalEvent,
   proposalDigest,
   requireOpen,
   requireSecondPerson,
+  requireStandingAuthor,
 } from './proposal.ts';
+import type { EditRequest } from './sound-edit.ts';
 
 export interface DecidingSteps {
   readonly token: () => string;
-  readonly read: () => Promise<Decision>;
+  readonly read: () => Promise<ProposalDecision>;
 }
 
-export interface Decision {
+export interface ProposalDecision {
   readonly reason: string;
   /** Of an approval: what was read. */
   readonly sha256?: string;
@@ -43,9 +47,12 @@ export interface DecidingParts {
   readonly edit: EditMapping;
   readonly identity: EditorIdentity;
   readonly proposals: ProposalStore;
-  readonly rule: ApprovalRule;
+  /** As it is at the moment. */
+  readonly rule: () => ApprovalRule;
   readonly audit: AuditLog;
   readonly clock: Clock;
+  /** Told of proposals that came to their end here otherwise than by being applied. */
+  readonly onProposal?: ((event: ProposalEvent) => void) | undefined;
 }
 
 /** @throws BrokerError */
@@ -56,14 +63,16 @@ export type ApproveProposal = (
 ) => Promise<EditResult>;
 
 /** By the use case of all edits, so with its checks and its record. */
-export function proposalApprover({ edit, proposals, rule, clock }: DecidingParts): ApproveProposal {
+export function proposalApprover(parts: DecidingParts): ApproveProposal {
+  const { edit, identity, proposals, rule, clock } = parts;
   return async (context, id, { token, read }) => {
     let found: Proposal | undefined;
     const approve = async (editor: Editor): Promise<EditRequest> => {
       const decision = await read();
       const proposal = await existing(proposals, id);
       requireOpen(proposal, clock.now());
-      requireSecond(proposal, editor, rule);
+      requireSecond(proposal, editor, rule());
+      if (identity.kind === 'token') requireStandingAuthor(proposal, identity.access());
       requireAsRead(proposal, decision);
       found = proposal;
       const closing = closingOf('applied', editor, decision, clock);
@@ -76,7 +85,7 @@ export function proposalApprover({ edit, proposals, rule, clock }: DecidingParts
       return await edit(context, attempt, { open, read: approve });
     } catch (error) {
       if (found === undefined || !isMovedOn(error)) throw error;
-      throw notOpen(await settle(found, proposals, clock));
+      throw notOpen(await settle(found, parts));
     }
   };
 }
@@ -94,6 +103,7 @@ function editOf(
     reason,
     override,
     breakGlass: false,
+    propose: false,
     approving: { proposal, closing },
   };
 }
@@ -106,13 +116,16 @@ function isMovedOn(error: unknown): boolean {
 }
 
 /** Another approval came first, its author withdrew it, or the mapping is not what it starts from any more. */
-async function settle(proposal: Proposal, proposals: ProposalStore, clock: Clock) {
+async function settle(proposal: Proposal, { proposals, clock, onProposal }: DecidingParts) {
   const now = await proposals.get(proposal.id);
   if (now?.closing !== undefined) return now.closing.state;
   const reason = 'The role mapping was changed meanwhile.';
   const closing = { state: 'stale', by: '', reason, at: clock.now() } as const;
   // It stays open otherwise, and is found stale by the next one who looks.
-  await proposals.close(proposal, closing).catch(() => undefined);
+  await proposals.close(proposal, closing).then(
+    () => onProposal?.('stale'),
+    () => undefined,
+  );
   return 'stale';
 }
 
@@ -125,7 +138,7 @@ export type CloseProposal = (
 
 /** `rejected` by a second administrator, `withdrawn` by the author. */
 export function proposalCloser(
-  { identity, proposals, rule, audit, clock }: DecidingParts,
+  { identity, proposals, rule, audit, clock, onProposal }: DecidingParts,
   state: 'rejected' | 'withdrawn',
 ): CloseProposal {
   return async (context, id, { token, read }) => {
@@ -143,19 +156,30 @@ export function proposalCloser(
       const { mappingId, override } = proposal;
       findings.request = { id: mappingId, reason: decision.reason, override };
       requireOpen(proposal, clock.now());
-      if (state === 'rejected') requireSecond(proposal, editor, rule);
-      else requireAuthor(proposal, editor);
-      return { proposal, closing: closingOf(state, editor, decision, clock) };
+      const requireDecider = () => {
+        if (state === 'rejected') requireSecond(proposal, editor, rule());
+        else requireAuthor(proposal, editor);
+      };
+      requireDecider();
+      const closing = closingOf(state, editor, decision, clock);
+      return { proposal, closing, requireDecider };
     };
-    const { proposal, closing } = await check().catch(async (error: unknown) => {
+    const { proposal, closing, requireDecider } = await check().catch(async (error: unknown) => {
       await record(refusalOutcome(error), error);
       throw error;
     });
     await record(state);
-    await proposals.close(proposal, closing).catch(async (error: unknown) => {
+    const close = async () => {
+      // By the administrators of this moment: the record may have waited (T276).
+      requireStillEditor(findings, { identity, clock });
+      requireDecider();
+      await proposals.close(proposal, closing);
+    };
+    await close().catch(async (error: unknown) => {
       await record(writeOutcome(error), error).catch(() => undefined);
       throw error;
     });
+    onProposal?.(state);
     return { ...proposal, closing };
   };
 }
@@ -172,7 +196,7 @@ export async function existing(proposals: ProposalStore, id: string): Promise<Pr
 function closingOf<State extends ProposalClosing['state']>(
   state: State,
   { name }: Editor,
-  { reason }: Decision,
+  { reason }: ProposalDecision,
   clock: Clock,
 ) {
   return { state, by: name, reason, at: clock.now() } as const;
@@ -190,7 +214,7 @@ function requireAuthor(proposal: Proposal, { caller }: Editor): void {
   });
 }
 
-function requireAsRead(proposal: Proposal, { sha256 }: Decision): void {
+function requireAsRead(proposal: Proposal, { sha256 }: ProposalDecision): void {
   if (sha256 === proposalDigest(proposal)) return;
   throw new BrokerError('proposal_differs', {
     detail:

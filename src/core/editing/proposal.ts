@@ -4,15 +4,20 @@
  */
 
 import { hash, randomBytes } from 'node:crypto';
-import type { Caller } from './caller.ts';
-import { BrokerError } from './errors.ts';
-import type { ApprovalRule } from './policy/approval.ts';
-import type { ChangeAction } from './policy/change-action.ts';
-import { canonicalJson } from './policy/document-changes.ts';
+import { type AdminAccess, type AdminStanding, isAdministratorStill } from '../admin-access.ts';
+import type { Caller } from '../caller.ts';
+import { BrokerError } from '../errors.ts';
+import type { ApprovalRule } from '../policy/approval.ts';
+import { canonicalJson } from '../policy/document-changes.ts';
+import type { ChangeAction } from './change-facts.ts';
 
 /** As the table has it. That an open one has expired, or is stale, follows from the clock and from its mapping. */
 export const storedStates = ['open', 'applied', 'rejected', 'withdrawn', 'stale'] as const;
 export type ProposalState = (typeof storedStates)[number] | 'expired';
+
+/** What happens to proposals, told once of each. That one has expired follows from the clock alone. */
+export const proposalEvents = ['made', 'applied', 'rejected', 'withdrawn', 'stale'] as const;
+export type ProposalEvent = (typeof proposalEvents)[number];
 
 export interface ProposedEdit {
   readonly mappingId: string;
@@ -29,6 +34,10 @@ export interface ProposalAuthor {
   readonly machine: boolean;
   /** What is the same in all accounts of theirs, where configuration names a claim for it. */
   readonly person?: string | undefined;
+  /** The claim that said so. */
+  readonly personClaim?: string | undefined;
+  /** By what they were an administrator then. */
+  readonly standing?: AdminStanding | undefined;
 }
 
 /** How it came to its end. */
@@ -44,6 +53,8 @@ export interface ProposalClosing {
 export interface Proposal extends ProposedEdit {
   readonly id: string;
   readonly action: ChangeAction;
+  /** Where there is no mapping: the version by which the last one was deleted; 0 if there never was one. */
+  readonly deletedVersion: number;
   /** The mapping as it was when this was proposed; undefined: there was none. */
   readonly before: unknown;
   /** Its author knew that the mapping is managed from Git. */
@@ -54,6 +65,8 @@ export interface Proposal extends ProposedEdit {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly closing: ProposalClosing | undefined;
+  /** By which the table that keeps it knows that it was made by a broker; undefined where it is not sealed. */
+  readonly seal?: string | undefined;
 }
 
 export const proposalLifetimeMs = 72 * 3_600_000;
@@ -105,6 +118,19 @@ export function isAuthor({ author }: Proposal, { issuer, subject }: Caller): boo
 }
 
 /**
+ * Who was taken out of the configuration leaves nothing behind that a busy colleague signs (T319).
+ *
+ * @throws BrokerError `proposal_author_removed`
+ */
+export function requireStandingAuthor({ author }: Proposal, access: AdminAccess): void {
+  if (isAdministratorStill(access, author) !== false) return;
+  throw new BrokerError('proposal_author_removed', {
+    detail:
+      'What made the author an administrator is not in the configuration any more. Reject the proposal, or propose the edit yourself if it is still wanted.',
+  });
+}
+
+/**
  * A second person: not the author, by whatever client or account, and one of those who may approve.
  *
  * @throws BrokerError `approver_refused` or `token_claims_invalid`
@@ -124,10 +150,12 @@ export function requireSecondPerson(proposal: Proposal, caller: Caller, rule: Ap
   const person = personOf(caller, rule);
   if (person === undefined) return;
   const { author } = proposal;
-  if (author.person !== undefined && person === personKey(author.person)) {
+  // Another claim says nothing of whether they are the same, nor does one that would not count today.
+  const known = author.personClaim === rule.personClaim ? personKey(author.person ?? '') : '';
+  if (known === person) {
     refuse('You are the author, by another account: another administrator decides.');
   }
-  if (author.person === undefined && !author.machine) {
+  if (known === '' && !author.machine) {
     refuse('It is not known who the author is: the edit must be proposed again.');
   }
 }
@@ -147,15 +175,19 @@ export function personOf(
   if (key !== '') return key;
   throw new BrokerError('token_claims_invalid', {
     detail:
-      'The token must have the claim that guardrails.approval.personClaim of the configuration names, as one text: by it the accounts of one person are known.',
+      'The token must have the claim that guardrails.approval.personClaim of the configuration names, as one text of letters, digits and ASCII: by it the accounts of one person are known.',
   });
 }
 
-/** The same for all spellings that people take for one: blanks, what nobody sees, and the case of letters tell nobody apart (T231). */
+/**
+ * The same for all spellings that people take for one: blanks, what nobody sees, and the case of letters tell nobody apart (T231).
+ * Empty where there is more in it than letters, digits and ASCII: some of the rest looks like nothing.
+ */
 function personKey(text: string): string {
   const seen = text
     .normalize('NFKC')
     .replace(/[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}]/gu, '');
+  if (!/^[\p{L}\p{N}\x21-\x7e]*$/u.test(seen)) return '';
   // One way alone leaves "ß" beside "SS", and the "ς" at the end of a word beside "σ".
   return seen.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }

@@ -1,29 +1,9 @@
 /** Edits of the role-mapping table, and what it remembers of them. */
 
 import type { Fault } from '../fault.ts';
-import type { Proposal, ProposalClosing } from '../proposal.ts';
-import type { ChangeAction } from './change-action.ts';
-import type { RoleMapping, StoredRoleMapping } from './role-mapping.ts';
-
-/** Who changed what, when and why. */
-export interface ChangeFacts {
-  readonly version: number;
-  /** Of the table, by this change. */
-  readonly revision: number;
-  readonly action: ChangeAction;
-  /** RFC 3339 with milliseconds. */
-  readonly updatedAt: string;
-  readonly updatedBy: string;
-  /**
-   * Whether whoever wrote it had verified a token that says so. False for a name that nothing proved, and for
-   * entries from before this was kept.
-   */
-  readonly actorProven: boolean;
-  readonly reason: string;
-  /** Where somebody else approved it: who, and which proposal. */
-  readonly approvedBy?: string | undefined;
-  readonly proposal?: string | undefined;
-}
+import type { RoleMapping, StoredRoleMapping } from '../policy/role-mapping.ts';
+import type { ChangeFacts } from './change-facts.ts';
+import type { Proposal, ProposalClosing } from './proposal.ts';
 
 /** A version of a mapping, current or past. */
 export interface MappingVersion extends ChangeFacts {
@@ -56,6 +36,8 @@ export interface MappingEdit {
   readonly actorProven?: boolean | undefined;
   /** Why: kept in the history. */
   readonly reason: string;
+  /** Whether it is made outside of Git although the mapping is managed from there; kept in the history. */
+  readonly override?: boolean | undefined;
   /** It is applied with the edit, or neither is done. */
   readonly applying?: AppliedProposal | undefined;
 }

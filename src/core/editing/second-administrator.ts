@@ -1,0 +1,72 @@
+/** Which edits wait for a second administrator, and which are made without one in an emergency. */
+
+import type { Caller } from '../caller.ts';
+import { BrokerError } from '../errors.ts';
+import { type ApprovalRule, needsApproval } from '../policy/approval.ts';
+import type { WritingRules } from '../policy/mapping-check.ts';
+import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
+import { snapshotInForce } from '../policy/snapshot-in-force.ts';
+import type { LivePolicy, RoleMappingStore } from '../ports.ts';
+import type { EditRequest, SoundEdit } from './sound-edit.ts';
+
+/** `direct`: it needs nobody else, or has somebody else's approval. */
+export type Way = 'direct' | 'break_glass' | 'proposal';
+
+export interface WantedEdit {
+  readonly request: EditRequest;
+  readonly edit: SoundEdit;
+  readonly caller: Caller | undefined;
+}
+
+export interface WayParts {
+  readonly store: RoleMappingStore;
+  /** Of this instance; a command has none. */
+  readonly policy: LivePolicy | undefined;
+  /** As they are at the moment. */
+  readonly rules: () => WritingRules;
+}
+
+/** @throws BrokerError */
+export async function wayOf(
+  { request, edit, caller }: WantedEdit,
+  { policy, rules, store }: WayParts,
+): Promise<Way> {
+  const rule = rules().guardrails.approval;
+  const { current, after } = edit;
+  const before = current === undefined ? undefined : (current.mapping ?? 'unreadable');
+  const step = { before, after } as const;
+  if (request.approving !== undefined) return 'direct';
+  if (request.propose) return 'proposal';
+  // Most edits need no look around, a freeze above all.
+  if (!needsApproval(step, rule, undefined)) return 'direct';
+  const snapshot = policy && (await policyOfTable(policy, store));
+  if (!needsApproval(step, rule, snapshot)) return 'direct';
+  if (!request.breakGlass) return 'proposal';
+  requireBreakGlass(caller, rule);
+  return 'break_glass';
+}
+
+/** @throws BrokerError `approval_required` */
+export function requireBreakGlass(caller: Caller | undefined, { breakGlass }: ApprovalRule): void {
+  if (caller?.groups.some((group) => breakGlass.includes(group)) === true) return;
+  throw new BrokerError('approval_required', {
+    detail:
+      'Only members of the groups in guardrails.approval.breakGlass do without approval. Send the change without breakGlass: it becomes a proposal.',
+  });
+}
+
+/**
+ * What others have just written may lie behind an edit. A policy that could not follow the table still serves, but says
+ * nothing of that: undefined (T230).
+ */
+async function policyOfTable(
+  policy: LivePolicy,
+  store: RoleMappingStore,
+): Promise<PolicySnapshot | undefined> {
+  const before = await store.head();
+  await policy.refresh();
+  const snapshot = snapshotInForce(policy);
+  if (snapshot === undefined || snapshot.revision < before) return undefined;
+  // Ahead of a table that was put back to an earlier state.
+  return snapshot.revision <= (await store.head()) ? snapshot : undefined;
+}
