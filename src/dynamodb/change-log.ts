@@ -1,16 +1,43 @@
 /** The change log: one entry per revision, without gaps, so that a known state can be brought up to date. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { changeKey, endOfBucket, type LoggedChange, readChange } from './role-mapping-item.ts';
-import type { TableCalls } from './table-calls.ts';
+import type { Item, TableCalls } from './table-calls.ts';
 
 export interface RevisionRange {
   /** The first entry wanted is the one after this. */
   readonly since: number;
   /** The last entry wanted. */
   readonly through: number;
+}
+
+/** About 5 ms of checking. */
+const entriesPerTurn = 50;
+
+/**
+ * Items of the log in order, some at a time; before each portion whatever else is due runs. Whether one is missing, the caller
+ * has to see. `attributes`: of the items; default: all of them.
+ *
+ * @throws BrokerError `table_unavailable`
+ */
+export async function* logItems(
+  calls: TableCalls,
+  { since, through }: RevisionRange,
+  attributes?: readonly string[],
+): AsyncGenerator<readonly Item[]> {
+  for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
+    const first = changeKey(from);
+    const last = changeKey(Math.min(through, endOfBucket(from)));
+    const range = { pk: first.pk, fromSk: first.sk, toSk: last.sk, attributes };
+    const items = await calls.query(range);
+    for (let at = 0; at < items.length; at += entriesPerTurn) {
+      await nextTurn();
+      yield items.slice(at, at + entriesPerTurn);
+    }
+  }
 }
 
 /** Entries in order of revision, all of them: @throws BrokerError `table_unavailable` if one is missing. */
@@ -20,10 +47,8 @@ export async function readChanges(
   rules: MappingRules,
 ): Promise<LoggedChange[]> {
   const changes: LoggedChange[] = [];
-  for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
-    const first = changeKey(from);
-    const last = changeKey(Math.min(through, endOfBucket(from)));
-    for (const item of await calls.query({ pk: first.pk, fromSk: first.sk, toSk: last.sk })) {
+  for await (const items of logItems(calls, { since, through })) {
+    for (const item of items) {
       const change = readChange(item, rules);
       if (change === undefined || change.revision !== since + changes.length + 1) {
         throw incompleteRead('The change log of the table has a gap.');
@@ -43,12 +68,7 @@ export async function readLinks(
   { since, through }: RevisionRange,
 ): Promise<readonly ChainLink[]> {
   const links: ChainLink[] = [];
-  for (let from = since + 1; from <= through; from = endOfBucket(from) + 1) {
-    const first = changeKey(from);
-    const last = changeKey(Math.min(through, endOfBucket(from)));
-    const items = await calls.query({ pk: first.pk, fromSk: first.sk, toSk: last.sk });
-    links.push(...items.map(linkOf));
-  }
+  for await (const items of logItems(calls, { since, through })) links.push(...items.map(linkOf));
   if (links.length === Math.max(0, through - since)) return links;
   throw incompleteRead('The change log of the table has a gap.');
 }

@@ -43,7 +43,9 @@ export async function createTable({
     TableName: calls.tableName,
     PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
   });
-  await calls.read((abortSignal) => client.send(command, { abortSignal }));
+  await calls.read('UpdateContinuousBackups', (abortSignal) =>
+    client.send(command, { abortSignal }),
+  );
 }
 
 async function createUnlessExists(
@@ -61,7 +63,7 @@ async function createUnlessExists(
     KeySchema: [...ourKeys],
     ...(deletionProtection ? { DeletionProtectionEnabled: true } : {}),
   });
-  return await calls.read(async (abortSignal) => {
+  return await calls.read('CreateTable', async (abortSignal) => {
     try {
       await client.send(command, { abortSignal });
       return true;
@@ -88,7 +90,9 @@ async function waitUntilReady(client: DynamoDBClient, tableName: string): Promis
 
 async function requireOurKeys(client: DynamoDBClient, calls: TableCalls): Promise<void> {
   const command = new DescribeTableCommand({ TableName: calls.tableName });
-  const { Table: table } = await calls.read((abortSignal) => client.send(command, { abortSignal }));
+  const { Table: table } = await calls.read('DescribeTable', (abortSignal) =>
+    client.send(command, { abortSignal }),
+  );
   const found = (table?.KeySchema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`);
   const wanted = ourKeys.map((key) => `${key.AttributeName} ${key.KeyType}`);
   if (found.sort().join() === wanted.sort().join()) return;

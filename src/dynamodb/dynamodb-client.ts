@@ -2,6 +2,7 @@
 
 import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import { type AwsEndpoint, hermeticSettings } from '../aws/hermetic-settings.ts';
+import { requestTimeouts } from '../aws/request-timeouts.ts';
 
 export interface DynamoDbTimeouts {
   /** For the TCP and TLS handshake of one try. */
@@ -34,12 +35,7 @@ export function createDynamoDbClient({
     endpointDiscoveryEnabled: false,
     accountIdEndpointMode: 'disabled',
     maxAttempts,
-    requestHandler: {
-      connectionTimeout: timeouts.connectionTimeoutMs,
-      requestTimeout: timeouts.requestTimeoutMs,
-      // Without this the SDK only warns when a request times out.
-      throwOnRequestTimeout: true,
-    },
+    requestHandler: requestTimeouts(timeouts.requestTimeoutMs, timeouts.connectionTimeoutMs),
     ...(credentials === undefined ? {} : { credentials }),
   });
 }

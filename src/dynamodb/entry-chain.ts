@@ -40,7 +40,7 @@ export function sealText({ name, revision, digest }: Chain): string {
 export function linkOf(item: Item): ChainLink {
   return {
     revision: readInteger(item, 'revision') ?? 0,
-    content: digestOf(canonical(item)),
+    content: contentDigest(item),
     seal: readText(item, 'seal'),
   };
 }
@@ -59,6 +59,11 @@ export function statedChain(
   const revision = readInteger(item, 'revision');
   if (digest === undefined || seal === undefined || revision === undefined) return undefined;
   return { chain: { name, revision, digest }, seal };
+}
+
+/** Of all that the item holds, but seals. */
+export function contentDigest(item: Item): string {
+  return digestOf(canonical(item));
 }
 
 const sealAttributes: ReadonlySet<string> = new Set(['chain', 'seal']);

@@ -2,12 +2,14 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { type MapDraft, ShardedMap } from '../core/policy/sharded-map.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { incompleteRead, readChanges } from './change-log.ts';
 import {
   currentSk,
   headKey,
-  type LoggedChange,
+  isOverride,
   readCurrent,
   readHead,
   type TableRow,
@@ -19,6 +21,8 @@ import { type TableCalls, tableUnavailable } from './table-calls.ts';
 export interface LoadOptions {
   /** What an earlier load made of a row: rows that are still equal give the same object again. */
   readonly known?: (id: string) => TableRow | undefined;
+  /** A mapping that was checked by the rules of this load: a row that says the same is not checked once more. */
+  readonly checked?: (id: string) => RoleMapping | undefined;
   /** Accepts fewer rows than HEAD counts. Only for an operator who has looked. Default false. */
   readonly acceptMissingRows?: boolean;
   /** Gives up between two pages. */
@@ -27,8 +31,12 @@ export interface LoadOptions {
 
 export interface LoadedMappings {
   readonly revision: number;
-  readonly rows: readonly ValidRow[];
+  /** Of the edit that made the revision. */
+  readonly writeId: string | undefined;
+  readonly rows: ShardedMap<ValidRow>;
   readonly quarantined: readonly UnreadableRow[];
+  /** Ids of rows whose last edit knew that Git manages them, and was made outside of it. */
+  readonly overridden: ReadonlySet<string>;
 }
 
 export interface LoaderParts {
@@ -54,47 +62,69 @@ export async function loadMappings(
 ): Promise<LoadedMappings> {
   const { calls, rules } = parts;
   const before = readHead(await calls.get(headKey));
-  const rows = await scanRows(parts, options);
+  const found = await scanRows(parts, options);
   // Read after the scan: nothing that the scan saw can be newer than this.
   const head = readHead(await calls.get(headKey));
   if (head.revision < before.revision) throw incompleteRead('The revision of the table fell.');
   const range = { since: before.revision, through: head.revision };
-  applyChanges(rows, await readChanges(calls, range, rules));
-  if (rows.size < head.mappings && options.acceptMissingRows !== true) {
+  for (const { id, row, override } of await readChanges(calls, range, rules)) {
+    put(found, id, row);
+    note(found, id, row !== undefined && override === true);
+  }
+  const size = found.rows.size + found.quarantined.size;
+  if (size < head.mappings && options.acceptMissingRows !== true) {
     throw incompleteRead('The table gave fewer role mappings than it counts.');
   }
-  const all = [...rows.values()];
   return {
     revision: head.revision,
-    rows: all.filter((row) => row.kind === 'valid'),
-    quarantined: all.filter((row) => row.kind === 'unreadable'),
+    writeId: head.writeId,
+    rows: found.rows.finished(),
+    quarantined: [...found.quarantined.values()],
+    overridden: found.overridden,
   };
+}
+
+/** Each row is in one of them. */
+interface Found {
+  readonly rows: MapDraft<ValidRow>;
+  readonly quarantined: Map<string, UnreadableRow>;
+  readonly overridden: Set<string>;
+}
+
+/** Undefined: there is none any more. */
+function put({ rows, quarantined }: Found, id: string, row: TableRow | undefined): void {
+  rows.set(id, row?.kind === 'valid' ? row : undefined);
+  if (row?.kind === 'unreadable') quarantined.set(id, row);
+  else if (quarantined.size > 0) quarantined.delete(id);
+}
+
+function note({ overridden }: Found, id: string, isOverridden: boolean): void {
+  if (isOverridden) overridden.add(id);
+  else overridden.delete(id);
 }
 
 async function scanRows(
   { calls, rules, clock, loadTimeoutMs }: LoaderParts,
-  { known = () => undefined, signal }: LoadOptions,
-): Promise<Map<string, TableRow>> {
+  { known, checked, signal }: LoadOptions,
+): Promise<Found> {
   const deadline = clock.monotonic() + loadTimeoutMs;
-  const rows = new Map<string, TableRow>();
-  for await (const page of calls.scan(currentSk, ['pk', 'version', 'mapping'])) {
+  const found: Found = {
+    rows: ShardedMap.of<ValidRow>().draft(),
+    quarantined: new Map(),
+    overridden: new Set(),
+  };
+  for await (const page of calls.scan(currentSk, ['pk', 'version', 'mapping', 'override'])) {
     for (const [index, item] of page.entries()) {
       // Parsing a page takes longer than requests should wait for.
       if (index % rowsPerTurn === 0) await nextTurn();
-      const row = readCurrent(item, rules, known);
-      rows.set(row.id, row);
+      const row = readCurrent(item, rules, { known, checked });
+      put(found, row.id, row);
+      note(found, row.id, isOverride(item));
     }
     if (signal?.aborted === true) throw tableUnavailable(signal.reason);
     if (clock.monotonic() > deadline) throw tableUnavailable(undefined, tooSlow);
   }
-  return rows;
+  return found;
 }
 
 const tooSlow = 'Reading all role mappings took too long. The next try may be faster.';
-
-function applyChanges(rows: Map<string, TableRow>, changes: readonly LoggedChange[]): void {
-  for (const { id, row } of changes) {
-    if (row === undefined) rows.delete(id);
-    else rows.set(id, row);
-  }
-}

@@ -1,26 +1,32 @@
 /** From the policy in force to the next one: what the table offers is checked here, nothing is put in force. */
 
+import type { MapDraft, ShardedMap } from '../core/policy/sharded-map.ts';
+import { inTurns, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import { isIncompleteRead, type RevisionRange } from './change-log.ts';
 import type { Chain, ChainLink } from './entry-chain.ts';
-import { isSameRow } from './logged-rows.ts';
+import { isSameRow, isSameText, standInsDiffer } from './logged-rows.ts';
 import type { LoadedMappings } from './mapping-loader.ts';
 import {
   changedRows,
   changedState,
+  ofKnownTable,
   type PolicyState,
   policyState,
   withChain,
+  withChanges,
+  withWriteId,
 } from './policy-state.ts';
 import type { PolicyAlarm } from './policy-sync-observer.ts';
 import { type PolicyRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
 import type { RoleMappingTable } from './role-mapping-table.ts';
 import { losesTooMuch } from './shrink-guard.ts';
+import { isAnotherHistory } from './table-history.ts';
 import type { TableSeal } from './table-seal.ts';
 
 export type PolicyTable = Pick<
   RoleMappingTable,
-  'head' | 'loadAll' | 'changesSince' | 'loggedRows'
+  'place' | 'newest' | 'writeIdOf' | 'loadAll' | 'changesSince' | 'loggedRows'
 >;
 
 export type NextPolicy =
@@ -40,7 +46,9 @@ export type NextPolicy =
 /** Reading so many changes costs about as much as reading everything. */
 const maxCatchUp = 5_000;
 
-export type SealCheck = Pick<TableSeal, 'follow' | 'isOurs' | 'empty'>;
+const rowsPerPiece = 1_000;
+
+export type SealCheck = Pick<TableSeal, 'following' | 'isOurs' | 'empty'>;
 
 /** By the change log. @throws BrokerError `table_unavailable` */
 export async function followLog(
@@ -48,35 +56,46 @@ export async function followLog(
   state: PolicyState,
   seal: SealCheck | undefined,
 ): Promise<NextPolicy> {
-  // What came before was never verified: only the whole log can tell.
-  if (seal?.isOurs(state.chain) === false) return { kind: 'behind', alarm: undefined };
-  const head = await table.head();
+  // What came before was never verified, or may be of another table: only the whole log can tell.
+  if (!isAnchored(state, seal)) return { kind: 'behind', alarm: undefined };
+  const newest = await table.newest();
+  const { revision: head } = newest;
   // An older table, whose rows may grant what was taken away since (T50).
   if (head < state.revision) return { kind: 'refused', alarm: 'rolled_back' };
+  if (await isAnotherHistory(table, state, newest)) return ofAnotherHistory(seal);
   if (head === state.revision) return { kind: 'unchanged' };
   if (head - state.revision > maxCatchUp) return { kind: 'behind', alarm: undefined };
   const changes = await changesBetween(table, state.revision, head);
   if (changes === undefined) return { kind: 'behind', alarm: 'change_log_gap' };
-  const chain = sealedThrough(
-    seal,
-    state,
-    changes.map(({ link }) => link),
-  );
+  const links = changes.map(({ link }) => link);
+  const chain = await sealedThrough(seal, state, { links, through: head });
   if (chain === 'broken') return { kind: 'refused', alarm: 'seal_broken' };
-  const next = changedState(state, head, changes);
+  const next = await inTurns(changedState(state, head, changes));
   return next === undefined
     ? { kind: 'behind', alarm: 'change_log_gap' }
-    : { kind: 'next', state: withChain(next, chain), editedAt: editedAt(changes) };
+    : {
+        kind: 'next',
+        state: withWriteId(withChain(next, chain), changes.at(-1)?.writeId),
+        editedAt: editedAt(changes),
+      };
+}
+
+/** Where the log is sealed, its entries do not follow from those that were verified. */
+function ofAnotherHistory(seal: SealCheck | undefined): NextPolicy {
+  return { kind: 'refused', alarm: seal === undefined ? 'rolled_back' : 'seal_broken' };
 }
 
 /** The chain after these entries; undefined where nothing is sealed. */
-function sealedThrough(
+async function sealedThrough(
   seal: SealCheck | undefined,
   base: PolicyState | undefined,
-  links: readonly ChainLink[],
-): Chain | undefined | 'broken' {
+  { links, through }: { readonly links: readonly ChainLink[]; readonly through: number },
+): Promise<Chain | undefined | 'broken'> {
   if (seal === undefined) return undefined;
-  return seal.follow(seal.isOurs(base?.chain) ? base.chain : seal.empty, links) ?? 'broken';
+  const from = seal.isOurs(base?.chain) ? base.chain : seal.empty;
+  const chain = await inTurns(seal.following(from, links));
+  // No entry counts that the chain does not reach, whoever left it out.
+  return chain?.revision === through ? chain : 'broken';
 }
 
 function editedAt(changes: readonly LoggedChange[]): number | undefined {
@@ -105,7 +124,11 @@ export async function judgeReload(
   { loaded, base, revisionBefore, seal }: Reload,
 ): Promise<NextPolicy> {
   if (loaded.revision < revisionBefore) return { kind: 'refused', alarm: 'rolled_back' };
+  if (await isAnotherHistory(table, base, loaded)) return ofAnotherHistory(seal);
   const since = base?.revision ?? 0;
+  if (base !== undefined && (await isAsBefore(loaded, base, seal))) {
+    return { kind: 'next', state: ofKnownEdit(base, loaded), unexplained: [] };
+  }
   const revision = Math.max(loaded.revision, since);
   const rows = await broughtUpTo(table, base, loaded);
   if (rows === undefined) return { kind: 'behind', alarm: 'change_log_gap' };
@@ -115,48 +138,104 @@ export async function judgeReload(
     if (tooMuch) return { kind: 'refused', alarm: 'shrunk' };
   }
   // A policy whose entries were never verified explains nothing: then the whole log has to.
-  const anchored = seal === undefined || seal.isOurs(base?.chain);
-  const range = anchored ? { since, through: loaded.revision } : { since: 0, through: revision };
-  const expected = await expectedRows(table, { rows, base, range });
+  const range = isAnchored(base, seal)
+    ? { since, through: loaded.revision }
+    : { since: 0, through: revision };
+  const withoutLinks = seal === undefined;
+  const expected = await expectedRows(table, { rows, base, range, withoutLinks });
   if (expected === undefined) return { kind: 'refused', alarm: 'change_log_gap' };
-  const chain = sealedThrough(seal, base, expected.links);
+  const through = Math.max(range.since, range.through);
+  const chain = await sealedThrough(seal, base, { links: expected.links, through });
   if (chain === 'broken') return { kind: 'refused', alarm: 'seal_broken' };
-  const unexplained = putRight(rows, expected);
-  return { kind: 'next', state: withChain(policyState(revision, rows, base), chain), unexplained };
+  const unexplained = await inTurns(puttingRight(rows, expected));
+  const state = await inTurns(policyState(revision, rows.finished(), base));
+  const { writeId } = newerOf(loaded, base);
+  const next = ofKnownTable(withWriteId(withChain(state, chain), writeId));
+  return { kind: 'next', state: next, unexplained };
+}
+
+/** A file of an earlier release does not say which edit it was of: from here on that is known (T321). */
+function ofKnownEdit(base: PolicyState, { writeId }: LoadedMappings): PolicyState {
+  return base.writeId === undefined ? withWriteId(base, writeId) : base;
+}
+
+/** Nothing was written since, through the change log or around it, and everything can be read. */
+async function isAsBefore(
+  { revision, rows, quarantined }: LoadedMappings,
+  base: PolicyState,
+  seal: SealCheck | undefined,
+): Promise<boolean> {
+  if (revision !== base.revision || rows.size !== base.rows.size) return false;
+  if (quarantined.length > 0) return false;
+  return isAnchored(base, seal) && (await inTurns(areIn(base, rows)));
+}
+
+function* areIn(base: PolicyState, rows: LoadedMappings['rows']): PiecesOfWork<boolean> {
+  let count = 0;
+  for (const [id, row] of rows) {
+    if (base.rows.get(id) !== row) return false;
+    count += 1;
+    if (count % rowsPerPiece === 0) yield;
+  }
+  return true;
+}
+
+function newerOf(loaded: LoadedMappings, base: PolicyState | undefined) {
+  return base === undefined || loaded.revision >= base.revision ? loaded : base;
+}
+
+/** Whether the change log may be followed from this policy, instead of from its beginning. */
+function isAnchored(state: PolicyState | undefined, seal: SealCheck | undefined): boolean {
+  if (state?.ofUnknownTable === true) return false;
+  return seal === undefined || seal.isOurs(state?.chain);
 }
 
 interface Expectation {
-  readonly ids: Iterable<string>;
+  /** Some more than once. */
+  readonly ids: () => Iterable<string>;
   readonly of: (id: string) => PolicyRow | undefined;
   readonly links: readonly ChainLink[];
 }
 
 interface Found {
-  readonly rows: ReadonlyMap<string, PolicyRow>;
+  readonly rows: MapDraft<PolicyRow>;
   readonly base: PolicyState | undefined;
   readonly range: RevisionRange;
+  readonly withoutLinks: boolean;
 }
 
 /** The policy at the start of the range with the changes in the log since; undefined if that has a gap. */
 async function expectedRows(
   table: PolicyTable,
-  { rows, base, range }: Found,
+  { rows, base, range, withoutLinks }: Found,
 ): Promise<Expectation | undefined> {
   const known = (id: string) => {
     const row = rows.get(id);
     return row?.kind === 'valid' ? row : undefined;
   };
   try {
-    const { rows: logged, links } = await table.loggedRows({ ...range, known });
+    const {
+      rows: logged,
+      before,
+      links,
+    } = await table.loggedRows({
+      ...range,
+      known,
+      withoutLinks,
+      start: (id) => base?.rows.get(id),
+    });
     const start = range.since === 0 ? undefined : base?.rows;
     return {
       links,
-      ids: [...(start?.keys() ?? []), ...logged.keys()],
+      *ids() {
+        if (start !== undefined) yield* start.keys();
+        yield* logged.keys();
+      },
       of(id) {
-        const before = base?.rows.get(id);
         const row = logged.get(id);
-        if (row !== undefined) return toPolicyRow(row, before);
-        return logged.has(id) ? undefined : start?.get(id);
+        if (row === undefined) return start?.get(id);
+        if (row.kind === 'deleted') return undefined;
+        return toPolicyRow(row, before.has(id) ? before.get(id) : base?.rows.get(id));
       },
     };
   } catch (error) {
@@ -165,17 +244,41 @@ async function expectedRows(
   }
 }
 
+/** What stands in for a row that cannot be read takes as long to find as so many rows that can be. */
+const rowsPerQuarantined = 50;
+
 /** Makes the rows what is expected; which ones were not. */
-function putRight(rows: Map<string, PolicyRow>, expected: Expectation): readonly string[] {
+function* puttingRight(
+  rows: MapDraft<PolicyRow>,
+  expected: Expectation,
+): PiecesOfWork<readonly string[]> {
   const unexplained: string[] = [];
-  for (const id of new Set([...rows.keys(), ...expected.ids])) {
+  let count = 0;
+  for (const id of idsOfBoth(rows, expected)) {
     const row = expected.of(id);
-    if (isSameRow(rows.get(id), row)) continue;
-    unexplained.push(id);
-    if (row === undefined) rows.delete(id);
-    else rows.set(id, row);
+    const found = rows.get(id);
+    count += row?.kind === 'quarantined' ? rowsPerQuarantined : 1;
+    if (count >= rowsPerPiece) {
+      count = 0;
+      yield;
+    }
+    if (!isSameRow(found, row)) unexplained.push(id);
+    else if (!mayBeAnotherText(found, row) && !standInsDiffer(found, row)) continue;
+    rows.set(id, row);
   }
   return unexplained;
+}
+
+/** Each row, and then what is not among them, while they are put right. */
+function* idsOfBoth(rows: MapDraft<PolicyRow>, expected: Expectation): Generator<string> {
+  yield* rows.keys();
+  for (const id of expected.ids()) if (!rows.has(id)) yield id;
+}
+
+/** Nothing is taken that may be no text of the log, although the same is in force: other rules may read it. */
+function mayBeAnotherText(found: PolicyRow | undefined, row: PolicyRow | undefined): boolean {
+  if (found === row || found === undefined || row?.kind !== 'quarantined') return false;
+  return row.digest === undefined && !isSameText(found, row);
 }
 
 /**
@@ -186,12 +289,19 @@ function putRight(rows: Map<string, PolicyRow>, expected: Expectation): readonly
  */
 export async function takeAsFound(
   table: PolicyTable,
-  { loaded, base, seal }: Omit<Reload, 'revisionBefore'>,
+  { loaded, base, revisionBefore, seal }: Reload,
 ): Promise<NextPolicy> {
+  const inForce = base?.revision ?? 0;
+  // Polls went on meanwhile, and what they brought is confirmed: that is nothing to go back behind.
+  if (inForce > revisionBefore && inForce > loaded.revision) {
+    return { kind: 'behind', alarm: undefined };
+  }
   if (seal !== undefined) {
     return await judgeReload(table, { loaded, base: undefined, revisionBefore: 0, seal });
   }
-  return { kind: 'next', state: policyState(loaded.revision, policyRows(loaded, base), base) };
+  const rows = (await inTurns(policyRows(loaded, base))).finished();
+  const state = await inTurns(policyState(loaded.revision, rows, base));
+  return { kind: 'next', state: ofKnownTable(withWriteId(state, loaded.writeId)) };
 }
 
 /** Polls went on while everything was read: what they brought must not be undone. */
@@ -199,16 +309,19 @@ async function broughtUpTo(
   table: PolicyTable,
   base: PolicyState | undefined,
   loaded: LoadedMappings,
-): Promise<Map<string, PolicyRow> | undefined> {
-  const rows = policyRows(loaded, base);
+): Promise<MapDraft<PolicyRow> | undefined> {
+  const rows = await inTurns(policyRows(loaded, base));
   if (base === undefined || loaded.revision >= base.revision) return rows;
   const changes = await changesBetween(table, loaded.revision, base.revision);
-  const changed = changes && changedRows(rows, changes);
-  for (const [id, row] of changed ?? []) {
-    if (row === undefined) rows.delete(id);
-    else rows.set(id, row);
-  }
-  return changed && rows;
+  return changes && (await inTurns(bringingUp(rows, changes)));
+}
+
+function* bringingUp(
+  rows: MapDraft<PolicyRow>,
+  changes: readonly LoggedChange[],
+): PiecesOfWork<MapDraft<PolicyRow> | undefined> {
+  const changed = yield* changedRows(rows, changes);
+  return changed && (yield* withChanges(rows, changed));
 }
 
 /** Undefined if the change log does not have them all. */
@@ -225,12 +338,21 @@ async function changesBetween(
   }
 }
 
-function policyRows(
+function* policyRows(
   { rows, quarantined }: LoadedMappings,
   base: PolicyState | undefined,
-): Map<string, PolicyRow> {
-  const all = new Map<string, PolicyRow>();
-  for (const row of rows) all.set(row.id, row);
-  for (const row of quarantined) all.set(row.id, toPolicyRow(row, base?.rows.get(row.id)));
+): PiecesOfWork<MapDraft<PolicyRow>> {
+  const readable: ShardedMap<PolicyRow> = rows;
+  const all = readable.draft();
+  let count = 0;
+  for (const row of quarantined) {
+    const known = base?.rows.get(row.id);
+    // Another text may be there without an entry in the log: what it says by itself is compared.
+    const unknown = known?.digest === undefined && known?.version === row.version;
+    const before = unknown && !isSameText(row, known) ? undefined : known;
+    all.set(row.id, toPolicyRow(row, before));
+    count += rowsPerQuarantined;
+    if (count % rowsPerPiece === 0) yield;
+  }
   return all;
 }

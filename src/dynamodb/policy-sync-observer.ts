@@ -29,7 +29,7 @@ export const policyAlarms = [
   'change_log_gap',
   /** At least one row cannot be read (T52). */
   'quarantine',
-  /** The snapshot file is damaged or not ours, so it was not used. */
+  /** The snapshot file is damaged, of another table or not ours, so it was not used. */
   'snapshot_file_unusable',
   /** The snapshot file cannot be written: a restart during an outage would find an old one. */
   'snapshot_file_unwritable',

@@ -8,9 +8,10 @@ import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { PolicySource } from '../core/ports.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
+import { inTurns } from '../kit/timing/in-turns.ts';
 import { sleep } from '../kit/timing/sleep.ts';
 import { isIncompleteRead } from './change-log.ts';
-import { type PolicyState, policyState, withChain } from './policy-state.ts';
+import { type PolicyState, policyState, withChain, withWriteId } from './policy-state.ts';
 import {
   followLog,
   judgeReload,
@@ -41,6 +42,8 @@ export interface PolicySyncOptions {
   readonly random?: () => number;
   /** Default: nothing is kept for a restart while the table is away. */
   readonly snapshotFile?: string;
+  /** Release and commit of this program: a snapshot file that it wrote itself is not checked twice. Default: it is. */
+  readonly program?: string | undefined;
   /** How long the policy holds without hearing from the table. Default 4 h, at most 24 h. */
   readonly maxAgeSeconds?: number;
   /** Default 2 s. */
@@ -60,7 +63,7 @@ const startPatienceMs = 1_500;
 /** Clocks of honest machines differ by less. */
 const clockSkewMs = 60_000;
 export class PolicySync implements PolicySource {
-  readonly #options: Required<Omit<PolicySyncOptions, 'snapshotFile' | 'seal'>>;
+  readonly #options: Required<Omit<PolicySyncOptions, 'snapshotFile' | 'program' | 'seal'>>;
   readonly #seal: PolicySeal | undefined;
   readonly #clock: Clock;
   readonly #alarms: Alarms;
@@ -81,7 +84,7 @@ export class PolicySync implements PolicySource {
   #reloading: Promise<PollResult> | undefined;
   readonly #reloads: ReloadSchedule;
 
-  constructor({ snapshotFile, seal, ...options }: PolicySyncOptions) {
+  constructor({ snapshotFile, program, seal, ...options }: PolicySyncOptions) {
     this.#seal = seal;
     this.#options = {
       random: Math.random,
@@ -106,7 +109,14 @@ export class PolicySync implements PolicySource {
       this.#alarms.set('snapshot_file_unwritable', result === 'failed');
       if (result === 'written') this.#alarms.set('snapshot_file_unusable', false);
     };
-    this.#keeper = new SnapshotKeeper({ path: snapshotFile, rules, clock, onWritten });
+    const onForged = (id: string) => {
+      const error = new Error(`${id}: the mapping was never checked, so it denies`);
+      observer.onSnapshotFileFailed?.({ operation: 'read', error });
+      this.#alarms.set('snapshot_file_unusable', true);
+    };
+    const { table } = this.#options;
+    const reading = { rules, program, place: () => table.place(), onForged };
+    this.#keeper = new SnapshotKeeper({ path: snapshotFile, reading, clock, onWritten });
   }
 
   /**
@@ -178,8 +188,7 @@ export class PolicySync implements PolicySource {
 
   /** Rows that cannot be read, and what stands in for each. */
   quarantined(): readonly QuarantineReport[] {
-    const rows = [...(this.#state?.rows.values() ?? [])];
-    return rows.flatMap((row) => (row.kind === 'valid' ? [] : [quarantineReport(row)]));
+    return Array.from(this.#state?.quarantined.values() ?? [], quarantineReport);
   }
 
   #schedule(): void {
@@ -235,9 +244,9 @@ export class PolicySync implements PolicySource {
       const base = this.#state ?? this.#remembered;
       const { table } = this.#options;
       const seal = this.#seal;
-      if (this.#acceptAsFound) return await takeAsFound(table, { loaded, base, seal });
-      const revisionBefore = known?.revision ?? 0;
-      const next = await judgeReload(table, { loaded, base, revisionBefore, seal });
+      const reload = { loaded, base, revisionBefore: known?.revision ?? 0, seal };
+      if (this.#acceptAsFound) return await takeAsFound(table, reload);
+      const next = await judgeReload(table, reload);
       if (next.kind === 'next') unexplained = next.unexplained ?? [];
       return next;
     };
@@ -294,11 +303,11 @@ export class PolicySync implements PolicySource {
     if (state === this.#state) return;
     this.#state = state;
     this.#remembered = undefined;
-    this.#alarms.set('quarantine', state.quarantined > 0);
+    this.#alarms.set('quarantine', state.quarantined.size > 0);
     this.#options.observer.onApplied?.({
       revision: state.revision,
       mappings: state.snapshot.byId.size,
-      quarantined: state.quarantined,
+      quarantined: state.quarantined.size,
       loadMs: this.#clock.monotonic() - startedAt,
       ...(editedAt === undefined ? {} : { lagMs: this.#clock.now() - editedAt }),
     });
@@ -310,9 +319,9 @@ export class PolicySync implements PolicySource {
     this.#contactAt = Math.max(this.#contactAt, askedAt);
     for (const alarm of endedByContact) this.#alarms.set(alarm, false);
     if (this.#state === undefined) return;
-    const { revision, rows, chain } = this.#state;
+    const { revision, rows, chain, writeId } = this.#state;
     const contactAt = Math.round(this.#clock.now() - this.#ageMs());
-    this.#keeper?.keep({ revision, rows, contactAt, chain }, changed);
+    this.#keeper?.keep({ revision, rows, contactAt, chain, writeId }, changed);
   }
 
   /** The policy of the last run, and whether it may be used without the table. */
@@ -324,8 +333,10 @@ export class PolicySync implements PolicySource {
     }
     this.#alarms.set('snapshot_file_unusable', content?.kind === 'unusable');
     if (content?.kind !== 'read') return undefined;
-    const { revision, rows, contactAt, chain } = content.policy;
-    const state = withChain(policyState(revision, rows), chain);
+    const { revision, rows, contactAt, chain, writeId, tableNamed } = content.policy;
+    const policy = await inTurns(policyState(revision, rows));
+    const read = withWriteId(withChain(policy, chain), writeId);
+    const state: PolicyState = tableNamed ? read : { ...read, ofUnknownTable: true };
     // Where a lower revision is accepted, changes go on from there.
     if (this.#seal?.isOurs(chain) && !this.#acceptAsFound) this.#seal.remember(chain);
     const ageMs = this.#clock.now() - contactAt;

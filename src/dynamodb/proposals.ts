@@ -1,83 +1,190 @@
 /**
  * Proposals in the table of the role mappings, so that one is applied in one transaction with its edit. They are rows
- * of one partition, by id and so by time; nothing of a row changes but how it ended, and it ends once.
+ * of one partition, by id and so by time; nothing of a row changes but how it ended, and it ends once. Where changes of
+ * the table are sealed, each row has a seal as well: one that somebody else wrote is none (T241).
  */
 
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import { notOpen, type Proposal, type ProposalClosing } from '../core/editing/proposal.ts';
 import { BrokerError } from '../core/errors.ts';
-import { changeActions } from '../core/policy/change-action.ts';
-import type { ProposalStore } from '../core/ports.ts';
+import type { ProposalStore, RecentProposals } from '../core/ports.ts';
+import { backoffMs, fullJitter } from '../kit/timing/backoff.ts';
+import type { Clock } from '../kit/timing/clock.ts';
+import { keepingAlive } from '../kit/timing/keeping-alive.ts';
+import { sleep } from '../kit/timing/sleep.ts';
 import {
-  isProposalId,
-  notOpen,
-  type Proposal,
-  type ProposalAuthor,
-  type ProposalClosing,
-  storedStates,
-} from '../core/proposal.ts';
-import { isJsonObject } from '../kit/json/json-object.ts';
-import { readInteger, readJson, readText } from './item-attributes.ts';
-import { toItem } from './role-mapping-item.ts';
-import { type Item, type ItemKey, type TableCalls, tableUnavailable } from './table-calls.ts';
+  countWrites,
+  type ProposalCounts,
+  readCounts,
+  recentProposals,
+} from './proposal-counts.ts';
+import {
+  proposalItem,
+  proposalKey,
+  proposalPartition,
+  proposalSealText,
+  readProposalItem,
+  sealOf,
+  whileOpen,
+} from './proposal-item.ts';
+import { Serial } from './serial.ts';
+import { type Item, type TableCalls, tableUnavailable } from './table-calls.ts';
+import type { TableSeal } from './table-seal.ts';
+import { classifyFailure } from './transaction-failure.ts';
 
-const partition = 'PROPOSALS';
-
-function proposalKey(id: string): ItemKey {
-  return { pk: partition, sk: id };
+export interface ProposalTableOptions {
+  readonly calls: TableCalls;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** For one proposal, waiting for others included. */
+  readonly writeTimeoutMs: number;
+  /** Absent: nothing is sealed. */
+  readonly seal?: TableSeal | undefined;
 }
 
-export function proposalStore(calls: TableCalls): ProposalStore {
-  const put = async (item: Item, condition: object) => {
-    await calls.transact([{ Put: { TableName: calls.tableName, Item: item, ...condition } }]);
-  };
-  const get = async (id: string) => {
-    const item = await calls.get(proposalKey(id));
-    return item && readProposal(item);
-  };
-  return {
-    get,
-    async add(proposal) {
-      const condition = { ConditionExpression: 'attribute_not_exists(pk)' };
-      await put(proposalItem(proposal), condition).catch(async (error: unknown) => {
-        // The same proposal again, or an answer that was lost.
-        if (isConditionFailure(error) || (await get(proposal.id).catch(() => undefined))) return;
-        throw unsettled(error);
-      });
-    },
-    async list({ before, from = '', limit }) {
-      const items = await calls.query({
-        pk: partition,
-        fromSk: from === '' ? '0' : from,
-        // Both ends are part of a range, and `before` is not wanted.
-        toSk: before ?? '~',
+const backoffLimits = { baseMs: 10, capMs: 1_000 };
+const onlyNew = { ConditionExpression: 'attribute_not_exists(pk)' };
+
+export class ProposalTable implements ProposalStore {
+  readonly #calls: TableCalls;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #writeTimeoutMs: number;
+  readonly #seal: TableSeal | undefined;
+  /** Those of one process would only keep each other from being counted. */
+  readonly #queue = new Serial();
+
+  constructor({ calls, clock, random, writeTimeoutMs, seal }: ProposalTableOptions) {
+    this.#calls = calls;
+    this.#clock = clock;
+    this.#random = random;
+    this.#writeTimeoutMs = writeTimeoutMs;
+    this.#seal = seal;
+  }
+
+  async get(id: string): Promise<Proposal | undefined> {
+    const item = await this.#calls.get(proposalKey(id));
+    return item && (await this.#read(item));
+  }
+
+  async list({
+    before,
+    limit,
+  }: {
+    readonly before?: string | undefined;
+    readonly limit: number;
+  }): Promise<readonly Proposal[]> {
+    const found: Proposal[] = [];
+    let last = before;
+    // Rows that are no proposals do not hide those behind them.
+    for (;;) {
+      const wanted = limit - found.length;
+      const items = await this.#calls.query({
+        pk: proposalPartition,
+        fromSk: '0',
+        // Both ends are part of a range, and this one is not wanted.
+        toSk: last ?? '~',
         descending: true,
-        limit: before === undefined ? limit : limit + 1,
+        limit: wanted + 1,
       });
-      const found = items.map(readProposal).filter((one) => one !== undefined);
-      return found.filter(({ id }) => id !== before).slice(0, limit);
-    },
-    async close(proposal, closing) {
-      await put(proposalItem({ ...proposal, closing }), whileOpen).catch(async (error: unknown) => {
-        if (!isConditionFailure(error)) throw unsettled(error);
-        const now = await get(proposal.id);
-        throw notOpen(now?.closing?.state ?? 'stale');
-      });
-    },
-  };
+      const others = items.filter(({ sk }) => sk?.S !== last).slice(0, wanted);
+      for (const item of others) {
+        const proposal = await this.#read(item);
+        if (proposal !== undefined) found.push(proposal);
+      }
+      last = others.at(-1)?.['sk']?.S;
+      if (found.length === limit || last === undefined || items.length <= wanted) return found;
+    }
+  }
+
+  async add(
+    planned: Proposal,
+    author: string,
+    decide: (recent: RecentProposals) => Promise<Proposal | undefined>,
+  ): Promise<Proposal> {
+    const deadline = this.#clock.monotonic() + this.#writeTimeoutMs;
+    return await this.#queue.run(() =>
+      keepingAlive(this.#attemptUntilAdded({ planned, author, decide, deadline })),
+    );
+  }
+
+  async #attemptUntilAdded({ planned, author, decide, deadline }: Adding): Promise<Proposal> {
+    let item: Item | undefined;
+    for (let attempt = 0; this.#clock.monotonic() < deadline; attempt += 1) {
+      if (attempt > 0) {
+        await sleep(this.#clock, fullJitter(backoffMs(attempt, backoffLimits), this.#random));
+      }
+      const counts = await readCounts(this.#calls, author, planned);
+      const instead = await decide(recentProposals(counts));
+      if (instead !== undefined) return instead;
+      item ??= await this.#sealed(proposalItem(planned));
+      if (await this.#isAdded(item, counts, planned)) return planned;
+    }
+    throw tableUnavailable(
+      undefined,
+      'The table is too busy with other proposals; nothing was written. Try again in a few seconds.',
+    );
+  }
+
+  /** False: others were counted meanwhile, so that nothing was written. */
+  async #isAdded(item: Item, counts: ProposalCounts, planned: Proposal): Promise<boolean> {
+    const { tableName } = this.#calls;
+    const put = { Put: { TableName: tableName, Item: item, ...onlyNew } };
+    try {
+      await this.#calls.transact([put, ...countWrites(tableName, counts, planned)]);
+      return true;
+    } catch (error) {
+      const failure = classifyFailure(error);
+      if (failure === 'refused') throw tableUnavailable(error);
+      // An answer may have been lost.
+      const there = await this.get(planned.id).catch(() => undefined);
+      if (there !== undefined) return true;
+      if (failure === 'unknown') throw unsettled(error);
+      return false;
+    }
+  }
+
+  async close(proposal: Proposal, closing: ProposalClosing): Promise<void> {
+    const item = proposalItem({ ...proposal, closing });
+    const put = { Put: { TableName: this.#calls.tableName, Item: item, ...whileOpen } };
+    await this.#calls.transact([put]).catch(async (error: unknown) => {
+      if (!isConditionFailure(error)) throw unsettled(error);
+      const now = await this.get(proposal.id);
+      throw notOpen(now?.closing?.state ?? 'stale');
+    });
+  }
+
+  async #sealed(item: Item): Promise<Item> {
+    if (this.#seal === undefined) return item;
+    await this.#seal.ready();
+    const signature = await this.#seal.signature(proposalSealText(this.#seal.name, item));
+    return { ...item, seal: { S: signature.toString('base64') } };
+  }
+
+  async #read(item: Item): Promise<Proposal | undefined> {
+    const seal = this.#seal;
+    if (seal !== undefined) {
+      await seal.loaded();
+      if (!seal.proves(sealOf(item), proposalSealText(seal.name, item))) return undefined;
+    }
+    return readProposalItem(item);
+  }
 }
 
-/** A proposal ends once. */
-export const whileOpen = {
-  ConditionExpression: '#state = :open',
-  ExpressionAttributeNames: { '#state': 'state' },
-  ExpressionAttributeValues: { ':open': { S: 'open' } },
-};
+interface Adding {
+  readonly planned: Proposal;
+  readonly author: string;
+  readonly decide: (recent: RecentProposals) => Promise<Proposal | undefined>;
+  /** On the monotonic clock. */
+  readonly deadline: number;
+}
 
 /** Of a transaction of one write: its condition did not hold, so nothing was done. */
 function isConditionFailure(error: unknown): boolean {
+  const { cause } = error as Error;
   return (
-    error instanceof TransactionCanceledException &&
-    error.CancellationReasons?.[0]?.Code === 'ConditionalCheckFailed'
+    cause instanceof TransactionCanceledException &&
+    cause.CancellationReasons?.[0]?.Code === 'ConditionalCheckFailed'
   );
 }
 
@@ -88,66 +195,4 @@ function unsettled(cause: unknown): BrokerError {
     reason: 'outcome_unknown',
     cause,
   });
-}
-
-export function proposalItem(proposal: Proposal): Item {
-  const { id, baseVersion, before, after, author, closing, ...facts } = proposal;
-  return toItem(proposalKey(id), {
-    ...facts,
-    baseVersion: baseVersion === 'absent' ? 0 : baseVersion,
-    before: before === undefined ? undefined : JSON.stringify(before),
-    after: after === undefined ? undefined : JSON.stringify(after),
-    author: JSON.stringify(author),
-    state: closing?.state ?? 'open',
-    closedBy: closing?.by,
-    closedAt: closing?.at,
-    closeReason: closing?.reason,
-  });
-}
-
-/** Undefined for what is none: nothing of it can be applied. */
-function readProposal(item: Item): Proposal | undefined {
-  const id = readText(item, 'sk') ?? '';
-  const mappingId = readText(item, 'mappingId');
-  const action = changeActions.find((name) => name === readText(item, 'action'));
-  const state = storedStates.find((name) => name === readText(item, 'state'));
-  const author = readAuthor(item);
-  const after = readJson(item, 'after');
-  if (!isProposalId(id) || mappingId === undefined || author === undefined) return undefined;
-  // A document that cannot be read must not pass for a deletion.
-  if (state === undefined || (after === undefined) !== (action === 'delete')) return undefined;
-  const base = readInteger(item, 'baseVersion') ?? 0;
-  return {
-    id,
-    mappingId,
-    action: action ?? 'replace',
-    baseVersion: base === 0 ? 'absent' : base,
-    before: readJson(item, 'before'),
-    after,
-    override: item['override']?.BOOL === true,
-    author,
-    reason: readText(item, 'reason') ?? '',
-    createdAt: readInteger(item, 'createdAt') ?? 0,
-    // Without one it has passed.
-    expiresAt: readInteger(item, 'expiresAt') ?? 0,
-    closing: state === 'open' ? undefined : readClosing(state, item),
-  };
-}
-
-function readAuthor(item: Item): ProposalAuthor | undefined {
-  const author = readJson(item, 'author');
-  if (!isJsonObject(author)) return undefined;
-  const { name, issuer, subject, machine, person } = author;
-  const texts = [name, issuer, subject].every((one) => typeof one === 'string');
-  if (!texts || typeof machine !== 'boolean') return undefined;
-  return { name, issuer, subject, machine, person } as ProposalAuthor;
-}
-
-function readClosing(state: ProposalClosing['state'], item: Item): ProposalClosing {
-  return {
-    state,
-    by: readText(item, 'closedBy') ?? '',
-    reason: readText(item, 'closeReason') ?? '',
-    at: readInteger(item, 'closedAt') ?? 0,
-  };
 }

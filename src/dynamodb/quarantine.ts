@@ -23,6 +23,8 @@ export interface QuarantinedRow {
   readonly version: number;
   /** Of the text in the table; undefined where that is not known. */
   readonly digest: string | undefined;
+  /** Where that is not known: of what was parsed of it, which is the same for what this API wrote. */
+  readonly parsedDigest?: string | undefined;
   readonly faults: readonly Fault[];
   readonly lastGood: StoredRoleMapping | undefined;
   readonly inForce: readonly StoredRoleMapping[];
@@ -61,6 +63,9 @@ function quarantine(row: UnreadableRow, known: PolicyRow | undefined): Quarantin
   const standIns = denied.map((principal) => ({ mapping: deny(id, principal, role), version }));
   const stillHolds = lastGood?.mapping.effect === 'deny' || (!disabled && standIns.length === 0);
   const kept = lastGood !== undefined && stillHolds ? [lastGood] : [];
+  // Denies in the place of one that this row replaced: where it names nobody, they have no end yet.
+  const earlier = known === undefined || standIns.length > 0 ? [] : mappingsOf(known);
+  const stillDenied = earlier.filter((held) => held !== lastGood && held.mapping.effect === 'deny');
   return {
     kind: 'quarantined',
     id,
@@ -68,7 +73,7 @@ function quarantine(row: UnreadableRow, known: PolicyRow | undefined): Quarantin
     digest,
     faults,
     lastGood,
-    inForce: [...kept, ...standIns],
+    inForce: [...kept, ...stillDenied, ...standIns],
   };
 }
 

@@ -4,11 +4,17 @@
  */
 
 import { hash } from 'node:crypto';
+import { type ChangeFacts, changeActions } from '../core/editing/change-facts.ts';
+import type { MappingChange, MappingVersion } from '../core/editing/mapping-history.ts';
 import type { Fault } from '../core/fault.ts';
-import { changeActions } from '../core/policy/change-action.ts';
+import { HeldMapping } from '../core/policy/compiled-mapping.ts';
 import { checkRoleMapping, type MappingRules } from '../core/policy/mapping-check.ts';
-import type { ChangeFacts, MappingChange, MappingVersion } from '../core/policy/mapping-history.ts';
-import { roleMappingSchema, type StoredRoleMapping } from '../core/policy/role-mapping.ts';
+import {
+  isMappingId,
+  type RoleMapping,
+  type StoredRoleMapping,
+} from '../core/policy/role-mapping.ts';
+import { withSharedParts } from '../core/policy/shared-parts.ts';
 import { type ChainLink, linkOf } from './entry-chain.ts';
 import { parseJson, readInteger, readJson, readText } from './item-attributes.ts';
 import type { Item, ItemKey } from './table-calls.ts';
@@ -22,7 +28,7 @@ export interface ValidRow {
   readonly version: number;
   /** Of the text in the table: equal digest and version mean an equal row. */
   readonly digest: string;
-  readonly stored: StoredRoleMapping;
+  readonly stored: HeldMapping;
 }
 
 export interface UnreadableRow {
@@ -44,6 +50,7 @@ export interface LoggedChange extends MappingChange {
   readonly row: TableRow | undefined;
   /** What it adds to the chain that seals the log. */
   readonly link: ChainLink;
+  readonly writeId: string | undefined;
 }
 
 export interface Head {
@@ -51,6 +58,8 @@ export interface Head {
   readonly revision: number;
   /** How many current mappings there are: tells a complete read from an incomplete one. */
   readonly mappings: number;
+  /** Of the edit that made the revision; undefined where whoever wrote the item left it out. */
+  readonly writeId: string | undefined;
 }
 
 /** More than any sensible mapping needs, and far below DynamoDB's 400 KB for the entry with before and after. */
@@ -70,6 +79,12 @@ export function currentKey(id: string): ItemKey {
 
 export function versionKey(id: string, version: number): ItemKey {
   return { pk: `${currentPrefix}${id}`, sk: `V#${padded(version, versionDigits)}` };
+}
+
+/** Of a mapping, newest first: those below `before`. */
+export function versionsBefore(id: string, before: number) {
+  const { pk, sk: toSk } = versionKey(id, before - 1);
+  return { pk, fromSk: versionKey(id, 0).sk, toSk, descending: true } as const;
 }
 
 /** A bucket holds 1,000 changes, so no partition grows without bound. */
@@ -106,15 +121,20 @@ export function readHead(item: Item | undefined): Head {
   return {
     revision: readInteger(item, 'revision') ?? 0,
     mappings: readInteger(item, 'mappings') ?? 0,
+    writeId: readText(item, 'writeId'),
   };
 }
 
-/** A current row. `known` is what an earlier read made of it: an equal row gives the same object again. */
-export function readCurrent(
-  item: Item,
-  rules: MappingRules,
-  known: (id: string) => TableRow | undefined,
-): TableRow {
+/** What is known of rows before they are read, and spares work where it is still true. */
+export interface KnownRows {
+  /** What an earlier read made of a row: an equal row gives the same object again. */
+  readonly known?: ((id: string) => TableRow | undefined) | undefined;
+  /** A mapping that was checked by the same rules: a row whose text is its is as good. */
+  readonly checked?: ((id: string) => RoleMapping | undefined) | undefined;
+}
+
+/** A current row. */
+export function readCurrent(item: Item, rules: MappingRules, before: KnownRows): TableRow {
   const key = readText(item, 'pk') ?? '';
   const id = key.slice(currentPrefix.length);
   if (!key.startsWith(currentPrefix) || !isMappingId(id)) {
@@ -127,7 +147,17 @@ export function readCurrent(
     return { kind: 'unreadable', id: madeUpId(key), version: 0, digest, faults, document };
   }
   const version = readInteger(item, 'version') ?? 0;
-  return readMapping({ id, version, text: readText(item, 'mapping') ?? '' }, rules, known(id));
+  const text = readText(item, 'mapping') ?? '';
+  const checked = before.checked?.(id);
+  if (checked !== undefined && version > 0 && JSON.stringify(checked) === text) {
+    return validRow({ id, version, digest: textDigest(text), mapping: checked });
+  }
+  const current = { id, version, text };
+  return knownRow(current, before.known?.(id)) ?? readMapping(current, rules);
+}
+
+export function isOverride(item: Item): boolean {
+  return item['override']?.BOOL === true;
 }
 
 export interface MappingText {
@@ -136,13 +166,17 @@ export interface MappingText {
   readonly text: string;
 }
 
-export function readMapping(
-  { id, version, text }: MappingText,
-  rules: MappingRules,
-  known?: TableRow,
-): TableRow {
+/** What an earlier read made of the same text; undefined where it is another one. */
+export function knownRow(
+  { version, text }: MappingText,
+  known: TableRow | undefined,
+): ValidRow | undefined {
+  if (known?.kind !== 'valid' || known.version !== version) return undefined;
+  return known.digest === textDigest(text) ? known : undefined;
+}
+
+export function readMapping({ id, version, text }: MappingText, rules: MappingRules): TableRow {
   const digest = textDigest(text);
-  if (known?.kind === 'valid' && known.version === version && known.digest === digest) return known;
   const document = parseJson(text);
   const unreadable = (faults: readonly Fault[]): UnreadableRow => ({
     kind: 'unreadable',
@@ -162,13 +196,19 @@ export function readMapping(
   if (check.mapping.id !== id) {
     return unreadable([{ pointer: '/id', detail: 'must equal the id in the key of the row' }]);
   }
-  return { kind: 'valid', id, version, digest, stored: { mapping: check.mapping, version } };
+  const mapping = withSharedParts(check.mapping);
+  return validRow({ id: mapping.id, version, digest, mapping });
+}
+
+function validRow({ mapping, ...row }: Omit<ValidRow, 'kind' | 'stored'> & StoredRoleMapping) {
+  const stored = new HeldMapping({ mapping, version: row.version });
+  return { kind: 'valid', ...row, stored } as const;
 }
 
 export const tooLong = `may have at most ${mappingTextMaxLength} characters as JSON`;
 
 /** A `CURRENT` or `V#` item of this mapping. Items written by hand may lack who, when and why. */
-export function readVersion(id: string, item: Item, rules: MappingRules): MappingVersion {
+export function readVersionItem(id: string, item: Item, rules: MappingRules): MappingVersion {
   const facts = readFacts(item);
   const text = readText(item, 'mapping');
   if (text === undefined) {
@@ -193,6 +233,7 @@ export function readChange(item: Item, rules: MappingRules): LoggedChange | unde
     before: readJson(item, 'before'),
     after: readJson(item, 'after'),
     link: linkOf(item),
+    writeId: readText(item, 'writeId'),
     row:
       after === undefined
         ? undefined
@@ -200,11 +241,7 @@ export function readChange(item: Item, rules: MappingRules): LoggedChange | unde
   };
 }
 
-export function isMappingId(id: string): boolean {
-  return roleMappingSchema.shape.id.safeParse(id).success;
-}
-
-function textDigest(text: string): string {
+export function textDigest(text: string): string {
   return hash('sha256', text, 'base64');
 }
 
@@ -217,6 +254,7 @@ function readFacts(item: Item): ChangeFacts {
     updatedBy: readText(item, 'updatedBy') ?? '',
     actorProven: item['actorProven']?.BOOL === true,
     reason: readText(item, 'reason') ?? '',
+    override: isOverride(item) ? true : undefined,
     approvedBy: readText(item, 'approvedBy'),
     proposal: readText(item, 'proposal'),
   };

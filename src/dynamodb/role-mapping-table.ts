@@ -1,31 +1,37 @@
 /** The role-mapping table in DynamoDB: the source of truth for the policy. docs/table.md has its layout. */
 
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { BrokerError } from '../core/errors.ts';
-import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type {
   MappingEdit,
   MappingVersion,
   MappingWritten,
-} from '../core/policy/mapping-history.ts';
+} from '../core/editing/mapping-history.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { MappingRules } from '../core/policy/mapping-check.ts';
+import { isMappingId } from '../core/policy/role-mapping.ts';
 import type { ProposalStore } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import { type BaseRow, readBaseRow } from './base-row.ts';
 import { readChanges } from './change-log.ts';
 import { createTable, type TableProtection } from './create-table.ts';
+import { readText } from './item-attributes.ts';
 import { type LoggedRange, type LoggedRows, readLoggedRows } from './logged-rows.ts';
 import { type LoadedMappings, type LoadOptions, loadMappings } from './mapping-loader.ts';
-import { MappingWriter } from './mapping-writer.ts';
-import { proposalStore } from './proposals.ts';
+import { type KnownBases, MappingWriter } from './mapping-writer.ts';
+import { ProposalTable } from './proposals.ts';
 import {
+  changeKey,
   currentKey,
+  type Head,
   headKey,
-  isMappingId,
   type LoggedChange,
   readHead,
-  readVersion,
+  readVersionItem,
   versionKey,
+  versionsBefore,
 } from './role-mapping-item.ts';
-import { TableCalls } from './table-calls.ts';
+import { TableCalls, type TableCallsOptions } from './table-calls.ts';
+import { placeOf, type TablePlace } from './table-place.ts';
 import type { TableSeal } from './table-seal.ts';
 
 export interface RoleMappingTableOptions {
@@ -41,6 +47,7 @@ export interface RoleMappingTableOptions {
   readonly writeTimeoutMs?: number;
   /** For reading all rows. Default 5 minutes. */
   readonly loadTimeoutMs?: number;
+  readonly observer?: TableCallsOptions['observer'];
   /** Absent: changes are not sealed. */
   readonly seal?: TableSeal | undefined;
 }
@@ -79,15 +86,17 @@ export class RoleMappingTable {
     writeTimeoutMs = 30_000,
     loadTimeoutMs = 300_000,
     seal,
+    observer,
   }: RoleMappingTableOptions) {
     this.#client = client;
-    this.#calls = new TableCalls({ client, tableName, clock, callTimeoutMs });
+    this.#calls = new TableCalls({ client, tableName, clock, callTimeoutMs, observer });
     this.#rules = rules;
     this.#clock = clock;
     this.#loadTimeoutMs = loadTimeoutMs;
     const calls = this.#calls;
-    this.proposals = proposalStore(calls);
-    this.#writer = new MappingWriter({ calls, rules, clock, random, writeTimeoutMs, seal });
+    const writing = { calls, clock, random, writeTimeoutMs, seal };
+    this.proposals = new ProposalTable(writing);
+    this.#writer = new MappingWriter({ ...writing, rules });
   }
 
   /** Makes the table unless it exists, and waits until it can be used. For local mode and first installation. */
@@ -100,9 +109,24 @@ export class RoleMappingTable {
     this.#calls.giveUp();
   }
 
+  /** Which table it is. Asks nobody. */
+  place(): Promise<TablePlace> {
+    return placeOf(this.#client, this.#calls.tableName);
+  }
+
   /** Revision of the table; 0 if it was never changed. */
   async head(): Promise<number> {
-    return readHead(await this.#calls.get(headKey)).revision;
+    return (await this.newest()).revision;
+  }
+
+  /** The edit that made the revision of the table, where it has one. */
+  async newest(): Promise<Head> {
+    return readHead(await this.#calls.get(headKey));
+  }
+
+  /** Of the edit that made this revision; undefined where the change log does not have it. */
+  async writeIdOf(revision: number): Promise<string | undefined> {
+    return readText(await this.#calls.get(changeKey(revision)), 'writeId');
   }
 
   /** All current mappings, complete and consistent at one revision, or `table_unavailable`. */
@@ -135,7 +159,13 @@ export class RoleMappingTable {
   async get(id: string): Promise<MappingVersion | undefined> {
     if (!isMappingId(id)) return undefined;
     const item = await this.#calls.get(currentKey(id));
-    return item && readVersion(id, item, this.#rules);
+    return item && readVersionItem(id, item, this.#rules);
+  }
+
+  /** The current version as `get` gives it, and what an edit of it needs besides: in one look. */
+  async getBase(id: string): Promise<{ row: BaseRow; current: MappingVersion | undefined }> {
+    const row = await readBaseRow(this.#calls, id, this.#rules);
+    return { row, current: row.item && readVersionItem(id, row.item, this.#rules) };
   }
 
   /** Newest first, deletions included; empty for an id that never was. */
@@ -145,13 +175,10 @@ export class RoleMappingTable {
   ): Promise<readonly MappingVersion[]> {
     if (!isMappingId(id) || before <= 1) return [];
     const items = await this.#calls.query({
-      pk: currentKey(id).pk,
-      fromSk: versionKey(id, 0).sk,
-      toSk: versionKey(id, before - 1).sk,
-      descending: true,
+      ...versionsBefore(id, before),
       limit,
     });
-    return items.map((item) => readVersion(id, item, this.#rules));
+    return items.map((item) => readVersionItem(id, item, this.#rules));
   }
 
   /** @throws BrokerError `mapping_not_found` */
@@ -162,11 +189,21 @@ export class RoleMappingTable {
         detail: 'There is no such version of a role mapping with this id. List its versions.',
       });
     }
-    return readVersion(id, item, this.#rules);
+    return readVersionItem(id, item, this.#rules);
   }
 
   /** Creates, replaces or deletes: see MappingWriter.write for what it throws. */
-  write(edit: MappingEdit): Promise<MappingWritten> {
-    return this.#writer.write(edit);
+  async write(edit: MappingEdit): Promise<MappingWritten> {
+    const [written] = await this.#writer.write([edit]);
+    if (written === undefined) throw new TypeError('an edit that was written has a version');
+    return written;
+  }
+
+  /** All of them or none, in this order: see MappingWriter.write for how many, and what it throws. */
+  writeTogether(
+    edits: readonly MappingEdit[],
+    rows?: KnownBases,
+  ): Promise<readonly MappingWritten[]> {
+    return this.#writer.write(edits, rows);
   }
 }

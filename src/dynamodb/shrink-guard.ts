@@ -1,5 +1,6 @@
 /** Tells a policy that was reduced on purpose from one that got lost on the way. */
 
+import { eachInPieces, inTurns, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
 
 /** Fewer rows than this come and go for good reasons. */
@@ -21,8 +22,21 @@ export interface RowLoss {
 export async function losesTooMuch({ held, candidate, changes }: RowLoss): Promise<boolean> {
   if (held.size < guardedFromRows) return false;
   const allowed = held.size * maxLossFraction;
-  const lost = new Set([...held.keys()].filter((id) => !candidate.has(id)));
+  const lost = await inTurns(losing(held, candidate));
   if (lost.size <= allowed) return false;
   for (const { id, action } of await changes()) if (action === 'delete') lost.delete(id);
   return lost.size > allowed;
+}
+
+const rowsPerPiece = 1_000;
+
+function* losing(
+  held: RowLoss['held'],
+  candidate: RowLoss['candidate'],
+): PiecesOfWork<Set<string>> {
+  const lost = new Set<string>();
+  yield* eachInPieces(held.keys(), rowsPerPiece, (id) => {
+    if (!candidate.has(id)) lost.add(id);
+  });
+  return lost;
 }

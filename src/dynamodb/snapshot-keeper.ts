@@ -1,17 +1,17 @@
 /** Decides when the policy goes to disk: at once after a change, now and then after a mere contact. */
 
-import type { MappingRules } from '../core/policy/mapping-check.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import {
   readSnapshotFile,
   type SavedPolicy,
   type SnapshotFileContent,
+  type SnapshotReading,
   writeSnapshotFile,
 } from './snapshot-file.ts';
 
 export interface SnapshotKeeperOptions {
   readonly path: string;
-  readonly rules: MappingRules;
+  readonly reading: SnapshotReading;
   readonly clock: Clock;
   /** After each write; `error` is why it failed. */
   readonly onWritten: (result: 'written' | 'failed', error?: unknown) => void;
@@ -23,7 +23,7 @@ const restFactor = 20;
 
 export class SnapshotKeeper {
   readonly #path: string;
-  readonly #rules: MappingRules;
+  readonly #reading: SnapshotReading;
   readonly #clock: Clock;
   readonly #onWritten: SnapshotKeeperOptions['onWritten'];
   #next: SavedPolicy | undefined;
@@ -31,15 +31,15 @@ export class SnapshotKeeper {
   #lastWrite = { endedAt: Number.NEGATIVE_INFINITY, tookMs: 0 };
   #timer: Timer | undefined;
 
-  constructor({ path, rules, clock, onWritten }: SnapshotKeeperOptions) {
+  constructor({ path, reading, clock, onWritten }: SnapshotKeeperOptions) {
     this.#path = path;
-    this.#rules = rules;
+    this.#reading = reading;
     this.#clock = clock;
     this.#onWritten = onWritten;
   }
 
   read(): Promise<SnapshotFileContent> {
-    return readSnapshotFile(this.#path, this.#rules);
+    return readSnapshotFile(this.#path, this.#reading);
   }
 
   /** `changed`: more than the time of contact is new. */
@@ -72,7 +72,7 @@ export class SnapshotKeeper {
 
   async #write(policy: SavedPolicy): Promise<void> {
     const startedAt = this.#clock.monotonic();
-    const [result, error] = await writeSnapshotFile(this.#path, policy).then(
+    const [result, error] = await writeSnapshotFile(this.#path, policy, this.#reading).then(
       () => ['written'] as const,
       (failure: unknown) => ['failed', failure] as const,
     );

@@ -7,6 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { BrokerError } from '../core/errors.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import type { Clock } from '../kit/timing/clock.ts';
+import { atOnce, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import { withDeadline } from '../kit/timing/with-deadline.ts';
 import type { Signer } from '../signing/signer.ts';
 import { isSignature, maxKeyBytes, parsePublicKey } from '../signing/signing-key.ts';
@@ -36,6 +37,8 @@ export interface TableSealOptions {
   readonly clock: Clock;
 }
 
+const linksPerPiece = 200;
+
 export class TableSeal {
   readonly #options: TableSealOptions;
   readonly #ending = new AbortController();
@@ -56,6 +59,11 @@ export class TableSeal {
     this.#options.signer?.stop();
   }
 
+  /** Of the table, in what is signed. */
+  get name(): string {
+    return this.#options.name;
+  }
+
   get empty(): Chain {
     return emptyChain(this.#options.name);
   }
@@ -74,14 +82,26 @@ export class TableSeal {
    * newest is not by one of the keys. `from` must have been verified before, or be empty.
    */
   follow(from: Chain, links: readonly ChainLink[]): Chain | undefined {
+    return atOnce(this.following(from, links));
+  }
+
+  /** The same for many entries. */
+  *following(from: Chain, links: readonly ChainLink[]): PiecesOfWork<Chain | undefined> {
     let chain = from;
+    let count = 0;
     for (const link of links) {
       if (link.revision !== chain.revision + 1) return undefined;
       if (this.isDue(link.revision) && link.seal === undefined) return undefined;
       chain = nextInChain(chain, link);
+      count += 1;
+      if (count % linksPerPiece === 0) yield;
     }
     const newest = links.at(-1);
-    if (newest !== undefined && this.isDue(newest.revision) && !this.#proves(newest.seal, chain)) {
+    if (
+      newest !== undefined &&
+      this.isDue(newest.revision) &&
+      !this.proves(newest.seal, sealText(chain))
+    ) {
       return undefined;
     }
     this.remember(chain);
@@ -105,20 +125,33 @@ export class TableSeal {
    */
   proven(item: Item | undefined): Chain {
     const stated = statedChain(this.#options.name, item);
-    if (stated !== undefined && this.#proves(stated.seal, stated.chain)) return stated.chain;
+    if (stated !== undefined && this.proves(stated.seal, sealText(stated.chain)))
+      return stated.chain;
     throw notSealed(
       'The newest entry of the change log has no seal by a listed key, so nothing may be written after it; docs/operations.md (TokenBrokerTableTampered) says what to do. Where seals begin with this change, policy.seal.fromRevision is the revision after the newest.',
     );
   }
 
-  /** The entry with its seal. @throws BrokerError `change_not_sealed` */
-  async sealed(item: Item, before: Chain): Promise<Item> {
-    const signer = this.#signer();
-    const chain = nextInChain(before, linkOf(item));
-    const signature = await this.#sign(signer, sealText(chain));
-    if (this.#proves(signature.toString('base64'), chain)) {
-      return sealedItem(item, chain, signature);
-    }
+  /** Entries that follow one after the other, those that must with their seals. @throws BrokerError `change_not_sealed` */
+  async sealed(entries: readonly Item[], before: Chain): Promise<readonly Item[]> {
+    let newest = before;
+    const chained = entries.map((item) => {
+      newest = nextInChain(newest, linkOf(item));
+      return { item, chain: newest };
+    });
+    return await Promise.all(
+      chained.map(async ({ item, chain }) =>
+        this.isDue(chain.revision)
+          ? sealedItem(item, chain, await this.signature(sealText(chain)))
+          : item,
+      ),
+    );
+  }
+
+  /** By the key that seals, over a text that says what it is of. @throws BrokerError `change_not_sealed` */
+  async signature(text: string): Promise<Buffer> {
+    const signature = await this.#sign(this.#signer(), text);
+    if (this.proves(signature.toString('base64'), text)) return signature;
     throw notSealed(
       'The key that seals is none of policy.seal.publicKeyFiles, so no broker would take the change. List its public key first.',
     );
@@ -127,6 +160,11 @@ export class TableSeal {
   /** What can be known before the table is asked. @throws BrokerError `change_not_sealed` */
   async ready(): Promise<void> {
     this.#signer();
+    await this.loaded();
+  }
+
+  /** The public keys are there, by which a seal counts. @throws BrokerError `change_not_sealed` */
+  async loaded(): Promise<void> {
     if (this.#publicKeys.length > 0) return;
     await this.start().catch((cause: unknown) => {
       throw notSealed('A file of policy.seal.publicKeyFiles cannot be used.', cause);
@@ -155,10 +193,10 @@ export class TableSeal {
     }
   }
 
-  #proves(seal: string | undefined, chain: Chain): boolean {
+  /** Whether this seal, in base64, is a signature of that text by one of the keys. */
+  proves(seal: string | undefined, text: string): boolean {
     if (seal === undefined) return false;
     const signature = Buffer.from(seal, 'base64');
-    const text = sealText(chain);
     return this.#publicKeys.some((key) => isSignature(text, signature, key));
   }
 }

@@ -1,11 +1,14 @@
 /** What a failed transaction means for the edit that it was to make. */
 
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import { placeInTransaction } from './transaction-items.ts';
+import { FailedTransaction } from './table-calls.ts';
+import { type PlaceInTransaction, placeInTransaction } from './transaction-items.ts';
 
 export type TransactionFailure =
-  /** Not done: another edit moved the head, or the table is busy. The same edit may be tried again. */
+  /** Not done: another edit moved the head. The same edit may be tried again. */
   | 'try_again'
+  /** Not done: the table takes no more at present. The same edit may be tried again, and less may go sooner. */
+  | 'throttled'
   /** Not done by this attempt: the row changed, perhaps by an earlier attempt whose answer was lost. */
   | 'row_moved'
   /** May have been done, or may still be. */
@@ -15,14 +18,28 @@ export type TransactionFailure =
   /** Not done, and trying again will not help. */
   | 'refused';
 
-export function classifyFailure(error: unknown): TransactionFailure {
-  if (error instanceof TransactionCanceledException) return classifyCancellation(error);
-  const { name, status, tries } = describe(error);
+/** @param edits how many the transaction was to make */
+export function classifyFailure(error: unknown, edits = 1): TransactionFailure {
+  const { cause, earlier = [] } = error instanceof FailedTransaction ? error : { cause: error };
+  // By its token the service knows a transaction again that it has done already, and cancels none of them.
+  if (cause instanceof TransactionCanceledException) return classifyCancellation(cause, edits);
+  const isOpen = [...earlier, cause].some((one) => classifyAnswer(one) === 'unknown');
+  return isOpen ? 'unknown' : classifyAnswer(cause);
+}
+
+function classifyAnswer(error: unknown): TransactionFailure {
+  const { name = '', $metadata } = error as Answer;
   if (name === 'CredentialsProviderError') return 'refused';
-  // The SDK's first try may have been done and only the second refused.
-  if (status === undefined || status >= 500 || tries > 1) return 'unknown';
-  if (name === 'TransactionInProgressException') return 'unknown';
-  return throttlingNames.has(name) ? 'try_again' : 'refused';
+  const status = $metadata?.httpStatusCode;
+  if (status === undefined || status >= 500 || name === 'TransactionInProgressException') {
+    return 'unknown';
+  }
+  return throttlingNames.has(name) ? 'throttled' : 'refused';
+}
+
+interface Answer {
+  readonly name?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
 const throttlingNames: ReadonlySet<string> = new Set([
@@ -32,27 +49,26 @@ const throttlingNames: ReadonlySet<string> = new Set([
 ]);
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html */
-const passingReasons: ReadonlySet<string> = new Set([
-  'None',
-  'ConditionalCheckFailed',
-  'TransactionConflict',
+const throttlingReasons: ReadonlySet<string> = new Set([
   'ThrottlingError',
   'ProvisionedThroughputExceeded',
 ]);
+const passingReasons: ReadonlySet<string> = new Set([
+  ...['None', 'ConditionalCheckFailed', 'TransactionConflict'],
+  ...throttlingReasons,
+]);
 
-function classifyCancellation(error: TransactionCanceledException): TransactionFailure {
+function classifyCancellation(
+  error: TransactionCanceledException,
+  edits: number,
+): TransactionFailure {
   const codes = (error.CancellationReasons ?? []).map(({ Code: code }) => code ?? 'None');
   if (codes.length === 0 || codes.some((code) => !passingReasons.has(code))) return 'refused';
-  const moved = ['ConditionalCheckFailed', 'TransactionConflict'];
-  const { current, version, proposal } = placeInTransaction;
-  if ([current, version].some((place) => moved.includes(codes[place] ?? ''))) return 'row_moved';
-  return codes[proposal] === 'ConditionalCheckFailed' ? 'proposal_closed' : 'try_again';
-}
-
-function describe(error: unknown) {
-  const { name = '', $metadata } = error as {
-    name?: string;
-    $metadata?: { httpStatusCode?: number; attempts?: number };
-  };
-  return { name, status: $metadata?.httpStatusCode, tries: $metadata?.attempts ?? 1 };
+  const isAt = (place: PlaceInTransaction, code: string) =>
+    codes.some((one, index) => one === code && placeInTransaction(index, edits) === place);
+  const hasMoved = (place: PlaceInTransaction) =>
+    isAt(place, 'ConditionalCheckFailed') || isAt(place, 'TransactionConflict');
+  if (hasMoved('current') || hasMoved('version')) return 'row_moved';
+  if (isAt('proposal', 'ConditionalCheckFailed')) return 'proposal_closed';
+  return codes.some((code) => throttlingReasons.has(code)) ? 'throttled' : 'try_again';
 }

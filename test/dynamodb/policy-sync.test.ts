@@ -222,6 +222,7 @@ const attacks: readonly (readonly [string, Attack])[] = [
     },
   ],
   ['a wider mapping of the same version', () => putCurrent('orders', { ...ghost, id: 'orders' })],
+  ['a mapping that nobody wrote and nobody can read', () => putCurrent('ghost', 'no JSON')],
   ['a mapping that can no longer be read', () => putCurrent('orders', 'no JSON')],
   ['a mapping of a version that never was', () => putCurrent('orders', mapping('orders'), 7)],
   ['a freeze that freezes nobody', () => putCurrent('freeze', hollow)],
@@ -350,7 +351,7 @@ describe('rows written around the API (T49)', () => {
     await replace(1, mapping('other', { description: 'again' }));
 
     await probe.tick();
-    await probe.until(() => probe.alarms.includes('unexplained_rows'));
+    await probe.until(() => probe.alarms.includes('rolled_back'));
     expectOldPolicy(probe);
   });
 });

@@ -9,6 +9,7 @@ import {
   type DynamoDbServer,
   startDynamoDbServer,
 } from '../../emulators/dynamodb/dynamodb-server.ts';
+import type { AwsEndpoint } from '../../src/aws/hermetic-settings.ts';
 import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
 import { checkRoleMapping, type MappingRules } from '../../src/core/policy/mapping-check.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
@@ -42,7 +43,9 @@ export interface TestTable {
   /** The same one, which gives up soon: for servers that never answer. */
   readonly hasty: RoleMappingTable;
   /** As another process sees the same table. */
-  another(seal?: TableSeal): RoleMappingTable;
+  another(seal?: TableSeal, under?: MappingRules): RoleMappingTable;
+  /** One of the same name elsewhere. */
+  elsewhere(place: Partial<AwsEndpoint>): RoleMappingTable;
   readonly name: string;
   create(mapping: RoleMapping): Promise<void>;
   /** Around the API, as somebody with write access to the table could. */
@@ -59,10 +62,11 @@ export async function startTableFixture(): Promise<TableFixture> {
   const server = await startDynamoDbServer({ clock: systemClock });
   const clients: DynamoDBClient[] = [];
   let tables = 0;
-  const connect = (timeoutMs: number) => {
+  const connect = (timeoutMs: number, place: Partial<AwsEndpoint> = {}) => {
     const client = createDynamoDbClient({
       region: 'us-east-1',
       endpoint: server.url,
+      ...place,
       credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' },
       timeouts: { connectionTimeoutMs: timeoutMs, requestTimeoutMs: timeoutMs },
       maxAttempts: 1,
@@ -87,13 +91,16 @@ export async function startTableFixture(): Promise<TableFixture> {
           writeTimeoutMs: 2_000,
         }),
         name: tableName,
-        another: (seal) =>
+        another: (seal, under = rules) =>
           new RoleMappingTable({
             ...shared,
+            rules: under,
             seal,
             client: connect(patientTimeoutMs),
             writeTimeoutMs: stormTimeoutMs,
           }),
+        elsewhere: (place) =>
+          new RoleMappingTable({ ...shared, client: connect(patientTimeoutMs, place) }),
         ...rawAccess(client, tableName, table),
       };
     },
@@ -173,6 +180,15 @@ export function mapping(id: string, fields: Partial<RoleMappingInput> = {}): Rol
   );
   if (check.kind === 'invalid') throw new Error(JSON.stringify(check.faults));
   return check.mapping;
+}
+
+/** Denies this app client every role. */
+export function denial(
+  id: string,
+  client: string,
+  fields: Partial<RoleMappingInput> = {},
+): RoleMapping {
+  return mapping(id, { principal: { pool, client }, effect: 'deny', role: '*', ...fields });
 }
 
 export function ids(count: number, prefix = 'row'): string[] {

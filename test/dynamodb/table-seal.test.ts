@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,11 +11,15 @@ import { TableSeal, type TableSealOptions } from '../../src/dynamodb/table-seal.
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../src/signing/file-signer.ts';
 import { KmsSigner } from '../../src/signing/kms-signer.ts';
+import { type KeyFiles, keyFiles } from '../support/key-files.ts';
 import { withEnvironment } from '../support/with-environment.ts';
+import { heldLoads, wasEverAfter } from './held-loads.ts';
 import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {
+  denial,
   mapping,
   pool,
+  rules,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -35,8 +38,8 @@ const seals: TableSeal[] = [];
 beforeAll(async () => {
   fixture = await startTableFixture();
   folder = mkdtempSync(path.join(tmpdir(), 'table-seal-'));
-  ours = keyFiles('ours');
-  foreign = keyFiles('foreign');
+  ours = keyFiles(folder, 'ours');
+  foreign = keyFiles(folder, 'foreign');
 });
 beforeEach(async () => {
   t = await fixture.table();
@@ -49,23 +52,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
   await fixture.stop();
 });
-
-interface KeyFiles {
-  readonly privateKey: string;
-  readonly publicKey: string;
-}
-
-function keyFiles(name: string): KeyFiles {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const files = {
-    privateKey: path.join(folder, `${name}.pem`),
-    publicKey: path.join(folder, `${name}.pub`),
-  };
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-  writeFileSync(files.privateKey, pem, { mode: 0o600 });
-  writeFileSync(files.publicKey, publicKey.export({ type: 'spki', format: 'pem' }));
-  return files;
-}
 
 async function sealOf(options: Partial<TableSealOptions> = {}): Promise<TableSeal> {
   const seal = new TableSeal({
@@ -409,6 +395,44 @@ describe('a table that was put back', () => {
     const again = await brokerOf({}, { snapshotFile, acceptShrink: true });
     expect(again.sync.revision).toBe(3);
     expectPolicy(again);
+  });
+
+  it('is taken with acceptShrink, and with the deny that a row had before it could not be read (T322)', async () => {
+    const editor = await editorOf();
+    await history(editor);
+    const off = { effect: 'deny', role: '*', enabled: false } as const;
+    const conditions = { claims: { 'custom:team': ['orders'] } };
+    await edit(editor, mapping('freeze', { principal: frozen, ...off, conditions }), 1);
+    const narrower = { ...rules, matchableClaims: new Set<string>() };
+    const table = t.another(undefined, narrower);
+    const snapshotFile = path.join(folder, `${t.name}.json`);
+    for (const acceptShrink of [false, true]) {
+      const probe = await brokerOf({}, { snapshotFile, acceptShrink, table, rules: narrower });
+      await probe.until(() => probe.sync.revision === 5);
+      expect(probe.sync.quarantined()).toMatchObject([{ id: 'freeze' }]);
+      expectPolicy(probe);
+      await probe.sync.stop();
+    }
+  });
+
+  it('is not taken behind what polls brought meanwhile (T307)', async () => {
+    const editor = await editorOf();
+    await history(editor);
+    const snapshotFile = path.join(folder, `${t.name}.json`);
+    await (await brokerOf({}, { snapshotFile })).sync.stop();
+    const loads = heldLoads(t.table);
+    fixture.server.setFault({ kind: 'reset' });
+    const probe = await brokerOf({}, { snapshotFile, table: loads.table, acceptShrink: true });
+    fixture.server.setFault();
+    await probe.tick();
+    await loads.loaded;
+    await edit(editor, denial('stop', 'client-orders'), 'absent');
+    await probe.sync.refresh();
+    expect(allows(probe, 'client-orders', 'orders')).toBe(false);
+
+    const lifted = await wasEverAfter(loads, probe, () => allows(probe, 'client-orders', 'orders'));
+    expect(lifted).toBe(false);
+    expect(probe.sync.revision).toBe(5);
   });
 });
 
