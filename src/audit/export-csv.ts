@@ -11,6 +11,8 @@ const columns: readonly (readonly [name: string, ...path: string[]])[] = [
   ['pool', 'token', 'pool'],
   ['client_id', 'token', 'clientId'],
   ['subject', 'token', 'subject'],
+  ['username', 'token', 'description', 'username'],
+  ['email', 'token', 'description', 'email'],
   ['editor', 'actor'],
   ['action', 'action'],
   ['mapping', 'mapping', 'id'],
@@ -28,6 +30,7 @@ const columns: readonly (readonly [name: string, ...path: string[]])[] = [
   ['source_ip', 'sourceIp'],
   ['user_agent', 'userAgent'],
   ['request_id', 'requestId'],
+  ['trace_id', 'traceId'],
   ['seq', 'seq'],
   ['chain', 'chain'],
   ['hash', 'hash'],
@@ -43,8 +46,11 @@ export function csvCells(record: LoggedRecord): readonly string[] {
   });
 }
 
-/** What a spreadsheet would take for a formula begins with an apostrophe, which makes it text (T223). */
+/**
+ * What a spreadsheet would take for a formula begins with an apostrophe, which makes it text (T223): full-width signs count in some
+ * languages. Where a semicolon parts cells, what stands behind one is a cell of its own unless all of it is quoted.
+ */
 export function csvCell(text: string): string {
-  const plain = /^[\s]*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n']/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  const plain = /^[\s]*[=+\-@\t\r＝＋－＠]/u.test(text) ? `'${text}` : text;
+  return /[",;\t\r\n']/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }

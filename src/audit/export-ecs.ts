@@ -36,14 +36,24 @@ export function ecsEvent(record: LoggedRecord): object | undefined {
       start: at('repeats', 'from'),
       end: at('repeats', 'to'),
     },
-    user: subject === undefined ? undefined : { id: subject, domain: at('token', 'pool') },
+    user: subject === undefined ? undefined : userOf(record, subject),
     source:
       sourceIp === undefined
         ? undefined
         : { address: sourceIp, ...(isIP(sourceIp) === 0 ? {} : { ip: sourceIp }) },
     user_agent: at('userAgent') === undefined ? undefined : { original: at('userAgent') },
     http: at('requestId') === undefined ? undefined : { request: { id: at('requestId') } },
+    trace: at('traceId') === undefined ? undefined : { id: at('traceId') },
     token_broker: record,
+  };
+}
+
+function userOf(record: LoggedRecord, id: string): object {
+  return {
+    id,
+    domain: textAt(record, 'token', 'pool'),
+    name: textAt(record, 'token', 'description', 'username'),
+    email: textAt(record, 'token', 'description', 'email'),
   };
 }
 

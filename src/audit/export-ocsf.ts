@@ -77,10 +77,18 @@ function requestPart(record: LoggedRecord, sourceIp: string): object {
   });
 }
 
+/** Those of the form that the schema demands of `email_addr`. */
+const plainAddress = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+$/;
+
 function userOf(record: LoggedRecord): object {
   const uid = textAt(record, 'token', 'subject') ?? textAt(record, 'actor');
   // Unknown: refused before anybody was known, or one of many that were counted together.
-  return uid === undefined ? { name: 'unknown', type_id: 0 } : { uid, type_id: 1 };
+  if (uid === undefined) return { name: 'unknown', type_id: 0 };
+  const name = textAt(record, 'token', 'description', 'username');
+  const email = textAt(record, 'token', 'description', 'email') ?? '';
+  // Every other one is among what is unmapped.
+  const address = plainAddress.test(email) ? email : undefined;
+  return defined({ uid, type_id: 1, name, email_addr: address });
 }
 
 function sessionOf(record: LoggedRecord): object | undefined {

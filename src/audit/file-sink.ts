@@ -42,7 +42,7 @@ export interface FileSinkOptions {
   /** After which another process may take the directory from one that is not heard of. Default 10 s. */
   readonly leaseMs?: number;
   /** The last record that a checkpoint covers, as the process before has left it. */
-  readonly covered?: () => Promise<CoveredHead | undefined>;
+  readonly covered?: (() => Promise<CoveredHead | undefined>) | undefined;
 }
 
 /** Faults of the moment: the sink keeps trying. Any other one at start is a mistake in the configuration. */

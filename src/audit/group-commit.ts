@@ -5,6 +5,7 @@ import {
   auditUnavailable,
   errorCodeOf,
 } from './audit-sink.ts';
+import { RunningTime } from './running-time.ts';
 
 /** One commit: bounds how long the event loop is busy sealing it, and how much a blocked write holds. */
 export const maxBatchRecords = 1024;
@@ -23,12 +24,44 @@ export interface GroupCommitOptions {
   readonly observer: AuditObserver;
 }
 
-interface Waiting {
-  readonly fields: string;
+/** So often it is looked whether the process runs, within a deadline. */
+const looksInDeadline = 20;
+
+/** Records that are written together, or fail together: whoever waits for one of them waits for all. */
+class Batch {
+  readonly records: string[] = [];
+  /** Since when the first of them has been waiting, in running time. */
   readonly since: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  readonly kept: Promise<void>;
+  resolve: () => void = ignore;
+  reject: (error: Error) => void = ignore;
+  #bytes = 0;
+
+  constructor(since: number) {
+    this.since = since;
+    this.kept = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  hasRoomFor(fields: string): boolean {
+    const { length } = this.records;
+    if (length === 0) return true;
+    return length < maxBatchRecords && this.#bytes + fields.length <= maxBatchBytes;
+  }
+
+  add(fields: string): void {
+    this.records.push(fields);
+    this.#bytes += fields.length;
+  }
 }
+
+function ignore(): void {}
 
 /**
  * Turns many concurrent appends into few writes: what gathers during one write goes into the next.
@@ -39,9 +72,12 @@ interface Waiting {
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  #queue: Waiting[] = [];
+  readonly #running: RunningTime;
+  /** In their order; what comes next goes into the last one. */
+  #queue: Batch[] = [];
+  #queuedRecords = 0;
   #queuedBytes = 0;
-  #writing: readonly Waiting[] | undefined;
+  #writing: Batch | undefined;
   #accepting: boolean = false;
   #overdue: boolean = false;
   #scheduled: boolean = false;
@@ -51,6 +87,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    this.#running = new RunningTime(options.clock, options.deadlineMs / looksInDeadline);
   }
 
   get healthy(): boolean {
@@ -59,22 +96,32 @@ export class GroupCommit {
 
   /** Records queued or being written. */
   get waiting(): number {
-    return this.#queue.length + (this.#writing?.length ?? 0);
+    return this.#queuedRecords + (this.#writing?.records.length ?? 0);
   }
 
+  /** Records that are kept together share their promise. */
   append(fields: string): Promise<void> {
     const refusal = this.#refusalOf(fields);
     if (refusal !== undefined) {
       this.#report(refusal, 1);
       return Promise.reject(auditUnavailable());
     }
-    const since = this.#options.clock.monotonic();
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ fields, since, resolve, reject });
-      this.#queuedBytes += fields.length;
-      this.#watch(this.#options.deadlineMs);
-      this.#schedule();
-    });
+    if (this.#deadlineTimer === undefined) this.#running.begin();
+    const batch = this.#batchFor(fields);
+    batch.add(fields);
+    this.#queuedRecords += 1;
+    this.#queuedBytes += fields.length;
+    this.#watch();
+    this.#schedule();
+    return batch.kept;
+  }
+
+  #batchFor(fields: string): Batch {
+    const last = this.#queue.at(-1);
+    if (last?.hasRoomFor(fields) === true) return last;
+    const batch = new Batch(this.#running.ms);
+    this.#queue.push(batch);
+    return batch;
   }
 
   /** Lets records in. */
@@ -113,7 +160,7 @@ export class GroupCommit {
     if (!this.healthy) return 'refused';
     const { maxQueuedRecords, maxQueuedBytes } = this.#options;
     const full =
-      this.#queue.length >= maxQueuedRecords || this.#queuedBytes + fields.length > maxQueuedBytes;
+      this.#queuedRecords >= maxQueuedRecords || this.#queuedBytes + fields.length > maxQueuedBytes;
     return full ? 'queue_full' : undefined;
   }
 
@@ -133,23 +180,25 @@ export class GroupCommit {
   }
 
   async #commit(): Promise<void> {
-    const batch = this.#takeBatch();
-    if (batch.length === 0) return;
+    const batch = this.#queue.shift();
+    if (batch === undefined) return;
+    const { length } = batch.records;
+    this.#queuedRecords -= length;
+    this.#queuedBytes -= batch.bytes;
     const { sink, clock, observer, write } = this.#options;
     this.#writing = batch;
     const startedAt = clock.monotonic();
     try {
-      await write(batch.map(({ fields }) => fields));
-      for (const { resolve } of batch) resolve();
+      await write(batch.records);
+      batch.resolve();
       observer.onCommit?.({
         sink,
-        records: batch.length,
+        records: length,
         durationMs: clock.monotonic() - startedAt,
       });
     } catch (error) {
-      const refusal = auditUnavailable(error);
-      for (const { reject } of batch) reject(refusal);
-      this.#report('write_failed', this.#overdue ? 0 : batch.length, errorCodeOf(error));
+      batch.reject(auditUnavailable(error));
+      this.#report('write_failed', this.#overdue ? 0 : length, errorCodeOf(error));
     }
     this.#writing = undefined;
     this.#overdue = false;
@@ -157,51 +206,40 @@ export class GroupCommit {
     if (this.#idle) this.#whenIdle?.();
   }
 
-  #takeBatch(): readonly Waiting[] {
-    let count = 0;
-    let bytes = 0;
-    for (const { fields } of this.#queue) {
-      if (count === maxBatchRecords || (count > 0 && bytes + fields.length > maxBatchBytes)) break;
-      count += 1;
-      bytes += fields.length;
-    }
-    this.#queuedBytes -= bytes;
-    return this.#queue.splice(0, count);
-  }
-
   /** One timer for all records: they wait in order, so the first one's deadline is the next one. */
-  #watch(delayMs: number): void {
-    this.#deadlineTimer ??= this.#options.clock.after(delayMs, () => {
+  #watch(): void {
+    const { clock, deadlineMs } = this.#options;
+    this.#deadlineTimer ??= clock.after(deadlineMs / looksInDeadline, () => {
       this.#deadlineTimer = undefined;
+      this.#running.look();
       this.#checkDeadline();
     });
   }
 
   #checkDeadline(): void {
-    const oldest = this.#writing?.[0] ?? this.#queue[0];
+    const oldest = this.#writing ?? this.#queue[0];
     if (oldest === undefined || this.#overdue) return;
-    const { clock, deadlineMs } = this.#options;
-    const leftMs = oldest.since + deadlineMs - clock.monotonic();
-    if (leftMs > 0) {
-      this.#watch(leftMs);
+    if (this.#running.ms - oldest.since < this.#options.deadlineMs) {
+      this.#watch();
       return;
     }
     const refusal = auditUnavailable();
     if (this.#writing !== undefined) {
       this.#overdue = true;
-      for (const { reject } of this.#writing) reject(refusal);
-      this.#report('deadline', this.#writing.length);
+      this.#writing.reject(refusal);
+      this.#report('deadline', this.#writing.records.length);
     }
     this.#rejectQueue('deadline', refusal);
   }
 
   #rejectQueue(reason: AuditFailureReason, error: Error): void {
     if (this.#queue.length === 0) return;
-    const rejected = this.#queue;
+    const [rejected, records] = [this.#queue, this.#queuedRecords];
     this.#queue = [];
+    this.#queuedRecords = 0;
     this.#queuedBytes = 0;
-    for (const { reject } of rejected) reject(error);
-    this.#report(reason, rejected.length);
+    for (const batch of rejected) batch.reject(error);
+    this.#report(reason, records);
   }
 
   #report(reason: AuditFailureReason, records: number, errorCode?: string): void {

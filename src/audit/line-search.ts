@@ -26,21 +26,33 @@ export async function* searchLines(bytes: LogBytes, wishes: LineWishes): AsyncGe
   }
 }
 
-/** The bytes in blocks that begin and end where lines do. */
+/** The bytes in blocks that begin and end where lines do. While one is searched, the next is being read. */
 async function* wholeLines(bytes: LogBytes): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafe(blockBytes);
+  let [buffer, other] = [Buffer.allocUnsafe(blockBytes), Buffer.allocUnsafe(blockBytes)];
   let held = 0;
+  let reading = readAhead(bytes, buffer);
   for (;;) {
-    const read = await bytes.read(buffer.subarray(held));
+    const read = await reading;
     const filled = buffer.subarray(0, held + read);
-    const end = read === 0 ? filled.length : filled.lastIndexOf(lineFeed);
-    if (end > 0) yield filled.subarray(0, end);
-    if (read === 0) return;
-    const rest = end + 1;
+    if (read === 0) {
+      if (filled.length > 0) yield filled;
+      return;
+    }
+    const end = filled.lastIndexOf(lineFeed);
     // The start of a line that does not fit goes; its end is no record by itself.
-    held = rest === 0 && filled.length === blockBytes ? 0 : filled.length - rest;
-    buffer.copyWithin(0, rest, rest + held);
+    held = end < 0 && filled.length === blockBytes ? 0 : filled.length - (end + 1);
+    filled.copy(other, 0, filled.length - held);
+    reading = readAhead(bytes, other.subarray(held));
+    if (end > 0) yield filled.subarray(0, end);
+    [buffer, other] = [other, buffer];
   }
+}
+
+/** Nobody may come for what was read: a search ends before its file does. */
+function readAhead(bytes: LogBytes, room: Buffer): Promise<number> {
+  const reading = bytes.read(room);
+  reading.catch(() => {});
+  return reading;
 }
 
 /** By its first line and its last one: a clock that was wrong for a moment hides nothing. */

@@ -9,6 +9,20 @@ export interface LogBytes {
   close(): Promise<void>;
 }
 
+/** A packed file that holds far more than any log: whoever wrote it wants its readers to work without end. */
+export class PackedLogTooLargeError extends Error {
+  override readonly name = 'PackedLogTooLargeError';
+}
+
+/**
+ * A record has hashes in it, which nothing packs: logs are a tenth of their size when they are packed, and one of long repeated
+ * documents a fiftieth. deflate itself ends at a thousandth.
+ */
+const mostTimesItsSize = 250;
+/** What is not large needs no ratio. */
+const smallBytes = 32 * 1024 * 1024;
+const maxUnpackedBytes = 16 * 1024 * 1024 * 1024;
+
 export const compressedEnding = '.gz';
 
 /** Whether it is a file that gzip has packed: the broker makes none, archives do. */
@@ -27,7 +41,7 @@ export function logBytes(
   name: string,
   { from = 0, to = Infinity }: ByteRange = {},
 ): LogBytes {
-  const bytes = isCompressed(name) ? unpackedBytes(handle, from) : plainBytes(handle, from);
+  const bytes = isCompressed(name) ? unpackedBytes(handle, name, from) : plainBytes(handle, from);
   return to === Infinity ? bytes : firstBytes(bytes, Math.max(0, to - from));
 }
 
@@ -56,8 +70,8 @@ function plainBytes(handle: FileHandle, from: number): LogBytes {
   };
 }
 
-/** Unpacked as it is asked for: a small file that holds far more than it should takes time, and no memory. */
-function unpackedBytes(handle: FileHandle, from: number): LogBytes {
+/** Unpacked as it is asked for: it takes no memory, and what holds far more than a log does ends with an error. */
+function unpackedBytes(handle: FileHandle, name: string, from: number): LogBytes {
   const packed = handle.createReadStream({ start: 0, autoClose: false });
   const unpacked = createGunzip();
   packed.on('error', (error) => unpacked.destroy(error));
@@ -65,13 +79,18 @@ function unpackedBytes(handle: FileHandle, from: number): LogBytes {
   const parts: AsyncIterator<Buffer> = unpacked[Symbol.asyncIterator]();
   let part: Buffer = Buffer.alloc(0);
   let toSkip = from;
+  let unpackedSoFar = 0;
+  let limit: number | undefined;
   return {
     async read(room) {
+      limit ??= mostUnpacked((await handle.stat()).size);
       while (part.length <= toSkip) {
         toSkip -= part.length;
         const next = await parts.next();
         if (next.done === true) return 0;
         part = next.value;
+        unpackedSoFar += part.length;
+        if (unpackedSoFar > limit) throw tooLarge(name, limit);
       }
       const taken = part.copy(room, 0, toSkip);
       part = part.subarray(toSkip + taken);
@@ -84,4 +103,14 @@ function unpackedBytes(handle: FileHandle, from: number): LogBytes {
       await parts.return?.();
     },
   };
+}
+
+function mostUnpacked(packedBytes: number): number {
+  return Math.min(maxUnpackedBytes, Math.max(smallBytes, packedBytes * mostTimesItsSize));
+}
+
+function tooLarge(name: string, limit: number): PackedLogTooLargeError {
+  return new PackedLogTooLargeError(
+    `${name} unpacks to more than ${limit} bytes, which no log of its size does: it was not read to its end. If it is honest, unpack it with gunzip and try again.`,
+  );
 }

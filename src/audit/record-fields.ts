@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
-import type {
-  AuditedCredentials,
-  AuditRecord,
-  ExchangeRecord,
-  MappingChangeRecord,
+import {
+  type AuditedRequest,
+  type AuditRecord,
+  type ExchangeEnd,
+  type ExchangeRecord,
+  type ExchangeStart,
+  exchangeEndNames,
+  type MappingChangeRecord,
 } from '../core/audit-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
 import type { LogEvent } from './log-event.ts';
@@ -25,7 +28,7 @@ const maxFieldsBytes = maxLineBytes - sealBytes;
  * credentials are the same objects each time.
  */
 export function recordFields(record: AuditRecord | LogEvent): string {
-  const { text, cut } = isIssue(record) ? printIssue(record) : printMembers(record);
+  const { text, cut } = isPlainExchange(record) ? printExchange(record) : printMembers(record);
   if (text.length > maxFieldsBytes) return marked(shortened(record));
   return cut ? marked(text) : text;
 }
@@ -36,87 +39,97 @@ interface Printed {
   readonly cut: boolean;
 }
 
-type StartName = 'type' | 'time' | 'requestId' | 'route' | 'sourceIp' | 'peerIp' | 'userAgent';
-/** What tells one request from the next. */
-type Start = Pick<ExchangeRecord, StartName>;
-/** What is the same for all requests that get one session by one mapping: a member left out would not compile. */
-type End = Required<Omit<ExchangeRecord, StartName | 'repeats'>>;
-type Issue = ExchangeRecord & { readonly credentials: AuditedCredentials };
+/** By the request, which is one frozen object for all records with one end. */
+const printedEnds = new WeakMap<AuditedRequest, Printed & { readonly end: ExchangeEnd }>();
 
-/** By the credentials, which are one object for all hits of a cache entry. */
-const printedEnds = new WeakMap<AuditedCredentials, Printed & { readonly end: Partial<End> }>();
-
-function isIssue(record: AuditRecord | LogEvent): record is Issue {
-  if (record.type !== 'exchange') return false;
-  return (
-    Object.isFrozen(record.credentials) &&
-    record.credentials !== undefined &&
-    record.repeats === undefined
-  );
+function isPlainExchange(record: AuditRecord | LogEvent): record is ExchangeRecord {
+  return record.type === 'exchange' && record.repeats === undefined;
 }
 
 /** As `printMembers` prints it; the end once, for as long as every member of it is the same. */
-function printIssue(record: Issue): Printed {
-  const { type, time, requestId, route, sourceIp, peerIp, userAgent } = record;
-  const start: Start = { type, time, requestId, route, sourceIp, peerIp, userAgent };
-  const { text, cut } = printMembers(start);
-  let known = printedEnds.get(record.credentials);
-  if (known === undefined || !isEndOf(known.end, record)) {
-    const end = endOf(record);
-    known = { end, ...printMembers(end) };
-    printedEnds.set(record.credentials, known);
-  }
-  return { text: `${text},${known.text}`, cut: cut || known.cut };
+function printExchange(record: ExchangeRecord): Printed {
+  const start = printStart(record);
+  const end = printEnd(record);
+  return { text: `${start.text},${end.text}`, cut: start.cut || end.cut };
 }
 
-function endOf(record: Issue): { [Name in keyof End]: ExchangeRecord[Name] } {
-  const { outcome, code, reason, token, request, policyRevision, mapping, session } = record;
-  const { credentials } = record;
+function printStart(record: ExchangeStart): Printed {
+  const { type, time, requestId, traceId, route, sourceIp, peerIp, userAgent } = record;
+  const isPlainStart =
+    isPlain(time) &&
+    isPlain(requestId) &&
+    isPlainOrAbsent(traceId) &&
+    isPlain(route) &&
+    isPlain(sourceIp) &&
+    isPlain(peerIp) &&
+    isPlainOrAbsent(userAgent);
+  if (!isPlainStart) {
+    return printMembers({ type, time, requestId, traceId, route, sourceIp, peerIp, userAgent });
+  }
+  const trace = traceId === undefined ? '' : `"traceId":"${traceId}",`;
+  const request = `"type":"${type}","time":"${time}","requestId":"${requestId}",${trace}"route":"${route}"`;
+  const from = `"sourceIp":"${sourceIp}","peerIp":"${peerIp}"`;
+  const by = userAgent === undefined ? '' : `,"userAgent":"${userAgent}"`;
+  return { text: `${request},${from}${by}`, cut: false };
+}
+
+function printEnd(record: ExchangeRecord): Printed {
+  const { request } = record;
+  const known = request && printedEnds.get(request);
+  if (known !== undefined && isEndOf(known.end, record)) return known;
+  const end = endOf(record);
+  if (request === undefined || !Object.isFrozen(request)) return printMembers(end);
+  const { text, cut } = printMembers(end, print);
+  const printed = { end, text: inOnePiece(text), cut };
+  printedEnds.set(request, printed);
+  return printed;
+}
+
+function isEndOf(end: ExchangeEnd, record: ExchangeRecord): boolean {
+  for (const name of exchangeEndNames) if (end[name] !== record[name]) return false;
+  return true;
+}
+
+function endOf({
+  outcome,
+  code,
+  reason,
+  token,
+  request,
+  policyRevision,
+  mapping,
+  session,
+  credentials,
+}: ExchangeRecord): ExchangeEnd {
   return { outcome, code, reason, token, request, policyRevision, mapping, session, credentials };
 }
 
-function isEndOf(end: Partial<End>, record: Issue): boolean {
-  for (const name in end) {
-    const [known, now] = [end[name as keyof End], record[name as keyof End]];
-    // The only one that is made anew for each request.
-    if (known !== now && !(name === 'request' && sameMembers(known, now))) return false;
-  }
-  return true;
-}
-
-/** Lists are never the same: they are printed again. */
-function sameMembers(one: unknown, other: unknown): boolean {
-  if (!isObject(one) || !isObject(other)) return false;
-  for (const name in one) if (one[name] !== other[name]) return false;
-  for (const name in other) if (one[name] !== other[name]) return false;
-  return true;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
+/** What is added up is a tree of small strings, which takes as much memory again for as long as it is kept. */
+function inOnePiece(ascii: string): string {
+  return Buffer.from(ascii, 'latin1').toString('latin1');
 }
 
 const printedObjects = new WeakMap<object, Printed>();
 
-function printMembers(record: object): Printed {
+function printMembers(record: object, printObject = printOnce): Printed {
   let text = '';
   let cut = false;
   for (const key in record) {
     const value: unknown = record[key as keyof typeof record];
     if (value === undefined) continue;
-    const printed = printMember(key, value);
+    const printed = printMember(key, value, printObject);
     text += `${text === '' ? '' : ','}"${key}":${printed.text}`;
     cut ||= printed.cut;
   }
   return { text, cut };
 }
 
-function printMember(key: string, value: unknown): Printed {
-  if (typeof value === 'string' && plainString.test(value) && value.length <= maxStringLength) {
+function printMember(key: string, value: unknown, printObject: typeof printOnce): Printed {
+  if (typeof value === 'string' && isPlain(value)) {
     return { text: `"${value}"`, cut: false };
   }
   if (typeof value !== 'object' || value === null) return print(key, value);
-  return Object.isFrozen(value) ? printOnce(key, value) : print(key, value);
+  return Object.isFrozen(value) ? printObject(key, value) : print(key, value);
 }
 
 function printOnce(key: string, value: object): Printed {
@@ -126,6 +139,14 @@ function printOnce(key: string, value: object): Printed {
     printedObjects.set(value, printed);
   }
   return printed;
+}
+
+function isPlain(text: string): boolean {
+  return text.length <= maxStringLength && plainString.test(text);
+}
+
+function isPlainOrAbsent(text: string | undefined): boolean {
+  return text === undefined || isPlain(text);
 }
 
 /** What JSON prints as it is, between quotes. */

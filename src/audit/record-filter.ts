@@ -10,9 +10,14 @@ export interface RecordFilter {
   readonly accessKeyId?: string | undefined;
   /** Of the request itself, or of one that a record of repeated denials names. */
   readonly requestId?: string | undefined;
+  /** Of the trace that the request was said to belong to. */
+  readonly traceId?: string | undefined;
   readonly subject?: string | undefined;
   readonly clientId?: string | undefined;
-  /** A person in any part: as subject, as editor of a mapping, or as the source identity of a session. */
+  /**
+   * A person in any part: as subject, as editor of a mapping, or as the source identity of a session; by user name or address where
+   * records have those.
+   */
   readonly user?: string | undefined;
   /** Asked for, given, or in a mapping before or after a change. An ARN, or what stands behind its last slash. */
   readonly role?: string | undefined;
@@ -30,9 +35,19 @@ export interface RecordFilter {
 
 /** Texts that every line has which can match, as the log writes them: the rarest first, as far as one can guess. */
 export function textsOf(filter: RecordFilter): readonly string[] {
-  const { accessKeyId, requestId, subject, clientId, user, role } = filter;
+  const { accessKeyId, requestId, traceId, subject, clientId, user, role } = filter;
   const { mapping, reason, outcome, type } = filter;
-  const whole = [accessKeyId, requestId, subject, clientId, mapping, reason, outcome, type];
+  const whole = [
+    accessKeyId,
+    requestId,
+    traceId,
+    subject,
+    clientId,
+    mapping,
+    reason,
+    outcome,
+    type,
+  ];
   const parts = [user, role].flatMap((value) => (value === undefined ? [] : [written(value)]));
   return [
     ...whole.flatMap((value) => (value === undefined ? [] : [`"${written(value)}"`])),
@@ -59,10 +74,19 @@ type Path = readonly string[];
 
 /** What is compared as it is, and where it stands. */
 const fields: readonly {
-  readonly name: 'accessKeyId' | 'subject' | 'clientId' | 'mapping' | 'type' | 'outcome' | 'reason';
+  readonly name:
+    | 'accessKeyId'
+    | 'traceId'
+    | 'subject'
+    | 'clientId'
+    | 'mapping'
+    | 'type'
+    | 'outcome'
+    | 'reason';
   readonly paths: readonly Path[];
 }[] = [
   { name: 'accessKeyId', paths: [['credentials', 'accessKeyId']] },
+  { name: 'traceId', paths: [['traceId']] },
   {
     name: 'subject',
     paths: [
@@ -93,6 +117,11 @@ function isRequest(record: LoggedRecord, requestId: string | undefined): boolean
   return Array.isArray(named) && named.includes(requestId);
 }
 
+const describedPaths: readonly Path[] = ['token', 'explained'].flatMap((whose) => [
+  [whose, 'description', 'username'],
+  [whose, 'description', 'email'],
+]);
+
 function isUser(record: LoggedRecord, user: string | undefined): boolean {
   // The history names editors as `<pool>/<subject>`.
   const actor = textAt(record, 'actor');
@@ -101,6 +130,7 @@ function isUser(record: LoggedRecord, user: string | undefined): boolean {
       ['token', 'subject'],
       ['explained', 'subject'],
       ['session', 'sourceIdentity'],
+      ...describedPaths,
       ['actor'],
     ]) || actor?.slice(actor.indexOf('/') + 1) === user
   );

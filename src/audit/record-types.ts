@@ -9,6 +9,7 @@ const types: Readonly<Record<(AuditRecord | LogEvent)['type'], true>> = {
   explain: true,
   access: true,
   emergency_file: true,
+  config_reload: true,
   audit_opened: true,
   audit_recovered: true,
   audit_resumed: true,

@@ -2,6 +2,7 @@
 
 import type {
   AccessRecord,
+  AuditedRequest,
   AuditedToken,
   AuditRecord,
   ExchangeRecord,
@@ -40,8 +41,40 @@ const maxKindsOf = { stranger: 32, caller: 64 } as const;
  */
 export function refusalKinds(record: AuditRecord): RefusalKinds | undefined {
   if (!isRefusal(record)) return undefined;
-  return isProven(record.token) ? callersKinds(record, record.token) : strangersKinds(record);
+  return isProven(record.token) ? knownKinds(record, record.token) : strangersKinds(record);
 }
+
+/** By the request, which is one frozen object for all records of a caller who is refused the same again. */
+const kindsOfRequests = new WeakMap<
+  AuditedRequest,
+  { readonly first: RefusalRecord; readonly kinds: RefusalKinds }
+>();
+
+/** The keys are the text of a whole record: printed once, for as long as everything that counts in it is the same. */
+function knownKinds(record: RefusalRecord, token: AuditedToken): RefusalKinds {
+  const request = record.type === 'exchange' ? record.request : undefined;
+  const known = request && kindsOfRequests.get(request);
+  if (known !== undefined && isAlike(known.first, record)) return known.kinds;
+  const kinds = callersKinds(record, token);
+  if (request !== undefined && Object.isFrozen(request)) {
+    kindsOfRequests.set(request, { first: record, kinds });
+  }
+  return kinds;
+}
+
+/** In all that the keys are made of. */
+function isAlike(one: object, other: object): boolean {
+  const [a, b] = [one, other] as [Members, Members];
+  for (const name in a) {
+    if (!tellsOneFromTheNext.has(name) && a[name] !== b[name]) return false;
+  }
+  for (const name in b) if (!(name in a)) return false;
+  return true;
+}
+
+const tellsOneFromTheNext: ReadonlySet<string> = new Set(['time', 'requestId', 'traceId']);
+
+type Members = Readonly<Record<string, unknown>>;
 
 /** Whether a token has proven who asked. */
 function isProven(token: AuditedToken | undefined): token is AuditedToken {
@@ -49,7 +82,7 @@ function isProven(token: AuditedToken | undefined): token is AuditedToken {
 }
 
 function isRefusal(record: AuditRecord): record is RefusalRecord {
-  const proven = record.type !== 'emergency_file' && isProven(record.token);
+  const proven = 'token' in record && isProven(record.token);
   switch (record.type) {
     case 'exchange':
       return record.outcome === 'denied' || (record.outcome === 'failed' && !proven);
@@ -64,6 +97,7 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
     case 'renewal':
     case 'web_identity':
     case 'emergency_file':
+    case 'config_reload':
       return false;
   }
 }
@@ -98,9 +132,15 @@ function callersKinds(record: RefusalRecord, token: AuditedToken): RefusalKinds 
       }),
   };
   const own: RefusalKind = {
-    // Everything that a record says, but for when and under which id: what is added to records one day counts too.
-    key: JSON.stringify({ ...record, time: undefined, requestId: undefined }),
-    common: (first) => first,
+    // Everything that a record says, but for when and under which ids: what is added to records one day counts too.
+    key: JSON.stringify({
+      ...record,
+      time: undefined,
+      requestId: undefined,
+      // The sender makes it up: a new one for each refusal must not make a record for each (T201).
+      traceId: undefined,
+    }),
+    common: (first) => ({ ...first, traceId: undefined }),
   };
   return {
     by: 'caller',

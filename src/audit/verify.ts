@@ -19,6 +19,8 @@ export interface VerifyOptions extends ChainExpectations {
   readonly checkpoints?: readonly Checkpoint[] | undefined;
   /** There are more logs: a checkpoint of a chain that is not in this one is held against those. */
   readonly oneOfSeveral?: boolean | undefined;
+  /** Gets each record that its own hash bears out, without its line feed, and valid during the call. */
+  readonly onRecord?: ((line: Buffer) => void) | undefined;
 }
 
 export interface Verification extends ChainFindings {
@@ -36,11 +38,12 @@ export interface Verification extends ChainFindings {
  * @throws the system's error if a file cannot be read.
  */
 export async function verifyAuditLog(options: VerifyOptions): Promise<Verification> {
-  const { location, expectHead, checkpoints = [], oneOfSeveral = false } = options;
+  const { location, expectHead, checkpoints = [], oneOfSeveral = false, onRecord } = options;
   const verifier = new ChainVerifier(options);
   const covered = new CheckpointCheck(checkpoints);
   let headSeen = expectHead === undefined;
-  const linesIn = await follow(location, verifier, (record) => {
+  const linesIn = await follow(location, verifier, (record, line) => {
+    onRecord?.(line);
     headSeen ||= record.hash === expectHead;
     covered.take(record);
   });
@@ -81,14 +84,14 @@ function behindSealedEnd({ file, bytes }: LateBatch, lines: number): Problem {
 async function follow(
   location: string,
   verifier: ChainVerifier,
-  onRecord: (record: SealedRecord) => void,
+  onRecord: (record: SealedRecord, line: Buffer) => void,
 ): Promise<ReadonlyMap<string, number>> {
   const linesIn = new Map<string, number>();
   for await (const { file, lines } of readAuditLines(location)) {
     linesIn.set(file, (linesIn.get(file) ?? 0) + lines.length);
     for (const line of lines) {
       const record = verifier.take(file, line);
-      if (record !== undefined) onRecord(record);
+      if (record !== undefined) onRecord(record, line.bytes);
     }
   }
   for (const [file, lines] of linesIn) if (lines === 0) verifier.takeEmpty(file);

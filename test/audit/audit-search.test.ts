@@ -41,6 +41,14 @@ function pack(directory: string): void {
   rmSync(current);
 }
 
+/** Beside the log, a packed file that holds a thousand times its size: a line, and blanks without an end. */
+function bomb(directory: string): void {
+  const line = readFileSync(path.join(directory, 'audit.jsonl')).toString().split('\n')[0];
+  const unpacked = Buffer.alloc(33 * 1024 * 1024, ' ');
+  unpacked.write(`${line}\n`);
+  writeFileSync(path.join(directory, 'audit-000000000001.jsonl.gz'), gzipSync(unpacked));
+}
+
 const at = (time: string) => `2026-01-15T${time}.000Z`;
 const audit = (command: string, directory: string, ...more: string[]) =>
   runCommandLine(addAuditCommands, ['audit', command, '--directory', directory, ...more]);
@@ -185,6 +193,39 @@ describe('audit verify of a folder of folders', () => {
     );
   });
 
+  it('finds each record of a long log once, wherever it lies in what is read at a time, and the last one without its end', async () => {
+    const directory = newDirectory();
+    const lines = Array.from({ length: 3000 }, (_, index) =>
+      // Of lengths that do not fit into one another.
+      JSON.stringify(exchangeRecord(`r${index}`, { userAgent: 'x'.repeat((index * 37) % 1500) })),
+    );
+    writeFileSync(path.join(directory, 'audit.jsonl'), lines.join('\n'));
+    const all = await audit('find', directory, '--json', '--outcome', 'issued');
+    expect(idsIn(all.out)).toEqual(lines.map((_, index) => `r${index}`));
+    const every = await audit('export', directory, '--format', 'csv');
+    expect(every.out.split('\n')).toHaveLength(3002);
+    const last = await audit('find', directory, '--json', '--access-key-id', 'ASIAr2999');
+    expect(idsIn(last.out)).toEqual(['r2999']);
+  });
+
+  it.each([
+    ['find', ['--outcome', 'issued']],
+    ['find', ['--access-key-id', 'ASIAone', '--json']],
+    ['export', ['--format', 'csv']],
+    ['verify', []],
+  ])(
+    'T297: ends audit %s %j with the name of a packed file that holds far more than a log',
+    async (command, more) => {
+      const root = await volume({ 'pod-a': [exchangeRecord('one', { time: at('10:00:00') })] });
+      bomb(path.join(root, 'pod-a'));
+      const { code, out, err } = await audit(command, root, ...more);
+      expect({ code, said: out + err }).toEqual({
+        code: 2,
+        said: expect.stringMatching(/audit-000000000001\.jsonl\.gz unpacks to more than \d+ bytes/),
+      });
+    },
+  );
+
   it('takes the original where gzip left one beside the packed file, and each record once', async () => {
     const directory = await writtenLog(5, { rotateBytes: 1_000 });
     const name = 'audit-000000000001.jsonl';
@@ -234,14 +275,34 @@ describe('audit export', () => {
     expect(first).toContain(`"'=HYPERLINK(""http://x.test"",""\\u{202e}yes"")\\u{a}second line"`);
   });
 
-  it('gives OCSF that its published schema accepts', async () => {
-    const root = await volume({ 'pod-a': everything });
+  it('gives OCSF that its published schema accepts, whoever is described in whatever words', async () => {
+    const described = [
+      'alice@example.com',
+      '"a b"@x.test',
+      'alice@münchen.example',
+      '\u202e@',
+      '',
+    ].map((email) =>
+      exchangeRecord('three', {
+        token: {
+          sha256: 'a',
+          issuer: 'i',
+          pool: 'p',
+          subject: 's',
+          description: { username: '\u001b', email },
+        },
+      }),
+    );
+    const root = await volume({ 'pod-a': [...everything, ...described] });
     const { out } = await audit('export', root, '--format', 'ocsf');
     const events = out
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(events.map(({ class_uid }) => class_uid)).toEqual([0, 6003, 6003, 6003, 0]);
+    const classes = [0, 6003, 6003, 6003, 0, 6003, 6003, 6003, 6003, 6003];
+    expect(events.map(({ class_uid }) => class_uid)).toEqual(classes);
+    const addresses = events.flatMap(({ actor }) => actor?.user?.email_addr ?? []);
+    expect(addresses).toEqual(['alice@example.com']);
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     const schemas = Object.fromEntries(
       (['api_activity', 'base_event'] as const).map((name) => [

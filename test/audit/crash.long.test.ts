@@ -1,31 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { transformFileSync } from '@swc/core';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { fileLog, newDirectory, removeDirectories, requestIdsOf, verify } from './audit-fixture.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
+const appender = path.join(import.meta.dirname, 'appender.js');
 const children: ChildProcess[] = [];
-let appender: string;
-/** What the appender stands on. */
-const folders = [
-  'src/core',
-  'src/audit',
-  'src/audit/checkpoints',
-  'src/kit/files',
-  'src/kit/json',
-  'src/kit/net',
-  'src/kit/timing',
-];
-
-beforeAll(() => {
-  const built = newDirectory();
-  writeFileSync(path.join(built, 'package.json'), '{"type":"module"}');
-  for (const folder of folders) build(built, folder);
-  build(built, 'test/audit', (name) => name === 'appender.ts');
-  appender = path.join(built, 'test/audit/appender.js');
-});
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -70,7 +50,11 @@ describe('a process that is killed while it appends', () => {
     const program = [process.execPath, appender, directory, '1', '10000000'];
     const child = append(['sh', '-c', limited, ...program]);
     await child.until(({ refused }) => refused > 100);
-    expect((await verify(directory)).intact).toBe(true);
+    // It goes on trying, so the end of the log may be half a record that is cut off a moment later; nothing else is wrong.
+    const meanwhile = (await verify(directory)).problems.filter(
+      ({ kind }) => kind !== 'incomplete',
+    );
+    expect(meanwhile).toEqual([]);
     const before = child.seen.acks.length;
     expect(before).toBeGreaterThan(0);
 
@@ -131,17 +115,4 @@ function append([command = '', ...args]: readonly string[]) {
 
 function number(requestId: string): number {
   return Number(requestId.split('-')[1]);
-}
-
-/** Node 20 does not run TypeScript: the child gets what the tests themselves are compiled to. */
-function build(target: string, folder: string, wanted = (name: string) => name.endsWith('.ts')) {
-  mkdirSync(path.join(target, folder), { recursive: true });
-  for (const name of readdirSync(path.join(root, folder)).filter(wanted)) {
-    const { code } = transformFileSync(path.join(root, folder, name), {
-      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
-      module: { type: 'es6' },
-    });
-    const runnable = code.replace(/(from ['"]\..*)\.ts(?=['"])/g, '$1.js');
-    writeFileSync(path.join(target, folder, name.replace(/\.ts$/, '.js')), runnable);
-  }
 }

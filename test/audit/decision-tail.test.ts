@@ -26,12 +26,13 @@ function heldLog() {
   };
 }
 
+const atOnce = { record: () => Promise.resolve() };
 const idsIn = (tail: DecisionTail) => [...tail.newestFirst()].map(({ requestId }) => requestId);
 
 describe('the tail of decisions', () => {
   it('T174: shows a decision once it is on record, and not at all what never is', async () => {
     const log = heldLog();
-    const tail = new DecisionTail({ log });
+    const tail = new DecisionTail({ log, startedAt: 0 });
     const [first, second] = [tail.record(decision('first')), tail.record(decision('second'))];
     expect(idsIn(tail)).toEqual([]);
     log.waiting[1]?.settle();
@@ -45,7 +46,7 @@ describe('the tail of decisions', () => {
   it.each([0, 1, 2, 3, 4, 7])(
     'T174: of %i remembers the last three, newest first',
     async (count) => {
-      const tail = new DecisionTail({ log: { record: () => Promise.resolve() }, most: 3 });
+      const tail = new DecisionTail({ log: atOnce, startedAt: 0, most: 3 });
       const ids = Array.from({ length: count }, (_one, index) => `request ${index}`);
       for (const id of ids) await tail.record(decision(id));
       expect(idsIn(tail)).toEqual(ids.slice(-3).reverse());
@@ -53,9 +54,32 @@ describe('the tail of decisions', () => {
   );
 
   it('remembers decisions alone', async () => {
-    const tail = new DecisionTail({ log: { record: () => Promise.resolve() } });
+    const tail = new DecisionTail({ log: atOnce, startedAt: 0 });
     const { outcome: _outcome, ...where } = decision('a look');
     await tail.record({ ...where, type: 'access', listener: 'admin', outcome: 'permitted' });
     expect(idsIn(tail)).toEqual([]);
+  });
+
+  it('remembers when each mapping was last issued by, longer than the decision itself, and of so many', async () => {
+    const tail = new DecisionTail({ log: atOnce, startedAt: 0, most: 1, mostMappings: 2 });
+    const issued = (id: string, time: string) =>
+      tail.record({ ...decision(id), time, mapping: { id, version: 1 } });
+    await issued('first', '2026-01-15T12:00:00.000Z');
+    await issued('second', '2026-01-15T12:00:01.000Z');
+    await tail.record({
+      ...decision('first'),
+      outcome: 'denied',
+      mapping: { id: 'first', version: 1 },
+    });
+    expect([tail.lastIssued('first'), tail.lastIssued('second')]).toEqual([
+      '2026-01-15T12:00:00.000Z',
+      '2026-01-15T12:00:01.000Z',
+    ]);
+    await issued('third', '2026-01-15T12:00:02.000Z');
+    expect([tail.lastIssued('first'), tail.lastIssued('third')]).toEqual([
+      undefined,
+      '2026-01-15T12:00:02.000Z',
+    ]);
+    expect(tail.since).toBe('1970-01-01T00:00:00.000Z');
   });
 });

@@ -72,6 +72,24 @@ describe('a disk that does not return in time', () => {
     expect((await verify(directory)).intact).toBe(true);
   });
 
+  it('is not blamed for the time in which the process itself stood still', async () => {
+    const directory = newDirectory();
+    const clock = createTestClock();
+    const { log, failures } = fileLog(directory, { clock });
+    await log.start();
+    const unblock = blockDisk();
+
+    const waiting = log.record(record('r1'));
+    await turnBeforeCommit();
+    await clock.jump(5_000);
+    await clock.advance(700);
+    await unblock();
+    await waiting;
+    expect(failures).toEqual([]);
+    await log.stop();
+    expect(requestIdsOf(directory)).toEqual(['r1']);
+  });
+
   it('fails those that queue behind the blocked write at the same moment', async () => {
     const directory = newDirectory();
     const clock = createTestClock();

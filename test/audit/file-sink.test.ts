@@ -57,6 +57,21 @@ describe('records in a file', () => {
     expect(await verify(directory)).toMatchObject({ intact: true, records: count + 1 });
   });
 
+  it('of one commit share one promise, and those of the next have another', async () => {
+    const directory = newDirectory();
+    const { log, commits } = fileLog(directory, { deadlineMs: 60_000 });
+    await log.start();
+    const [first, second] = [log.record(record('r1')), log.record(record('r2'))];
+    expect(second).toBe(first);
+    await first;
+    expect(requestIdsOf(directory)).toEqual(['r1', 'r2']);
+    const third = log.record(record('r3'));
+    expect(third).not.toBe(first);
+    await third;
+    expect(commits.map(({ records }) => records)).toEqual([2, 1]);
+    await log.stop();
+  });
+
   it('are on disk when their promise resolves', async () => {
     const directory = newDirectory();
     const { log } = fileLog(directory);
@@ -440,6 +455,7 @@ describe('the directory of a log', () => {
       const directory = await writtenLog(1);
       const written = readFileSync(current(directory), 'utf8');
       swap(current(directory));
+      const there = readdirSync(directory);
       const { log } = fileLog(directory);
       await expect(log.start()).rejects.toMatchObject({
         code: 'audit_unavailable',
@@ -451,7 +467,7 @@ describe('the directory of a log', () => {
       ) {
         expect(readFileSync(current(directory), 'utf8')).toBe(written);
       }
-      expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+      expect(readdirSync(directory)).toEqual(there);
     },
   );
 

@@ -142,10 +142,12 @@ describe('the records of one session', () => {
       reason: fc.constantFrom('no_mapping', undefined),
       token: fc.record({ sha256: text }).map((token) => Object.freeze(token)),
       request: fc.option(
-        fc.record(
-          { role: text, durationSeconds: fc.constantFrom(900, 3600), policyArns: fc.array(text) },
-          { requiredKeys: [] },
-        ),
+        fc
+          .record(
+            { role: text, durationSeconds: fc.constantFrom(900, 3600), policyArns: fc.array(text) },
+            { requiredKeys: [] },
+          )
+          .chain((request) => fc.constantFrom(request, Object.freeze({ ...request }))),
         { nil: undefined },
       ),
       policyRevision: fc.nat(2),

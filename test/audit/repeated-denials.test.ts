@@ -24,12 +24,15 @@ afterEach(removeDirectories);
 
 const unavailable = { code: 'audit_unavailable', status: 503 };
 
+/** One object for all requests that are alike, as the exchange has it: what is known of one is asked of the next. */
+const request = Object.freeze({ role: 'orders-writer' });
+
 function denial(requestId: string, changes: Partial<ExchangeRecord> = {}): ExchangeRecord {
   return exchangeRecord(requestId, {
     outcome: 'denied',
     code: 'access_denied',
     reason: 'no_mapping',
-    request: { role: 'orders-writer' },
+    request,
     userAgent: 'aws-sdk',
     session: undefined,
     credentials: undefined,

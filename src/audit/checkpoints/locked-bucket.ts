@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { collectBounded } from '../../aws/bounded-answers.ts';
-import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
+import type { AwsEndpoint } from '../../aws/hermetic-settings.ts';
+import { type S3, s3Client } from '../../aws/s3-client.ts';
 import type { CheckpointCopy, WriteOnceStore } from './checkpoint-copies.ts';
 import { LockedBucketError } from './locked-bucket-error.ts';
 import { isSignedBy, parseNote } from './signed-note.ts';
@@ -18,8 +19,6 @@ export interface LockedBucketOptions extends AwsEndpoint {
   /** For one try of one call; there are two. */
   readonly requestTimeoutMs: number;
 }
-
-type S3 = typeof import('@aws-sdk/client-s3');
 
 const daySeconds = 86_400;
 
@@ -117,32 +116,14 @@ export class LockedBucket implements WriteOnceStore {
   #load() {
     this.#loading ??= import('@aws-sdk/client-s3').then((s3) => ({
       s3,
-      client: clientOf(s3, this.#options),
+      client: s3Client(s3, { ...endpointOf(this.#options), streamCollector: collectBounded }),
     }));
     return this.#loading;
   }
 }
 
-/** Never give this client a `logger`: the SDK logs whole requests and answers. */
-function clientOf({ S3Client }: S3, { region, endpoint, requestTimeoutMs }: LockedBucketOptions) {
-  return new S3Client({
-    ...hermeticSettings({ region, endpoint }),
-    // None of these is for the environment to say, or for the name of the bucket.
-    useArnRegion: false,
-    disableMultiregionAccessPoints: true,
-    disableS3ExpressSessionAuth: true,
-    sigv4aSigningRegionSet: [],
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    maxAttempts: 2,
-    requestHandler: {
-      connectionTimeout: Math.min(1_000, requestTimeoutMs),
-      requestTimeout: requestTimeoutMs,
-      // Without this the SDK only warns when a request times out.
-      throwOnRequestTimeout: true,
-    },
-    streamCollector: collectBounded,
-  });
+function endpointOf({ region, endpoint, requestTimeoutMs }: LockedBucketOptions) {
+  return { region, endpoint, requestTimeoutMs };
 }
 
 function bodyOf({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Array> {

@@ -61,7 +61,7 @@ describe('a process that is killed while it signs for its log', () => {
       json: false,
       out,
     });
-    expect({ code, text }).toMatchObject({ code: 0 });
+    expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
     expect(notes.length).toBeGreaterThan(60);
   }, 120_000);
 });

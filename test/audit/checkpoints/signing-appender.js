@@ -30,6 +30,9 @@ async function append(caller) {
       type: 'exchange',
       time: new Date().toISOString(),
       requestId: `${round}-${caller}-${count}`,
+      route: 'POST /v1/credentials',
+      sourceIp: '192.0.2.10',
+      peerIp: '192.0.2.1',
       outcome: 'issued',
     });
   }

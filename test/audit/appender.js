@@ -4,9 +4,9 @@
  */
 
 import { writeSync } from 'node:fs';
-import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
-import { FileSink } from '../../src/audit/file-sink.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
+import { ChainedAuditLog } from '../../dist/audit/audit-log.js';
+import { FileSink } from '../../dist/audit/file-sink.js';
+import { systemClock } from '../../dist/kit/timing/clock.js';
 
 const [, , directory = '', round = '', rotateBytes = ''] = process.argv;
 const sink = new FileSink({
@@ -19,7 +19,7 @@ const log = new ChainedAuditLog({ durable: [sink] });
 await log.start();
 let count = 0;
 
-async function call(): Promise<void> {
+async function call() {
   for (;;) {
     count += 1;
     const requestId = `${round}-${count}`;
