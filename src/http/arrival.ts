@@ -6,6 +6,7 @@
 
 import type { Request } from 'express';
 import type { RequestContext } from '../core/audit-record.ts';
+import type { BrokerError } from '../core/errors.ts';
 import type { Admission, AdmittedRequest } from './admission.ts';
 
 export class Arrival {
@@ -49,8 +50,11 @@ export class Arrival {
   }
 }
 
-/** Sends an answer, or throws. */
-export type RouteHandler = (arrival: Arrival, context: RequestContext) => void | Promise<void>;
+/** Sends an answer, throws, or returns the refusal that is to be answered. */
+export type RouteHandler = (
+  arrival: Arrival,
+  context: RequestContext,
+) => void | Promise<void> | Promise<BrokerError | undefined>;
 
 /** For a route that puts nothing on record. */
 export function admitting(

@@ -5,10 +5,22 @@ import type { AdmittedRequest } from './admission.ts';
 import { refusalOf } from './broken-connections.ts';
 
 /** @throws BrokerError `body_too_large`, or what the connection was ended with. */
-export function readBodyBytes(req: AdmittedRequest, maxBytes: number): Promise<Buffer> {
+export async function readBodyBytes(req: AdmittedRequest, maxBytes: number): Promise<Buffer> {
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  // What came in one piece with its head is parsed by then, and there to be taken without a listener.
+  await undefined;
+  if (!req.complete) return await whenArrived(req, maxBytes);
+  const bytes = (req.read() as Buffer | null) ?? Buffer.alloc(0);
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+function whenArrived(req: AdmittedRequest, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
-      reject(tooLarge(maxBytes));
+    const cutOff = () => reject(new BrokerError(refusalOf(req.socket) ?? 'request_malformed'));
+    // Its last event may be over.
+    if (req.destroyed) {
+      cutOff();
       return;
     }
     const chunks: Buffer[] = [];
@@ -21,7 +33,6 @@ export function readBodyBytes(req: AdmittedRequest, maxBytes: number): Promise<B
     req.on('end', () =>
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
     );
-    const cutOff = () => reject(new BrokerError(refusalOf(req.socket) ?? 'request_malformed'));
     req.on('error', cutOff);
     req.on('close', () => {
       // Every request closes; one that was read whole has nothing to report, and an error is dear to make.

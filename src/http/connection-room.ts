@@ -31,6 +31,8 @@ export class ConnectionRoom {
   /** Connections that have proven nothing, by the address of their other end; those that go first come first. */
   readonly #quiet = new Map<string, Socket>();
   readonly #busy = new Map<string, Socket>();
+  /** Those that have, by the socket of their requests. */
+  readonly #proven = new WeakSet<Socket>();
 
   constructor({ maxConnections, successIsProof, onCrowdedOut }: ConnectionRoomOptions) {
     this.#most = Math.ceil(maxConnections * 0.875);
@@ -54,23 +56,29 @@ export class ConnectionRoom {
   /** `answer`, with each of its requests taken note of. */
   watching(answer: RequestListener): RequestListener {
     return (req, res) => {
+      if (this.#proven.has(req.socket)) {
+        answer(req, res);
+        return;
+      }
       const peer = peerOf(req.socket);
       const socket = this.#quiet.get(peer);
       if (socket !== undefined) {
         this.#quiet.delete(peer);
         this.#busy.set(peer, socket);
       }
-      if (this.#busy.has(peer)) res.once('close', () => this.#answered(peer, res));
+      if (this.#busy.has(peer)) res.once('close', () => this.#answered(peer, req.socket, res));
       answer(req, res);
     };
   }
 
-  #answered(peer: string, res: ServerResponse): void {
+  #answered(peer: string, by: Socket, res: ServerResponse): void {
     const socket = this.#busy.get(peer);
     this.#busy.delete(peer);
     const isProof = this.#successIsProof && !forAnybody.has(res);
-    if (isProof && res.writableFinished && res.statusCode < 300) this.#quiet.delete(peer);
-    else if (socket !== undefined) this.#quiet.set(peer, socket);
+    if (isProof && res.writableFinished && res.statusCode < 300) {
+      this.#quiet.delete(peer);
+      this.#proven.add(by);
+    } else if (socket !== undefined) this.#quiet.set(peer, socket);
   }
 
   #makeRoom(): void {

@@ -18,15 +18,16 @@ export function expressApp(): Express {
 }
 
 /** Answers the other methods of a path: 405 with the methods that it does take. */
-export function otherMethods(...methods: readonly string[]): RouteHandler {
+export function otherMethods(methods: readonly string[], hint?: string): RouteHandler {
   // Express answers HEAD wherever it answers GET.
-  return onlyMethods(...(methods.includes('GET') ? [...methods, 'HEAD'] : methods));
+  return onlyMethods(methods.includes('GET') ? [...methods, 'HEAD'] : methods, hint);
 }
 
 /** The same for a path whose GET does something that HEAD must not. */
-export function onlyMethods(...allow: readonly string[]): RouteHandler {
+export function onlyMethods(allow: readonly string[], hint?: string): RouteHandler {
+  const detail = [`Use ${allow.join(' or ')}.`, ...(hint === undefined ? [] : [hint])].join(' ');
   return admitting(() => {
-    throw new BrokerError('method_not_allowed', { allow, detail: `Use ${allow.join(' or ')}.` });
+    throw new BrokerError('method_not_allowed', { allow, detail });
   });
 }
 

@@ -47,8 +47,11 @@ export function oneAtATime({ answer, clock, onCut }: OneAtATimeOptions): OneAtAT
 
   const inTurn: RequestListener = (req, res) => {
     const { socket } = req;
-    const lane = lanes.get(socket) ?? { unanswered: 0, cut: false, waiting: [] };
-    lanes.set(socket, lane);
+    let lane = lanes.get(socket);
+    if (lane === undefined) {
+      lane = { unanswered: 0, cut: false, waiting: [] };
+      lanes.set(socket, lane);
+    }
     lane.unanswered += 1;
     if (lane.unanswered > maxUnanswered) {
       if (lane.cut) return;
@@ -137,11 +140,18 @@ function parseByHead(socket: Socket, bytes: Buffer, parse: Parse): void {
       socket.unshift(rest);
       return;
     }
-    const found = rest.indexOf(endOfHead);
-    const end = found === -1 ? rest.length : found + endOfHead.length;
-    parse.call(socket, rest.subarray(0, end));
+    const end = endOfOneHead(rest);
+    parse.call(socket, end === rest.length ? rest : rest.subarray(0, end));
     rest = rest.subarray(end);
   }
+}
+
+/** Behind the first head, where there may be another; a request that came alone is parsed with its body in one go. */
+function endOfOneHead(bytes: Buffer): number {
+  const found = bytes.indexOf(endOfHead);
+  if (found === -1) return bytes.length;
+  const end = found + endOfHead.length;
+  return bytes.indexOf(endOfHead, end) === -1 ? bytes.length : end;
 }
 
 /** Without its listener the connection was handed over (CONNECT), and its parser may be another one's by now. */

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { type BrokerError, errorCodes } from '../core/errors.ts';
+import { remember } from '../core/remember.ts';
 
 /** Stable names, one per code; docs/errors.md explains each. */
 const typePrefix = 'urn:token-broker:error:';
@@ -16,3 +18,17 @@ export function problemOf(error: BrokerError, requestId: string) {
     request_id: requestId,
   };
 }
+
+/** The same as text. Of an error that is answered again and again, which is frozen, only the id is printed each time. */
+export function problemText(error: BrokerError, requestId: string): string {
+  if (!Object.isFrozen(error)) return JSON.stringify(problemOf(error, requestId));
+  const { start, end } = printedAround(error);
+  return start + requestId + end;
+}
+
+/** Printed with an id that nothing else in it can be: another of the same form takes its place. */
+const printedAround = remember((error: BrokerError) => {
+  const id = randomUUID();
+  const [start = '', end = ''] = JSON.stringify(problemOf(error, id)).split(id);
+  return { start, end };
+});

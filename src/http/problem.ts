@@ -6,12 +6,13 @@ import type { Socket } from 'node:net';
 import type { Response } from 'express';
 import type { BrokerError, RateLimit } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
+import { bodyText, endWith } from './body-text.ts';
 import { noteAnswer } from './broken-connections.ts';
-import { problemOf } from './problem-document.ts';
+import { problemText } from './problem-document.ts';
 import { responseHeaders } from './response-headers.ts';
 
 export function sendProblem(res: Response, error: BrokerError, requestId: string): void {
-  const text = JSON.stringify(problemOf(error, requestId));
+  const text = problemText(error, requestId);
   sendErrorText(res, error, requestId, { contentType: 'application/problem+json', text });
 }
 
@@ -30,7 +31,7 @@ export function sendErrorText(
   // Where one message ends and the next begins is in doubt: do not read on.
   if (error.code === 'request_malformed') res.shouldKeepAlive = false;
   noteAnswer(res.req);
-  const body = Buffer.from(text);
+  const body = bodyText(text);
   res.writeHead(error.status, [
     ...responseHeaders(res.socket),
     ...extraHeaders(error),
@@ -39,15 +40,15 @@ export function sendErrorText(
     'Content-Type',
     contentType,
     'Content-Length',
-    String(body.length),
+    String(body.bytes),
   ]);
-  res.end(body);
+  endWith(res, body);
 }
 
 /** The whole answer as it goes over the wire, for connections that never became a request. */
 export function rawProblem(error: BrokerError, socket: Socket | null): string {
   const requestId = randomUUID();
-  const body = JSON.stringify(problemOf(error, requestId));
+  const body = problemText(error, requestId);
   const headers = [
     ...responseHeaders(socket),
     'X-Request-Id',

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../kit/json/json-pointer.ts';
 import type { AdmittedRequest } from './admission.ts';
@@ -11,7 +11,7 @@ export function requireNoQuery(req: AdmittedRequest): void {
 }
 
 /**
- * The parameters, each at most once and none that the schema does not know. `+` stands for itself (RFC 3986):
+ * The parameters, each at most once unless the schema takes a list of it, and none that the schema does not know. `+` stands for itself (RFC 3986):
  * role names have it, and nothing here has spaces.
  *
  * @throws BrokerError `query_invalid`.
@@ -20,8 +20,7 @@ export function readQuery<Schema extends z.ZodObject>(
   req: AdmittedRequest,
   schema: Schema,
 ): z.output<Schema> {
-  const known = Object.keys(schema.shape);
-  const parsed = schema.safeParse(parameters(req.url, new Set(known)));
+  const parsed = schema.safeParse(parameters(req.url, schema));
   if (parsed.success) return parsed.data;
   throw invalid(
     'Correct the parameters that "errors" lists.',
@@ -32,19 +31,27 @@ export function readQuery<Schema extends z.ZodObject>(
   );
 }
 
-function parameters(url: string, known: ReadonlySet<string>): Record<string, string> {
-  const found: Record<string, string> = {};
+function parameters(url: string, { shape }: z.ZodObject): Record<string, string | string[]> {
+  const found: Record<string, string | string[]> = {};
   const at = url.indexOf('?');
   if (at === -1) return found;
   for (const part of url.slice(at + 1).split('&')) {
     const [name, value] = nameAndValue(part);
-    if (!known.has(name)) {
-      throw invalid(`This path knows only the parameters ${[...known].join(', ')}.`);
+    if (!Object.hasOwn(shape, name)) {
+      throw invalid(`This path knows only the parameters ${Object.keys(shape).join(', ')}.`);
     }
-    if (Object.hasOwn(found, name)) throw invalid('Send each parameter once.');
-    found[name] = value;
+    const before = Object.hasOwn(found, name) ? found[name] : undefined;
+    if (takesList(shape[name])) found[name] = [...(before ?? []), value];
+    else if (before === undefined) found[name] = value;
+    else throw invalid('Send each parameter once.');
   }
   return found;
+}
+
+function takesList(schema: z.core.$ZodType | undefined): boolean {
+  return schema instanceof z.ZodDefault
+    ? takesList(schema.def.innerType)
+    : schema instanceof z.ZodArray;
 }
 
 function nameAndValue(part: string): readonly [name: string, value: string] {

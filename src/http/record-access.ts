@@ -23,6 +23,13 @@ export interface Looking {
   caller?: Caller;
 }
 
+export interface Permission<Permitted> {
+  /** @throws BrokerError unless whoever asks may look. */
+  permit(req: AdmittedRequest, looking: Looking): Promise<Permitted>;
+  /** The same once more, after the record has waited for its disk. @throws BrokerError */
+  stillPermits(caller: Caller): void;
+}
+
 /**
  * Nothing is shown before its record is durable, or the one that it repeats.
  *
@@ -32,7 +39,7 @@ export async function recordAccess<Permitted>(
   { audit, clock }: AccessParts,
   listener: AccessRecord['listener'],
   { arrival, context }: { readonly arrival: Arrival; readonly context: RequestContext },
-  permit: (req: AdmittedRequest, looking: Looking) => Promise<Permitted>,
+  { permit, stillPermits }: Permission<Permitted>,
 ): Promise<Permitted> {
   const looking: Looking = {};
   const record = (outcome: AccessRecord['outcome'], more: Partial<AccessRecord>) => {
@@ -41,16 +48,19 @@ export async function recordAccess<Permitted>(
     const from = { time, ...recordedRequest(context) };
     return audit.record({ type: 'access', listener, ...from, outcome, token, ...more });
   };
-  let permitted: Permitted;
-  try {
-    permitted = await permit(arrival.admit(), looking);
-  } catch (error) {
+  const refuse = async (error: unknown): Promise<never> => {
     const known = error instanceof BrokerError ? error : undefined;
     const outcome = known !== undefined && known.status < 500 ? 'refused' : 'failed';
     await record(outcome, { code: known?.code ?? 'internal_error' });
     throw error;
-  }
+  };
+  const permitted = await permit(arrival.admit(), looking).catch(refuse);
   await record('permitted', { asked: askedFor(arrival.admit().url) });
+  try {
+    if (looking.caller !== undefined) stillPermits(looking.caller);
+  } catch (error) {
+    return await refuse(error);
+  }
   return permitted;
 }
 

@@ -43,11 +43,12 @@ export class RefusalLog {
     if (!this.#mayLog(problem.code)) return;
     const event = {
       requestId: context?.requestId ?? '',
+      traceId: context?.traceId,
       route,
       code: problem.code,
       reason: problem.reason,
       sourceIp: context?.sourceIp,
-      client: context?.client,
+      client: context?.caller?.clientId,
     };
     if (problem.status < 500) this.#logger.info(event, 'refused');
     else this.#logger.error({ ...event, err: causeWorthKnowing(error, problem) }, 'failed');

@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { type BodyText, bodyText, endWith } from './body-text.ts';
 import { responseHeaders } from './response-headers.ts';
 
 export function sendJson(
@@ -8,14 +9,14 @@ export function sendJson(
   requestId: string,
   headers: readonly string[] = [],
 ): void {
-  sendPrintedJson(res, status, Buffer.from(JSON.stringify(document)), requestId, headers);
+  sendPrintedJson(res, status, bodyText(JSON.stringify(document)), requestId, headers);
 }
 
 /** For documents that are printed once and sent again and again. */
 export function sendPrintedJson(
   res: Response,
   status: number,
-  body: Buffer,
+  body: BodyText,
   requestId: string,
   headers: readonly string[] = [],
 ): void {
@@ -28,7 +29,7 @@ export function sendPrintedJson(
     'Content-Type',
     'application/json',
     'Content-Length',
-    String(body.length),
+    String(body.bytes),
   ]);
-  res.end(body);
+  endWith(res, body);
 }

@@ -16,6 +16,7 @@ import {
   readTlsFiles,
   type TlsFiles,
   type TlsMaterial,
+  type TlsWatch,
   tlsProtocol,
   watchTlsFiles,
 } from './tls-files.ts';
@@ -62,11 +63,16 @@ export interface Listener {
   readonly url: string;
   /** Whether it completes TLS handshakes; undefined where it speaks plain HTTP. */
   readonly handshakes: (() => boolean) | undefined;
+  /** Undefined where it speaks plain HTTP. */
+  readonly certificate: ListenerCertificate | undefined;
   /** Answers from now on ask clients to close their connections. */
   drain(): void;
   /** Stops accepting, lets requests in flight finish for `graceMs`, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 }
+
+/** A certificate that can be replaced while the listener listens. */
+export type ListenerCertificate = Pick<TlsWatch, 'isInUse' | 'switchTo'>;
 
 const defaultTimeouts: ListenerTimeouts = {
   headersMs: 5_000,
@@ -115,16 +121,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     requireHostHeader: false,
     ...bornWithPrototypesOf(app),
   };
-  const { server, release } =
+  const { server, watch } =
     tls === undefined
-      ? { server: http.createServer(serverOptions, answer), release: undefined }
+      ? { server: http.createServer(serverOptions, answer), watch: undefined }
       : secureServer({ ...serverOptions, handshakeTimeout: timeouts.headersMs }, answer, {
           files: tls,
           clock,
           observer: options.tlsObserver,
         });
-  // Fields beyond this number would be dropped in silence; admission refuses requests with far fewer.
-  server.maxHeadersCount = 1_000;
+  // No limit by number: Node 20 hides fields beyond it and frames by them all the same (CVE-2026-58044), newer ones cut the
+  // connection. Their bytes are bounded, so admission sees each, and refuses far fewer (T282).
+  server.maxHeadersCount = 0;
   server.maxRequestsPerSocket = maxRequestsPerSocket;
   server.maxConnections = maxConnections;
   server.on('connection', (socket: Socket) => room.came(socket));
@@ -152,7 +159,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     await listening(server, port, address);
     signal.throwIfAborted();
   } catch (error) {
-    release?.();
+    watch?.stop();
     server.close();
     throw error;
   }
@@ -163,6 +170,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   return {
     handshakes: probe?.ok,
+    certificate: watch,
     url: `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`,
     drain() {
       server.prependListener('request', (_request, response: http.ServerResponse) => {
@@ -171,7 +179,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       // Idle connections stay until the end: a client may be sending its next request on one right now.
     },
     close(graceMs) {
-      release?.();
+      watch?.stop();
       probe?.stop();
       inTurn.close();
       return new Promise((resolve) => {
@@ -232,7 +240,7 @@ function secureServer(
   options: https.ServerOptions,
   answer: http.RequestListener,
   { files, clock, observer }: Certificate,
-): { readonly server: https.Server; readonly release: () => void } {
+): { readonly server: https.Server; readonly watch: TlsWatch } {
   const current = readTlsFiles(files, clock.now());
   const context = ({ cert, key }: TlsMaterial) => ({ ...tlsProtocol, cert, key });
   const server = https.createServer({ ...options, ...context(current) }, answer);
@@ -242,7 +250,7 @@ function secureServer(
     // No answer can be read before the handshake is over, so a socket that waits to send one would never close.
     socket.destroy();
   });
-  const release = watchTlsFiles({
+  const watch = watchTlsFiles({
     files,
     current,
     clock,
@@ -253,7 +261,7 @@ function secureServer(
     onRefused: (error) => observer?.onRefused(error),
   });
   observer?.onInUse({ notAfter: current.notAfter, reloaded: false });
-  return { server, release };
+  return { server, watch };
 }
 
 /**

@@ -167,18 +167,32 @@ export interface TlsWatchOptions {
   readonly onRefused: (error: TlsFilesError) => void;
 }
 
-/** Looks four times a minute, so that a renewed certificate needs no restart. Returns how to stop looking. */
-export function watchTlsFiles(options: TlsWatchOptions): () => void {
-  const { files, current, clock, use, onRefused } = options;
+export interface TlsWatch {
+  /** Whether these files are watched and have been taken over. */
+  isInUse(files: TlsFiles, material: TlsMaterial): boolean;
+  /** These from now on. Returns how to undo it. @throws what `use` throws; then nothing has changed. */
+  switchTo(files: TlsFiles, material: TlsMaterial): () => void;
+  stop(): void;
+}
+
+/** Looks four times a minute, so that a renewed certificate needs no restart. */
+export function watchTlsFiles(options: TlsWatchOptions): TlsWatch {
+  const { current, clock, use, onRefused } = options;
+  let { files } = options;
   let inUse = current;
+  const isSame = ({ cert, key }: TlsMaterial) => cert === inUse.cert && key === inUse.key;
+  const switchTo = (itsFiles: TlsFiles, material: TlsMaterial) => {
+    const before = { files, inUse };
+    if (!isSame(material)) use(material);
+    files = itsFiles;
+    inUse = material;
+    return () => void switchTo(before.files, before.inUse);
+  };
   const look = () => {
     let nextMs = checkIntervalMs;
     try {
       const found = readTlsFiles(files, clock.now());
-      if (found.cert !== inUse.cert || found.key !== inUse.key) {
-        use(found);
-        inUse = found;
-      }
+      if (!isSame(found)) switchTo(files, found);
     } catch (error) {
       nextMs = recheckIntervalMs;
       onRefused(error instanceof TlsFilesError ? error : unexpected(error));
@@ -186,7 +200,12 @@ export function watchTlsFiles(options: TlsWatchOptions): () => void {
     timer = clock.after(nextMs, look);
   };
   let timer = clock.after(checkIntervalMs, look);
-  return () => timer.cancel();
+  return {
+    isInUse: ({ certFile, keyFile }, material) =>
+      certFile === files.certFile && keyFile === files.keyFile && isSame(material),
+    switchTo,
+    stop: () => timer.cancel(),
+  };
 }
 
 function unexpected(cause: unknown): TlsFilesError {

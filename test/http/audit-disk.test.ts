@@ -4,7 +4,11 @@ import { existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type AuditDisk, canMount, mountAuditDisk } from '../../faults/audit-disk.ts';
-import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
+import {
+  type BrokerFixture,
+  startBrokerFixture,
+  withoutClients,
+} from '../support/broker-fixture.ts';
 import { clients, pool } from '../support/outside-world.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
@@ -67,6 +71,27 @@ const freeze = () =>
 const askAsStranger = () => broker.call({ path: '/v1/credentials' });
 
 (canMount() ? describe : describe.skip)('an audit disk that fills up', () => {
+  it('T278: takes over no configuration without its record, and the same one once there is room', async () => {
+    await start();
+    await leave(0);
+    const look = () =>
+      broker.call({ listener: 'admin', path: '/v1/changes', token: broker.token('admin') });
+    // The last block has room for some records more.
+    while ((await look()).status === 200);
+    broker.writeConfig(withoutClients('orders'));
+    await broker.reload();
+    const reloads = (outcome: string) => `tokenbroker_config_reloads_total{outcome="${outcome}"}`;
+    expect((await broker.metrics()).get(reloads('audit_unavailable'))).toBe(1);
+    await leave(2 * reserveKib);
+    while ((await broker.issue('orders')).status !== 200) await clock.advance(1_000);
+    expect(records({ type: 'config_reload', outcome: 'authorized' })).toEqual([]);
+
+    await broker.reload();
+    expect((await broker.metrics()).get(reloads('reloaded'))).toBe(1);
+    expect((await broker.issue('orders')).status).toBe(401);
+    expect(records({ type: 'config_reload', outcome: 'authorized' })).toHaveLength(1);
+  });
+
   it('T71: has no records of strangers from its reserve on; they are counted, and on record when there is room', async () => {
     await start();
     await leave(reserveKib - 20);

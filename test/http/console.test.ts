@@ -193,6 +193,7 @@ describe('with admin.console', () => {
       issuer: broker.issuer.url,
       authorizationEndpoint: `${broker.issuer.origin}/oauth2/authorize`,
       tokenEndpoint: broker.issuer.tokenEndpoint,
+      logoutEndpoint: `${broker.issuer.origin}/logout`,
       scopes: {
         read: 'broker/admin.read',
         write: 'broker/admin.write',

@@ -113,7 +113,8 @@ describe('an answer that is not read', () => {
     });
     const reader = await hold('ops', '');
     reader.pause();
-    const ended = once(reader, 'close');
+    // Ended with requests unread, as a reset: `once` would take that for a failure.
+    const ended = new Promise((resolve) => reader.on('error', () => {}).once('close', resolve));
     let written = 0;
     for (let looks = 0; ; looks += 1) {
       const seen = await broker.metrics();

@@ -65,9 +65,9 @@ const tokenOfParts =
 const asking =
   (role: string): Change =>
   (call, _broker, name) => {
-    if (name === 'getContainerCredentials') return withQuery(call, `role=${role}`);
     if (name === 'getContainerCredentialsOfRole')
       return { ...call, path: `/v1/credentials/${role}` };
+    if ((call.method ?? 'GET') === 'GET') return withQuery(call, `role=${role}`);
     return call.form === undefined
       ? { ...call, body: { role } }
       : { ...call, form: { ...call.form, RoleArn: role } };
@@ -246,6 +246,7 @@ const elsewhere: Partial<Readonly<Record<BrokerErrorCode, string>>> = {
   approval_required: 'test/http/admin/approval.test.ts',
   proposal_not_open: 'test/http/admin/approval.test.ts',
   proposal_differs: 'test/http/admin/approval.test.ts',
+  proposal_author_removed: 'test/http/admin/approval.test.ts',
   proposals_too_many: 'test/http/admin/approval.test.ts',
   approver_refused: 'test/http/admin/approval.test.ts',
 };

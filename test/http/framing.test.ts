@@ -181,10 +181,13 @@ describe('header fields (T36, T37)', () => {
     expect(await saidUntilClosed(bytes)).toBe('431 headers_too_large');
   });
 
-  it.each([63, 1_100, 3_000])('of which there are %i more are refused', async (count) => {
-    const bytes = request({ fields: 'X:\r\n'.repeat(count) });
-    expect(await saidAndOpen(bytes)).toBe('431 headers_too_large');
-  });
+  it.each([63, 1_100, 3_000])(
+    'of which there are %i more are refused, on every Node.js (T282)',
+    async (count) => {
+      const bytes = request({ fields: 'X:\r\n'.repeat(count) });
+      expect(await saidAndOpen(bytes)).toBe('431 headers_too_large');
+    },
+  );
 
   it('of which there are 64 are read', async () => {
     expect(await saidAndOpen(request({ fields: 'X:\r\n'.repeat(62) }))).toBe('200');

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import type { Answer, Call } from '../support/http-call.ts';
 import { clients, pool } from '../support/outside-world.ts';
+import { formOf, formType, webIdentity } from '../support/sts-call.ts';
 import { until } from '../support/until.ts';
 
 let broker: BrokerFixture;
@@ -12,7 +13,6 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => broker.stop());
 
-const role = 'arn:aws:iam::123456789012:role/broker/orders-writer';
 const forms: readonly ((token: string, durationSeconds: number) => Call)[] = [
   (token, durationSeconds) => ({
     method: 'POST',
@@ -24,15 +24,8 @@ const forms: readonly ((token: string, durationSeconds: number) => Call)[] = [
   (token, durationSeconds) => ({
     method: 'POST',
     path: '/sts',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({
-      Action: 'AssumeRoleWithWebIdentity',
-      Version: '2011-06-15',
-      RoleArn: role,
-      RoleSessionName: 'orders',
-      WebIdentityToken: token,
-      DurationSeconds: String(durationSeconds),
-    }).toString(),
+    headers: { 'content-type': formType },
+    body: formOf(webIdentity(token, { DurationSeconds: String(durationSeconds) })),
   }),
 ];
 

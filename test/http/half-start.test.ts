@@ -70,7 +70,7 @@ function brokerWith(change: (config: ConfigInput) => ConfigInput): Broker {
   mkdirSync(join(directory, 'keys'));
   return createBroker({
     config: configSchema.parse(change(kept)),
-    build: { version: '0.0.0-test', node: process.version },
+    build: { version: '0.0.0-test', revision: 'unknown', node: process.version },
     logger: createLogger({ level: 'silent' }),
     clock,
     eventLoopDelayMs: () => 0,

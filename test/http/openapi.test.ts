@@ -9,6 +9,7 @@ import { freezeBody } from '../../src/core/policy/freeze.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { explainBody } from '../../src/http/admin/explain-decision.ts';
 import { issueCredentialsBody } from '../../src/http/forms/rest/rest-form.ts';
+import { wireForms } from '../../src/http/forms/wire-forms.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import {
   contract,
@@ -24,6 +25,10 @@ import {
 } from '../support/contract.ts';
 
 const { schemas, responses } = contract.components;
+/** As the contract writes them. */
+const formPaths = new Set(
+  wireForms.flatMap(({ paths }) => paths.map((path) => path.replace(/:(\w+)/g, '{$1}'))),
+);
 const codes = Object.keys(errorCodes) as BrokerErrorCode[];
 
 describe('the codes of problem documents', () => {
@@ -250,7 +255,7 @@ describe('operations', () => {
       });
       expect(status).toBe(405);
       const methods = documented.map(({ method }) => method);
-      const answersHead = methods.includes('GET') && !path.startsWith('/v1/credentials');
+      const answersHead = methods.includes('GET') && !formPaths.has(path);
       const answered = answersHead ? [...methods, 'HEAD'] : methods;
       expect(new Set(headers['allow']?.split(', '))).toEqual(new Set(answered));
     });

@@ -92,7 +92,7 @@ describe('a further wire form', () => {
   let listener: Listener;
   const inFlight = { requests: 0 };
   const refused: unknown[] = [];
-  const metrics = createMetrics({ version: '0.0.0', node: process.version });
+  const metrics = createMetrics({ version: '0.0.0', revision: 'unknown', node: process.version });
   const route = instrument({
     clock: systemClock,
     metrics,
@@ -116,7 +116,7 @@ describe('a further wire form', () => {
     app.get('/asks-nobody', route('/asks-nobody', withoutParts));
     const unused = {} as Pick<
       Parameters<typeof apiApp>[0],
-      'validator' | 'limit' | 'audit' | 'policy' | 'sessions'
+      'validator' | 'limit' | 'audit' | 'policy' | 'sessions' | 'accessHelp'
     >;
     const further = [...wireForms, plainText];
     const parts = {
@@ -129,7 +129,7 @@ describe('a further wire form', () => {
     app.use(apiApp({ ...parts, forms: further, route }));
     const guard = overloadGuard({
       inFlight,
-      maxInFlight: 1,
+      maxInFlight: () => 1,
       shedder: { shedding: false, admits: () => true },
       tokens: { recall: () => undefined, claimedSubject: () => undefined, wasGenuine: () => false },
       clientIp: clientIp([]),

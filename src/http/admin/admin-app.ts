@@ -2,8 +2,9 @@
 
 import type { Express } from 'express';
 import type { AdminAccess } from '../../core/admin-access.ts';
+import { type BrokenGlass, mappingEditor } from '../../core/editing/mapping-edit.ts';
+import type { ProposalEvent } from '../../core/editing/proposal.ts';
 import { explainDecision } from '../../core/explain-decision.ts';
-import { type BrokenGlass, mappingEditor } from '../../core/mapping-edit.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import type {
   AuditLog,
@@ -35,26 +36,35 @@ import { type Console, serveConsole } from './serve-console.ts';
 
 export interface AdminAppOptions {
   readonly validator: TokenValidator;
-  readonly access: AdminAccess;
+  /** As it is at the moment; so are the rules. */
+  readonly access: () => AdminAccess;
   readonly store: RoleMappingStore;
   readonly proposals: ProposalStore;
   readonly policy: LivePolicy;
   readonly audit: AuditLog;
   readonly decisions: RecentDecisions;
   readonly status: () => Promise<InstanceStatus>;
-  readonly rules: WritingRules;
+  readonly rules: () => WritingRules;
   /** By pool: the issuer whose tokens are accepted. Callers can be described by their pool. */
   readonly issuers: ReadonlyMap<string, string>;
   readonly route: Instrument;
   readonly clock: Clock;
   /** Told when somebody does without a second administrator. */
   readonly onBreakGlass?: ((edit: BrokenGlass) => void) | undefined;
+  /** Told of each that was made, or came to its end, here. */
+  readonly onProposal?: ((event: ProposalEvent) => void) | undefined;
   /** Undefined: no page is served. */
   readonly console?: Console | undefined;
 }
 
 /** A mapping with the longest session policy and all its conditions is far smaller. */
 const maxBodyBytes = 64 * 1024;
+
+/** What whoever uses another method most likely wants. */
+const hints: Readonly<Record<string, string>> = {
+  '/v1/role-mappings':
+    'To create a role mapping, send it with PUT to /v1/role-mappings/{id}, If-None-Match: * and a Change-Reason.',
+};
 
 type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteHandler>>>;
 
@@ -65,11 +75,11 @@ export function adminApp(options: AdminAppOptions): Express {
   const identity = { kind: 'token', validator, access } as const;
   const edit = mappingEditor({ ...parts, identity, side: 'api' });
   const answer = answerEdit(parts);
-  const { matchableClaims } = parts.rules;
-  const identityByDefault = parts.rules.webIdentity?.byDefault ?? 'caller';
+  const { matchableClaims, webIdentity } = parts.rules();
+  const identityByDefault = webIdentity?.byDefault ?? 'caller';
   const explain = explainDecision({ ...parts, matchableClaims, identityByDefault });
   const reading = { ...parts, authorize };
-  const rule = parts.rules.guardrails.approval;
+  const rule = () => parts.rules().guardrails.approval;
   const deciding = { ...parts, edit, identity, answer, rule };
   const editing = { ...parts, edit, answer, maxBodyBytes };
 
@@ -91,7 +101,7 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/principals': { GET: listPrincipals(reading) },
     '/v1/permissions': { GET: listPermissions(reading) },
     '/v1/explain': {
-      POST: answerExplain({ authorize, explain, pools: parts.rules.pools, maxBodyBytes }),
+      POST: answerExplain({ authorize, explain, pools: () => parts.rules().pools, maxBodyBytes }),
     },
     '/v1/decisions': { GET: listDecisions(reading) },
     '/v1/status': { GET: readStatus(reading) },
@@ -105,7 +115,7 @@ export function adminApp(options: AdminAppOptions): Express {
       const verb = method.toLowerCase() as Lowercase<keyof Methods>;
       app[verb](path, route(template, handler));
     }
-    app.all(path, route(template, otherMethods(...Object.keys(methods))));
+    app.all(path, route(template, otherMethods(Object.keys(methods), hints[template])));
   }
   if (options.console !== undefined) serveConsole(app, { ...options.console, route });
   unmatched(app, route);

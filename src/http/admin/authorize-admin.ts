@@ -12,7 +12,8 @@ import { recordAccess } from '../record-access.ts';
 
 export interface AuthorizeAdminOptions {
   readonly validator: TokenValidator;
-  readonly access: AdminAccess;
+  /** As it is at the moment. */
+  readonly access: () => AdminAccess;
   readonly audit: AuditLog;
   readonly clock: Clock;
 }
@@ -36,12 +37,23 @@ export function authorizeReader({
   clock,
 }: AuthorizeAdminOptions): AuthorizeReader {
   return (arrival, context) =>
-    recordAccess({ audit, clock }, 'admin', { arrival, context }, async (req, looking) => {
-      const token = bearerToken(req.headers.authorization);
-      const caller = await validator.validate(token, context.sourceIp);
-      looking.caller = caller;
-      context.client = caller.clientId;
-      requireAdmin(access, caller, 'read', clock.now());
-      return { req, admin: caller };
-    });
+    recordAccess(
+      { audit, clock },
+      'admin',
+      { arrival, context },
+      {
+        async permit(req, looking) {
+          const token = bearerToken(req.headers.authorization);
+          const caller = await validator.validate(token, context.sourceIp);
+          looking.caller = caller;
+          context.caller = caller;
+          requireAdmin(access(), caller, 'read', clock.now());
+          return { req, admin: caller };
+        },
+        stillPermits(caller) {
+          validator.requireStillAccepted(caller);
+          requireAdmin(access(), caller, 'read', clock.now());
+        },
+      },
+    );
 }

@@ -1,7 +1,7 @@
 /** The header in which an editor says why: it stays in the history of the mapping and in the audit log. */
 
+import { isChangeReason } from '../../core/editing/change-facts.ts';
 import { BrokerError } from '../../core/errors.ts';
-import { isChangeReason } from '../../core/policy/change-reason.ts';
 import type { AdmittedRequest } from '../admission.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -1,13 +1,14 @@
 /** `POST /v1/proposals/{id}/approve`, `…/reject` and `…/withdraw`. */
 
 import { z } from 'zod';
+import type { AdminAccess } from '../../core/admin-access.ts';
+import { isChangeReason } from '../../core/editing/change-facts.ts';
 import {
   type DecidingParts,
   type DecidingSteps,
   proposalApprover,
   proposalCloser,
-} from '../../core/decide-proposal.ts';
-import { isChangeReason } from '../../core/policy/change-reason.ts';
+} from '../../core/editing/decide-proposal.ts';
 import type { Arrival, RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
 import { readJsonBody } from '../json-body.ts';
@@ -18,6 +19,7 @@ import { proposalDocument } from './proposal-document.ts';
 
 export interface DecideProposalOptions extends DecidingParts {
   readonly answer: AnswerEdit;
+  readonly access: () => AdminAccess;
 }
 
 const reason = z.string().refine(isChangeReason, 'must be 1 to 500 printable characters');
@@ -46,7 +48,7 @@ export function closeProposal(
   return async function closeNow(arrival, context) {
     const id = arrival.parameter('id');
     const proposal = await close(context, id, steps(arrival, closingBody));
-    const document = proposalDocument(proposal, state);
+    const document = proposalDocument({ proposal, state, access: options.access() });
     sendJson(arrival.admit().res, 200, document, context.requestId);
   };
 }

@@ -1,21 +1,22 @@
 /** What an editor is told: the difference, what to think about, and whether it is in force. */
 
 import type { Response } from 'express';
+import type { EditResult } from '../../core/editing/mapping-edit.ts';
+import { proposalDigest } from '../../core/editing/proposal.ts';
 import type { Fault } from '../../core/fault.ts';
-import type { EditResult } from '../../core/mapping-edit.ts';
 import { documentChanges } from '../../core/policy/document-changes.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
 import { mappingWarnings } from '../../core/policy/mapping-warnings.ts';
 import type { RoleMapping } from '../../core/policy/role-mapping.ts';
 import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import type { LivePolicy } from '../../core/ports.ts';
-import { proposalDigest } from '../../core/proposal.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import { sendJson } from '../send-json.ts';
 import { entityTag } from './preconditions.ts';
 
 export interface EditAnswerOptions {
-  readonly rules: WritingRules;
+  /** As they are at the moment. */
+  readonly rules: () => WritingRules;
   readonly policy: LivePolicy;
   readonly clock: Clock;
 }
@@ -39,7 +40,7 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
       : mappingWarnings(after, {
           // An edit is possible while this instance has no policy yet.
           snapshot: snapshotInForce(policy),
-          pools: rules.pools,
+          pools: rules().pools,
           now: clock.now(),
         });
   return (res, result, requestId, extra = {}) => {
@@ -58,6 +59,12 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
   };
 }
 
+type Settled = Extract<EditResult, { kind: 'written' | 'unchanged' }>;
+
+function versionOf(result: Settled) {
+  return result.kind === 'written' ? result.written : result.edit.current;
+}
+
 function isCreation({ kind, edit }: EditResult): boolean {
   return kind === 'written' && edit.action === 'create';
 }
@@ -68,13 +75,16 @@ function outcome(result: EditResult) {
     const { proposal } = result;
     return { dryRun: false, proposal: { id: proposal.id, sha256: proposalDigest(proposal) } };
   }
-  const { version, revision } = result.written;
-  return { dryRun: false, version, revision, inForce: result.inForce };
+  const { version, revision } = versionOf(result);
+  const { inForce } = result;
+  const unchanged = result.kind === 'unchanged' ? true : undefined;
+  return { dryRun: false, version, revision, inForce, unchanged };
 }
 
 /** Nothing was stored by a preview, and nothing is left by a deletion, that a tag could stand for. */
 function headersOf(result: EditResult): readonly string[] {
   if (result.kind === 'proposed') return ['Location', `/v1/proposals/${result.proposal.id}`];
   if (result.kind === 'previewed' || result.edit.after === undefined) return [];
-  return ['ETag', entityTag(result.written.version)];
+  const { version } = versionOf(result);
+  return ['ETag', entityTag(version)];
 }

@@ -1,7 +1,8 @@
 /** `PUT` and `DELETE /v1/role-mappings/{id}`: the precondition tells a creation from a replacement. */
 
 import { z } from 'zod';
-import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
+import type { EditMapping, EditSteps } from '../../core/editing/mapping-edit.ts';
+import { isFreezeId } from '../../core/policy/freeze.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
@@ -19,10 +20,21 @@ export interface EditRoleMappingOptions {
   readonly maxBodyBytes: number;
 }
 
-const editQuery = z.strictObject({
-  dryRun: flagParameter,
-  override: flagParameter,
-  breakGlass: flagParameter,
+const editQuery = z
+  .strictObject({
+    dryRun: flagParameter,
+    override: flagParameter,
+    breakGlass: flagParameter,
+    propose: flagParameter,
+  })
+  .refine(({ breakGlass, propose }) => !(breakGlass && propose), {
+    path: ['propose'],
+    error: 'asks for a second administrator, and breakGlass does without: send one of them',
+  });
+/** Somebody would believe that access is taken away, and it goes on until another administrator is found (T318). */
+const freezeQuery = editQuery.refine(({ propose }) => !propose, {
+  path: ['propose'],
+  error: 'is not for freezes: they need no second administrator and act at once, without it',
 });
 
 export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
@@ -39,14 +51,16 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
           const req = arrival.admit();
           const reason = changeReason(req);
           const expected = expectedVersion(req.headers);
-          const { override, breakGlass } = readQuery(req, editQuery);
+          const query = isFreezeId(id) ? freezeQuery : editQuery;
+          const { override, breakGlass, propose } = readQuery(req, query);
           const body = await readJsonBody(req, {
             schema: z.unknown(),
             maxBytes: maxBodyBytes,
             numbers: 'as_written',
           });
           const change = { kind: 'put', document: body } as const;
-          return { id, change, expectedVersion: expected, reason, override, breakGlass };
+          const how = { override, breakGlass, propose };
+          return { id, change, expectedVersion: expected, reason, ...how };
         },
       },
     );
@@ -69,9 +83,10 @@ export function deleteRoleMapping(
           const req = arrival.admit();
           const reason = changeReason(req);
           const version = matchedVersion(req.headers['if-match']);
-          const { override, breakGlass } = readQuery(req, editQuery);
+          const { override, breakGlass, propose } = readQuery(req, editQuery);
           const change = { kind: 'delete' } as const;
-          return { id, change, expectedVersion: version, reason, override, breakGlass };
+          const how = { override, breakGlass, propose };
+          return { id, change, expectedVersion: version, reason, ...how };
         },
       },
     );

@@ -18,7 +18,7 @@ export interface AnswerExplainOptions {
   readonly authorize: AuthorizeReader;
   readonly explain: ExplainDecision;
   /** Whose tokens are accepted, as far as it is known. */
-  readonly pools: KnownPools | undefined;
+  readonly pools: () => KnownPools | undefined;
   readonly maxBodyBytes: number;
 }
 
@@ -61,7 +61,7 @@ export function answerExplain(options: AnswerExplainOptions): RouteHandler {
       policyRevision,
       request,
       refusal: refusal && refusalDocument(refusal),
-      ...(explained && explanationDocument(explained.explanation, explained.caller, pools)),
+      ...(explained && explanationDocument(explained.explanation, explained.caller, pools())),
     };
     sendJson(req.res, 200, document, context.requestId);
   };

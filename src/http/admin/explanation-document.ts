@@ -2,10 +2,10 @@
 
 import { minDurationSeconds } from '../../core/aws-names.ts';
 import type { Caller } from '../../core/caller.ts';
+import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import type { Decision } from '../../core/policy/decide.ts';
 import type { Explanation, NearMiss } from '../../core/policy/explain.ts';
 import { type KnownPools, unreachable } from '../../core/policy/mapping-reach.ts';
-import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import type { AttributedValue, Attribution } from '../../core/session/attribution.ts';
 import type { SessionPlan } from '../../core/session/session.ts';
 import { planSession } from '../../core/session/session.ts';

@@ -1,9 +1,9 @@
 /** `/v1/freezes`: the kill switch, in one call, what is frozen, and its end. */
 
 import { z } from 'zod';
+import type { EditMapping, EditSteps } from '../../core/editing/mapping-edit.ts';
 import { BrokerError, type BrokerErrorCode } from '../../core/errors.ts';
 import type { Fault } from '../../core/fault.ts';
-import type { EditMapping, EditSteps } from '../../core/mapping-edit.ts';
 import {
   type Freeze,
   freezeBody,
@@ -72,6 +72,7 @@ export function freeze(options: FreezeOptions): RouteHandler {
           reason,
           override: true,
           breakGlass: false,
+          propose: false,
         };
       },
     };
@@ -167,7 +168,15 @@ export function unfreeze(options: Pick<FreezeOptions, 'edit' | 'answer' | 'store
           const expectedVersion = current.version;
           const { breakGlass } = readQuery(req, liftQuery);
           const change = { kind: 'lift' } as const;
-          return { id, change, expectedVersion, reason, override: true, breakGlass };
+          return {
+            id,
+            change,
+            expectedVersion,
+            reason,
+            override: true,
+            breakGlass,
+            propose: false,
+          };
         },
       },
     );

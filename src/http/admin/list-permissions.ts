@@ -1,16 +1,16 @@
 /**
- * `GET /v1/permissions?pool=&client=&user=&group=`: what a caller with these names can get, and what denies keep
+ * `GET /v1/permissions?pool=&client=&user=&group=`, with any number of groups: what a caller with these names can get, and what denies keep
  * from them. For one exact request, with scopes and claims, there is `POST /v1/explain`.
  */
 
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
+import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import {
   type DescribedPrincipal,
   type Permissions,
   permissionsOf,
 } from '../../core/policy/permissions.ts';
-import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
@@ -28,13 +28,15 @@ export interface ListPermissionsOptions {
   readonly clock: Clock;
 }
 
-const name = z.string().min(1).max(128).optional();
+const name = z.string().min(1).max(128);
+/** A user of Cognito is in a hundred at most. */
+const maxGroups = 100;
 
 const permissionsQuery = z.strictObject({
   pool: z.string('is required').min(1).max(128),
-  client: name,
-  user: name,
-  group: name,
+  client: name.optional(),
+  user: name.optional(),
+  group: z.array(name).max(maxGroups, `may be there ${maxGroups} times at most`).default([]),
   limit: limitParameter,
   cursor: cursorParameter,
 });
@@ -44,7 +46,8 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
   const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
-    const { limit, cursor, ...principal } = readQuery(req, permissionsQuery);
+    const { limit, cursor, group: groups, ...names } = readQuery(req, permissionsQuery);
+    const principal = { ...names, groups };
     requirePrincipal(principal, issuers);
     const snapshot = policy.current();
     const permissions = permissionsOf(snapshot, principal, clock.now());
@@ -65,23 +68,23 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
         nextCursor,
       },
       context.requestId,
-      nextLink(context.route, { ...principal, limit }, nextCursor),
+      nextLink(context.route, { ...names, group: groups, limit }, nextCursor),
     );
   };
 }
 
 /** An empty list must mean that there is nothing, never that a name was misspelt. */
 function requirePrincipal(principal: DescribedPrincipal, issuers: ReadonlyMap<string, string>) {
-  const { pool, client, user, group } = principal;
+  const { pool, client, user, groups = [] } = principal;
   if (!issuers.has(pool)) {
     throw new BrokerError('query_invalid', {
       detail: 'Name a pool whose tokens are accepted here.',
       faults: [{ pointer: '/pool', detail: 'is not a pool whose tokens are accepted here' }],
     });
   }
-  if (client !== undefined || user !== undefined || group !== undefined) return;
+  if (client !== undefined || user !== undefined || groups.length > 0) return;
   throw new BrokerError('query_invalid', {
-    detail: 'Say whose permissions: a client, a user or a group of the pool, or several of them.',
+    detail: 'Say whose permissions: a client, a user or groups of the pool, or several of them.',
   });
 }
 

@@ -5,8 +5,8 @@
 
 import { z } from 'zod';
 import { roleArnPattern } from '../../core/aws-names.ts';
+import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import { mappingStatus } from '../../core/policy/permissions.ts';
-import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
 import { roleKey } from '../../core/policy/role-key.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';

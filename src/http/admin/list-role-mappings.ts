@@ -4,9 +4,9 @@
  */
 
 import { z } from 'zod';
-import type { CompiledMapping } from '../../core/policy/policy-snapshot.ts';
+import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import { roleKey } from '../../core/policy/role-key.ts';
-import type { LivePolicy } from '../../core/ports.ts';
+import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
@@ -16,6 +16,7 @@ import { snapshotPages } from './snapshot-page.ts';
 
 export interface ListRoleMappingsOptions {
   readonly policy: LivePolicy;
+  readonly decisions: RecentDecisions;
   readonly authorize: AuthorizeReader;
 }
 
@@ -39,7 +40,8 @@ type Filters = Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>;
 
 const maxQuarantinedShown = 100;
 
-export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions): RouteHandler {
+export function listRoleMappings(options: ListRoleMappingsOptions): RouteHandler {
+  const { policy, decisions, authorize } = options;
   const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
@@ -55,7 +57,8 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
       cursor,
       pick: (compiled, id) => {
         const { mapping, version } = compiled;
-        return matches(compiled, wanted) && !unreadable.has(id) ? { version, mapping } : undefined;
+        if (!matches(compiled, wanted) || unreadable.has(id)) return undefined;
+        return { version, mapping, lastIssuedAt: decisions.lastIssued(id) ?? null };
       },
     });
     sendJson(
@@ -63,6 +66,7 @@ export function listRoleMappings({ policy, authorize }: ListRoleMappingsOptions)
       200,
       {
         revision,
+        issuedSince: decisions.since,
         items,
         quarantined: quarantined.slice(0, maxQuarantinedShown),
         nextCursor,

@@ -1,9 +1,9 @@
 /** Role mappings, their versions and their changes as the admin listener prints them. */
 
 import { isDeepStrictEqual } from 'node:util';
-import type { MappingChange, MappingVersion } from '../../core/policy/mapping-history.ts';
+import type { MappingChange, MappingVersion } from '../../core/editing/mapping-history.ts';
 import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
-import type { PolicySource } from '../../core/ports.ts';
+import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
 
 export function versionDocument(version: MappingVersion) {
   const { id, mapping, faults, document } = version;
@@ -19,9 +19,19 @@ export function versionDocument(version: MappingVersion) {
 /**
  * The current version as the table has it, and whether this instance decides by it. Nobody verifies a row that is
  * read for an editor: one that was written around the API, or forged, is not in force however long one waits.
+ * When credentials were last issued by it is what this instance knows too.
  */
-export function currentDocument(current: MappingVersion, policy: PolicySource) {
-  return { ...versionDocument(current), inForce: isInForce(current, policy) };
+export function currentDocument(
+  current: MappingVersion,
+  policy: PolicySource,
+  decisions: RecentDecisions,
+) {
+  return {
+    ...versionDocument(current),
+    inForce: isInForce(current, policy),
+    lastIssuedAt: decisions.lastIssued(current.id) ?? null,
+    issuedSince: decisions.since,
+  };
 }
 
 function isInForce({ id, version, mapping }: MappingVersion, policy: PolicySource): boolean {
@@ -46,6 +56,7 @@ function facts({
   updatedBy,
   actorProven,
   reason,
+  override,
   approvedBy,
   proposal,
 }: MappingVersion | MappingChange) {
@@ -57,6 +68,7 @@ function facts({
     updatedBy,
     actorProven,
     reason,
+    override,
     approvedBy,
     proposal,
   };

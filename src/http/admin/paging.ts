@@ -30,15 +30,15 @@ export function decodeCursor(cursor: string | undefined, pattern: RegExp): strin
   });
 }
 
-/** Response header, or nothing on the last page. Undefined parameters are left out. */
+/** Response header, or nothing on the last page. Undefined parameters are left out, lists are repeated. */
 export function nextLink(
   path: string,
-  parameters: Readonly<Record<string, string | number | undefined>>,
+  parameters: Readonly<Record<string, string | number | readonly string[] | undefined>>,
   cursor: string | undefined,
 ): readonly string[] {
   if (cursor === undefined) return [];
   const query = Object.entries({ ...parameters, cursor })
-    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one] as const))
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
   return ['Link', `<${path}?${query.join('&')}>; rel="next"`];
 }

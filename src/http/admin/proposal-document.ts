@@ -1,14 +1,22 @@
 /** A proposal as the admin listener prints it: exactly what would be written, and what that changes for whom. */
 
+import { type AdminAccess, isAdministratorStill } from '../../core/admin-access.ts';
 import type { ExchangeRecord } from '../../core/audit-record.ts';
+import { type Proposal, type ProposalState, proposalDigest } from '../../core/editing/proposal.ts';
 import { documentChanges } from '../../core/policy/document-changes.ts';
 import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
 import { type RoleMapping, roleMappingSchema } from '../../core/policy/role-mapping.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
-import { type Proposal, type ProposalState, proposalDigest } from '../../core/proposal.ts';
 import { toRfc3339 } from '../../kit/timing/clock.ts';
 
-export function proposalDocument(proposal: Proposal, state: ProposalState) {
+export interface ShownProposal {
+  readonly proposal: Proposal;
+  readonly state: ProposalState;
+  /** As it is now. */
+  readonly access: AdminAccess;
+}
+
+export function proposalDocument({ proposal, state, access }: ShownProposal) {
   const { id, mappingId, action, baseVersion, override, author, reason, closing } = proposal;
   const { before, after } = proposal;
   return {
@@ -21,9 +29,15 @@ export function proposalDocument(proposal: Proposal, state: ProposalState) {
     before: before ?? null,
     mapping: after ?? null,
     changes: documentChanges(before, after),
-    affected: gainsAndLosses(asMapping(before), asMapping(after)),
+    // As it was then: an allow that had ended gave nothing.
+    affected: gainsAndLosses(asMapping(before), asMapping(after), proposal.createdAt),
     override,
-    author: { name: author.name, machine: author.machine },
+    author: {
+      name: author.name,
+      machine: author.machine,
+      // Null: as far as the configuration goes, and a group of theirs decides.
+      administrator: isAdministratorStill(access, author) ?? null,
+    },
     reason,
     createdAt: toRfc3339(proposal.createdAt),
     expiresAt: toRfc3339(proposal.expiresAt),

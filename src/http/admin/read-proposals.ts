@@ -1,9 +1,11 @@
 /** `GET /v1/proposals` and `/v1/proposals/{id}`: what waits for a second administrator, and what became of it. */
 
 import { z } from 'zod';
-import { existing } from '../../core/decide-proposal.ts';
+import type { AdminAccess } from '../../core/admin-access.ts';
+import { existing } from '../../core/editing/decide-proposal.ts';
+import { type Proposal, type ProposalState, stateOf } from '../../core/editing/proposal.ts';
+import { isOfPresent } from '../../core/editing/proposal-base.ts';
 import type { ProposalStore, RecentDecisions, RoleMappingStore } from '../../core/ports.ts';
-import { type Proposal, type ProposalState, stateOf } from '../../core/proposal.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
@@ -17,6 +19,7 @@ export interface ReadProposalsOptions {
   readonly store: RoleMappingStore;
   readonly decisions: RecentDecisions;
   readonly authorize: AuthorizeReader;
+  readonly access: () => AdminAccess;
   readonly clock: Clock;
 }
 
@@ -25,7 +28,7 @@ const idPattern = /^[0-9a-f]{12}-[0-9a-f]{16}$/;
 
 /** Newest first. */
 export function listProposals(options: ReadProposalsOptions): RouteHandler {
-  const { proposals, authorize } = options;
+  const { proposals, authorize, access } = options;
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
     const { limit, cursor } = readQuery(req, listQuery);
@@ -34,7 +37,8 @@ export function listProposals(options: ReadProposalsOptions): RouteHandler {
     const items: ReturnType<typeof proposalDocument>[] = [];
     // One after the other: only those that wait are looked up, and nobody is in a hurry.
     for (const proposal of found.slice(0, limit)) {
-      items.push(proposalDocument(proposal, await currentState(proposal, options)));
+      const state = await currentState(proposal, options);
+      items.push(proposalDocument({ proposal, state, access: access() }));
     }
     const last = items.at(-1);
     const nextCursor =
@@ -45,14 +49,14 @@ export function listProposals(options: ReadProposalsOptions): RouteHandler {
 }
 
 export function readProposal(options: ReadProposalsOptions): RouteHandler {
-  const { proposals, decisions, authorize } = options;
+  const { proposals, decisions, authorize, access } = options;
   return async function read(arrival, context) {
     const { req } = await authorize(arrival, context);
     requireNoQuery(req);
     const proposal = await existing(proposals, String(req.params['id']));
     const state = await currentState(proposal, options);
     const document = {
-      ...proposalDocument(proposal, state),
+      ...proposalDocument({ proposal, state, access: access() }),
       recentCallers: recentCallers(proposal, decisions),
     };
     sendJson(req.res, 200, document, context.requestId);
@@ -67,5 +71,5 @@ async function currentState(
   const state = stateOf(proposal, clock.now());
   if (state !== 'open') return state;
   const current = await store.get(proposal.mappingId);
-  return (current?.version ?? 'absent') === proposal.baseVersion ? 'open' : 'stale';
+  return (await isOfPresent(proposal, current, store)) ? 'open' : 'stale';
 }

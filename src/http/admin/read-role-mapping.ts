@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { BrokerError } from '../../core/errors.ts';
-import type { PolicySource, RoleMappingStore } from '../../core/ports.ts';
+import type { PolicySource, RecentDecisions, RoleMappingStore } from '../../core/ports.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
@@ -16,6 +16,7 @@ export interface ReadRoleMappingOptions {
   readonly store: RoleMappingStore;
   /** Of this instance. */
   readonly policy: PolicySource;
+  readonly decisions: RecentDecisions;
   readonly authorize: AuthorizeReader;
 }
 
@@ -26,6 +27,7 @@ const versionPattern = /^[1-9]\d{0,9}$/;
 export function readRoleMapping({
   store,
   policy,
+  decisions,
   authorize,
 }: ReadRoleMappingOptions): RouteHandler {
   return async function read(arrival, context) {
@@ -34,7 +36,8 @@ export function readRoleMapping({
     const current = await store.get(pathParameter(req, 'id'));
     if (current === undefined) throw notFound();
     const headers = ['ETag', entityTag(current.version)];
-    sendJson(req.res, 200, currentDocument(current, policy), context.requestId, headers);
+    const document = currentDocument(current, policy, decisions);
+    sendJson(req.res, 200, document, context.requestId, headers);
   };
 }
 

@@ -21,6 +21,8 @@ export interface ConsoleSignIn {
   readonly issuer: string;
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
+  /** Ends the session of the sign-in, and leads back. */
+  readonly logoutEndpoint: string;
   readonly scopes: Readonly<Record<AdminPermission, string>>;
 }
 
@@ -65,7 +67,7 @@ export function serveConsole(app: Express, options: ServeConsoleOptions): void {
       handler(req, requestId);
     });
     app.get(path, route(template, open));
-    app.all(path, route(template, otherMethods('GET')));
+    app.all(path, route(template, otherMethods(['GET'])));
   };
   get('/console', ({ res }) => {
     res.writeHead(308, [...headers(res.socket), 'Location', '/console/', 'Content-Length', '0']);

@@ -1,6 +1,8 @@
 /** Pages of the policy in memory, in the order of ids. */
 
-import type { CompiledMapping, PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
+import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
+import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
+import { mappingIdPattern } from '../../core/policy/role-mapping.ts';
 import { decodeCursor, encodeCursor } from './paging.ts';
 
 type ById = PolicySnapshot['byId'];
@@ -22,15 +24,17 @@ export interface Page<Item> {
 /** @throws BrokerError `query_invalid` if the cursor is not one of ours. */
 export type SnapshotPage = <Item>(request: PageRequest<Item>) => Page<Item>;
 
-const idPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
-
 export function snapshotPages(): SnapshotPage {
   const sortedIds = rememberedIds();
   return <Item>({ byId, limit, cursor, pick }: PageRequest<Item>): Page<Item> => {
     const ids = sortedIds(byId);
     const items: Item[] = [];
     let lastId = '';
-    for (let at = firstAfter(ids, decodeCursor(cursor, idPattern)); at < ids.length; at += 1) {
+    for (
+      let at = firstAfter(ids, decodeCursor(cursor, mappingIdPattern));
+      at < ids.length;
+      at += 1
+    ) {
       const id = ids[at] as string;
       const item = pick(byId.get(id) as CompiledMapping, id);
       if (item === undefined) continue;

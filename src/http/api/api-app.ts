@@ -1,6 +1,7 @@
 /** The api listener: what services call. */
 
 import type { Express } from 'express';
+import type { AccessHelp } from '../../core/access-help.ts';
 import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { expressApp, onlyMethods, otherMethods, unmatched } from '../express-app.ts';
 import type { FormParts, WireForm } from '../forms/wire-form.ts';
@@ -13,6 +14,7 @@ export interface ApiAppOptions extends FormParts {
   readonly limit: CallerLimit;
   readonly audit: AuditLog;
   readonly policy: PolicySource;
+  readonly accessHelp: AccessHelp;
   readonly route: Instrument;
 }
 
@@ -33,7 +35,7 @@ export function apiApp({ forms, route, ...parts }: ApiAppOptions): Express {
   }
   const caller = '/v1/caller';
   app.get(caller, route(caller, describeCaller(parts)));
-  app.all(caller, route(caller, otherMethods('GET')));
+  app.all(caller, route(caller, otherMethods(['GET'])));
 
   unmatched(app, route);
   return app;
@@ -45,5 +47,5 @@ const verbs = { GET: 'get', POST: 'post' } as const;
 function otherThan(here: readonly WireForm[]): Parameters<Instrument> {
   const [first] = here as [WireForm, ...WireForm[]];
   const methods = here.map(({ method }) => method).sort();
-  return [first.route, onlyMethods(...methods), first.ownsPaths ? first.sendError : undefined];
+  return [first.route, onlyMethods(methods), first.ownsPaths ? first.sendError : undefined];
 }

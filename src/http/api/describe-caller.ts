@@ -4,8 +4,9 @@
  */
 
 import { z } from 'zod';
+import { type AccessHelp, contactFor, contactOfOwner } from '../../core/access-help.ts';
 import type { Caller } from '../../core/caller.ts';
-import { decide, permittedMappings } from '../../core/policy/decide.ts';
+import { type Decision, decide, permittedMappings } from '../../core/policy/decide.ts';
 import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { AuditLog, CallerLimit, PolicySource, TokenValidator } from '../../core/ports.ts';
 import { type Clock, toRfc3339 } from '../../kit/timing/clock.ts';
@@ -21,24 +22,28 @@ export interface DescribeCallerOptions {
   readonly limit: CallerLimit;
   readonly policy: PolicySource;
   readonly audit: AuditLog;
+  readonly accessHelp: AccessHelp;
   readonly clock: Clock;
 }
 
 export function describeCaller(options: DescribeCallerOptions): RouteHandler {
-  const { validator, limit, policy, audit, clock } = options;
+  const { validator, limit, policy, audit, accessHelp, clock } = options;
   return async function describe(arrival, context) {
     const { res, role, caller } = await recordAccess(
       { audit, clock },
       'api',
       { arrival, context },
-      async (req, looking) => {
-        const query = readQuery(req, callerQuery);
-        const token = bearerToken(req.headers.authorization);
-        const proven = await validator.validate(token, context.sourceIp);
-        looking.caller = proven;
-        context.client = proven.clientId;
-        limit.charge(proven);
-        return { res: req.res, role: query.role, caller: proven };
+      {
+        async permit(req, looking) {
+          const query = readQuery(req, callerQuery);
+          const token = bearerToken(req.headers.authorization);
+          const proven = await validator.validate(token, context.sourceIp);
+          looking.caller = proven;
+          context.caller = proven;
+          limit.charge(proven);
+          return { res: req.res, role: query.role, caller: proven };
+        },
+        stillPermits: (proven) => validator.requireStillAccepted(proven),
       },
     );
     const snapshot = policy.current();
@@ -53,7 +58,8 @@ export function describeCaller(options: DescribeCallerOptions): RouteHandler {
         maxDurationSeconds: mapping.session.maxDurationSeconds,
       }))
       .sort((a, b) => (a.mapping < b.mapping ? -1 : 1));
-    const asked = role && answerFor(role, { snapshot, caller, sourceIp: context.sourceIp, now });
+    const situation = { snapshot, caller, sourceIp: context.sourceIp, now };
+    const asked = role && answerFor(role, situation, accessHelp);
     sendJson(res, 200, { caller: describeIdentity(caller), roles, asked }, context.requestId);
   };
 }
@@ -68,12 +74,25 @@ interface Situation {
 }
 
 /** By the same decision as an exchange; which deny matched is not the caller's business. */
-function answerFor(role: string, { snapshot, caller, sourceIp, now }: Situation) {
+function answerFor(
+  role: string,
+  { snapshot, caller, sourceIp, now }: Situation,
+  accessHelp: AccessHelp,
+) {
   const request = { role, durationSeconds: undefined, sourceIp };
   const decision = decide(snapshot, caller, request, now);
-  return decision.kind === 'deny'
-    ? { role, decision: 'deny', reason: decision.reason }
-    : { role, decision: 'allow' };
+  if (decision.kind !== 'deny') return { role, decision: 'allow' };
+  const contact = ownersContact(decision, accessHelp) ?? contactFor(accessHelp, role);
+  return { role, decision: 'deny', reason: decision.reason, contact };
+}
+
+/** Of the owner of a mapping that is about this caller, as the reason says already; of a deny nobody is told. */
+function ownersContact(
+  { reason, mapping }: Extract<Decision, { kind: 'deny' }>,
+  accessHelp: AccessHelp,
+): string | undefined {
+  if (mapping === undefined || reason === 'explicit_deny') return undefined;
+  return contactOfOwner(accessHelp, mapping.mapping.owner);
 }
 
 function describeIdentity(caller: Caller) {

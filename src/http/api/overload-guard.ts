@@ -13,13 +13,13 @@ import { noteAnswer } from '../broken-connections.ts';
 import type { ClientIp } from '../client-ip.ts';
 import type { FormFinder } from '../forms/form-finder.ts';
 import { sendProblem } from '../problem.ts';
-import { problemOf } from '../problem-document.ts';
+import { problemText } from '../problem-document.ts';
 import { responseHeaders } from '../response-headers.ts';
 
 export interface OverloadGuardOptions {
   /** Requests being answered. */
   readonly inFlight: { readonly requests: number };
-  readonly maxInFlight: number;
+  readonly maxInFlight: () => number;
   readonly shedder: Shedder;
   /** Tells askers apart. */
   readonly tokens: KnownTokens;
@@ -41,7 +41,7 @@ export type OverloadGuard = (req: Request, res: Response) => boolean;
 export function overloadGuard(options: OverloadGuardOptions): OverloadGuard {
   const { inFlight, maxInFlight, shedder, tokens, clientIp, formOf, onRefused } = options;
   return function refuses(req, res) {
-    if (inFlight.requests >= maxInFlight) onRefused('in_flight');
+    if (inFlight.requests >= maxInFlight()) onRefused('in_flight');
     else if (shedder.shedding && !shedder.admits(askerOf(req, tokens, clientIp)))
       onRefused('event_loop');
     else return false;
@@ -65,13 +65,11 @@ function askerOf({ headers, socket }: Request, tokens: KnownTokens, clientIp: Cl
   );
 }
 
-const overloaded = new BrokerError('overloaded', {
-  detail:
-    'The service has more requests than it can answer. Try again after the time in Retry-After.',
-});
-const idInPrint = randomUUID();
-const [bodyStart = '', bodyEnd = ''] = JSON.stringify(problemOf(overloaded, idInPrint)).split(
-  idInPrint,
+const overloaded = Object.freeze(
+  new BrokerError('overloaded', {
+    detail:
+      'The service has more requests than it can answer. Try again after the time in Retry-After.',
+  }),
 );
 const headersBeforeId: readonly string[] = [
   'Retry-After',
@@ -79,7 +77,7 @@ const headersBeforeId: readonly string[] = [
   'Content-Type',
   'application/problem+json',
   'Content-Length',
-  String(bodyStart.length + idInPrint.length + bodyEnd.length),
+  String(problemText(overloaded, randomUUID()).length),
   'X-Request-Id',
 ];
 
@@ -97,7 +95,7 @@ function sendOverloaded(req: Request, res: Response, formOf: FormFinder): void {
       ...headersBeforeId,
       requestId,
     ]);
-    res.end(bodyStart + requestId + bodyEnd);
+    res.end(problemText(overloaded, requestId));
   }
 }
 

@@ -33,7 +33,7 @@ export function identityApp(options: IdentityAppOptions): Express {
       res.end(body);
     });
     app.get(`${below}${path}`, route(name, send));
-    app.all(`${below}${path}`, route(name, otherMethods('GET')));
+    app.all(`${below}${path}`, route(name, otherMethods(['GET'])));
   }
   unmatched(app, route);
   return app;

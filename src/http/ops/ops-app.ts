@@ -24,7 +24,7 @@ export function opsApp({ registry, readiness, route }: OpsAppOptions): Express {
   const app = expressApp();
   const get = (path: string, handler: (req: AdmittedRequest) => void | Promise<void>) => {
     app.get(path, route(path, admitting(handler)));
-    app.all(path, route(path, otherMethods('GET')));
+    app.all(path, route(path, otherMethods(['GET'])));
   };
   get('/livez', ({ res }) => {
     sendText(res, 200, 'ok\n');

@@ -120,3 +120,33 @@ describe('GET /v1/status', () => {
     expect((await look('/v1/status?x=1')).body.code).toBe('query_invalid');
   });
 });
+
+describe('when credentials were last issued by a mapping', () => {
+  it('is said of each in the list and of one alone, since the start of the instance', async () => {
+    const before = Date.now();
+    await broker.issue('orders');
+    await broker.issue('stranger', { role: 'reports-reader' });
+    const { body: list } = await look('/v1/role-mappings');
+    const [record] = broker.auditRecords().filter(({ outcome }) => outcome === 'issued');
+    const last = Object.fromEntries(
+      list.items.map((one: { mapping: { id: string }; lastIssuedAt: string | null }) => [
+        one.mapping.id,
+        one.lastIssuedAt,
+      ]),
+    );
+    expect(last).toEqual({
+      'orders-writer': record?.['time'],
+      'reports-reader': null,
+      'reports-publisher': null,
+      'legacy-reader': null,
+    });
+    expect(Date.parse(list.issuedSince)).toBeLessThanOrEqual(before);
+    const one = await look('/v1/role-mappings/orders-writer');
+    expect(one.body).toMatchObject({
+      lastIssuedAt: record?.['time'],
+      issuedSince: list.issuedSince,
+    });
+    const { body: history } = await look('/v1/role-mappings/orders-writer/versions');
+    expect(Object.keys(history.items[0])).not.toContain('lastIssuedAt');
+  });
+});

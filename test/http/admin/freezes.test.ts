@@ -152,6 +152,21 @@ describe('freezing', () => {
       expect(await decisions()).toEqual(['deny', 'deny', 'deny']);
     });
 
+    it('T318: by waiting for a second administrator whom nobody needs', async () => {
+      const { id, mapping, version } = frozen.body;
+      for (const query of ['?propose=true', '?propose=true&dryRun=true']) {
+        const { status, body } = await admin.send('PUT', `/v1/role-mappings/${id}${query}`, {
+          headers: { ...because, 'if-match': `"${version}"` },
+          body: { ...mapping, description: 'INC-4: another ticket' },
+        });
+        expect([status, body.code]).toEqual([400, 'query_invalid']);
+        expect(body.errors).toEqual([
+          { pointer: '/propose', detail: expect.stringContaining('act at once') },
+        ]);
+      }
+      expect(await decisions()).toEqual(['deny', 'deny', 'deny']);
+    });
+
     it('and can be given another description, which weakens nothing', async () => {
       const { id, mapping, version } = frozen.body;
       const answer = await admin.send('PUT', `/v1/role-mappings/${id}`, {

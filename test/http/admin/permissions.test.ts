@@ -82,6 +82,10 @@ describe('GET /v1/permissions', () => {
       `client=${callerClient}&user=${adaSub}&group=billing`,
       { ...ofClient, 'group-billing': 'in_force', 'user-ada': 'in_force', ...always },
     ],
+    [
+      'group=billing&group=other',
+      { 'group-billing': 'in_force', 'group-other': 'in_force', ...always },
+    ],
     ['client=unheard-of', always],
   ])('says what ?%s can get, and what denies keep from them', async (query, expected) => {
     const answer = await ask(query);
@@ -91,7 +95,7 @@ describe('GET /v1/permissions', () => {
 
   it('has the role, its conditions and the longest session of each', async () => {
     const { body } = await ask(`client=${callerClient}`);
-    expect(body.principal).toEqual(client);
+    expect(body.principal).toEqual({ ...client, groups: [] });
     const item = (id: string) => body.items.find((one: { id: string }) => one.id === id);
     expect(item('client-scoped')).toEqual({
       role: roleNamed('client-scoped'),

@@ -11,26 +11,27 @@ import {
   webIdentityAction,
   webIdentityHead,
 } from '../../../sts-protocol/answers.ts';
+import { bodyText, endWith } from '../../body-text.ts';
 import { responseHeaders } from '../../response-headers.ts';
 
 export function sendWebIdentity(res: Response, session: IssuedSession, requestId: string): void {
-  const tail = Buffer.from(resultTail(webIdentityAction, requestId));
-  sendXml(res, 200, Buffer.concat([headOf(session), tail]), requestId);
+  sendXml(res, 200, headOf(session) + resultTail(webIdentityAction, requestId), requestId);
 }
 
 export function sendCallerIdentity(res: Response, session: IssuedSession, requestId: string): void {
   const { assumedRoleArn: arn, assumedRoleId: userId } = session;
   const account = accountOf(arn);
-  sendXml(res, 200, Buffer.from(callerIdentityXml({ arn, userId, account }, requestId)), requestId);
+  sendXml(res, 200, callerIdentityXml({ arn, userId, account }, requestId), requestId);
 }
 
 export function sendXml(
   res: Response,
   status: number,
-  document: Buffer,
+  document: string,
   requestId: string,
   headers: readonly string[] = [],
 ): void {
+  const body = bodyText(document);
   res.writeHead(status, [
     ...responseHeaders(res.socket),
     ...headers,
@@ -42,27 +43,24 @@ export function sendXml(
     'Content-Type',
     'text/xml',
     'Content-Length',
-    String(document.length),
+    String(body.bytes),
   ]);
-  res.end(document);
+  endWith(res, body);
 }
 
 /** Printed once, and dropped together with the session when the cache lets go of it. */
-const headOf = remember(
-  ({ credentials, packedPolicySize, ...session }: IssuedSession): Buffer =>
-    Buffer.from(
-      webIdentityHead({
-        subjectFromWebIdentityToken: session.subject,
-        audience: session.audience,
-        assumedRoleArn: session.assumedRoleArn,
-        assumedRoleId: session.assumedRoleId,
-        accessKeyId: credentials.accessKeyId,
-        secretAccessKey: credentials.secretAccessKey,
-        sessionToken: credentials.sessionToken,
-        expiration: toRfc3339(credentials.expiresAt),
-        provider: session.provider,
-        packedPolicySize: packedPolicySize === undefined ? undefined : String(packedPolicySize),
-        sourceIdentity: undefined,
-      }),
-    ),
+const headOf = remember(({ credentials, packedPolicySize, ...session }: IssuedSession): string =>
+  webIdentityHead({
+    subjectFromWebIdentityToken: session.subject,
+    audience: session.audience,
+    assumedRoleArn: session.assumedRoleArn,
+    assumedRoleId: session.assumedRoleId,
+    accessKeyId: credentials.accessKeyId,
+    secretAccessKey: credentials.secretAccessKey,
+    sessionToken: credentials.sessionToken,
+    expiration: toRfc3339(credentials.expiresAt),
+    provider: session.provider,
+    packedPolicySize: packedPolicySize === undefined ? undefined : String(packedPolicySize),
+    sourceIdentity: undefined,
+  }),
 );

@@ -13,7 +13,7 @@ export function sendStsError(res: Response, error: BrokerError, requestId: strin
   noteAnswer(res.req);
   const { status, code } = stsError(error);
   const message = awsErrorMessage(error, requestId);
-  const document = Buffer.from(errorXml({ status, code, message }, requestId));
+  const document = errorXml({ status, code, message }, requestId);
   sendXml(res, status, document, requestId, extraHeaders(error));
 }
 

@@ -35,9 +35,9 @@ export const stsForm: WireForm = {
         // Gives out what whoever holds the keys knows already, so there is nothing to record.
         const { req, form } = await reading;
         sendCallerIdentity(req.res, signedSession(req, form, parts), context.requestId);
-        return;
+        return undefined;
       }
-      await issue(arrival, context, async () =>
+      return issue(arrival, context, async () =>
         webIdentityRequest((await reading).form.parameters),
       );
     };
