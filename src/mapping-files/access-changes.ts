@@ -2,7 +2,7 @@
 
 import { canonicalJson } from '../core/policy/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
-import type { PlannedChange, TableRow } from './mapping-plan.ts';
+import type { CurrentRow, PlannedChange } from './mapping-plan.ts';
 
 export interface AccessChange {
   readonly kind: 'gains' | 'loses';
@@ -16,15 +16,27 @@ export interface AccessChange {
  * somebody has it is not looked at, and stands among the differences.
  */
 export function accessChanges(
-  rows: readonly TableRow[],
+  rows: readonly CurrentRow[],
   changes: readonly Pick<PlannedChange, 'id' | 'after'>[],
 ): readonly AccessChange[] {
-  const before = rows.map(({ document }) => document);
+  if (changes.length === 0) return [];
   const changed = new Set(changes.map(({ id }) => id));
-  const kept = rows.filter(({ id }) => !changed.has(id)).map(({ document }) => document);
-  const had = grantsOf(before);
-  const has = grantsOf([...kept, ...changes.map(({ after }) => after)]);
-  return [...without(has, had, 'gains'), ...without(had, has, 'loses')];
+  const had = grantsOf(rows.filter(({ id }) => changed.has(id)).map(({ document }) => document));
+  const has = grantsOf(changes.map(({ after }) => after));
+  // Of thousands of rows that stay, few have one of these roles.
+  const roles = new Set([...had.values(), ...has.values()].map(({ role }) => role));
+  const kept = grantsOf(
+    rows
+      .filter(({ id }) => !changed.has(id))
+      .map(({ document }) => document)
+      .filter((document) => isJsonObject(document) && isOneOf(roles, document['role'])),
+  );
+  return [...without(has, [had, kept], 'gains'), ...without(had, [has, kept], 'loses')];
+}
+
+/** What is no text may be equal without being the same. */
+function isOneOf(roles: ReadonlySet<unknown>, role: unknown): boolean {
+  return typeof role !== 'string' || roles.has(role);
 }
 
 type Grant = Omit<AccessChange, 'kind'>;
@@ -40,8 +52,10 @@ function grantsOf(documents: readonly unknown[]): ReadonlyMap<string, Grant> {
 
 function without(
   these: ReadonlyMap<string, Grant>,
-  those: ReadonlyMap<string, Grant>,
+  others: readonly ReadonlyMap<string, Grant>[],
   kind: AccessChange['kind'],
 ): readonly AccessChange[] {
-  return [...these].filter(([key]) => !those.has(key)).map(([, grant]) => ({ kind, ...grant }));
+  return [...these]
+    .filter(([key]) => !others.some((those) => those.has(key)))
+    .map(([, grant]) => ({ kind, ...grant }));
 }

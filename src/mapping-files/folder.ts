@@ -1,7 +1,7 @@
 /** The YAML files of a folder and of the folders in it: `*.test.yaml` apart from the others. */
 
-import { type Dirent, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
@@ -19,13 +19,16 @@ const maxFileBytes = 256 * 1024;
 const maxFiles = 120_000;
 const maxFolderDepth = 16;
 
-/** In the order of their paths. Names that begin with a dot are left out. A file stands for a folder that holds it alone. */
+/**
+ * In the order of their paths. Names that begin with a dot are left out. A file stands for a folder that holds it alone.
+ * Links are followed within the folder, as a volume of Kubernetes has them, and never out of it (T320).
+ */
 export function readFolder(directory: string): FolderContents {
   const mappingFiles: SourceFile[] = [];
   const testFiles: SourceFile[] = [];
   const faults: SourceFault[] = [];
   const isFile = statSync(directory, { throwIfNoEntry: false })?.isFile() ?? false;
-  for (const found of isFile ? [readSource(directory)] : walk(directory, 0)) {
+  for (const found of isFile ? [readSource(directory)] : files(directory)) {
     if ('detail' in found) {
       faults.push({ file: found.path, line: 1, col: 1, pointer: '', detail: found.detail });
     } else {
@@ -43,12 +46,30 @@ function isTestFile(path: string): boolean {
   return /\.test\.ya?ml$/i.test(path);
 }
 
-export interface Unreadable {
+export interface UnreadableFile {
   readonly path: string;
   readonly detail: string;
 }
 
-function* walk(directory: string, depth: number): Generator<SourceFile | Unreadable> {
+function* files(directory: string): Generator<SourceFile | UnreadableFile> {
+  let root: string;
+  try {
+    root = realpathSync(directory);
+  } catch (error) {
+    yield { path: directory, detail: cannotBeRead(error) };
+    return;
+  }
+  yield* walk({ directory, root, depth: 0 });
+}
+
+interface Walked {
+  readonly directory: string;
+  /** Without links: the folder that was named, of which all must be. */
+  readonly root: string;
+  readonly depth: number;
+}
+
+function* walk({ directory, root, depth }: Walked): Generator<SourceFile | UnreadableFile> {
   if (depth > maxFolderDepth) {
     yield { path: directory, detail: 'is too many folders deep' };
     return;
@@ -63,12 +84,33 @@ function* walk(directory: string, depth: number): Generator<SourceFile | Unreada
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries.filter(({ name }) => !name.startsWith('.'))) {
     const path = join(directory, entry.name);
-    if (entry.isDirectory()) yield* walk(path, depth + 1);
-    else if (/\.ya?ml$/i.test(entry.name)) yield readSource(path);
+    if (entry.isDirectory()) yield* walk({ directory: path, root, depth: depth + 1 });
+    else if (/\.ya?ml$/i.test(entry.name)) yield readWithin(root, entry, path);
     // A folder behind a link would be left out without a word, and its mappings with it.
     else if (isLinkToFolder(entry, path))
       yield { path, detail: 'links to folders are not followed' };
   }
+}
+
+/** What is said of a file may quote it: a pull request has nothing quoted of the machine that looks at it. */
+function readWithin(root: string, entry: Dirent, path: string): SourceFile | UnreadableFile {
+  if (!entry.isSymbolicLink()) return readSource(path);
+  let real: string;
+  try {
+    real = realpathSync(path);
+  } catch (error) {
+    return { path, detail: cannotBeRead(error) };
+  }
+  if (!isOfFolder(relative(root, real))) {
+    return { path, detail: 'links to what is no file of this folder, and is not followed' };
+  }
+  return { ...readSource(real), path };
+}
+
+/** `..data` is a folder of a volume of Kubernetes; `.git` may hold what CI signs in with. */
+function isOfFolder(target: string): boolean {
+  const parts = target.split(sep);
+  return parts[0] !== '..' && parts.every((part) => !/^\.(?!\.)/.test(part));
 }
 
 function isLinkToFolder(entry: Dirent, path: string): boolean {
@@ -78,7 +120,7 @@ function isLinkToFolder(entry: Dirent, path: string): boolean {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export function readSource(path: string): SourceFile | Unreadable {
+export function readSource(path: string): SourceFile | UnreadableFile {
   let bytes: Buffer;
   try {
     bytes = readGivenFileSync(path, maxFileBytes);

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { conditions } from '../core/policy/conditions/conditions.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { sessionPolicySchema } from './session-policy-schema.ts';
 import { testFileSchema } from './test-file.ts';
 
 export const jsonSchemaNames = ['role-mapping', 'role-mapping-test'] as const;
@@ -13,10 +14,12 @@ export function jsonSchemaFile(name: JsonSchemaName): string {
 }
 
 export function jsonSchemaText(name: JsonSchemaName): string {
-  const { title, schema, descriptions } = documents[name];
+  const { title, schema, parts = {}, descriptions, patterns = {} } = documents[name];
   const document = z.toJSONSchema(schema, { io: 'input' });
+  for (const [path, part] of Object.entries(parts)) Object.assign(memberAt(document, path), part);
+  for (const [path, words] of Object.entries(patterns)) explain(document, path, words);
   for (const [path, description] of Object.entries(descriptions))
-    describe(document, path, description);
+    memberAt(document, path).description = description;
   return `${JSON.stringify({ $schema: document.$schema, title, ...document }, null, 2)}\n`;
 }
 
@@ -25,6 +28,10 @@ interface SchemaDocument {
   readonly schema: z.ZodType;
   /** By dotted path of a member; `[]` stands for the items of a list. */
   readonly descriptions: Readonly<Record<string, string>>;
+  /** By path: what an editor says of a text that does not fit, instead of the regular expression. */
+  readonly patterns?: Readonly<Record<string, string>>;
+  /** By path: schemas of what is checked by a grammar of its own. */
+  readonly parts?: Readonly<Record<string, object>>;
 }
 
 const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
@@ -33,6 +40,14 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
     schema: roleMappingSchema.extend({
       managedBy: roleMappingSchema.shape.managedBy.unwrap().default('git'),
     }),
+    parts: { 'session.policy': sessionPolicySchema },
+    patterns: {
+      id: 'Lower-case letters, digits and hyphens, at most 63; the first is no hyphen.',
+      role: 'Write the ARN of one IAM role, such as arn:aws:iam::123456789012:role/broker/orders-writer: twelve digits of the account, "role/", then path and name. There are no wildcards.',
+      'session.policyArns[]':
+        'Write the ARN of one managed policy, such as arn:aws:iam::aws:policy/ReadOnlyAccess.',
+      owner: 'Letters, digits and _ . @ / -, at most 128.',
+    },
     descriptions: {
       id: 'Also a name by which callers may ask for the mapping.',
       description: 'For people.',
@@ -97,10 +112,19 @@ const documents: Readonly<Record<JsonSchemaName, SchemaDocument>> = {
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 /** @throws TypeError if there is no such member. */
-function describe(schema: JsonSchema, path: string, description: string): void {
+function memberAt(schema: JsonSchema, path: string): JsonSchema {
   const member = path.split('.').reduce<JsonSchema | undefined>(memberOf, schema);
   if (member === undefined) throw new TypeError(`the schema has no member ${path}`);
-  member.description = description;
+  return member;
+}
+
+/** `patternErrorMessage` is what the language servers of editors for JSON and YAML show; others pass over it. */
+function explain(schema: JsonSchema, path: string, words: string): void {
+  const member = memberAt(schema, path);
+  const branches = [member, ...((member.anyOf ?? []) as JsonSchema[])];
+  const patterned = branches.find(({ pattern }) => pattern !== undefined);
+  if (patterned === undefined) throw new TypeError(`the schema has no pattern at ${path}`);
+  Object.assign(patterned, { patternErrorMessage: words });
 }
 
 function memberOf(schema: JsonSchema | undefined, step: string): JsonSchema | undefined {

@@ -3,13 +3,14 @@
 import type { Fault } from '../core/fault.ts';
 import { type DocumentChange, documentChanges } from '../core/policy/document-changes.ts';
 import { isFreezeId } from '../core/policy/freeze.ts';
+import { isManagedByGit } from '../core/policy/managed-by-git.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
 
 /** A current row of the table. */
-export interface TableRow {
+export interface CurrentRow {
   readonly id: string;
   /** 0 if it cannot be read. */
   readonly version: number;
@@ -19,7 +20,7 @@ export interface TableRow {
 
 export interface TableContents {
   readonly revision: number;
-  readonly rows: readonly TableRow[];
+  readonly rows: readonly CurrentRow[];
 }
 
 export interface PlanScope {
@@ -87,7 +88,7 @@ export function planMappings(
   const inFiles = new Set(files.map(({ mapping }) => mapping.id));
   const extra = rows.filter((row) => !inFiles.has(row.id) && isOwned(row.document, scope));
   // A freeze is lifted through the API, and never because a file is gone (T95).
-  const isDeleted = ({ id, version }: TableRow) => scope.prune && version > 0 && !isFreezeId(id);
+  const isDeleted = ({ id, version }: CurrentRow) => scope.prune && version > 0 && !isFreezeId(id);
   for (const row of extra) if (isDeleted(row)) changes.push(deletion(row));
   const notInFiles = extra
     .filter((row) => !isDeleted(row))
@@ -106,7 +107,7 @@ type Step =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'conflict' | 'ignored'; readonly fault: SourceFault };
 
-function compare(file: FileMapping, row: TableRow | undefined, scope: PlanScope): Step {
+function compare(file: FileMapping, row: CurrentRow | undefined, scope: PlanScope): Step {
   const { mapping, document } = file;
   const owned = row !== undefined && isOwned(row.document, scope);
   const differences = documentChanges(row?.document ?? {}, mapping);
@@ -132,7 +133,7 @@ function compare(file: FileMapping, row: TableRow | undefined, scope: PlanScope)
 }
 
 /** A file that says `managedBy: api` is a copy, such as export writes: to read, and never applied. */
-function ignored({ document }: FileMapping, row: TableRow | undefined): Step {
+function ignored({ document }: FileMapping, row: CurrentRow | undefined): Step {
   const state = row === undefined ? 'is not in the table' : 'says something else in the table';
   const detail = `api: the file has no effect, and the mapping ${state}. Delete the file, or remove managedBy to manage the mapping from Git`;
   return { kind: 'ignored', fault: faultIn(document, { pointer: '/managedBy', detail }) };
@@ -140,7 +141,7 @@ function ignored({ document }: FileMapping, row: TableRow | undefined): Step {
 
 function obstacleTo(
   { mapping }: FileMapping,
-  row: TableRow | undefined,
+  row: CurrentRow | undefined,
   scope: PlanScope,
 ): Fault | undefined {
   if (scope.owners.length > 0 && !scope.owners.includes(mapping.owner)) {
@@ -155,16 +156,13 @@ function obstacleTo(
     return { pointer: '/id', detail };
   }
   if (scope.adopt) return undefined;
-  const holder = isManagedByGit(row.document)
-    ? 'that belongs to another owner'
-    : 'that is managed through the API';
-  return {
-    pointer: '/id',
-    detail: `is the id of a role mapping ${holder}: choose another id, or take it over with --adopt`,
-  };
+  const detail = isManagedByGit(row.document)
+    ? 'is the id of a role mapping that belongs to another owner: choose another id, or take it over with --adopt'
+    : 'is the id of a role mapping that is managed through the API: choose another id, or take it over with --adopt. If it was of Git before: mappings history says who changed that and when, and mappings export --update brings the change into the file; take managedBy out of it again, and then --adopt';
+  return { pointer: '/id', detail };
 }
 
-function deletion({ id, version, document }: TableRow): PlannedChange {
+function deletion({ id, version, document }: CurrentRow): PlannedChange {
   return {
     action: 'delete',
     id,
@@ -179,10 +177,6 @@ function deletion({ id, version, document }: TableRow): PlannedChange {
 function isOwned(document: unknown, { owners }: PlanScope): boolean {
   if (!isManagedByGit(document)) return false;
   return owners.length === 0 || owners.includes(String(memberOf(document, 'owner')));
-}
-
-function isManagedByGit(document: unknown): boolean {
-  return memberOf(document, 'managedBy') === 'git';
 }
 
 /** Also of documents that do not pass the checks of today. */

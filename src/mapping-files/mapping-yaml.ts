@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
+import { unprintable } from '../kit/text/unprintable.ts';
 import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 
 /**
@@ -15,8 +16,9 @@ export function mappingYaml(mapping: RoleMapping, side: RoleMapping['managedBy']
   const text = stringify(document, stringifyOptions);
   const parsed = parseYaml({ path: '', text });
   const faithful = documentChanges(parsed.documents[0]?.value, document).length === 0;
-  // JSON is YAML, and in ASCII there is nothing that two programs could read differently.
-  return faithful ? text : `${asciiJson(JSON.stringify(document, null, 2))}\n`;
+  // JSON is YAML, and in ASCII there is nothing that two programs could read differently, or that acts on a terminal.
+  const shown = text.split('\n').every((line) => !unprintable.test(line));
+  return faithful && shown ? text : `${asciiJson(JSON.stringify(document, null, 2))}\n`;
 }
 
 const stringifyOptions = {

@@ -53,14 +53,16 @@ export function snapshotOfFiles(mappings: readonly FileMapping[]): PolicySnapsho
   );
 }
 
-/** What is legal, but perhaps not meant, given all the files. */
+/** What is legal, but perhaps not meant, given all the files; of those with these ids, if there are any. */
 export function warningsFor(
   mappings: readonly FileMapping[],
   pools: KnownPools | undefined,
   now: number,
+  ids?: ReadonlySet<string>,
 ): readonly SourceFault[] {
   const known = { snapshot: snapshotOfFiles(mappings), pools, now };
-  return mappings.flatMap(({ mapping, document }) =>
+  const asked = mappings.filter(({ mapping }) => ids?.has(mapping.id) ?? true);
+  return asked.flatMap(({ mapping, document }) =>
     mappingWarnings(mapping, known).map((warning) => faultIn(document, warning)),
   );
 }

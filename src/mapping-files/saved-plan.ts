@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { documentChanges } from '../core/policy/document-changes.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import { isJsonPointer, type JsonPointer } from '../kit/json/json-pointer.ts';
 import type { MappingPlan, TableContents } from './mapping-plan.ts';
 
@@ -57,7 +58,7 @@ const savedPlan = z.strictObject({
 });
 
 export function printPlan({ table, ...plan }: SavedPlan): string {
-  return `${JSON.stringify({ format, table, ...plan }, null, 2)}\n`;
+  return `${asciiJson(JSON.stringify({ format, table, ...plan }, null, 2))}\n`;
 }
 
 /** Undefined if the text is no plan that this version has written. */
@@ -72,6 +73,13 @@ export function parsePlan(text: string): SavedPlan | undefined {
   if (!parsed.success) return undefined;
   const { format: _format, ...plan } = parsed.data;
   return plan as SavedPlan;
+}
+
+/** Ids with more than one change, in their order: a plan has one for each, and the second would be of a version that is gone. */
+export function repeated({ changes }: MappingPlan): readonly string[] {
+  const seen = new Set<string>();
+  const again = changes.map(({ id }) => id).filter((id) => seen.size === seen.add(id).size);
+  return [...new Set(again)];
 }
 
 /** Ids of the changes that start from something else than the table has: what they show is not what would happen. */
