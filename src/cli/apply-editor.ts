@@ -13,36 +13,52 @@ import { adminAccess } from '../config/admin-access.ts';
 import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import type { EditorIdentity } from '../core/change-attempt.ts';
+import type { EditorIdentity } from '../core/editing/change-attempt.ts';
+import { type EditMapping, type EditResult, mappingEditor } from '../core/editing/mapping-edit.ts';
+import type { MappingWritten } from '../core/editing/mapping-history.ts';
 import { BrokerError } from '../core/errors.ts';
-import { mappingEditor } from '../core/mapping-edit.ts';
-import type { MappingWritten } from '../core/policy/mapping-history.ts';
 import type { AuditLog, LivePolicy } from '../core/ports.ts';
 import { PolicySync } from '../dynamodb/policy-sync.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import type { TableSeal } from '../dynamodb/table-seal.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
 import { CognitoTokenValidator } from '../identity/token-validator.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
+import { ApplyGroup } from './apply-group.ts';
+import { WritePace } from './write-pace.ts';
 
 export interface ApplyEditorOptions {
   readonly config: Config;
   readonly store: RoleMappingTable;
+  /** Of its change log; undefined: it is not sealed. */
+  readonly seal: TableSeal | undefined;
   /** Kept in the history and in the record; a claim where there is no token. */
   readonly actor: string;
   /** File with a token of an administrator. */
   readonly tokenFile: string | undefined;
+  /** Instead of the file: the token itself. */
+  readonly token?: string | undefined;
   readonly auditDirectory: string;
   readonly reason: string;
   /** Of this program: for the record that opens the log. */
   readonly version: string;
 }
 
-/** @throws BrokerError; nothing was written without its record. */
-export type ApplyChange = (change: PlannedChange) => Promise<AppliedChange>;
+export interface ApplyChanges {
+  /** How many changes the next group may have. */
+  atMost(): number;
+  /**
+   * Makes the changes of a group in their order: what is after one that failed was not made. Each is fulfilled, or rejected
+   * with a BrokerError; nothing was written without its record.
+   */
+  make(group: readonly PlannedChange[]): Promise<readonly PromiseSettledResult<AppliedChange>[]>;
+}
 
 export type AppliedChange =
   | { readonly kind: 'written'; readonly written: MappingWritten }
+  /** The table says that already. */
+  | { readonly kind: 'unchanged' }
   /** It waits for a second administrator. */
   | { readonly kind: 'proposed'; readonly proposal: string };
 
@@ -57,15 +73,15 @@ export function applyAuditDirectory({ audit }: Config, asked: string | undefined
 /** @throws BrokerError or TokenBrokerError before anything was written. */
 export async function withApplyEditor<Result>(
   options: ApplyEditorOptions,
-  use: (apply: ApplyChange) => Promise<Result>,
+  use: (apply: ApplyChanges) => Promise<Result>,
 ): Promise<Result> {
   const { tokenFile, config } = options;
-  const token = tokenFile === undefined ? undefined : await readTokenFile(tokenFile);
-  return await withIdentity(options, async (identity) => {
+  const token = tokenFile === undefined ? options.token : await readTokenFile(tokenFile);
+  return await withIdentity({ ...options, token }, async (identity) => {
     const audit = await openAuditLog(options.auditDirectory, config, options.version);
     try {
       return await withPolicy(options, (policy) =>
-        use(applyChange(options, { identity, token, audit, policy })),
+        use(applyChanges(options, { identity, token, audit, policy })),
       );
     } finally {
       await audit.stop();
@@ -73,13 +89,19 @@ export async function withApplyEditor<Result>(
   });
 }
 
-/** Undefined where nothing depends on what else is in the table. */
+/**
+ * Undefined where nothing depends on what else is in the table. Where the change log is sealed, no other counts: what somebody
+ * wrote around it would make an edit look as if it needed nobody else (T324).
+ */
 async function withPolicy<Result>(
-  { config, store }: ApplyEditorOptions,
+  { config, store, seal }: ApplyEditorOptions,
   use: (policy: LivePolicy | undefined) => Promise<Result>,
 ): Promise<Result> {
   if (config.guardrails.approval.when === 'never') return await use(undefined);
-  const policy = new PolicySync({ table: store, rules: writingRules(config), clock: systemClock });
+  // Before its keys are there no seal counts.
+  await seal?.loaded();
+  const rules = writingRules(config);
+  const policy = new PolicySync({ table: store, rules, clock: systemClock, seal });
   await policy.start();
   try {
     return await use(policy);
@@ -89,10 +111,10 @@ async function withPolicy<Result>(
 }
 
 async function withIdentity<Result>(
-  { config, tokenFile, actor }: ApplyEditorOptions,
+  { config, token, actor }: ApplyEditorOptions,
   use: (identity: EditorIdentity) => Promise<Result>,
 ): Promise<Result> {
-  if (tokenFile === undefined) return await use({ kind: 'claimed', name: actor });
+  if (token === undefined) return await use({ kind: 'claimed', name: actor });
   const { admin, identity } = config;
   if (admin === undefined) {
     throw new BrokerError('access_denied', {
@@ -112,11 +134,13 @@ async function withIdentity<Result>(
       keys,
       clock: systemClock,
       matchableClaims: new Set(matchableClaims),
+      describe: new Set(config.audit.describe),
       maxTokenBytes,
       maxTokenAgeSeconds,
       clockToleranceSeconds,
     });
-    return await use({ kind: 'token', validator, access: adminAccess(admin) });
+    const access = adminAccess(admin);
+    return await use({ kind: 'token', validator, access: () => access });
   } finally {
     await keys.stop();
   }
@@ -149,16 +173,16 @@ interface Opened {
   readonly policy: LivePolicy | undefined;
 }
 
-function applyChange(
-  { config, store, reason }: ApplyEditorOptions,
+function applyChanges(
+  { config, store: table, reason }: ApplyEditorOptions,
   { identity, token, audit, policy }: Opened,
-): ApplyChange {
+): ApplyChanges {
   const rules = writingRules(config);
   const clock = systemClock;
-  const { proposals } = store;
-  const parts = { identity, store, proposals, audit, rules, clock, policy, side: 'git' } as const;
-  const edit = mappingEditor(parts);
-  return async ({ id, action, version, after }) => {
+  const { proposals } = table;
+  const around = { identity, proposals, audit, clock, policy } as const;
+
+  async function applyOne(edit: EditMapping, { id, action, version, after }: PlannedChange) {
     const change = after === null ? deletion : ({ kind: 'put', document: after } as const);
     const expectedVersion = version ?? 'absent';
     const result = await edit(
@@ -166,13 +190,47 @@ function applyChange(
       { action, id, permission: 'write' },
       {
         open: () => ({ token, preview: undefined }),
-        read: () => ({ id, change, expectedVersion, reason, override: false, breakGlass: false }),
+        read: () => ({
+          id,
+          change,
+          expectedVersion,
+          reason,
+          override: false,
+          breakGlass: false,
+          propose: false,
+        }),
       },
     );
-    if (result.kind === 'written') return { kind: 'written', written: result.written };
-    if (result.kind === 'proposed') return { kind: 'proposed', proposal: result.proposal.id };
-    throw new TypeError('an apply is never a preview');
+    return applied(result);
+  }
+
+  // Whether a change needs somebody else may depend on the one before it.
+  const isAlone = config.guardrails.approval.when !== 'never';
+  const pace = new WritePace();
+  return {
+    atMost: () => (isAlone ? 1 : pace.atOnce),
+    async make(changes) {
+      const ids = changes.map(({ id }) => id);
+      const group = new ApplyGroup(table, pace, ids);
+      const edit = mappingEditor({ ...around, store: group, rules: () => rules, side: 'git' });
+      return await Promise.allSettled(
+        changes.map((change) => group.follow(change.id, applyOne(edit, change))),
+      );
+    },
   };
+}
+
+function applied(result: EditResult): AppliedChange {
+  switch (result.kind) {
+    case 'written':
+      return { kind: 'written', written: result.written };
+    case 'proposed':
+      return { kind: 'proposed', proposal: result.proposal.id };
+    case 'unchanged':
+      return { kind: 'unchanged' };
+    case 'previewed':
+      throw new TypeError('an apply is never a preview');
+  }
 }
 
 const deletion = { kind: 'delete' } as const;

@@ -4,7 +4,7 @@ import type { FoundRecord } from '../audit/find.ts';
 import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
 import { refusalWindowMs } from '../audit/repeated-denials.ts';
 import { documentChanges } from '../core/policy/document-changes.ts';
-import { asciiJson } from '../kit/json/ascii-json.ts';
+import { asciiJson, jsonLine } from '../kit/json/ascii-json.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { changeLines } from './change-lines.ts';
@@ -22,7 +22,7 @@ export interface AuditFindOptions extends AuditSearchOptions {
 export async function auditFind(options: AuditFindOptions): Promise<number> {
   const { json, out, ...wanted } = options;
   const unusable = (error: string): number => {
-    out(json ? `${JSON.stringify({ error })}\n` : `${printable(error)}\n`);
+    out(json ? jsonLine({ error }) : `${printable(error)}\n`);
     return exitCodes.usage;
   };
   const search = await searchAudit(wanted);
@@ -74,6 +74,9 @@ function describe({ file, record }: FoundRecord): string {
         ['pool', at('token', 'pool')],
         ['client', at('token', 'clientId')],
         ['subject', at('token', 'subject')],
+        ['name', at('token', 'description', 'username')],
+        ['email', at('token', 'description', 'email')],
+        ['groups', at('token', 'description', 'groups')],
         ['token', at('token', 'sha256')],
         ['editor', at('actor')],
         ['source identity', at('session', 'sourceIdentity')],
@@ -84,6 +87,7 @@ function describe({ file, record }: FoundRecord): string {
       [
         ['client', at('explained', 'clientId')],
         ['subject', at('explained', 'subject')],
+        ['name', at('explained', 'description', 'username')],
         ['token', at('explained', 'sha256')],
       ],
     ],
@@ -123,6 +127,7 @@ function describe({ file, record }: FoundRecord): string {
         ['peer', at('peerIp')],
         ['route', at('route')],
         ['request', at('requestId')],
+        ['trace', at('traceId')],
         ['agent', at('userAgent')],
       ],
     ],

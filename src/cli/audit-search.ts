@@ -14,6 +14,7 @@ export interface AuditSearchOptions {
   readonly directory: readonly string[];
   readonly accessKeyId?: string;
   readonly requestId?: string;
+  readonly traceId?: string;
   readonly subject?: string;
   readonly clientId?: string;
   readonly user?: string;

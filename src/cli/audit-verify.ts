@@ -10,6 +10,7 @@ import {
 import type { LateBatch } from '../audit/late-batches.ts';
 import { findLogs } from '../audit/log-folders.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
 import { exitCodes } from './output.ts';
 import { printable } from './printable.ts';
 import { unreadableLog } from './unreadable-log.ts';
@@ -35,7 +36,7 @@ export interface AuditVerifyOptions {
 export async function auditVerify(options: AuditVerifyOptions): Promise<number> {
   const { json, out } = options;
   const unusable = (error: string): number => {
-    out(json ? `${JSON.stringify({ error })}\n` : `${printable(error)}\n`);
+    out(json ? jsonLine({ error }) : `${printable(error)}\n`);
     return exitCodes.usage;
   };
   if (options.expectHead !== undefined && !/^[0-9a-f]{64}$/.test(options.expectHead)) {
@@ -127,7 +128,7 @@ interface Evidence {
 /** One object a line, one line a log. */
 function asJson(results: readonly VerifiedLog[], elsewhere: readonly GivenCheckpoint[]): string {
   const gone = elsewhere.map((checkpoint) => ({ intact: false, problem: lacking(checkpoint) }));
-  return [...results, ...gone].map((result) => `${JSON.stringify(result)}\n`).join('');
+  return [...results, ...gone].map(jsonLine).join('');
 }
 
 function asText(results: readonly VerifiedLog[], evidence: Evidence): string {

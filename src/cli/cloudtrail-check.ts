@@ -1,16 +1,15 @@
 /** `cloudtrail check`: did anybody assume the roles of the brokers without them, and is what they say true? */
 
-import { findRecords } from '../audit/find.ts';
-import { findLogs, type LogFolder } from '../audit/log-folders.ts';
-import { type Verification, verifyAuditLog } from '../audit/verify.ts';
-import { SessionLedger } from '../cloudtrail/session-ledger.ts';
-import { TrailCheck } from '../cloudtrail/trail-check.ts';
-import { readTrailFile, TrailFileError, trailFileNames } from '../cloudtrail/trail-files.ts';
-import { asciiJson } from '../kit/json/ascii-json.ts';
+import { BucketReadError } from '../cloudtrail/bucket-reader.ts';
+import { TrailCheck, type TrailFinding } from '../cloudtrail/trail-check.ts';
+import { readTrail, type TrailPlace, type Unreadable } from '../cloudtrail/trail-files.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
+import type { Clock } from '../kit/timing/clock.ts';
+import { type BucketAccess, BucketPlaces } from './bucket-places.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
+import { type RecordedSessions, recordedSessions, UncheckableError } from './recorded-sessions.ts';
 import type { Terminal } from './terminal.ts';
-import { unreadableLog } from './unreadable-log.ts';
 
 export interface CloudTrailCheckOptions {
   readonly audit: readonly string[];
@@ -20,110 +19,123 @@ export interface CloudTrailCheckOptions {
   /** RFC 3339: when the logs were copied. Default: the time of the newest record. */
   readonly auditUntil: string | undefined;
   readonly unused: boolean;
+  /** For what is in buckets (`s3://bucket/prefix`). */
+  readonly buckets: BucketAccess;
+  readonly clock: Clock;
   readonly output: Output;
   readonly terminal: Terminal;
 }
 
 /** As `mappings plan` has it: 2 is an answer. */
 const findings = 2;
+/** Of the parts that cannot be read, those that are named. */
+const mostNamed = 100;
 
-/** What it cannot go on with. The message says what to do. */
-class UncheckableError extends Error {
-  override readonly name = 'UncheckableError';
-}
-
-/** Exit code: 0 nothing was found, 2 something was, 1 it could not be checked. */
+/** Exit code: 0 nothing was found, 2 something was, 1 it could not be checked, or not all of it. */
 export async function cloudTrailCheck(options: CloudTrailCheckOptions): Promise<number> {
-  const { output, terminal } = options;
+  const { output, terminal, role: roles } = options;
+  const places = new BucketPlaces(options.buckets, options.clock);
   try {
-    const ledger = await readLedger(options);
-    return await checkTrail(options, ledger);
+    const until = untilOf(options.auditUntil);
+    const trails = options.trail.map((location) => ({ location, place: places.trail(location) }));
+    const audit = await places.logFolders(options.audit);
+    const recorded = await recordedSessions({ audit, roles, terminal });
+    return await checkTrail(options, trails, recorded, until ?? recorded.ledger.extent.until);
   } catch (error) {
-    output.err(`${printable(messageOf(error))}\n`);
+    if (!(error instanceof UncheckableError || error instanceof BucketReadError)) throw error;
+    output.err(`${printable(error.message)}\n`);
     return exitCodes.failed;
   } finally {
     terminal.showProgress('');
+    await places.close();
   }
 }
 
-function messageOf(error: unknown): string {
-  if (error instanceof UncheckableError || error instanceof TrailFileError) return error.message;
-  return unreadableLog(error);
-}
-
-async function readLedger({
-  audit,
-  role,
-  terminal,
-}: CloudTrailCheckOptions): Promise<SessionLedger> {
-  const logs = await findLogs(audit);
-  if (logs.length === 0)
-    throw new UncheckableError(`There is no audit log in ${audit.join(', ')}.`);
-  const ledger = new SessionLedger(role);
-  for (const log of logs) {
-    terminal.showProgress(`Verifying ${log.location} …`);
-    await requireWhole(log);
-    let records = 0;
-    for await (const { record } of findRecords(log, {})) {
-      ledger.take(record);
-      records += 1;
-      if (records % 10_000 === 0) terminal.showProgress(`${log.location}: ${records} records`);
-    }
-  }
-  return ledger;
-}
-
-/** A finding by a log that somebody has changed is worth nothing. */
-async function requireWhole({ location }: LogFolder): Promise<void> {
-  const result = await verifyAuditLog({ location });
-  if (result.records > 0 && isWhole(result)) return;
-  throw new UncheckableError(
-    `The audit log in ${location} is not what was written, or holds nothing: token-broker audit verify --directory ${location} says what.`,
-  );
-}
-
-/** Earlier files may have been archived, and a broker may be writing its next line. */
-function isWhole({ problems, problemCount, chains }: Verification): boolean {
-  const [first] = chains;
-  const harmless = problems.filter(
-    ({ kind, file, line }) =>
-      kind === 'incomplete' || (kind === 'missing' && file === first?.file && line === first.line),
-  );
-  return harmless.length === problemCount;
-}
-
-async function checkTrail(options: CloudTrailCheckOptions, ledger: SessionLedger): Promise<number> {
-  const { output, terminal, unused } = options;
-  const recordedUntil = untilOf(options.auditUntil) ?? ledger.extent.until;
+async function checkTrail(
+  options: CloudTrailCheckOptions,
+  trails: readonly GivenTrail[],
+  { ledger, records }: RecordedSessions,
+  recordedUntil: number,
+): Promise<number> {
+  const { output, trail, unused } = options;
   const counts: Record<string, number> = {};
-  const print = (line: object) => output.out(`${asciiJson(JSON.stringify(line))}\n`);
-  const check = new TrailCheck({
-    ledger,
-    recordedUntil,
-    onFinding: (finding) => {
-      counts[finding.class] = (counts[finding.class] ?? 0) + 1;
-      print({ type: 'finding', ...finding });
-    },
-  });
-  const names = (await Promise.all(options.trail.map(trailFileNames))).flat();
-  for (const [index, name] of names.entries()) {
-    terminal.showProgress(`${index + 1} of ${names.length} files of the trail: ${name}`);
-    for (const record of (await readTrailFile(name)).records) check.take(record);
-  }
+  const print = (line: object) => output.out(jsonLine(line));
+  const onFinding = (finding: TrailFinding) => {
+    counts[finding.class] = (counts[finding.class] ?? 0) + 1;
+    print({ type: 'finding', ...finding });
+  };
+  const check = new TrailCheck({ ledger, recordedUntil, onFinding });
+  const unreadable = await readInto(check, trails, options);
   const summary = check.finish(unused);
   if (summary.events === 0) {
     throw new UncheckableError(
-      `There is not a single event in ${options.trail.join(', ')}: name the folder that CloudTrail's files are below.`,
+      `There is not a single event in ${trail.join(', ')}: name the folder that CloudTrail's files are below.`,
     );
   }
+  await explainOpen(check, records);
   print({
     type: 'summary',
     ...summary,
+    unreadable,
     managedRoles: ledger.managedRoles,
     recordedUntil: new Date(recordedUntil).toISOString(),
     findings: counts,
   });
-  return Object.keys(counts).length === 0 ? exitCodes.ok : findings;
+  if (Object.keys(counts).length > 0) return findings;
+  if (unreadable === 0) return exitCodes.ok;
+  output.err(`${unreadable} parts of the trail could not be read: what is in them is not known.\n`);
+  return exitCodes.failed;
+}
+
+interface GivenTrail {
+  readonly location: string;
+  readonly place: TrailPlace;
+}
+
+/** How many parts could not be read. The first of them are named. */
+async function readInto(
+  check: TrailCheck,
+  trails: readonly GivenTrail[],
+  { output, terminal }: CloudTrailCheckOptions,
+): Promise<number> {
+  let unreadable = 0;
+  const name = (part: Unreadable) => {
+    unreadable += 1;
+    if (unreadable <= mostNamed) output.err(`${printable(`${placeOf(part)} ${part.why}.`)}\n`);
+  };
+  for (const { location, place } of trails) {
+    let read = 0;
+    for await (const file of readTrail(place, namesIn(place, location))) {
+      read += 1;
+      terminal.showProgress(`${read} files of the trail: ${file.name}`);
+      for (const record of file.records) check.take(record);
+      file.unreadable.forEach(name);
+    }
+  }
+  return unreadable;
+}
+
+function placeOf({ file, line }: Unreadable): string {
+  return line === undefined ? file : `${file} line ${line}`;
+}
+
+/** What is said of a session on record is said with the words of its record. */
+async function explainOpen(check: TrailCheck, records: RecordedSessions['records']): Promise<void> {
+  if (check.open > 0) for await (const record of records()) check.explain(record);
+  if (check.open === 0) return;
+  throw new UncheckableError(
+    'The audit logs were changed while they were read: run it again on a copy of them.',
+  );
+}
+
+async function* namesIn(place: TrailPlace, location: string): AsyncGenerator<string> {
+  try {
+    yield* place.names();
+  } catch (error) {
+    throw new UncheckableError(
+      `The trail in ${location} cannot be read: ${error instanceof Error ? error.message : 'unknown'}`,
+    );
+  }
 }
 
 function untilOf(text: string | undefined): number | undefined {

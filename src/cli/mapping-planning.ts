@@ -2,16 +2,17 @@
 
 import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
-import type { WritingRules } from '../core/policy/mapping-check.ts';
-import { warnOfNobody } from '../core/policy/mapping-warnings.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type AccessChange, accessChanges } from '../mapping-files/access-changes.ts';
+import { isUnsettled } from '../mapping-files/hand-edits.ts';
 import { type PlanScope, planMappings } from '../mapping-files/mapping-plan.ts';
-import { type FileMapping, faultIn } from '../mapping-files/read-mappings.ts';
+import { warningsFor } from '../mapping-files/read-mappings.ts';
 import type { SavedPlan } from '../mapping-files/saved-plan.ts';
+import { type HandEditsById, handEditsIn } from './mapping-histories.ts';
 import { readMappingFolder } from './mapping-sources.ts';
-import { contentsOf, loadMappings, tableNameOf } from './mapping-table.ts';
+import { contentsOf, loadWithProgress, tableNameOf } from './mapping-table.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface PlanningOptions {
@@ -27,6 +28,9 @@ export type PlanningResult =
       readonly kind: 'planned';
       readonly plan: SavedPlan;
       readonly access: readonly AccessChange[];
+      /** Of the mappings that are shown: what was changed outside of Git. */
+      readonly handEdits: HandEditsById;
+      /** Of `validate`, for the mappings that change, and of the plan itself. */
       readonly warnings: readonly SourceFault[];
     }
   | { readonly kind: 'refused'; readonly faults: readonly SourceFault[] };
@@ -39,21 +43,25 @@ export async function makePlan(options: PlanningOptions): Promise<PlanningResult
   const { mappings, faults } = readMappingFolder(directory, rules);
   terminal.showProgress('');
   if (faults.length > 0) return { kind: 'refused', faults };
-  const contents = contentsOf(await loadMappings(table, terminal));
+  // Most rows say what their file says, and that was checked.
+  const byId = new Map(mappings.map(({ mapping }) => [mapping.id, mapping]));
+  const loaded = await loadWithProgress(table, terminal, { checked: (id) => byId.get(id) });
+  const contents = contentsOf(loaded);
   const { plan, conflicts, warnings } = planMappings(mappings, contents, scope);
   if (conflicts.length > 0) return { kind: 'refused', faults: conflicts };
+  const changed = new Set(plan.changes.map(({ id }) => id));
+  const ids = [...changed, ...plan.notInFiles.map(({ id }) => id)];
+  const handEdits = await handEditsIn(table, { ids, loaded }, terminal);
+  for (const { id, before, after } of plan.changes) {
+    const byHand = handEdits.get(id);
+    if (byHand !== undefined && !isUnsettled(before, after, byHand)) handEdits.delete(id);
+  }
+  const legal = warningsFor(mappings, rules.pools, systemClock.now(), changed);
   return {
     kind: 'planned',
     plan: { table: tableNameOf(config), ...plan },
     access: accessChanges(contents.rows, plan.changes),
-    warnings: [...warnings, ...unmatched(mappings, rules)],
+    handEdits,
+    warnings: [...warnings, ...legal],
   };
-}
-
-/** Validate has more to say; this depends on the configuration that is applied with. */
-function unmatched(mappings: readonly FileMapping[], { pools }: WritingRules): SourceFault[] {
-  if (pools === undefined) return [];
-  return mappings.flatMap(({ mapping, document }) =>
-    warnOfNobody(mapping, pools).map((warning) => faultIn(document, warning)),
-  );
 }

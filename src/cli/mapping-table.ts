@@ -1,34 +1,29 @@
 /** The table that a configuration names, for the commands that work with it from outside the broker. */
 
-import { configuredSeal } from '../broker/configured-seal.ts';
+import { configuredSeal } from '../broker/configured/seal.ts';
 import { mappingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
-import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
+import type { LoadedMappings, LoadOptions } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import type { TableSeal } from '../dynamodb/table-seal.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { TableContents } from '../mapping-files/mapping-plan.ts';
 import type { TableName } from '../mapping-files/saved-plan.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Opens the table for as long as `use` takes. */
+/** Opens the table for as long as `use` takes; `seal` is that of its change log, undefined where the configuration has none. */
 export async function withMappingTable<Result>(
   config: Config,
-  use: (table: RoleMappingTable) => Promise<Result>,
+  use: (table: RoleMappingTable, seal: TableSeal | undefined) => Promise<Result>,
 ): Promise<Result> {
   const { table, region, endpoint } = config.policy;
   const client = createDynamoDbClient({ region, endpoint });
   const seal = configuredSeal(config, systemClock);
   try {
-    return await use(
-      new RoleMappingTable({
-        client,
-        tableName: table,
-        rules: mappingRules(config),
-        clock: systemClock,
-        seal,
-      }),
-    );
+    const rules = mappingRules(config);
+    const opened = { client, tableName: table, rules, clock: systemClock, seal };
+    return await use(new RoleMappingTable(opened), seal);
   } finally {
     client.destroy();
     seal?.stop();
@@ -36,13 +31,14 @@ export async function withMappingTable<Result>(
 }
 
 /** @throws BrokerError `table_unavailable` */
-export async function loadMappings(
+export async function loadWithProgress(
   table: RoleMappingTable,
   terminal: Terminal,
+  options?: LoadOptions,
 ): Promise<LoadedMappings> {
   terminal.showProgress('Reading the table …');
   try {
-    return await table.loadAll();
+    return await table.loadAll(options);
   } finally {
     terminal.showProgress('');
   }
@@ -52,7 +48,11 @@ export function contentsOf({ revision, rows, quarantined }: LoadedMappings): Tab
   return {
     revision,
     rows: [
-      ...rows.map(({ id, version, stored }) => ({ id, version, document: stored.mapping })),
+      ...[...rows.values()].map(({ id, version, stored }) => ({
+        id,
+        version,
+        document: stored.mapping,
+      })),
       ...quarantined.map(({ id, version, document }) => ({ id, version, document })),
     ],
   };

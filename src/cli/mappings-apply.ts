@@ -2,23 +2,39 @@
 
 import { TokenBrokerError } from '../client/broker-client.ts';
 import type { Config } from '../config/schema.ts';
+import { isChangeReason } from '../core/editing/change-facts.ts';
 import { BrokerError } from '../core/errors.ts';
-import { isChangeReason } from '../core/policy/change-reason.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
 import type { PlannedChange, PlanScope } from '../mapping-files/mapping-plan.ts';
-import { misrepresented, parsePlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
 import {
-  type ApplyChange,
+  misrepresented,
+  parsePlan,
+  repeated,
+  type SavedPlan,
+} from '../mapping-files/saved-plan.ts';
+import {
+  type AppliedChange,
+  type ApplyChanges,
   type ApplyEditorOptions,
   applyAuditDirectory,
   withApplyEditor,
 } from './apply-editor.ts';
+import { groupsOf } from './apply-group.ts';
+import type { HandEditsById } from './mapping-histories.ts';
 import { makePlan } from './mapping-planning.ts';
-import { changeCounts, faultReport, planReport, tableTitle } from './mapping-report.ts';
-import { contentsOf, loadMappings, tableNameOf, withMappingTable } from './mapping-table.ts';
+import {
+  changeCounts,
+  faultReport,
+  planReport,
+  tableTitle,
+  warningReport,
+} from './mapping-report.ts';
+import { contentsOf, loadWithProgress, tableNameOf, withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface MappingsApplyOptions {
@@ -33,6 +49,8 @@ export interface MappingsApplyOptions {
   readonly actor: string;
   /** File with a token of an administrator, which proves who applies. */
   readonly tokenFile: string | undefined;
+  /** Instead of the file: the token itself. */
+  readonly token?: string | undefined;
   /** Where the audit records go; default: `apply` in that of the configuration. */
   readonly auditDirectory: string | undefined;
   /** Of this program. */
@@ -53,7 +71,7 @@ export interface MappingsApplyOptions {
 export async function mappingsApply(options: MappingsApplyOptions): Promise<number> {
   const { reason, yes, terminal, config, output } = options;
   const refuse = (text: string, code: number = exitCodes.failed) => {
-    output.err(`${text}\n`);
+    output.err(`${printable(text)}\n`);
     return code;
   };
   if (!isChangeReason(reason)) {
@@ -69,13 +87,14 @@ export async function mappingsApply(options: MappingsApplyOptions): Promise<numb
       exitCodes.usage,
     );
   }
-  return await withMappingTable(config, async (table) => {
-    const plan = await obtainPlan(options, table);
-    if (typeof plan === 'string') return refuse(plan);
-    if (!options.json) output.out(planReport(plan));
+  return await withMappingTable(config, async (table, seal) => {
+    const obtained = await obtainPlan(options, table);
+    if (typeof obtained === 'string') return refuse(obtained);
+    const { plan, handEdits } = obtained;
+    if (!options.json) output.out(planReport(plan, handEdits));
     const obstacle = await obstacleTo(plan, table, options);
     if (obstacle !== undefined) return refuse(obstacle);
-    return await applyPlan(plan, { ...options, auditDirectory, store: table });
+    return await applyPlan(plan, { ...options, auditDirectory, store: table, seal });
   });
 }
 
@@ -88,7 +107,7 @@ async function applyPlan(
     return await withApplyEditor(options, (apply) => carryOut(plan, apply, options));
   } catch (error) {
     if (!(error instanceof BrokerError || error instanceof TokenBrokerError)) throw error;
-    options.output.err(`${error.message}\nNothing was written.\n`);
+    options.output.err(`${printable(error.message)}\nNothing was written.\n`);
     return exitCodes.failed;
   }
 }
@@ -108,20 +127,29 @@ async function obstacleTo(
     : `The table is at revision ${revision}, and the plan was made against ${plan.revision}: nothing was written. Plan again.`;
 }
 
+interface ObtainedPlan {
+  readonly plan: SavedPlan;
+  /** Where it was made just now. */
+  readonly handEdits?: HandEditsById;
+}
+
 /** A text says why there is none. */
 async function obtainPlan(
   options: MappingsApplyOptions,
   table: RoleMappingTable,
-): Promise<SavedPlan | string> {
+): Promise<ObtainedPlan | string> {
   const { from, output } = options;
-  if (from.kind === 'plan') return await readSoundPlan(from.file, options, table);
+  if (from.kind === 'plan') {
+    const plan = await readSoundPlan(from.file, options, table);
+    return typeof plan === 'string' ? plan : { plan };
+  }
   const result = await makePlan({ ...options, directory: from.directory, table });
   if (result.kind === 'refused') {
     output.err(faultReport(result.faults));
     return 'Nothing was written.';
   }
-  output.err(faultReport(result.warnings, 'warning'));
-  return result.plan;
+  output.err(warningReport(result.warnings));
+  return result;
 }
 
 /** A plan that was altered on its way could show one thing and do another (T108). */
@@ -132,7 +160,7 @@ async function readSoundPlan(
 ): Promise<SavedPlan | string> {
   const plan = readPlan(file, config, scope);
   if (typeof plan === 'string') return plan;
-  const contents = contentsOf(await loadMappings(table, terminal));
+  const contents = contentsOf(await loadWithProgress(table, terminal));
   // Of a table that has moved more is said later.
   const wrong = contents.revision === plan.revision ? misrepresented(plan, contents) : [];
   if (wrong.length === 0) return plan;
@@ -154,6 +182,10 @@ function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan
   if (planned !== configured) {
     return `The plan is for the table ${planned}, and the configuration names ${configured}.`;
   }
+  const twice = repeated(plan);
+  if (twice.length > 0) {
+    return `The plan changes ${twice.slice(0, 5).join(', ')} more than once, as no plan does that this command has saved. It was altered: nothing was written. Plan again.`;
+  }
   const deletions = changeCounts(plan).delete;
   return deletions > 0 && !prune
     ? `The plan deletes role mappings (${deletions}): add --prune if that is meant.`
@@ -161,7 +193,8 @@ function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan
 }
 
 async function isConfirmed({ changes, table }: SavedPlan, { ask }: Terminal): Promise<boolean> {
-  const question = `Make ${changes.length} changes in table ${tableTitle(table)}? Only "yes" does: `;
+  const where = printable(tableTitle(table));
+  const question = `Make ${changes.length} changes in table ${where}? Only "yes" does: `;
   return (await ask?.(question))?.trim() === 'yes';
 }
 
@@ -175,6 +208,8 @@ interface Applied {
 interface Failure {
   readonly id: string;
   readonly error: BrokerError;
+  /** Ids of those after it that were sent with it, where nobody knows what became of them. */
+  readonly alsoUnknown: readonly string[];
 }
 
 interface Proposed {
@@ -192,72 +227,125 @@ interface Outcome {
 
 async function carryOut(
   plan: SavedPlan,
-  apply: ApplyChange,
+  apply: ApplyChanges,
   options: MappingsApplyOptions,
 ): Promise<number> {
-  const done = { applied: [] as Applied[], proposed: [] as Proposed[] };
+  const done: Done = { applied: [], proposed: [] };
   const failure = await writeAll(plan, apply, options, done);
   return report(plan, { ...done, failure }, options);
 }
 
-function report(
-  plan: SavedPlan,
-  { applied, proposed, failure }: Outcome,
-  { json, output }: MappingsApplyOptions,
-): number {
-  const revision = applied.at(-1)?.revision ?? plan.revision;
-  if (json) {
-    const failed = failure && {
-      id: failure.id,
-      code: failure.error.code,
-      detail: failure.error.message,
-    };
-    output.out(`${JSON.stringify({ revision, applied, proposed, ...(failed && { failed }) })}\n`);
-  } else if (failure === undefined) {
-    output.out(
-      plan.changes.length === 0 ? '' : `Applied ${applied.length} changes; revision ${revision}.\n`,
-    );
-  }
-  if (proposed.length > 0 && !json) {
-    output.out(`Waiting for a second administrator:\n${proposalLines(proposed)}`);
-  }
+function report(plan: SavedPlan, outcome: Outcome, options: MappingsApplyOptions): number {
+  const { json, output } = options;
+  const { proposed, failure } = outcome;
+  output.out(json ? jsonLine(jsonReport(plan, outcome)) : textReport(plan, outcome));
   if (failure === undefined) return proposed.length === 0 ? exitCodes.ok : exitCodes.waiting;
-  output.err(
-    `${failure.id}: ${failure.error.message}\nStopped after ${applied.length + proposed.length} of ${plan.changes.length} changes. What was written stays; apply again for the rest.\n`,
-  );
+  output.err(failureReport(plan, outcome, failure));
   return exitCodes.failed;
 }
 
-function proposalLines(proposed: readonly Proposed[]): string {
-  return proposed.map(({ id, proposal }) => `  ${id}: ${proposal}\n`).join('');
+function jsonReport(plan: SavedPlan, { applied, proposed, failure }: Outcome): object {
+  const revision = revisionAfter(plan, applied);
+  if (failure === undefined) return { revision, applied, proposed };
+  const { id, error, alsoUnknown } = failure;
+  const failed = { id, code: error.code, detail: error.message };
+  return {
+    ...{ revision, applied, proposed },
+    failed: alsoUnknown.length === 0 ? failed : { ...failed, alsoUnknown },
+  };
 }
 
-/** One after the other: in the order of the plan, and nothing after a failure. */
+function textReport(plan: SavedPlan, { applied, proposed, failure }: Outcome): string {
+  const isDone = failure === undefined && plan.changes.length > 0;
+  const done = `Applied ${applied.length} changes; revision ${revisionAfter(plan, applied)}.\n`;
+  const waiting = `Waiting for a second administrator:\n${proposalLines(proposed)}`;
+  return `${isDone ? done : ''}${proposed.length > 0 ? waiting : ''}`;
+}
+
+function revisionAfter(plan: SavedPlan, applied: readonly Applied[]): number {
+  return applied.at(-1)?.revision ?? plan.revision;
+}
+
+function failureReport(
+  { changes }: SavedPlan,
+  { applied, proposed }: Outcome,
+  failure: Failure,
+): string {
+  const { id, error, alsoUnknown } = failure;
+  const others =
+    alsoUnknown.length === 0
+      ? ''
+      : `The same is true of ${alsoUnknown.length} more, ${alsoUnknown[0]} to ${alsoUnknown.at(-1)}: all of them were made, or none.\n`;
+  const done = applied.length + proposed.length;
+  return `${printable(`${id}: ${error.message}`)}\n${others}Stopped after ${done} of ${changes.length} changes. What was written stays; apply again for the rest.\n`;
+}
+
+function proposalLines(proposed: readonly Proposed[]): string {
+  return proposed.map(({ id, proposal }) => `  ${printable(`${id}: ${proposal}`)}\n`).join('');
+}
+
+interface Done {
+  readonly applied: Applied[];
+  readonly proposed: Proposed[];
+}
+
+/** In the order of the plan, several at once where nothing is to be decided between them, and nothing after a failure. */
 async function writeAll(
   { changes }: SavedPlan,
-  apply: ApplyChange,
+  apply: ApplyChanges,
   { terminal }: MappingsApplyOptions,
-  { applied, proposed }: { readonly applied: Applied[]; readonly proposed: Proposed[] },
+  done: Done,
 ): Promise<Failure | undefined> {
+  let begun = 0;
   try {
-    for (const [index, change] of changes.entries()) {
-      const { id, action } = change;
-      terminal.showProgress(`${index + 1} of ${changes.length}: ${id}`);
-      try {
-        const result = await apply(change);
-        if (result.kind === 'proposed') {
-          proposed.push({ id, proposal: `/v1/proposals/${result.proposal}` });
-          continue;
-        }
-        const { version, revision } = result.written;
-        applied.push({ id, action, version, revision });
-      } catch (error) {
-        if (error instanceof BrokerError) return { id, error };
-        throw error;
-      }
+    for (const group of groupsOf(changes, () => apply.atMost())) {
+      begun += group.length;
+      terminal.showProgress(`${begun} of ${changes.length}: ${group.at(-1)?.id ?? ''}`);
+      const failure = takeOutcomes(group, await apply.make(group), done);
+      if (failure !== undefined) return failure;
     }
     return undefined;
   } finally {
     terminal.showProgress('');
+  }
+}
+
+/** Up to the first that was not made. @throws what is no BrokerError */
+function takeOutcomes(
+  group: readonly PlannedChange[],
+  outcomes: readonly PromiseSettledResult<AppliedChange>[],
+  done: Done,
+): Failure | undefined {
+  for (const [index, change] of group.entries()) {
+    const outcome = outcomes[index];
+    if (outcome?.status !== 'fulfilled') {
+      const later = group.slice(index + 1).filter((_, at) => isUnknown(outcomes[index + 1 + at]));
+      return failureOf(change, outcome?.reason, later);
+    }
+    take(change, outcome.value, done);
+  }
+  return undefined;
+}
+
+function isUnknown(outcome: PromiseSettledResult<unknown> | undefined): boolean {
+  if (outcome?.status !== 'rejected') return false;
+  return outcome.reason instanceof BrokerError && outcome.reason.reason === 'outcome_unknown';
+}
+
+function failureOf(
+  { id }: PlannedChange,
+  error: unknown,
+  unknown: readonly PlannedChange[],
+): Failure {
+  if (!(error instanceof BrokerError)) throw error;
+  return { id, error, alsoUnknown: unknown.map((other) => other.id) };
+}
+
+function take({ id, action }: PlannedChange, change: AppliedChange, { applied, proposed }: Done) {
+  if (change.kind === 'proposed') {
+    proposed.push({ id, proposal: `/v1/proposals/${change.proposal}` });
+  } else if (change.kind === 'written') {
+    const { version, revision } = change.written;
+    applied.push({ id, action, version, revision });
   }
 }

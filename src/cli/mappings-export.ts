@@ -8,7 +8,7 @@ import type { UnreadableRow } from '../dynamodb/role-mapping-item.ts';
 import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
-import { loadMappings, withMappingTable } from './mapping-table.ts';
+import { loadWithProgress, withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
@@ -31,11 +31,11 @@ export interface MappingsExportOptions {
 export async function mappingsExport(options: MappingsExportOptions): Promise<number> {
   const { config, directory, owners, output, terminal } = options;
   if (directory !== undefined && holdsYaml(directory)) {
-    output.err(`${directory} holds YAML files already: export into an empty folder.\n`);
+    output.err(`${printable(directory)} holds YAML files already: export into an empty folder.\n`);
     return exitCodes.failed;
   }
-  const loaded = await withMappingTable(config, (table) => loadMappings(table, terminal));
-  const mappings = loaded.rows
+  const loaded = await withMappingTable(config, (table) => loadWithProgress(table, terminal));
+  const mappings = [...loaded.rows.values()]
     .map(({ stored }) => stored.mapping)
     .filter(({ owner }) => owners.length === 0 || owners.includes(owner))
     .sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -2,13 +2,14 @@
 
 import { writeFileSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
-import type { AccessChange } from '../mapping-files/access-changes.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
 import type { PlanScope } from '../mapping-files/mapping-plan.ts';
-import { printPlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
+import { printPlan } from '../mapping-files/saved-plan.ts';
 import { makePlan } from './mapping-planning.ts';
-import { accessReport, faultReport, ownerReport, planReport } from './mapping-report.ts';
+import { faultReport, planReport, reviewText, warningReport } from './mapping-report.ts';
 import { withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output } from './output.ts';
+import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface MappingsPlanOptions {
@@ -37,34 +38,21 @@ export function mappingsPlan(options: MappingsPlanOptions): Promise<number> {
     const { json, markdown, out, output } = options;
     const result = await makePlan({ ...options, table });
     if (result.kind === 'refused') {
-      if (json) output.out(`${JSON.stringify({ faults: result.faults })}\n`);
+      if (json) output.out(jsonLine({ faults: result.faults }));
       else output.err(faultReport(result.faults));
       return exitCodes.failed;
     }
-    const { plan, access, warnings } = result;
-    output.err(faultReport(warnings, 'warning'));
-    output.out(json ? printPlan(plan) : planForReview(plan, access, markdown));
+    const { plan, access, handEdits, warnings } = result;
+    const legal = warningReport(warnings);
+    output.err(legal);
+    const report = planReport(plan, handEdits);
+    const review = { report, changes: plan.changes, access, warnings: legal };
+    output.out(json ? printPlan(plan) : reviewText(review, markdown));
     if (out !== undefined) {
       writeFileSync(out, printPlan(plan));
-      output.err(`Saved as ${out}: apply it with --plan ${out}\n`);
+      output.err(`${printable(`Saved as ${out}: apply it with --plan ${out}`)}\n`);
     }
     const same = plan.changes.length === 0 && plan.notInFiles.length === 0;
     return same ? exitCodes.ok : drift;
   });
-}
-
-function planForReview(
-  plan: SavedPlan,
-  access: readonly AccessChange[],
-  markdown: boolean,
-): string {
-  if (plan.changes.length === 0) return planReport(plan);
-  const who = accessReport(access) + ownerReport(plan);
-  if (!markdown) return `${planReport(plan)}\n${who}`;
-  // Every line within a fence begins with blanks or words of ours: none of it can end the fence.
-  return `### Role mappings: who gains and who loses\n\n${fenced(who)}\n${fenced(planReport(plan))}`;
-}
-
-function fenced(text: string): string {
-  return `\`\`\`diff\n${text.replace(/^ +(?=[+~-] )/gm, '')}\`\`\`\n`;
 }

@@ -2,6 +2,7 @@
 
 import type { FailedCheck, NearMiss } from '../core/policy/explain.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
@@ -34,7 +35,7 @@ export function mappingsTest({ directory, rules, json, output }: MappingsTestOpt
   const runs = tests.map((one) => ({ ...one, result: runTest(one.test, snapshot, rules, now) }));
   const failed = runs.filter(({ result }) => !hasPassed(result));
   const counts = { passed: runs.length - failed.length, failed: failed.length };
-  if (json) output.out(`${JSON.stringify({ ...counts, tests: runs.map(runDocument) })}\n`);
+  if (json) output.out(jsonLine({ ...counts, tests: runs.map(runDocument) }));
   else output.out(`${failed.map(failureReport).join('')}${totals(counts)}\n`);
   return failed.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
@@ -47,7 +48,7 @@ function unusable(
   faults: readonly SourceFault[],
   { json, output }: Pick<MappingsTestOptions, 'json' | 'output'>,
 ): number {
-  if (json) output.out(`${JSON.stringify({ passed: 0, failed: 0, tests: [], faults })}\n`);
+  if (json) output.out(jsonLine({ passed: 0, failed: 0, tests: [], faults }));
   else output.err(faultReport(faults));
   return exitCodes.failed;
 }

@@ -1,17 +1,25 @@
 /** A policy document as the text of the tool that will hold it. */
 
 import { stringify } from 'yaml';
+import { asciiJson } from '../kit/json/ascii-json.ts';
 import type { PolicyDocument, PolicyStatement } from '../web-identity/trust-policy.ts';
 
 export const policyFormats = ['json', 'cloudformation', 'terraform'] as const;
 export type PolicyFormat = (typeof policyFormats)[number];
 
-export function policyText(policy: PolicyDocument, format: PolicyFormat): string {
+/** The member of a CloudFormation resource that holds it: of AWS::IAM::Role, or of AWS::Organizations::Policy. */
+export type PolicyMember = 'AssumeRolePolicyDocument' | 'Content';
+
+export function policyText(
+  policy: PolicyDocument,
+  format: PolicyFormat,
+  member: PolicyMember = 'AssumeRolePolicyDocument',
+): string {
   switch (format) {
     case 'json':
-      return `${JSON.stringify(policy, null, 2)}\n`;
+      return `${asciiJson(JSON.stringify(policy, null, 2))}\n`;
     case 'cloudformation':
-      return stringify({ AssumeRolePolicyDocument: policy }, { lineWidth: 0 });
+      return stringify({ [member]: policy }, { lineWidth: 0 });
     case 'terraform':
       return [
         'data "aws_iam_policy_document" "token_broker" {',

@@ -1,11 +1,12 @@
 /** Text fit for a terminal: whoever wrote a file, a row or an answer chose what is in it. */
 
-/** Control and format characters, line and paragraph separators, and what stands for no character. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu;
+import { unprintable } from '../kit/text/unprintable.ts';
+
+const everyUnprintable = new RegExp(unprintable, 'gu');
 
 /** One line: what could act on the terminal, or change how the rest is shown, is escaped. */
 export function printable(text: string): string {
-  return text.replace(unprintable, (character) => {
+  return text.replace(everyUnprintable, (character) => {
     return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
   });
 }

@@ -5,16 +5,23 @@ import path from 'node:path';
 import { beginningOf, findRecords } from '../audit/find.ts';
 import { findLogs } from '../audit/log-folders.ts';
 import { type CallerUsage, MappingUsage, type MappingUse } from '../audit/mapping-usage.ts';
+import { CalledActions } from '../cloudtrail/called-actions.ts';
+import { readTrail, trailFolder } from '../cloudtrail/trail-files.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
-import { asciiJson } from '../kit/json/ascii-json.ts';
+import { jsonLine } from '../kit/json/ascii-json.ts';
+import { isJsonObject } from '../kit/json/json-object.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
+import { haveCommonText } from '../mapping-files/iam-actions/common-text.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
+import { refusalLines } from './admin/admin-command.ts';
+import type { ProposedOff } from './admin/mappings/propose-off.ts';
 import { duration } from './audit-search.ts';
 import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';
 import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
+import { recordedSessions, UncheckableError } from './recorded-sessions.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
 export interface ReviewOptions {
@@ -23,8 +30,12 @@ export interface ReviewOptions {
   readonly mappings: string;
   /** Such as `90d`. */
   readonly unused: string;
+  /** Folders with what CloudTrail has delivered; none: nothing is said of actions. */
+  readonly trail: readonly string[];
   /** Folder for the change; it must not be there yet. */
   readonly write: string | undefined;
+  /** Proposes to switch them off, one after the other; undefined: nothing is proposed. */
+  readonly propose: ((unused: readonly RoleMapping[]) => AsyncIterable<ProposedOff>) | undefined;
   readonly json: boolean;
   readonly rules: WritingRules;
   /** Epoch milliseconds. */
@@ -37,7 +48,15 @@ const findings = 2;
 
 type Verdict = 'used' | 'unused' | 'too_new' | 'not_in_force';
 
+/** What a trail has of the sessions of a mapping. */
+interface ActionsSeen {
+  readonly called: readonly string[];
+  /** Allowed by the session policy, and called by nobody under that name. */
+  readonly notSeen: readonly string[];
+}
+
 interface Reviewed {
+  readonly actions?: ActionsSeen;
   readonly mapping: RoleMapping;
   readonly verdict: Verdict;
   readonly use: MappingUse | undefined;
@@ -68,20 +87,46 @@ export async function review(options: ReviewOptions): Promise<number> {
   }
   if (typeof usage === 'string') return unusable(usage);
   const counted = usage;
+  const called = await calledOrWhyNot(options);
+  if (typeof called === 'string') return unusable(called);
   const reviewed = mappings
-    .map(({ mapping }) => judge(mapping, counted.of(mapping.id), since))
+    .map(({ mapping }) => ({
+      ...judge(mapping, counted.of(mapping.id), since),
+      ...(called === undefined ? {} : { actions: actionsSeen(mapping, called) }),
+    }))
     .sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));
   output.out(reviewed.map(json ? asJson : asText).join(''));
   const unused = reviewed.filter(({ verdict }) => verdict === 'unused');
   if (!json) output.out(summary(unused, options));
-  if (write !== undefined && unused.length > 0) {
-    try {
-      writeChange(write, unused);
-    } catch (error) {
-      return unusable(`Nothing was written, or not all of it: ${(error as Error).message}`);
-    }
-  }
+  const notWritten = writeOrWhyNot(write, unused);
+  if (notWritten !== undefined) return unusable(notWritten);
+  const mappingsOf = unused.map(({ mapping }) => mapping);
+  if (!(await proposeAll(mappingsOf, options))) return exitCodes.failed;
   return unused.length === 0 ? exitCodes.ok : findings;
+}
+
+/** False if not all of them wait for a second administrator now. */
+async function proposeAll(
+  unused: readonly RoleMapping[],
+  { propose, json, output }: ReviewOptions,
+): Promise<boolean> {
+  if (propose === undefined) return true;
+  let isWhole = true;
+  try {
+    for await (const { mapping, proposal, why } of propose(unused)) {
+      isWhole &&= proposal !== undefined;
+      const text =
+        proposal === undefined
+          ? `Not proposed: ${mapping}: ${why}.`
+          : `Waits for a second administrator: ${mapping}: /v1/proposals/${proposal}`;
+      if (json) output.out(jsonLine({ mapping, proposal, why }));
+      else output.out(`${printable(text)}\n`);
+    }
+    return isWhole;
+  } catch (error) {
+    for (const line of refusalLines(error)) output.err(`${printable(line)}\n`);
+    return false;
+  }
 }
 
 /** A text says why nothing can be called unused. */
@@ -96,6 +141,52 @@ async function usageIn(audit: readonly string[], since: number): Promise<Mapping
   if (beginsAt === Number.POSITIVE_INFINITY) return `There is no audit log in ${audit.join(', ')}.`;
   if (beginsAt <= since) return usage;
   return `The logs begin at ${toRfc3339(beginsAt)}, after ${toRfc3339(since)}: what was used before that they cannot say. Add archived logs, or ask for less.`;
+}
+
+/** A text says why it is not known. */
+async function calledOrWhyNot(options: ReviewOptions) {
+  try {
+    return await calledIn(options);
+  } catch (error) {
+    if (error instanceof UncheckableError) return error.message;
+    return `The trail cannot be read: ${(error as Error).message}`;
+  }
+}
+
+/** Undefined without a trail. @throws UncheckableError, or the error of the file system */
+async function calledIn({ audit, trail }: ReviewOptions): Promise<CalledActions | undefined> {
+  if (trail.length === 0) return undefined;
+  const terminal = { showProgress: () => undefined };
+  const { ledger } = await recordedSessions({ audit, roles: [], terminal });
+  const called = new CalledActions(ledger);
+  for (const place of trail.map(trailFolder)) {
+    for await (const { records, unreadable } of readTrail(place, place.names())) {
+      const [first] = unreadable;
+      // What it holds may be the one call of an action.
+      if (first !== undefined) throw new UncheckableError(`${first.file} ${first.why}.`);
+      for (const record of records) called.take(record);
+    }
+  }
+  return called;
+}
+
+function actionsSeen(mapping: RoleMapping, all: CalledActions): ActionsSeen {
+  const called = all.of(mapping.id);
+  const names = called.map((action) => action.toLowerCase());
+  const notSeen = allowedActions(mapping.session.policy).filter(
+    (action) => !names.some((name) => haveCommonText(action.toLowerCase(), name)),
+  );
+  return { called, notSeen };
+}
+
+/** Those that the statements of a session policy allow by name or pattern; none without one. */
+function allowedActions(policy: unknown): readonly string[] {
+  const given = isJsonObject(policy) ? policy['Statement'] : [];
+  const actions = [given].flat().flatMap((statement) => {
+    if (!isJsonObject(statement) || statement['Effect'] !== 'Allow') return [];
+    return [statement['Action']].flat();
+  });
+  return [...new Set(actions.filter((action) => typeof action === 'string'))];
 }
 
 function judge(mapping: RoleMapping, use: MappingUse | undefined, since: number): Reviewed {
@@ -115,14 +206,14 @@ function verdictOf(
   return isOld(use?.edited) ? 'unused' : 'too_new';
 }
 
-function asJson({ mapping, verdict, use, gone }: Reviewed): string {
+function asJson({ mapping, verdict, use, gone, actions }: Reviewed): string {
   const { id, owner, role, principal } = mapping;
   const none = { issued: 0, refused: 0, callers: [] };
-  const line = { mapping: id, verdict, owner, role, principal, ...(use ?? none), gone };
-  return `${asciiJson(JSON.stringify(line))}\n`;
+  const line = { mapping: id, verdict, owner, role, principal, ...(use ?? none), gone, actions };
+  return jsonLine(line);
 }
 
-function asText({ mapping, verdict, use, gone }: Reviewed): string {
+function asText({ mapping, verdict, use, gone, actions }: Reviewed): string {
   if (verdict === 'not_in_force') return '';
   const { id, owner, role } = mapping;
   const lines = [
@@ -133,6 +224,11 @@ function asText({ mapping, verdict, use, gone }: Reviewed): string {
         `         no longer: ${caller.subject ?? '-'} of client ${caller.clientId ?? '-'}, ${usageText(caller)}`,
     ),
   ];
+  if (actions !== undefined) {
+    lines.push(`         called: ${actions.called.join(', ') || 'nothing that the trail has'}`);
+    if (actions.notSeen.length > 0)
+      lines.push(`         allowed, and not in the trail: ${actions.notSeen.join(', ')}`);
+  }
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
@@ -143,14 +239,32 @@ function usageText(
   return `issued ${use.issued} times, first ${use.first}, last ${use.last}; refused ${use.refused} times`;
 }
 
-function summary(unused: readonly Reviewed[], { unused: age, write }: ReviewOptions): string {
+function summary(
+  unused: readonly Reviewed[],
+  { unused: age, write, propose }: ReviewOptions,
+): string {
   if (unused.length === 0) return `Every role mapping in force was used within ${age}.\n`;
   const ids = unused.map(({ mapping }) => mapping.id).join(', ');
+  const without =
+    propose === undefined
+      ? '--write <dir> writes them with "enabled: false", --propose asks a second administrator to switch them off.'
+      : '';
   const where =
     write === undefined
-      ? '--write <dir> writes them with "enabled: false".'
+      ? without
       : `In ${write} they have "enabled: false": token-broker mappings plan shows what that changes.`;
-  return printable(`To remove, not used within ${age}: ${ids}. ${where}`).concat('\n');
+  return printable(`To remove, not used within ${age}: ${ids}. ${where}`.trimEnd()).concat('\n');
+}
+
+/** A text says why not all of it is there. */
+function writeOrWhyNot(directory: string | undefined, unused: readonly Reviewed[]) {
+  if (directory === undefined || unused.length === 0) return undefined;
+  try {
+    writeChange(directory, unused);
+    return undefined;
+  } catch (error) {
+    return `Nothing was written, or not all of it: ${(error as Error).message}`;
+  }
 }
 
 /** Switched off, and not deleted: whoever misses one has it back with a word. */

@@ -12,8 +12,15 @@ import {
   topCommands,
 } from '../../src/cli/admin/admin-commands.ts';
 import type { AddCommand, ProcessEdge } from '../../src/cli/commands/edge.ts';
+import { addReviewCommand } from '../../src/cli/commands/review.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { noApproval } from '../../src/core/policy/approval.ts';
+import {
+  exchangeRecord,
+  fileLog,
+  newDirectory,
+  removeDirectories,
+} from '../audit/audit-fixture.ts';
 import {
   type AdminHarness,
   adminClient,
@@ -29,6 +36,7 @@ import {
 } from '../support/admin-harness.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { temporaryFolders, terminal } from '../support/mapping-folder.ts';
+import { createTestClock } from '../support/test-clock.ts';
 
 const folders = temporaryFolders();
 let admin: AdminHarness;
@@ -43,10 +51,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await admin.stop();
   folders.remove();
+  removeDirectories();
 });
 
 const addAll: AddCommand = (program, edge) => {
   addProposalCommands(program, edge);
+  addReviewCommand(program, edge);
   const mappings = program.command('mappings');
   for (const command of mappingCommands) addAdminCommand(mappings, command, edge);
   for (const command of Object.values(topCommands)) adding(command)(program, edge);
@@ -100,6 +110,71 @@ const stateOf = async (id: string) =>
 const exists = async (id: string) => (await admin.table.get(id)) !== undefined;
 
 describe('a proposal by command', () => {
+  it('is made of an edit that needs nobody, where a second administrator is to look all the same', async () => {
+    const id = newId();
+    const { id: created } = await propose(id);
+    await approved(created);
+    const off = ['mappings', 'edit', id, '--file', mappingFile(id, { enabled: false }), ...reason];
+    const dry = await run([...off, '--propose', '--dry-run'], { as: 'ada' });
+    expect(dry.out).toContain('It would wait for a second administrator.');
+    const asked = proposedBy(await run([...off, '--propose', '--yes'], { as: 'ada' }), id);
+    expect((await admin.table.get(id))?.version).toBe(1);
+    const own = ['proposals', 'approve', asked.id, '--yes', '--hash', await hashOf(asked.id)];
+    expect((await run([...own, ...reason], { as: 'ada' })).code).toBe(1);
+    expect((await approved(asked.id)).code).toBe(0);
+    expect((await admin.table.get(id))?.version).toBe(2);
+    expect((await run([...off, '--yes'], { as: 'ada' })).code).toBe(0);
+  });
+
+  it('is made by review of what nobody uses, and of nothing that is not as it was reviewed', async () => {
+    const [unused, changed, ofGit, gone] = [newId(), newId(), newId(), newId()];
+    for (const id of [unused, changed]) await approved((await propose(id)).id);
+    const words = ['mappings', 'edit', ofGit, '--file', mappingFile(ofGit, { managedBy: 'git' })];
+    const inGit = await run([...words, '--override', ...reason, '--yes'], { as: 'ada' });
+    await approved(proposedBy(inGit, ofGit).id);
+    const mappings = folders.folder(
+      Object.fromEntries(
+        [unused, changed, ofGit, gone].map((id) => {
+          const description = id === changed ? 'as it was once' : testMapping(id).description;
+          const managedBy = id === ofGit ? 'git' : 'api';
+          return [`${id}.yaml`, JSON.stringify({ ...testMapping(id), description, managedBy })];
+        }),
+      ),
+    );
+    const audit = newDirectory();
+    const { log } = fileLog(audit, { clock: createTestClock(Date.parse('2026-01-01T00:00:00Z')) });
+    await log.start();
+    await log.record(exchangeRecord('a', { time: '2026-01-01T00:00:00.000Z' }));
+    await log.stop();
+    const review = ['review', '--unused', '1d', '--audit', audit, '--mappings', mappings, '--json'];
+    const asAda = { as: 'ada' } as const;
+    const { code, out, err } = await run([...review, '--propose', ...reason], asAda);
+    const said = out
+      .split('\n')
+      .slice(4, -1)
+      .map((line) => JSON.parse(line));
+    expect({ code, err, said }).toEqual({
+      code: 1,
+      err: '',
+      said: [
+        { mapping: unused, proposal: expect.any(String) },
+        { mapping: changed, why: expect.stringContaining('another version') },
+        { mapping: ofGit, why: expect.stringContaining('Git manages it') },
+        { mapping: gone, why: expect.stringContaining('none of that id') },
+      ],
+    });
+    const shown = await run(['proposals', 'show', said[0].proposal]);
+    expect(shown.out).toContain('INC-1: a test');
+    expect((await approved(said[0].proposal)).code).toBe(0);
+    expect((await admin.table.get(unused))?.mapping).toMatchObject({ enabled: false });
+    expect((await admin.table.get(changed))?.version).toBe(1);
+    const nobody = await run([...review, '--propose', ...reason], {
+      ...asAda,
+      url: 'http://127.0.0.1:1',
+    });
+    expect({ code: nobody.code, said: nobody.err !== '' }).toEqual({ code: 1, said: true });
+  });
+
   it('is listed, shown leaf by leaf with who gains, and approved as it was shown', async () => {
     const { id, mapping } = await propose();
     const listed = await run(['proposals', 'list', '--state', 'open']);
@@ -309,6 +384,7 @@ describe('an edit by command that needs a second administrator', () => {
     const [freeze = ''] = /freeze-[0-9a-f]{24}/.exec(made.out) ?? [];
     const lifted = await run(['unfreeze', freeze, ...reason, '--yes'], { as: 'ada' });
     const { id } = proposedBy(lifted, freeze);
+    expect((await run(['proposals', 'show', id])).out).not.toContain('managed from Git');
     expect(await exists(freeze)).toBe(true);
     await approved(id);
     expect(await exists(freeze)).toBe(false);

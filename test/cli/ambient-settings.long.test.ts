@@ -85,6 +85,13 @@ describe('under a hostile environment', () => {
     expect(trap.lookedUp()).toEqual([table]);
   });
 
+  it('says that there are no credentials, where there are none', async () => {
+    const nowhere = { HOME: directory, AWS_EC2_METADATA_DISABLED: 'true' };
+    const { code, err } = await run(['mappings', 'export'], nowhere);
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('no AWS credentials') });
+    expect(trap.lookedUp()).toEqual([]);
+  });
+
   it.each([
     ['a web identity', 'sts.us-east-1.amazonaws.com', () => webIdentity()],
     ['an assumed role', 'sts.us-east-1.amazonaws.com', () => ({ AWS_PROFILE: 'assumed' })],

@@ -2,24 +2,17 @@ import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { configText } from '../../emulators/config-text.ts';
-import { configCheck } from '../../src/cli/config-check.ts';
+import { configCheck } from '../../src/cli/commands/config.ts';
 import { captured, configFor, temporaryFolders } from '../support/mapping-folder.ts';
+import { ordinaryProcess } from '../support/ordinary-process.ts';
+import { rsaKeyPair } from '../support/rsa-keys.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
 const folders = temporaryFolders();
 afterAll(() => folders.remove());
 
-const runtime = {
-  nodeOptions: '',
-  nodeDebug: '',
-  execArgv: [],
-  tlsRejectUnauthorized: undefined,
-  useEnvProxy: undefined,
-  userId: undefined,
-  inspected: false,
-};
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
+const rsa = rsaKeyPair().publicKey;
 const pem = (key: typeof publicKey) => key.export({ type: 'spki', format: 'pem' }) as string;
 const keys = folders.folder({
   'good.pub': pem(publicKey),
@@ -39,7 +32,7 @@ interface Asked {
 
 function check(document: object, { fileOnly = false, json = false, env = {}, userId }: Asked = {}) {
   const file = join(folders.folder({ 'config.yaml': configText(document) }), 'config.yaml');
-  const source = { file, env, runtime: { ...runtime, userId } };
+  const source = { file, env, runtime: { ...ordinaryProcess, userId } };
   return captured((output) => configCheck({ source, fileOnly, json, output }));
 }
 

@@ -19,7 +19,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callerToken } from '../../src/cli/caller-token.ts';
-import { credentialProcess } from '../../src/cli/credential-process.ts';
+import { credentialProcess } from '../../src/cli/commands/credential-process.ts';
 import { identityOfToken } from '../../src/disk-cache/cache-key.ts';
 import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';

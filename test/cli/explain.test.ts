@@ -163,8 +163,25 @@ describe('explain, of a caller that is described', () => {
     expect([without.code, without.out]).toEqual([1, expect.stringMatching(/^DENY: scope_missing/)]);
   });
 
+  it('has claims, of texts and of others, and may be anybody of a group', async () => {
+    const asked = async (...more: readonly string[]) =>
+      JSON.parse((await described(...more, '-o', 'json')).out);
+    const role = ['--role', 'orders', '--scope', 'orders/write'];
+    const claims = ['--claim', 'custom:team=a', '--claim', 'custom:team=b'];
+    const known = await asked('--client', callerClient, ...role, ...claims);
+    expect(known.decision.outcome).toBe('allow');
+    const group = await asked('--group', 'billing', ...role);
+    expect(group.decision).toMatchObject({ outcome: 'deny', reason: 'no_mapping' });
+    const unknown = await described('--client', callerClient, '--claim', 'custom:cost=1');
+    expect(unknown.code).toBe(1);
+    for (const claim of ['custom:team', '=x', 'custom:team:=x']) {
+      const wrong = await described('--client', callerClient, '--claim', claim);
+      expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--claim')]);
+    }
+  });
+
   it('asks who it is where that is not said, or said twice', async () => {
-    const nobody = await described('--group', 'billing');
+    const nobody = await described();
     expect([nobody.code, nobody.err]).toEqual([2, expect.stringMatching(/^Say about whom: /)]);
     const both = await explain({ more: ['--pool', adminPool, '--client', callerClient] });
     expect([both.code, both.err]).toEqual([2, expect.stringContaining('not both')]);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import { addLoginCommand } from '../../src/cli/admin/login/login.ts';
+import { addLogoutCommand } from '../../src/cli/admin/login/logout.ts';
 import type { AddCommand } from '../../src/cli/commands/edge.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import type { BrokerFixture } from '../support/broker-fixture.ts';
@@ -312,3 +313,31 @@ function statusFor(port: number, path: string, host: string): Promise<number | u
     sent.end();
   });
 }
+
+describe('logout', () => {
+  const logout = (file: string) =>
+    runCommandLine(addLogoutCommand, ['logout'], { env: { TOKEN_BROKER_SESSION_FILE: file } });
+
+  it('forgets the token, and says so once', async () => {
+    const { file, env } = await signedIn();
+    const { code, out } = await logout(file);
+    expect([code, out]).toEqual([0, expect.stringContaining(`${file} is deleted`)]);
+    expect(existsSync(file)).toBe(false);
+    expect(await freezes([], env)).toMatchObject({ code: 2 });
+    expect(await logout(file)).toMatchObject({ code: 0, out: 'Nobody is signed in.\n' });
+  });
+
+  it('deletes nothing that login did not make', async () => {
+    const other = join(folders.folder({ notes: 'mine' }), 'notes');
+    chmodSync(other, 0o600);
+    expect(await logout(other)).toMatchObject({ code: 0, out: 'Nobody is signed in.\n' });
+    const { file } = await signedIn();
+    chmodSync(file, 0o644);
+    const refused = await logout(file);
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringContaining('Nothing was deleted'),
+    ]);
+    for (const path of [other, file]) expect(existsSync(path)).toBe(true);
+  });
+});

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type MappingStack,
@@ -32,7 +32,10 @@ describe('mappings plan', () => {
       'two.yaml': `${mappingText('changed', 'conditions: { scopes: [a/b] }')}\n---\n${mappingText('same')}`,
     });
     const { code, out, err } = await table.plan(directory, { prune: true });
-    expect([code, err]).toEqual([2, '']);
+    expect([code, err.match(/warning: .{17}/g)]).toEqual([
+      2,
+      ['warning: /principal/client', 'warning: /principal/client'],
+    ]);
     expect(out.replaceAll(directory, 'DIR')).toBe(
       `Table ${table.config.policy.table} in us-east-1 at ${table.config.policy.endpoint}, revision 3
 
@@ -221,11 +224,183 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
       '```',
       '```diff',
       '```',
+      '```diff',
+      '```',
     ]);
+    expect(out).toMatch(/\n### Warnings\n\n```diff\n! .*a\.yaml:\d+:\d+: warning: /);
     expect(out).toMatch(
       /^### .*\n\n```diff\n\+ client client-new .* gains .*\n- client client-gone .* loses /,
     );
     expect(out).toContain('By owner:\n  others: 1 to create, 0 to replace, 0 to delete\n');
+  });
+
+  it('T261: tells what was changed outside of Git, by whom, when and why, from the change at hand', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    await table.put(row('b'));
+    await table.put(row('c'));
+    await table.put(row('same'));
+    await table.byHand('a', row('a', { session: { durationSeconds: 1800 } }), 'INC-7: shorter');
+    await table.byHand('a', row('a', { session: { durationSeconds: 900 } }), 'INC-8: shorter yet');
+    await table.byHand('c', undefined, 'INC-9: gone');
+    await table.byHand('extra', row('extra'), 'INC-10: more');
+    const directory = folders.folder({
+      'a.yaml': mappingText('a', 'precedence: 7'),
+      'b.yaml': mappingText('b', 'precedence: 8'),
+      'c.yaml': mappingText('c'),
+      'same.yaml': mappingText('same'),
+    });
+    const { code, out } = await table.plan(directory);
+    expect(code).toBe(2);
+    const shown = out.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'THEN').replaceAll(directory, 'DIR');
+    expect(shown).toContain(`
+  ~ a (version 3, DIR/a.yaml:1)
+      changed outside of Git:
+        replace at THEN by alice: INC-8: shorter yet
+        replace at THEN by alice: INC-7: shorter
+      which applying takes back:
+        ~ session.durationSeconds: 900 -> 3600
+      this change:
+        ~ precedence: 100 -> 7
+`);
+    expect(shown).toContain(`
+  ~ b (version 1, DIR/b.yaml:1)
+      ~ precedence: 100 -> 8
+`);
+    expect(shown).toContain(`
+  + c (DIR/c.yaml:1)
+      changed outside of Git:
+        delete at THEN by alice: INC-9: gone
+      which applying takes back:
+        + id: "c"
+`);
+    expect(shown).toContain(`
+    extra, version 1
+      changed outside of Git:
+        create at THEN by alice: INC-10: more
+`);
+    expect(shown).toContain('Changed outside of Git: a, c, extra.\n');
+    expect(shown).toContain('mappings export --config FILE --update DIR');
+    const { out: markdown } = await table.plan(directory, { markdown: true });
+    expect(markdown).toContain('by alice: INC-8: shorter yet');
+    // Once it is applied, nothing of it is left to tell.
+    await table.apply(directory);
+    const again = folders.folder({ 'a.yaml': mappingText('a', 'precedence: 6') });
+    expect((await table.plan(again)).out).toContain('a.yaml:1)\n      ~ precedence: 7 -> 6\n');
+  });
+
+  it('reads no history but of what was changed outside of Git last, and of what is not there', async () => {
+    const table = await stack.newTable();
+    for (const id of ['a', 'same', 'extra', 'one', 'two']) await table.put(row(id));
+    await table.byHand('b', row('b'));
+    const directory = folders.folder({
+      'a.yaml': mappingText('a', 'precedence: 7'),
+      'same.yaml': mappingText('same'),
+      'new.yaml': mappingText('new'),
+    });
+    const { calls } = stack.server;
+    const before = calls.length;
+    expect((await table.plan(directory)).out).toContain('Changed outside of Git: b.\n');
+    // Those of b and new.
+    expect(calls.slice(before).filter((call) => call === 'Query')).toHaveLength(2);
+  });
+
+  it('T261: knows what was changed outside of Git again, wherever the files have it in a list by now', async () => {
+    const table = await stack.newTable();
+    const statement = (name: string, Effect = 'Allow') => ({
+      Sid: name,
+      Effect,
+      Action: 's3:GetObject',
+      Resource: '*',
+    });
+    const policy = (...Statement: readonly object[]) => ({
+      session: { durationSeconds: 3600, policy: { Version: '2012-10-17', Statement } },
+    });
+    const scopes = (...names: readonly string[]) => ({
+      conditions: { scopes: names.map((name) => `orders/${name}`) },
+    });
+    const cases = [
+      {
+        id: 'a',
+        git: scopes('a', 'b', 'c'),
+        hand: scopes('a', 'c'),
+        file: scopes('x', 'a', 'b', 'c'),
+      },
+      { id: 'b', git: scopes('b', 'c'), hand: scopes('a', 'b', 'c'), file: scopes('x', 'c', 'b') },
+      {
+        id: 'c',
+        git: policy(statement('one'), statement('two')),
+        hand: policy(statement('one'), statement('two', 'Deny')),
+        file: policy(statement('new'), statement('one'), statement('two')),
+      },
+      // Came by hand as a whole, and the file has another of it.
+      {
+        id: 'new',
+        git: {},
+        hand: policy(statement('one')),
+        file: policy(statement('one', 'Deny')),
+      },
+      // Settled: the file has it as well, and another where it stood.
+      {
+        id: 'same',
+        git: scopes('a', 'c'),
+        hand: scopes('a', 'b', 'c'),
+        file: scopes('a', 'x', 'b', 'c'),
+      },
+    ];
+    for (const { id, git, hand } of cases) {
+      await table.put(row(id, git));
+      await table.byHand(id, row(id, hand), 'INC-7');
+    }
+    const directory = folders.folder(
+      Object.fromEntries(
+        cases.map(({ id, file: fields }) => [
+          `${id}.yaml`,
+          mappingText(
+            id,
+            Object.entries(fields)
+              .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+              .join('\n'),
+          ),
+        ]),
+      ),
+    );
+    const { out } = await table.plan(directory);
+    const told = Object.fromEntries(
+      [...out.matchAll(/^ {2}~ (\w+) \(.*\n((?: {6}.*\n)+)/gm)].map(([, id, lines = '']) => [
+        id,
+        lines.split('\n').flatMap((line) => /^ +([+~-] .*|[^:]+:$)/.exec(line)?.[1] ?? []),
+      ]),
+    );
+    const [outside, back, own] = [
+      'changed outside of Git:',
+      'which applying takes back:',
+      'this change:',
+    ];
+    const scope = 'conditions.scopes';
+    const statements = 'session.policy.Statement';
+    expect(told).toEqual({
+      a: [outside, back, `+ ${scope}.2: "orders/b"`, own, `+ ${scope}.0: "orders/x"`],
+      b: [outside, back, `- ${scope}.0: "orders/a"`, own, `+ ${scope}.0: "orders/x"`],
+      c: [
+        outside,
+        back,
+        `~ ${statements}.2.Effect: "Deny" -> "Allow"`,
+        own,
+        `+ ${statements}.0: ${JSON.stringify(statement('new'))}`,
+      ],
+      new: [outside, own, `~ ${statements}.0.Effect: "Allow" -> "Deny"`],
+      same: [`+ ${scope}.1: "orders/x"`],
+    });
+    expect(out).toContain('Changed outside of Git: a, b, c, new.\n');
+  });
+
+  it('says once what is wrong with many alike', async () => {
+    const table = await stack.newTable();
+    const many = Array.from({ length: 12 }, (_, at) => mappingText(`many-${at}`));
+    const { err } = await table.plan(folders.folder({ 'all.yaml': many.join('\n---\n') }));
+    const ofPeople = err.split('\n').filter((line) => line.includes('everybody who signs in'));
+    expect(ofPeople).toEqual([expect.stringContaining('the same in 11 more places')]);
   });
 
   it('says what to do when the table cannot be reached', async () => {
@@ -316,4 +491,58 @@ describe('ownership', () => {
     const { code, out } = await table.plan(directory);
     expect([code, out]).toEqual([2, expect.stringContaining('~ managedBy: "git" -> "api"')]);
   });
+});
+
+describe('what acts on a terminal, or is not seen', () => {
+  const hostile = '\u001b[2J\u009b2J\u202egnp\u2028\u200b';
+  const raw = (text: string) =>
+    text.split('\n').filter((line) => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line));
+  const described = (id: string) => mappingText(id, `description: ${JSON.stringify(hostile)}\n`);
+
+  it('T264: is in nothing that plan and export print or write, and everything reads back as it was', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({ 'a.yaml': described('a') });
+    const file = folders.path('hostile-plan.json');
+    const plain = await table.plan(directory, { out: file });
+    const json = await table.plan(directory, { json: true });
+    expect([plain, json].flatMap(({ out, err }) => raw(out + err))).toEqual([]);
+    expect(raw(readFileSync(file, 'utf8'))).toEqual([]);
+    const applied = await table.apply(undefined, { plan: file });
+    expect([applied.code, raw(applied.out + applied.err)]).toEqual([0, []]);
+    expect(await table.documents()).toMatchObject({ a: { description: hostile } });
+    const exported = folders.path('hostile-export');
+    await table.export(exported);
+    expect(raw(readFileSync(`${exported}/a.yaml`, 'utf8'))).toEqual([]);
+    expect(raw((await table.export()).out)).toEqual([]);
+    expect(await table.plan(exported)).toMatchObject({ code: 0 });
+    const wrong = folders.folder({ 'a.yaml': `${described('a')}${JSON.stringify(hostile)}: 1\n` });
+    const refused = await table.plan(wrong, { json: true });
+    expect([refused.code, raw(refused.out)]).toEqual([1, []]);
+  });
+
+  it.each([false, true])(
+    'T264: is in nothing that apply says of a plan that somebody wrote (--json: %p)',
+    async (json) => {
+      const table = await stack.newTable();
+      const file = folders.path(`planned-${json}.json`);
+      await table.plan(folders.folder({ 'a.yaml': mappingText('a') }), { out: file });
+      const plan = JSON.parse(readFileSync(file, 'utf8'));
+      const text = `x\n::error::${hostile}`;
+      const [change] = plan.changes;
+      const altered: readonly object[] = [
+        { table: { ...plan.table, name: text } },
+        { table: { ...plan.table, region: text } },
+        { table: { ...plan.table, endpoint: text } },
+        { owners: [text], notInFiles: [{ id: text, version: 1 }], revision: 7 },
+        { changes: [{ ...change, source: text }], revision: 7 },
+        { format: text },
+      ];
+      for (const members of altered) {
+        writeFileSync(file, JSON.stringify({ ...plan, ...members }));
+        const { code, out, err } = await table.apply(undefined, { plan: file, json });
+        expect([code, raw(out + err)]).toEqual([1, []]);
+        expect(`${out}\n${err}`).not.toMatch(/^\s*::error/m);
+      }
+    },
+  );
 });

@@ -22,7 +22,7 @@ let directory: string;
 beforeAll(async () => {
   stack = await startMappingStack();
   table = await stack.newTable();
-  directory = folders.folder({ 'a.yaml': mappingText('a') });
+  directory = folders.folder({ 'a.yaml': mappingText('a', 'conditions: { caller: machine }\n') });
   config = join(folders.folder(), 'config.yaml');
   const { profile, identity, policy, sts, audit } = table.config;
   writeFileSync(config, configText({ profile, identity, policy, sts, audit }));

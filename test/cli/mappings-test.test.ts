@@ -35,6 +35,21 @@ const client = `{ pool: ${pool}, client: client-a, scopes: [a/write] }`;
 const customer = `{ pool: ${pool}, client: app, user: u-1, groups: [customers] }`;
 
 describe('mappings test', () => {
+  it('T264: prints nothing that acts on a terminal, as JSON or not', async () => {
+    const name = JSON.stringify('\u001b[2J\u009b2J\u202egnp\u2028');
+    for (const json of [true, false]) {
+      const tests = [
+        `tests:\n  - name: ${name}\n    caller: ${client}\n    expect: { decision: allow, mapping: own }\n`,
+        `tests:\n  - ${name}: 1\n`,
+      ];
+      for (const text of tests) {
+        const { code, out, err } = await run(text, json);
+        const lines = (out + err).split('\n');
+        expect([code, lines.filter((line) => /[\p{Cc}\p{Cf}\p{Zl}]/u.test(line))]).toEqual([1, []]);
+      }
+    }
+  });
+
   it('passes when everything is decided as expected', async () => {
     const ran = await run(`now: 2026-01-01T00:00:00Z
 tests:

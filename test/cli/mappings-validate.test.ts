@@ -161,10 +161,31 @@ describe('mappings validate', () => {
   });
 
   it('follows links to files, as Kubernetes mounts them', async () => {
-    const elsewhere = folders.folder({ 'a.yaml': mappingText('a') });
-    const directory = folders.folder();
-    folders.link(directory, 'a.yaml', join(elsewhere, 'a.yaml'));
+    const directory = folders.folder({ '..2026_01_15/a.yaml': mappingText('a') });
+    folders.link(directory, '..data', '..2026_01_15');
+    folders.link(directory, 'a.yaml', join('..data', 'a.yaml'));
     expect((await validate(directory)).code).toBe(0);
+    // Whoever runs the command names the folder, by a link or not.
+    const volume = folders.folder();
+    folders.link(volume, 'mappings', directory);
+    expect((await validate(join(volume, 'mappings'))).code).toBe(0);
+  });
+
+  it.each<[string, (root: string) => string]>([
+    ['outside of the folder', (root) => join(root, 'team-b', 'secret.yaml')],
+    ['outside of it, by way of the one above', () => '../team-b/secret.yaml'],
+    ['in a folder whose name begins with a dot', () => '.git/config'],
+  ])('T320: quotes nothing of a file %s', async (_what, target) => {
+    const secret = '"AKIA0SECRET": extraheader';
+    const root = folders.folder({ 'team-b/secret.yaml': secret, 'team-a/.git/config': secret });
+    const directory = join(root, 'team-a');
+    folders.link(directory, 'linked.yaml', target(root));
+    for (const json of [false, true]) {
+      const { code, out, err } = await validate(directory, json);
+      expect(code).toBe(1);
+      expect(out + err).toContain('links to what is no file of this folder');
+      expect(out + err).not.toContain('AKIA0SECRET');
+    }
   });
 
   it('never sends to the terminal what could act on it', async () => {

@@ -48,7 +48,14 @@ function mappingFolder(...ids: readonly string[]): string {
   return directory;
 }
 
-async function run(audit: string, mappings: string, write?: string, json = true) {
+interface RunOptions {
+  readonly write?: string | undefined;
+  readonly json?: boolean;
+  readonly trail?: readonly string[];
+}
+
+async function run(audit: string, mappings: string, options: RunOptions = {}) {
+  const { write, json = true, trail = [] } = options;
   const text = { out: '', err: '' };
   const output = {
     out: (part: string) => {
@@ -68,7 +75,9 @@ async function run(audit: string, mappings: string, write?: string, json = true)
     mappings,
     unused: '90d',
     write,
+    propose: undefined,
     json,
+    trail,
     rules,
     now,
     output,
@@ -113,12 +122,12 @@ describe('review', () => {
     const audit = await logFrom('2026-01-01T00:00:00Z', [used('busy', '2026-06-01')]);
     const mappings = mappingFolder('busy', 'never');
     const write = path.join(newDirectory(), 'change');
-    const { code, out } = await run(audit, mappings, write, false);
+    const { code, out } = await run(audit, mappings, { write, json: false });
     expect({ code, files: readdirSync(write) }).toEqual({ code: 2, files: ['never.yaml'] });
     expect(readFileSync(path.join(write, 'never.yaml'), 'utf8')).toContain('enabled: false');
     expect(out).toContain('To remove, not used within 90d: never.');
     // Never over what is there already.
-    expect((await run(audit, mappings, write, false)).code).toBe(1);
+    expect((await run(audit, mappings, { write, json: false })).code).toBe(1);
   });
 
   it('calls nothing unused by logs that do not reach back so far, or by none', async () => {
@@ -129,5 +138,45 @@ describe('review', () => {
       err: expect.stringContaining('The logs begin at 2026-06-01T00:00:00Z'),
     });
     expect((await run(newDirectory(), mappingFolder('never'))).code).toBe(1);
+  });
+
+  it('says of a trail which of the allowed actions were called, and does not guess where a part is missing', async () => {
+    const audit = await logFrom('2026-01-01T00:00:00Z', [used('busy', '2026-06-01')]);
+    const mappings = mappingFolder('busy');
+    const policy =
+      'session: { policy: { Version: "2012-10-17", Statement: [{ Effect: Allow, Action: ["dynamodb:PutItem", "dynamodb:Get*", "cloudwatch:PutMetricData", "sqs:SendMessage"], Resource: "*" }] } }';
+    writeFileSync(path.join(mappings, 'busy.yaml'), `${policy}\n`, { flag: 'a' });
+    const trail = newDirectory();
+    const call = (eventSource: string, eventName: string, accessKeyId = 'ASIAbusy-2026-06-01') => ({
+      eventSource,
+      eventName,
+      userIdentity: { accessKeyId },
+    });
+    const calls = [
+      call('dynamodb.amazonaws.com', 'PutItem'),
+      call('dynamodb.amazonaws.com', 'GetItem'),
+      call('monitoring.amazonaws.com', 'PutMetricData'),
+      call('sqs.amazonaws.com', 'SendMessage', 'ASIAOTHER'),
+      call('ec2.amazonaws.com', '\u001b[2J'),
+    ];
+    writeFileSync(path.join(trail, 'a.json'), JSON.stringify({ Records: calls }));
+    const { code, out } = await run(audit, mappings, { trail: [trail] });
+    expect({ code, actions: JSON.parse(out).actions }).toEqual({
+      code: 0,
+      actions: {
+        called: [
+          'cloudwatch:PutMetricData',
+          'dynamodb:GetItem',
+          'dynamodb:PutItem',
+          'ec2:\u001b[2J',
+        ],
+        notSeen: ['sqs:SendMessage'],
+      },
+    });
+    const text = (await run(audit, mappings, { trail: [trail], json: false })).out;
+    expect(text).toContain('allowed, and not in the trail: sqs:SendMessage');
+    expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+    writeFileSync(path.join(trail, 'b.json'), '{');
+    expect((await run(audit, mappings, { trail: [trail] })).code).toBe(1);
   });
 });

@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type TrustPolicyOptions, trustPolicyCommand } from '../../src/cli/trust-policy.ts';
+import {
+  type TrustPolicyOptions,
+  trustPolicyCommand,
+} from '../../src/cli/commands/trust-policy.ts';
 import { configSchema } from '../../src/config/schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'token-broker-trust-'));

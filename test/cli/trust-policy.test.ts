@@ -1,7 +1,7 @@
 /** `trust-policy` reads issuers off the configuration, whatever the pools are called and however many issuers they have. */
 
 import { afterAll, expect, it } from '@jest/globals';
-import { trustPolicyCommand } from '../../src/cli/trust-policy.ts';
+import { trustPolicyCommand } from '../../src/cli/commands/trust-policy.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { captured, temporaryFolders, terminal } from '../support/mapping-folder.ts';
 

@@ -87,6 +87,8 @@ export const editResult = z.object({
   dryRun: z.boolean(),
   version: z.number().optional(),
   inForce: z.boolean().optional(),
+  /** The mapping says that already. */
+  unchanged: z.boolean().default(false),
   /** Of a dry run: it would wait for a second administrator. */
   needsApproval: z.boolean().default(false),
   /** What it waits as for a second administrator, or was approved as. */
@@ -116,7 +118,12 @@ export const proposalFacts = z.looseObject({
   mapping: z.unknown(),
   affected: z.array(z.object({ principal, role: z.string(), effect: z.string() })),
   override: z.boolean(),
-  author: z.object({ name: z.string(), machine: z.boolean() }),
+  author: z.object({
+    name: z.string(),
+    machine: z.boolean(),
+    // Brokers of the release before do not say it.
+    administrator: z.boolean().nullable().default(null),
+  }),
   reason: z.string(),
   createdAt: z.string(),
   expiresAt: z.string(),

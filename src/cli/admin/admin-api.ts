@@ -7,13 +7,14 @@ import { type BoundedAnswer, boundedFetch } from '../../kit/net/bounded-fetch.ts
 import { isSecureUrl } from '../../kit/net/secure-url.ts';
 import { urlBelow } from '../../kit/net/url-below.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
+import { printable, printableJson } from '../printable.ts';
 
 export interface AdminApiRequest<Answer> {
   /** Default: GET. */
   readonly method?: 'POST' | 'PUT' | 'DELETE';
   readonly path: `/v1/${string}`;
-  /** Members that are undefined are not sent. */
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Members that are undefined are not sent, lists are repeated. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   /** What is read of the answer; a newer broker may say more. */
@@ -27,7 +28,7 @@ export interface AdminApiAnswer<Answer> {
   readonly etag: string | undefined;
 }
 
-/** Why there is no answer to go on with, in words that may hold what others wrote: print them as such. */
+/** Why there is no answer to go on with, in lines: what others wrote is printable, and begins none of them. */
 export class AdminApiError extends Error {
   override readonly name = 'AdminApiError';
   /** Of the answer, if there was one. */
@@ -53,6 +54,8 @@ const maxBytes = 2 * 1024 * 1024;
 const limits = { maxDepth: 64, maxKeys: 200_000 };
 /** So many of the largest documents that there can be fit into one answer. */
 const pageSize = '100';
+/** For all pages of a list together: each alone may take its time. */
+const pagesTimeoutMs = 120_000;
 /** More role mappings than a broker is made for. */
 const maxPages = 2_000;
 
@@ -64,9 +67,15 @@ export class AdminApi {
     this.#options = options;
   }
 
-  /** @throws AdminApiError, or what the source of the token throws */
-  async ask<Answer>(request: AdminApiRequest<Answer>): Promise<AdminApiAnswer<Answer>> {
-    const { status, headers, body } = await this.#send(request);
+  /**
+   * @param givenUp ends it before its time: the whole of which this is a part takes too long
+   * @throws AdminApiError, or what the source of the token throws
+   */
+  async ask<Answer>(
+    request: AdminApiRequest<Answer>,
+    givenUp?: AbortSignal,
+  ): Promise<AdminApiAnswer<Answer>> {
+    const { status, headers, body } = await this.#send(request, givenUp);
     const document = body === undefined ? undefined : readObject(body);
     const { origin } = this.#options.url;
     if (document === undefined) {
@@ -78,7 +87,7 @@ export class AdminApi {
     if (!successes.has(status)) throw refusal(status, document);
     const parsed = request.answer.safeParse(document);
     if (!parsed.success) {
-      const where = parsed.error.issues[0]?.path.join('.') ?? '';
+      const where = printable(parsed.error.issues[0]?.path.join('.') ?? '');
       throw new AdminApiError(
         `${origin} answers what this version of the command cannot read (at ${where}). Use the version of the broker.`,
         status,
@@ -91,24 +100,33 @@ export class AdminApi {
   async *pages<Page extends { readonly nextCursor?: string | undefined }>(
     request: AdminApiRequest<Page>,
   ): AsyncGenerator<AdminApiAnswer<Page>> {
+    const { url, clock } = this.#options;
     let cursor: string | undefined;
-    for (let page = 0; page < maxPages; page += 1) {
-      const query = { ...request.query, limit: pageSize, cursor };
-      const answer = await this.ask({ ...request, query });
-      yield answer;
-      const next = answer.answer.nextCursor;
-      if (next === undefined) return;
-      if (next === cursor) break;
-      cursor = next;
+    const deadline = clock.deadline(pagesTimeoutMs);
+    try {
+      for (let page = 0; page < maxPages && !deadline.signal.aborted; page += 1) {
+        const query = { ...request.query, limit: pageSize, cursor };
+        const answer = await this.ask({ ...request, query }, deadline.signal);
+        yield answer;
+        const next = answer.answer.nextCursor;
+        if (next === undefined) return;
+        if (next === cursor) break;
+        cursor = next;
+      }
+    } finally {
+      deadline.release();
     }
-    throw new AdminApiError(`${this.#options.url.origin} answers page after page without an end.`);
+    throw new AdminApiError(`${url.origin} answers page after page without an end.`);
   }
 
-  async #send({ method, path, query = {}, headers, body }: AdminApiRequest<unknown>) {
+  async #send(
+    { method, path, query = {}, headers, body }: AdminApiRequest<unknown>,
+    givenUp: AbortSignal | undefined,
+  ) {
     const { url: base, clock } = this.#options;
     const url = urlBelow(base, path);
     for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(name, value);
+      for (const one of [value ?? []].flat()) url.searchParams.append(name, one);
     }
     this.#token ??= this.#options.token();
     const authorization = `Bearer ${await this.#token}`;
@@ -125,10 +143,13 @@ export class AdminApi {
         clock,
         timeoutMs,
         maxBytes,
+        givenUp,
       });
     } catch (error) {
+      const tooLong = `no end of the list within ${pagesTimeoutMs / 60_000} minutes`;
+      const why = givenUp?.aborted === true ? tooLong : (error as Error).message;
       throw new AdminApiError(
-        `${base.origin} does not answer (${(error as Error).message}). Is the broker up, and is that its admin listener?`,
+        `${base.origin} does not answer (${why}). Is the broker up, and is that its admin listener?`,
       );
     }
     return answer;
@@ -169,13 +190,29 @@ function refusal(status: number, document: JsonObject): AdminApiError {
   const read = problem.safeParse(document);
   const { title, detail, code, request_id: requestId, errors } = read.data ?? problem.parse({});
   const parts = [
-    detail ?? title,
+    inCommandWords(detail ?? title),
     ...(code === undefined ? [] : [`code ${code}`]),
     ...(requestId === undefined ? [] : [`request ${requestId}`]),
-  ];
-  const faults = errors.map((fault) => `\n  ${fault.pointer}: ${fault.detail}`).join('');
+  ].map(printable);
+  const faults = errors
+    .map(({ pointer, detail: what }) => `\n  ${place(pointer)}: ${printable(inCommandWords(what))}`)
+    .join('');
   return new AdminApiError(
     `The admin listener answers ${status}: ${parts.join('; ')}${faults}`,
     status,
   );
+}
+
+/** RFC 6901, or else in quotes: what CI systems take for a command begins a line, blanks or not. */
+function place(pointer: string): string {
+  if (pointer === '') return 'document';
+  return pointer.startsWith('/') ? printable(pointer) : printableJson(pointer);
+}
+
+/** The API speaks of requests, and whoever reads it here writes command lines. */
+function inCommandWords(text: string): string {
+  return text
+    .replaceAll('?override=true', '--override')
+    .replaceAll('in one Change-Reason header', 'by a --reason')
+    .replaceAll('Change-Reason header', '--reason');
 }

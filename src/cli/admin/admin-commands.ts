@@ -46,8 +46,9 @@ export function addProposalCommands(program: Command, edge: ProcessEdge): void {
   for (const command of proposalCommands) addAdminCommand(proposals, command, edge);
 }
 
-/** Those of no group. */
+/** Those of no group: each is a line of src/command-line.ts, too, or that does not compile. */
 export const topCommands = { explain, freeze, unfreeze, freezes: listFreezes } as const;
+export type TopCommand = keyof typeof topCommands;
 
 export function adding(command: AdminCommand): AddCommand {
   return (program, edge) => addAdminCommand(program, command, edge);

@@ -4,7 +4,7 @@
  */
 
 import type { Command } from 'commander';
-import { isChangeReason } from '../../core/policy/change-reason.ts';
+import { isChangeReason } from '../../core/editing/change-facts.ts';
 import { type DocumentChange, documentChanges } from '../../core/policy/document-changes.ts';
 import { leafChanges } from '../../core/policy/leaf-changes.ts';
 import { changeLines } from '../change-lines.ts';
@@ -42,14 +42,12 @@ export async function carryOut(
   { api, options, terminal, note }: AdminQuestion<EditOptions>,
 ): Promise<AdminResult> {
   const { dryRun = false, yes = false } = options;
-  const reason = reasonOf(options);
+  const reason = reasonHeader(options);
   if (!(dryRun || yes) && terminal.ask === undefined) {
     throw new UsageError('Nobody is here to agree: look with --dry-run, then add --yes.');
   }
   const { what, ...request } = edit;
-  // Header fields are bytes: UTF-8 here, as everywhere.
-  const changeReason = Buffer.from(reason, 'utf8').toString('latin1');
-  const headers = { ...request.headers, 'change-reason': changeReason };
+  const headers = { ...request.headers, ...reason };
   const ask = (query: Readonly<Record<string, string>>) =>
     api.ask({ ...request, headers, query: { ...request.query, ...query }, answer: editResult });
   // Nobody looks at a preview whose answer is given: in an emergency it would be one request too many.
@@ -63,6 +61,12 @@ export async function carryOut(
   }
   const done = await ask({});
   return editAnswered(done.document, done.answer);
+}
+
+/** @throws UsageError */
+export function reasonHeader(options: { readonly reason: string }) {
+  // Header fields are bytes: UTF-8 here, as everywhere.
+  return { 'change-reason': Buffer.from(reasonOf(options), 'utf8').toString('latin1') };
 }
 
 /** @throws UsageError */
@@ -104,12 +108,9 @@ const doneWords: Readonly<Record<string, string>> = {
 };
 
 function editLines(edit: ReadEdit, paint: Paint): readonly string[] {
-  const { id, action, dryRun, version, inForce, changes, warnings } = edit;
-  const word = doneWords[action] ?? action;
-  const done =
-    version === undefined || dryRun ? `would be ${word}` : `is ${word}, version ${version}`;
+  const { id, dryRun, inForce, changes, warnings } = edit;
   return [
-    paint.title(printable(`${id} ${done}`)),
+    paint.title(printable(`${id} ${doneText(edit)}`)),
     ...changeLines(changes.flatMap(leaves), paint).map((line) => `  ${line}`),
     ...warnings.map(({ pointer, detail }) => printable(`  warning: ${pointer} ${detail}`)),
     ...takenAwayLines(edit),
@@ -118,6 +119,13 @@ function editLines(edit: ReadEdit, paint: Paint): readonly string[] {
       ? ['  The instance that answered does not decide by it yet; it will within seconds.']
       : []),
   ];
+}
+
+function doneText({ action, dryRun, version, unchanged, changes }: ReadEdit): string {
+  if (unchanged) return `says that already, in version ${version}: nothing was written`;
+  if (dryRun && changes.length === 0) return 'says that already: nothing would be written';
+  const word = doneWords[action] ?? action;
+  return version === undefined || dryRun ? `would be ${word}` : `is ${word}, version ${version}`;
 }
 
 function waitingLines(edit: ReadEdit): readonly string[] {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { readTokenFile } from '../../client/token-file.ts';
+import { collected } from '../commands/edge.ts';
 import { exitCodes } from '../output.ts';
 import { printable, printableJson } from '../printable.ts';
 import { type AdminQuestion, type AdminResult, adminCommand, UsageError } from './admin-command.ts';
@@ -13,6 +14,7 @@ interface ExplainOptions {
   readonly user?: string;
   readonly group: readonly string[];
   readonly scope: readonly string[];
+  readonly claim: readonly string[];
   readonly requestId?: string;
   readonly role?: string;
   readonly duration?: number;
@@ -28,8 +30,19 @@ export const explain = adminCommand<ExplainOptions>({
       .option('--pool <pool>', 'instead: pool of a caller as you describe it')
       .option('--client <id>', 'its app client')
       .option('--user <sub>', 'its user')
-      .option('--group <name>', 'a group of that user; may be repeated', collect, [])
-      .option('--scope <scope>', 'a scope of its token; may be repeated', collect, [])
+      .option(
+        '--group <name>',
+        'a group of that user, or of anybody; may be repeated',
+        collected,
+        [],
+      )
+      .option('--scope <scope>', 'a scope of its token; may be repeated', collected, [])
+      .option(
+        '--claim <name=value>',
+        'a claim of its token; name:=7 or name:=true for what is no text; may be repeated',
+        collected,
+        [],
+      )
       .option('--request-id <id>', 'instead: a request that was decided lately')
       .option('--role <role>', 'id of a mapping or ARN of a role; default: the only one allowed')
       .option('--duration <seconds>', 'lifetime that the caller asks for', parseSeconds)
@@ -38,6 +51,7 @@ export const explain = adminCommand<ExplainOptions>({
   examples: [
     'token-broker explain --token-file orders.jwt --role orders-writer',
     'token-broker explain --pool us-east-1_Local0001 --client 2reports0example0client0id --role reports-reader',
+    'token-broker explain --pool us-east-1_Local0001 --group reports-team --role reports-reader',
     'token-broker explain --request-id 3f1c2a9e-0b7d-4f6e-9c55-5d0a8f1b2c3d',
   ],
   exitCodes: '0 it would be allowed, or was; 1 it would not, or was not;',
@@ -50,27 +64,52 @@ export const explain = adminCommand<ExplainOptions>({
 async function explainCaller(question: AdminQuestion<ExplainOptions>): Promise<AdminResult> {
   const { api, options } = question;
   const { role, duration: durationSeconds, sourceIp } = options;
-  const body = { ...(await about(options)), request: { role, durationSeconds, sourceIp } };
+  const body = { ...(await about(question)), request: { role, durationSeconds, sourceIp } };
   const request = { method: 'POST', path: '/v1/explain', body, answer: z.unknown() } as const;
   const { document } = await api.ask(request);
   const { text, allowed } = explanationReport(document);
   return { document, text: () => text, code: allowed ? exitCodes.ok : exitCodes.failed };
 }
 
-async function about({ tokenFile, pool, client, user, group, scope }: ExplainOptions) {
-  const described = [pool, client, user].some((name) => name !== undefined);
-  if (tokenFile !== undefined && !described && group.length === 0 && scope.length === 0) {
-    return { token: await readTokenFile(tokenFile) };
+/** For a group alone: a name that is nobody's. */
+const anybody = 'anybody';
+
+async function about({ options, withheld }: AdminQuestion<ExplainOptions>) {
+  const { tokenFile, pool, client, user, group, scope, claim } = options;
+  const described = [pool, client, user, ...group, ...scope, ...claim];
+  if (tokenFile !== undefined && described.every((name) => name === undefined)) {
+    return { token: withheld.keep(await readTokenFile(tokenFile)) };
   }
   if (tokenFile !== undefined) {
     throw new UsageError('Name a --token-file, or describe the caller: not both.');
   }
-  if (pool === undefined || (client === undefined && user === undefined)) {
+  const named = client !== undefined || user !== undefined;
+  if (pool === undefined || !(named || group.length > 0)) {
     throw new UsageError(
-      'Say about whom: --token-file, or --pool with --client or --user, or --request-id. What a group can get: token-broker mappings what-can --group.',
+      'Say about whom: --token-file, or --pool with --client, --user or --group, or --request-id.',
     );
   }
-  return { caller: { pool, client, user, groups: group, scopes: scope } };
+  const claims = claimsOf(claim);
+  const who = named ? { client, user } : { user: anybody };
+  return { caller: { pool, ...who, groups: group, scopes: scope, claims } };
+}
+
+/** `name=text`, or `name:=JSON`; one that is there again is a list. @throws UsageError */
+function claimsOf(given: readonly string[]): Readonly<Record<string, unknown>> {
+  const claims = new Map<string, unknown[]>();
+  for (const text of given) {
+    const [, name = '', typed, value = ''] = /^([^=]+?)(:?)=(.*)$/su.exec(text) ?? [];
+    if (name === '') throw new UsageError('Write a --claim as name=value.');
+    claims.set(name, [...(claims.get(name) ?? []), typed === ':' ? scalarOf(value) : value]);
+  }
+  return Object.fromEntries(
+    [...claims].map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  );
+}
+
+function scalarOf(text: string): unknown {
+  if (/^(?:true|false|-?\d{1,15})$/.test(text)) return JSON.parse(text);
+  throw new UsageError('After := a --claim has true, false or a whole number.');
 }
 
 /** What is read of a decision on record; the rest is printed as it is. */
@@ -111,10 +150,6 @@ async function explainRequest(
         .join(''),
     code: issued ? exitCodes.ok : exitCodes.failed,
   };
-}
-
-function collect(value: string, known: readonly string[]): readonly string[] {
-  return [...known, value];
 }
 
 function parseSeconds(text: string): number {

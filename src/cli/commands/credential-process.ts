@@ -1,12 +1,20 @@
-/** The command line of `token-broker credential-process`. */
+/**
+ * `token-broker credential-process`: one JSON object on standard output, as AWS SDKs and the AWS CLI read it ("Sourcing
+ * credentials with an external process" in the AWS CLI user guide).
+ */
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { BrokerCredentials } from '../../client/broker-client.ts';
 import { callerVariables } from '../../config/caller-variables.ts';
-import { systemClock } from '../../kit/timing/clock.ts';
+import { CredentialFolder } from '../../disk-cache/credential-folder.ts';
+import { jsonLine } from '../../kit/json/ascii-json.ts';
+import { systemClock, toRfc3339 } from '../../kit/timing/clock.ts';
 import { addCallerOptions, type CallerArguments, readCallerArguments } from '../caller-options.ts';
-import { credentialProcess } from '../credential-process.ts';
+import { exitCodes, type Output } from '../output.ts';
+import { printable } from '../printable.ts';
+import { type SharedCredentialsOptions, sharedCredentials } from '../shared-credentials.ts';
 import type { ProcessEdge } from './edge.ts';
 
 interface CredentialProcessArguments extends CallerArguments {
@@ -31,7 +39,10 @@ export function addCredentialProcessCommand(program: Command, edge: ProcessEdge)
     .addHelpText(
       'after',
       `
-Examples, in ~/.aws/config (one line each):
+Examples:
+  token-broker credential-process --broker https://broker.example.com --role orders-writer --token-file /run/orders/jwt
+
+In ~/.aws/config (one line each):
   [profile orders]
   credential_process = token-broker credential-process --broker https://broker.example.com --role orders-writer --token-file /run/orders/jwt
 
@@ -72,4 +83,39 @@ function parseTimeout(text: string): number {
   if (!/^\d{1,2}$/.test(text) || seconds === 0)
     throw new InvalidArgumentError('Use 1 to 99 seconds.');
   return seconds;
+}
+
+export interface CredentialProcessOptions extends SharedCredentialsOptions {
+  /** Undefined: nothing is kept. */
+  readonly cacheDirectory: string | undefined;
+  readonly output: Output;
+}
+
+/** Exit code: 0 with credentials on standard output; 1 with one line on standard error. */
+export async function credentialProcess(options: CredentialProcessOptions): Promise<number> {
+  const { cacheDirectory: path, clock, output } = options;
+  const folder = path === undefined ? undefined : new CredentialFolder({ path, clock });
+  try {
+    const credentials = await sharedCredentials(options, folder);
+    if (folder?.fault !== undefined) {
+      output.err(printable(`The cache in ${path} is not used: ${folder.fault}`).concat('\n'));
+    }
+    output.out(jsonLine(printed(credentials)));
+    return exitCodes.ok;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'failed';
+    output.err(`token-broker: ${printable(message)}\n`);
+    return exitCodes.failed;
+  }
+}
+
+function printed({ expiration, ...credentials }: BrokerCredentials) {
+  return {
+    Version: 1,
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    SessionToken: credentials.sessionToken,
+    Expiration: toRfc3339(expiration.getTime()),
+    AccountId: credentials.accountId,
+  };
 }

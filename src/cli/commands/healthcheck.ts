@@ -1,12 +1,33 @@
-/** The command line of `token-broker healthcheck`. */
+/** `token-broker healthcheck`: asks a probe and says so by its exit code, for images that have no shell and no curl. */
 
-import { healthcheck } from '../healthcheck.ts';
-import type { AddCommand } from './edge.ts';
+import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
+import { systemClock } from '../../kit/timing/clock.ts';
+import { exitCodes, type Output } from '../output.ts';
+import { type AddCommand, helpText } from './edge.ts';
 
 export const addHealthcheckCommand: AddCommand = (program, { output, finish }) => {
   program
     .command('healthcheck')
     .description('ask a probe; exit 0 if it says yes')
     .option('--url <url>', 'the probe', 'http://127.0.0.1:9090/livez')
+    .addHelpText(
+      'after',
+      helpText(
+        ['token-broker healthcheck', 'token-broker healthcheck --url http://127.0.0.1:9090/readyz'],
+        '0 it says yes, 1 it says no, or nothing; 2 wrong usage',
+      ),
+    )
     .action(async ({ url }: { url: string }) => finish(await healthcheck(url, output)));
 };
+
+async function healthcheck(url: string, output: Output): Promise<number> {
+  const limits = { clock: systemClock, timeoutMs: 3_000, maxBytes: 64 * 1024 };
+  try {
+    const { status } = await boundedFetch(url, limits);
+    if (status >= 200 && status < 300) return exitCodes.ok;
+    output.err(`${url} answers ${status}\n`);
+  } catch {
+    output.err(`${url} does not answer\n`);
+  }
+  return exitCodes.failed;
+}

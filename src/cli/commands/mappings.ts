@@ -1,23 +1,27 @@
 /** The command line of `token-broker mappings …`. */
 
-import { Argument, type Command, CommanderError } from 'commander';
-import { writingRules } from '../../config/mapping-rules.ts';
+import { Argument, type Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
-import { defaultGuardrails } from '../../core/policy/guardrails.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
-import { type JsonSchemaName, jsonSchemaNames } from '../../mapping-files/json-schemas.ts';
+import {
+  type JsonSchemaName,
+  jsonSchemaNames,
+  jsonSchemaText,
+} from '../../mapping-files/json-schemas.ts';
 import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
 import { addAdminCommand } from '../admin/admin-command.ts';
 import { mappingCommands } from '../admin/admin-commands.ts';
-import { readConfig } from '../config-check.ts';
+import { readSession, sessionFile } from '../admin/session.ts';
+import { configFor, rulesFor } from '../files-rules.ts';
 import { mappingsApply } from '../mappings-apply.ts';
 import { mappingsExport } from '../mappings-export.ts';
 import { mappingsPlan } from '../mappings-plan.ts';
-import { mappingsSchema } from '../mappings-schema.ts';
 import { mappingsTest } from '../mappings-test.ts';
+import { mappingsUpdate } from '../mappings-update.ts';
 import { mappingsValidate } from '../mappings-validate.ts';
 import { exitCodes } from '../output.ts';
-import { commandErrors, type Edge, type ProcessEdge } from './edge.ts';
+import { addRulesOptions, type RulesOptions } from '../rules-options.ts';
+import { collected, type Edge, helpText, type ProcessEdge, usageFails } from './edge.ts';
 
 export function addMappingsCommands(program: Command, edge: ProcessEdge): void {
   const mappings = program
@@ -40,7 +44,7 @@ function addValidate(mappings: Command, edge: Edge): void {
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      help(
+      helpText(
         ['token-broker mappings validate mappings/', 'token-broker mappings validate . --json'],
         '0 valid, 1 invalid, 2 wrong usage, 78 invalid configuration',
       ),
@@ -58,7 +62,7 @@ function addTest(mappings: Command, edge: Edge): void {
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      help(
+      helpText(
         ['token-broker mappings test mappings/'],
         '0 all passed, 1 one failed or there is none, 2 wrong usage, 78 invalid configuration',
       ),
@@ -71,7 +75,7 @@ function addTest(mappings: Command, edge: Edge): void {
 }
 
 function addPlan(mappings: Command, edge: Edge): void {
-  scoped(mappings.command('plan').argument('<dir>', 'folder with role mappings'))
+  usageFails(scoped(mappings.command('plan').argument('<dir>', 'folder with role mappings')))
     .description('show what apply would change in the table')
     .requiredOption('--config <file>', 'configuration file (YAML) that names the table')
     .option('--prune', 'also delete owned mappings that are in no file')
@@ -80,7 +84,7 @@ function addPlan(mappings: Command, edge: Edge): void {
     .option('--markdown', 'print the plan for a pull request')
     .addHelpText(
       'after',
-      help(
+      helpText(
         [
           'token-broker mappings plan mappings/ --config config.yaml',
           'token-broker mappings plan mappings/ --config config.yaml --owner payments --prune --out plan.json',
@@ -88,12 +92,8 @@ function addPlan(mappings: Command, edge: Edge): void {
         '0 the table says what the files say, 2 it does not, 1 no plan or wrong usage, 78 invalid configuration',
       ),
     )
-    .exitOverride((error) => {
-      if (error.exitCode === 0) throw error;
-      throw new CommanderError(exitCodes.failed, commandErrors.usageAsFailure, error.message);
-    })
     .action(async (directory: string, options: PlanOptions) => {
-      const config = configFor(options.config, edge);
+      const config = configOf(options.config, edge);
       if (config === undefined) return;
       const { output, terminal } = edge;
       const { json = false, markdown = false, out } = options;
@@ -104,7 +104,7 @@ function addPlan(mappings: Command, edge: Edge): void {
     });
 }
 
-function addApply(mappings: Command, edge: Edge): void {
+function addApply(mappings: Command, edge: ProcessEdge): void {
   scoped(mappings.command('apply').argument('[dir]', 'folder with role mappings'))
     .description('make the table say what the files, or a saved plan, say')
     .requiredOption('--config <file>', 'configuration file (YAML) that names the table')
@@ -112,6 +112,7 @@ function addApply(mappings: Command, edge: Edge): void {
     .option('--plan <file>', 'apply this plan instead of a folder')
     .option('--prune', 'delete owned mappings that are in no file; nothing is deleted without it')
     .option('--token-file <file>', 'token of an administrator: proves who applies')
+    .option('--signed-in', 'instead: whoever signed in with token-broker login applies')
     .option(
       '--audit-directory <dir>',
       'where the audit records go; default: apply in audit.directory',
@@ -120,7 +121,7 @@ function addApply(mappings: Command, edge: Edge): void {
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      help(
+      helpText(
         [
           'token-broker mappings apply mappings/ --config config.yaml --reason "ORD-12: new service"',
           'token-broker mappings apply --plan plan.json --config config.yaml --reason "ORD-12" --yes',
@@ -130,21 +131,20 @@ function addApply(mappings: Command, edge: Edge): void {
     )
     .action(async (directory: string | undefined, options: ApplyOptions, command: Command) => {
       const { plan: file, reason, yes = false, json = false } = options;
-      if ((directory === undefined) === (file === undefined)) {
-        command.error('error: name a folder or a --plan, and not both');
-      }
-      if (file !== undefined && (options.owner.length > 0 || options.adopt === true)) {
-        command.error('error: --owner and --adopt are for making a plan; this one is made');
-      }
+      requireApplicable(command, directory, options);
       const from =
         directory === undefined
           ? ({ kind: 'plan', file: file ?? '' } as const)
           : ({ kind: 'folder', directory } as const);
-      const config = configFor(options.config, edge);
+      const token = tokenOf(edge, options);
+      if (options.signedIn === true && token === undefined) {
+        command.error('error: nobody is signed in here: token-broker login');
+      }
+      const config = configOf(options.config, edge);
       if (config === undefined) return;
       const { output, terminal, user: actor, version } = edge;
       const { tokenFile, auditDirectory } = options;
-      const who = { actor, tokenFile, auditDirectory, version };
+      const who = { actor, tokenFile, token, auditDirectory, version };
       const facts = { from, config, scope: scopeOf(options), reason, ...who, yes, json };
       edge.finish(await mappingsApply({ ...facts, output, terminal }));
     });
@@ -156,20 +156,32 @@ function addExport(mappings: Command, edge: Edge): void {
     .description('write what the table holds as YAML files')
     .requiredOption('--config <file>', 'configuration file (YAML) that names the table')
     .option('--directory <dir>', 'one file for each mapping, here; default: standard output')
-    .option('--owner <label>', 'only mappings of this owner; may be repeated', collect, [])
+    .option('--update <dir>', 'instead: bring into these files what was changed outside of Git')
+    .option('--owner <label>', 'only mappings of this owner; may be repeated', collected, [])
     .addHelpText(
       'after',
-      help(
-        ['token-broker mappings export --config config.yaml --directory mappings'],
-        '0 done, 1 refused or a row cannot be read, 2 wrong usage, 78 invalid configuration',
+      helpText(
+        [
+          'token-broker mappings export --config config.yaml --directory mappings',
+          'token-broker mappings export --config config.yaml --update mappings/',
+        ],
+        '0 done, 1 refused, a row cannot be read, or a mapping was changed on both sides; 2 wrong usage, 78 invalid configuration',
       ),
     )
-    .action(async (options: { config: string; directory?: string; owner: string[] }) => {
-      const config = configFor(options.config, edge);
+    .action(async (options: ExportOptions, command: Command) => {
+      const { directory, update, owner: owners } = options;
+      if (directory !== undefined && update !== undefined) {
+        command.error('error: name a --directory or an --update, and not both');
+      }
+      const config = configOf(options.config, edge);
       if (config === undefined) return;
-      const { directory, owner: owners } = options;
       const { output, terminal } = edge;
-      edge.finish(await mappingsExport({ config, directory, owners, output, terminal }));
+      const facts = { config, owners, output, terminal };
+      edge.finish(
+        update === undefined
+          ? await mappingsExport({ ...facts, directory })
+          : await mappingsUpdate({ ...facts, directory: update }),
+      );
     });
 }
 
@@ -180,17 +192,34 @@ function addSchema(mappings: Command, edge: Edge): void {
     .addArgument(new Argument('<name>', 'of what').choices(jsonSchemaNames))
     .addHelpText(
       'after',
-      help(
+      helpText(
         ['token-broker mappings schema role-mapping > mappings/schemas/role-mapping.v1.json'],
         '0 printed, 2 wrong usage',
       ),
     )
-    .action((name: JsonSchemaName) => edge.finish(mappingsSchema(name, edge.output)));
+    .action((name: JsonSchemaName) => {
+      edge.output.out(jsonSchemaText(name));
+      edge.finish(exitCodes.ok);
+    });
 }
 
-interface OfflineOptions {
-  readonly config?: string;
-  readonly matchableClaim: readonly string[];
+function requireApplicable(
+  command: Command,
+  directory: string | undefined,
+  { plan, owner, adopt, tokenFile, signedIn }: ApplyOptions,
+): void {
+  if ((directory === undefined) === (plan === undefined)) {
+    command.error('error: name a folder or a --plan, and not both');
+  }
+  if (plan !== undefined && (owner.length > 0 || adopt === true)) {
+    command.error('error: --owner and --adopt are for making a plan; this one is made');
+  }
+  if (tokenFile !== undefined && signedIn === true) {
+    command.error('error: name a --token-file or say --signed-in, and not both');
+  }
+}
+
+interface OfflineOptions extends RulesOptions {
   readonly json?: boolean;
 }
 
@@ -207,29 +236,28 @@ interface PlanOptions extends ScopeOptions {
   readonly markdown?: boolean;
 }
 
+interface ExportOptions {
+  readonly config: string;
+  readonly directory?: string;
+  readonly update?: string;
+  readonly owner: readonly string[];
+}
+
 interface ApplyOptions extends ScopeOptions {
   readonly config: string;
   readonly plan?: string;
   readonly reason: string;
   readonly tokenFile?: string;
+  readonly signedIn?: boolean;
   readonly auditDirectory?: string;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
 
 function offline(command: Command): Command {
-  return command
-    .argument('<path>', 'folder with role mappings, or one file of it')
-    .option(
-      '--config <file>',
-      'configuration file (YAML) that says which pools, app clients and claims there are',
-    )
-    .option(
-      '--matchable-claim <name>',
-      'without a configuration: a claim that mappings may use; may be repeated',
-      collect,
-      [],
-    );
+  return addRulesOptions(
+    command.argument('<path>', 'folder with role mappings, or one file of it'),
+  );
 }
 
 function scoped(command: Command): Command {
@@ -237,44 +265,34 @@ function scoped(command: Command): Command {
     .option(
       '--owner <label>',
       'these files own mappings of this owner only; may be repeated',
-      collect,
+      collected,
       [],
     )
     .option('--adopt', 'take over mappings that the API manages or another owner has');
 }
 
-function withRules(
-  { config: file, matchableClaim }: OfflineOptions,
+async function withRules(
+  options: RulesOptions,
   edge: Edge,
-  run: (rules: WritingRules) => number,
-): void {
-  if (file === undefined) {
-    const matchableClaims = new Set(matchableClaim);
-    edge.finish(run({ matchableClaims, guardrails: defaultGuardrails, pools: undefined }));
-    return;
-  }
-  const config = configFor(file, edge);
-  if (config !== undefined) edge.finish(run(writingRules(config)));
+  run: (rules: WritingRules) => number | Promise<number>,
+): Promise<void> {
+  const rules = rulesFor(options, edge);
+  edge.finish(rules === undefined ? exitCodes.config : await run(rules));
 }
 
 /** Undefined after its faults were printed and the exit code was set. */
-function configFor(file: string, edge: Edge): Config | undefined {
-  const source = edge.configSource(file);
-  // What serves requests must not run as root; jobs that edit the table often do.
-  const runtime = { ...source.runtime, userId: undefined };
-  const config = readConfig({ ...source, runtime }, edge.output);
+function configOf(file: string, edge: Edge): Config | undefined {
+  const config = configFor(file, edge);
   if (config === undefined) edge.finish(exitCodes.config);
   return config;
 }
 
+/** Of whoever is signed in, where that is asked for; it is shown to nobody, and judged here. */
+function tokenOf({ env }: ProcessEdge, { signedIn }: ApplyOptions): string | undefined {
+  if (signedIn !== true) return undefined;
+  return readSession(sessionFile(env))?.token;
+}
+
 function scopeOf({ owner, adopt = false, prune = false }: ScopeOptions): PlanScope {
   return { owners: owner, adopt, prune };
-}
-
-function collect(value: string, known: readonly string[]): readonly string[] {
-  return [...known, value];
-}
-
-function help(examples: readonly string[], codes: string): string {
-  return `\nExamples:\n${examples.map((example) => `  ${example}\n`).join('')}\nExit codes: ${codes}.`;
 }

@@ -1,9 +1,10 @@
-/** The command line of `token-broker table …`. */
+/** `token-broker table …`: the role-mapping table that the configuration names. */
 
-import { readConfig } from '../config-check.ts';
-import { exitCodes } from '../output.ts';
-import { tableCreate } from '../table-create.ts';
-import type { AddCommand } from './edge.ts';
+import type { Config } from '../../config/schema.ts';
+import { withMappingTable } from '../mapping-table.ts';
+import { exitCodes, type Output } from '../output.ts';
+import { readConfig } from '../read-config.ts';
+import { type AddCommand, helpText } from './edge.ts';
 
 export const addTableCommands: AddCommand = (program, { configSource, output, finish }) => {
   const table = program.command('table').description('work with the role-mapping table');
@@ -11,8 +12,25 @@ export const addTableCommands: AddCommand = (program, { configSource, output, fi
     .command('create')
     .description('create the DynamoDB table that the configuration names, unless it exists')
     .requiredOption('--config <file>', 'configuration file (YAML)')
+    .addHelpText(
+      'after',
+      helpText(
+        ['token-broker table create --config config.yaml'],
+        '0 it is there, 1 it could not be made, 2 wrong usage, 78 invalid configuration',
+      ),
+    )
     .action(async (options: { config: string }) => {
       const config = readConfig(configSource(options.config), output);
-      finish(config === undefined ? exitCodes.config : await tableCreate(config, output));
+      finish(config === undefined ? exitCodes.config : await createTable(config, output));
     });
 };
+
+async function createTable(config: Config, output: Output): Promise<number> {
+  const { table: name, region } = config.policy;
+  output.err(`Creating table ${name} in ${region} …\n`);
+  await withMappingTable(config, (table) =>
+    table.create({ pointInTimeRecovery: true, deletionProtection: true }),
+  );
+  output.out(`${name}: ready\n`);
+  return exitCodes.ok;
+}

@@ -1,11 +1,14 @@
-/** The command line of `token-broker trust-policy`. */
+/** `token-broker trust-policy`: what a role must trust, so that its mappings work and nobody else gets in. */
 
 import { Option } from 'commander';
-import { readConfig } from '../config-check.ts';
+import { roleArnPattern } from '../../core/aws-names.ts';
+import { resourceControlPolicy, trustPolicy } from '../../web-identity/trust-policy.ts';
+import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
 import { exitCodes } from '../output.ts';
-import { type PolicyFormat, policyFormats } from '../policy-text.ts';
-import { trustPolicyCommand } from '../trust-policy.ts';
-import type { AddCommand } from './edge.ts';
+import { type PolicyFormat, policyFormats, policyText } from '../policy-text.ts';
+import { readConfig } from '../read-config.ts';
+import { trustSources } from '../trust-sources.ts';
+import { type AddCommand, helpText } from './edge.ts';
 
 interface TrustPolicyArguments {
   readonly config: string;
@@ -36,6 +39,17 @@ export const addTrustPolicyCommand: AddCommand = (program, edge) => {
         .choices(policyFormats)
         .default('json'),
     )
+    .addHelpText(
+      'after',
+      helpText(
+        [
+          'token-broker trust-policy --config config.yaml --role arn:aws:iam::123456789012:role/broker/orders-writer',
+          'token-broker trust-policy --config config.yaml --role arn:aws:iam::123456789012:role/broker/orders-writer --mappings mappings/ --format terraform',
+          'token-broker trust-policy --config config.yaml --organization',
+        ],
+        '0 printed, 1 nothing gives that role, or it cannot be known; 2 wrong usage, 78 invalid configuration',
+      ),
+    )
     .action(async ({ config: file, organization, role, ...options }: TrustPolicyArguments) => {
       if ((role === undefined) !== (organization === true)) {
         output.err('Name a role with --role, or ask for --organization.\n');
@@ -48,3 +62,45 @@ export const addTrustPolicyCommand: AddCommand = (program, edge) => {
       finish(await trustPolicyCommand(asked));
     });
 };
+
+export interface TrustPolicyOptions extends MappingSource {
+  /** Undefined prints the policy for the whole organization. */
+  readonly role: string | undefined;
+  readonly format: PolicyFormat;
+  readonly sourceVpce: string | undefined;
+}
+
+/**
+ * Exit code: 0 printed; 1 no mapping allows the role, or the mappings have faults; 2 wrong usage.
+ *
+ * @throws BrokerError `table_unavailable`
+ */
+export async function trustPolicyCommand(options: TrustPolicyOptions): Promise<number> {
+  const { config, role, format, sourceVpce, output } = options;
+  if (role === undefined) {
+    const broker = config.webIdentity;
+    if (broker === undefined) {
+      output.err(
+        'The policy of an organization is for tokens of the broker: configure webIdentity.\n',
+      );
+      return exitCodes.usage;
+    }
+    output.out(policyText(resourceControlPolicy(broker.issuer), format, 'Content'));
+    return exitCodes.ok;
+  }
+  if (!roleArnPattern.test(role)) {
+    output.err('--role must be the ARN of one IAM role.\n');
+    return exitCodes.usage;
+  }
+  const mappings = await mappingsFrom(options);
+  if (mappings === undefined) return exitCodes.failed;
+  const policy = trustPolicy(role, mappings, trustSources(config, sourceVpce));
+  if (policy.Statement.length === 0) {
+    output.err(
+      'No role mapping in force allows this role: there is nothing that it should trust.\n',
+    );
+    return exitCodes.failed;
+  }
+  output.out(policyText(policy, format));
+  return exitCodes.ok;
+}

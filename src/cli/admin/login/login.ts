@@ -7,7 +7,7 @@ import { TokenRequestError } from '../../../identity/token-request-error.ts';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
 import { type Clock, systemClock } from '../../../kit/timing/clock.ts';
 import { callerToken } from '../../caller-token.ts';
-import type { ProcessEdge } from '../../commands/edge.ts';
+import { collected, helpText, type ProcessEdge } from '../../commands/edge.ts';
 import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { adminUrl } from '../admin-api.ts';
@@ -55,7 +55,7 @@ export function addLoginCommand(
     .option(
       '--scope <scope>',
       'for machines: scope to ask for; may be repeated; default: all it has',
-      collect,
+      collected,
       [],
     )
     .addHelpText(
@@ -63,10 +63,7 @@ export function addLoginCommand(
       `
 People get the address of a page to open in a browser on this machine. The token is kept in a file of this user alone, until it
 ends, and is shown to that broker only.
-
-Examples:
-${loginExamples.map((example) => `  ${example}\n`).join('')}
-Exit codes: 0 signed in, 1 not signed in, 2 wrong usage.`,
+${helpText(loginExamples, '0 signed in, 1 not signed in, 2 wrong usage')}`,
     )
     .action(async () => edge.finish(await login(command.opts<LoginOptions>(), edge, clock)));
 }
@@ -132,8 +129,4 @@ function parsePort(text: string): number {
     throw new InvalidArgumentError('Use 1 to 65535.');
   }
   return port;
-}
-
-function collect(value: string, known: readonly string[]): readonly string[] {
-  return [...known, value];
 }

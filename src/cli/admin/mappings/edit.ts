@@ -2,15 +2,21 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
+import { isManagedByGit } from '../../../core/policy/managed-by-git.ts';
 import { roleMappingSchema } from '../../../core/policy/role-mapping.ts';
 import { readGivenFileSync } from '../../../kit/files/given-file.ts';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
 import { replaceFileSync } from '../../../kit/files/replace-file.ts';
+import { isJsonObject } from '../../../kit/json/json-object.ts';
+import { systemClock, toRfc3339 } from '../../../kit/timing/clock.ts';
 import { faultLine } from '../../../kit/yaml/source-fault.ts';
 import { parseYaml } from '../../../kit/yaml/yaml-documents.ts';
 import { mappingYaml } from '../../../mapping-files/mapping-yaml.ts';
+import { duration } from '../../audit-search.ts';
 import { exitCodes } from '../../output.ts';
+import { printable } from '../../printable.ts';
 import { mappingVersion } from '../admin-answers.ts';
 import { AdminApiError } from '../admin-api.ts';
 import {
@@ -25,7 +31,10 @@ import { documentOf } from './versions.ts';
 
 interface EditMappingOptions extends EditOptions {
   readonly file?: string;
+  /** Milliseconds. */
+  readonly for?: number;
   readonly override?: boolean;
+  readonly propose?: boolean;
 }
 
 const maxBytes = 256 * 1024;
@@ -42,19 +51,28 @@ export const editMapping = adminCommand<EditMappingOptions>({
           mappingIdArgument,
         )
         .option('--file <file>', 'what it is to say (YAML), instead of an editor')
-        .option('--override', 'although the mapping is managed from Git, which will say otherwise'),
+        .option(
+          '--for <duration>',
+          'it ends so long from now: 8h, 1d; without an editor',
+          grantTime,
+        )
+        .option('--override', 'although the mapping is managed from Git, which will say otherwise')
+        .option('--propose', 'let a second administrator decide, also where none is needed'),
     );
   },
   examples: [
     "token-broker mappings edit orders-writer --reason 'ORD-12: longer sessions'",
     "token-broker mappings edit orders-writer --file orders-writer.yaml --reason 'ORD-12' --dry-run",
+    "token-broker mappings edit orders-writer --for 1d --reason 'ORD-13: for the migration' --dry-run",
   ],
   exitCodes: editExitCodes,
   async run(question) {
     const { args, options } = question;
     const [id = ''] = args;
     const current = await currentOf(question, id);
-    if (options.file !== undefined) return await write(question, current, options.file);
+    if (options.file !== undefined || options.for !== undefined) {
+      return await write(question, current, options.file);
+    }
     const draft = await inEditor(question, id, current?.text);
     let result: AdminResult | undefined;
     try {
@@ -73,11 +91,11 @@ export const editMapping = adminCommand<EditMappingOptions>({
 async function write(
   question: AdminQuestion<EditMappingOptions>,
   current: Current | undefined,
-  file: string,
+  file: string | undefined,
 ): Promise<AdminResult> {
   const [id = ''] = question.args;
-  const text = readText(file);
-  if (text === current?.text) {
+  const text = file === undefined ? undefined : readText(file);
+  if (text !== undefined && text === current?.text && question.options.for === undefined) {
     question.note('Nothing was changed.');
     return { document: null, text: () => '', code: exitCodes.ok };
   }
@@ -88,8 +106,13 @@ async function write(
     method: 'PUT',
     path: `/v1/role-mappings/${id}`,
     headers: precondition,
-    query: question.options.override === true ? { override: 'true' } : {},
-    body: parseDocument(file, text),
+    query: queryOf(question.options),
+    body: ending(
+      text === undefined
+        ? documentIn(current, id)
+        : onItsSide(parseDocument(file ?? '', text), current),
+      question.options.for,
+    ),
   } as const;
   try {
     return await carryOut(edit, question);
@@ -98,8 +121,16 @@ async function write(
   }
 }
 
+function queryOf({ override, propose }: EditMappingOptions): Readonly<Record<string, string>> {
+  return {
+    ...(override === true ? { override: 'true' } : {}),
+    ...(propose === true ? { propose: 'true' } : {}),
+  };
+}
+
 interface Current {
   readonly etag: string;
+  readonly document: unknown;
   readonly text: string;
 }
 
@@ -117,11 +148,45 @@ async function currentOf(
     const text = known.success
       ? mappingYaml(known.data, 'api')
       : stringify(document, { lineWidth: 0 });
-    return { etag, text };
+    return { etag, document, text };
   } catch (error) {
     if (error instanceof AdminApiError && error.status === 404) return undefined;
     throw error;
   }
+}
+
+/** @throws UsageError */
+function documentIn(current: Current | undefined, id: string): unknown {
+  if (current !== undefined) return current.document;
+  throw new UsageError(
+    `There is no role mapping ${id}: write it into a file, and name that with --file.`,
+  );
+}
+
+/** Files for Git do not say that it manages them; to the API that would say that Git does so no longer. */
+function onItsSide(document: unknown, current: Current | undefined): unknown {
+  const isOfGit = isManagedByGit(current?.document);
+  if (!isOfGit || !isJsonObject(document) || Object.hasOwn(document, 'managedBy')) return document;
+  return { ...document, managedBy: 'git' };
+}
+
+/** The grant ends by itself, so long from now. */
+function ending(document: unknown, ms: number | undefined): unknown {
+  if (ms === undefined || !isJsonObject(document)) return document;
+  const { conditions } = document;
+  const expiresAt = toRfc3339(systemClock.now() + ms);
+  return {
+    ...document,
+    conditions: { ...(isJsonObject(conditions) ? conditions : {}), expiresAt },
+  };
+}
+
+const maxGrantMs = 366 * 24 * 3_600_000;
+
+function grantTime(text: string): number {
+  const ms = duration(text);
+  if (ms > 0 && ms <= maxGrantMs) return ms;
+  throw new InvalidArgumentError('Use a time of at most a year, such as 8h or 1d.');
 }
 
 async function inEditor(
@@ -176,7 +241,8 @@ function readText(path: string): string {
 function parseDocument(path: string, text: string): unknown {
   const { documents, faults } = parseYaml({ path, text });
   const [document, another] = documents;
-  if (faults.length > 0) throw new UsageError(faults.map(faultLine).join('\n'));
+  if (faults.length > 0)
+    throw new UsageError(faults.map((fault) => printable(faultLine(fault))).join('\n'));
   if (document === undefined || another !== undefined) {
     throw new UsageError(`${path} must hold one role mapping.`);
   }

@@ -11,7 +11,8 @@ interface UndoOptions extends EditOptions {
 /** History is never cut: undoing writes the earlier document again, as a version of its own. */
 export const undoMapping = adminCommand<UndoOptions>({
   name: 'undo',
-  description: 'put back what a role mapping said before its last change',
+  description:
+    'put back what a role mapping said before its last change; undoing its creation deletes it',
   configure(command) {
     addEditOptions(
       command
@@ -46,6 +47,11 @@ export const undoMapping = adminCommand<UndoOptions>({
         : ({ method: 'PUT', body: then } as const);
     const words =
       then === undefined ? `Delete ${id}` : `Take ${id} back to version ${other?.version}`;
+    if (then === undefined) {
+      const when =
+        other === undefined ? `Before version ${newest.version}` : `In version ${other.version}`;
+      question.note(`${when} there was no role mapping ${id}: to undo that is a deletion.`);
+    }
     const override = options.override === true ? { override: 'true' } : {};
     const path = `/v1/role-mappings/${id}` as const;
     return carryOut({ what: words, path, headers: base, query: override, ...change }, question);

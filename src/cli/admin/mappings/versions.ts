@@ -27,9 +27,3 @@ export async function newestAnd(api: AdminApi, id: string, number: number | unde
 export function documentOf(version: ReadVersion | undefined): unknown {
   return version?.mapping ?? version?.document ?? undefined;
 }
-
-/** `replaced 2026-01-15T12:00:00.000Z by …: INC-1234` */
-export function whoAndWhy({ action, updatedAt, updatedBy, actorProven, reason }: ReadVersion) {
-  const proven = actorProven ? '' : ' (not proven)';
-  return `${action} at ${updatedAt} by ${updatedBy}${proven}: ${reason}`;
-}

@@ -1,3 +1,4 @@
+import { collected } from '../../commands/edge.ts';
 import { principalText } from '../../principal-text.ts';
 import { permissionPage } from '../admin-answers.ts';
 import { adminCommand, UsageError } from '../admin-command.ts';
@@ -9,7 +10,7 @@ interface WhatCanOptions {
   readonly pool: string;
   readonly client?: string;
   readonly user?: string;
-  readonly group?: string;
+  readonly group: readonly string[];
 }
 
 export const whatCan = adminCommand<WhatCanOptions>({
@@ -20,13 +21,14 @@ export const whatCan = adminCommand<WhatCanOptions>({
       .requiredOption('--pool <pool>', 'pool of the caller')
       .option('--client <id>', 'app client of the caller')
       .option('--user <sub>', '`sub` of the caller')
-      .option('--group <name>', 'a group of the caller');
+      .option('--group <name>', 'a group of the caller; may be repeated', collected, []);
   },
   examples: [
     'token-broker mappings what-can --pool us-east-1_Local0001 --client 1orders0example0client0id0',
+    'token-broker mappings what-can --pool us-east-1_Local0001 --group broker-admins --group reports-team',
   ],
   async run({ api, options: { pool, client, user, group }, terminal }) {
-    if ([client, user, group].every((name) => name === undefined)) {
+    if (client === undefined && user === undefined && group.length === 0) {
       throw new UsageError('Say who: --client, --user or --group, or several of them.');
     }
     const query = { pool, client, user, group };

@@ -5,7 +5,7 @@ import { editResult } from '../admin-answers.ts';
 import { AdminApiError } from '../admin-api.ts';
 import { adminCommand, UsageError } from '../admin-command.ts';
 import { editAnswered, isAgreed, reasonOf } from '../edit.ts';
-import { proposalIdArgument, proposalLines, readProposal } from './proposal.ts';
+import { fetchProposal, proposalIdArgument, proposalLines } from './proposal.ts';
 
 interface ApproveOptions {
   readonly reason: string;
@@ -36,7 +36,7 @@ export const approveProposal = adminCommand<ApproveOptions>({
     if (!yes && terminal.ask === undefined) {
       throw new UsageError(`Nobody is here to agree: ${read}`);
     }
-    const { document, answer } = await readProposal(api, id);
+    const { document, answer } = await fetchProposal(api, id);
     const { action, mappingId, sha256 } = answer;
     for (const line of proposalLines(answer, noPaint)) note(line);
     if (hash !== undefined && hash !== sha256) {

@@ -1,8 +1,9 @@
 /** A proposal as whoever decides on it reads it: what would change, for whom, and the digest of exactly that. */
 
 import { InvalidArgumentError } from 'commander';
+import { isProposalId, proposalDigest } from '../../../core/editing/proposal.ts';
 import { leafChanges } from '../../../core/policy/leaf-changes.ts';
-import { isProposalId, proposalDigest } from '../../../core/proposal.ts';
+import { isManagedByGit } from '../../../core/policy/managed-by-git.ts';
 import { changeLines } from '../../change-lines.ts';
 import type { Paint } from '../../paint.ts';
 import { principalText } from '../../principal-text.ts';
@@ -21,7 +22,7 @@ export function proposalIdArgument(text: string): string {
  *
  * @throws AdminApiError
  */
-export async function readProposal(api: AdminApi, id: string) {
+export async function fetchProposal(api: AdminApi, id: string) {
   const read = await api.ask({ path: `/v1/proposals/${id}`, answer: proposalFacts });
   const { mappingId, baseVersion, mapping: after, sha256 } = read.answer;
   if (proposalDigest({ mappingId, baseVersion: baseVersion ?? 'absent', after }) !== sha256) {
@@ -50,16 +51,24 @@ export function proposalLines(proposal: ReadProposal, paint: Paint): readonly st
 }
 
 function whoAndWhen(proposal: ReadProposal): readonly string[] {
-  const { author, baseVersion, closed, createdAt, expiresAt, override, reason, state } = proposal;
+  const { author, baseVersion, closed, createdAt, expiresAt, reason, state } = proposal;
   const machine = author.machine ? ' (a machine)' : '';
   return [
     `  proposed at ${createdAt} by ${author.name}${machine}: ${reason}`,
+    ...(author.administrator === false ? ['  its author is no administrator any more'] : []),
     closed === null
       ? `  ends at ${expiresAt}`
       : `  ${state} at ${closed.at} by ${closed.by === '' ? 'nobody' : closed.by}: ${closed.reason}`,
     baseVersion === null ? '  makes a new role mapping' : `  changes version ${baseVersion}`,
-    ...(override ? ['  the role mapping is managed from Git, which will say otherwise'] : []),
+    ...(isAgainstGit(proposal)
+      ? ['  the role mapping is managed from Git, which will say otherwise']
+      : []),
   ].map(printable);
+}
+
+/** Of an unfreeze there is nothing in Git, though it says that it overrides. */
+function isAgainstGit({ override, before, mapping }: ReadProposal): boolean {
+  return override && [before, mapping].some(isManagedByGit);
 }
 
 function affectedLines({ affected }: ReadProposal, paint: Paint): readonly string[] {

@@ -1,5 +1,5 @@
 import { adminCommand } from '../admin-command.ts';
-import { proposalIdArgument, proposalLines, readProposal } from './proposal.ts';
+import { fetchProposal, proposalIdArgument, proposalLines } from './proposal.ts';
 
 export const showProposal = adminCommand({
   name: 'show',
@@ -12,7 +12,7 @@ export const showProposal = adminCommand({
     'token-broker proposals show 019c1d5e7a00-0123456789abcdef -o yaml',
   ],
   async run({ api, args: [id = ''] }) {
-    const { document, answer } = await readProposal(api, id);
+    const { document, answer } = await fetchProposal(api, id);
     return {
       document,
       text: (paint) =>

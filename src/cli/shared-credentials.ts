@@ -1,7 +1,4 @@
-/**
- * `credential-process`: one JSON object on standard output, as AWS SDKs and the AWS CLI read it ("Sourcing
- * credentials with an external process" in the AWS CLI user guide).
- */
+/** Credentials that the processes of one user share: from the folder on disk, or asked for by one of them. */
 
 import {
   type BrokerCredentials,
@@ -10,54 +7,21 @@ import {
   TokenBrokerError,
 } from '../client/broker-client.ts';
 import { cacheKey } from '../disk-cache/cache-key.ts';
-import { type CachedCredentials, CredentialFolder } from '../disk-cache/credential-folder.ts';
-import { type Clock, toRfc3339 } from '../kit/timing/clock.ts';
+import type { CachedCredentials, CredentialFolder } from '../disk-cache/credential-folder.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import type { CallerRequest } from './caller-options.ts';
 import { callerToken, type IdentifiedCaller } from './caller-token.ts';
-import { exitCodes, type Output } from './output.ts';
-import { printable } from './printable.ts';
 
-export interface CredentialProcessOptions {
+export interface SharedCredentialsOptions {
   readonly request: CallerRequest;
-  /** Undefined: nothing is kept. */
-  readonly cacheDirectory: string | undefined;
   /** For a token, for the broker's answer, and for the wait for another process that asks already. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  readonly output: Output;
 }
 
-/** Exit code: 0 with credentials on standard output; 1 with one line on standard error. */
-export async function credentialProcess(options: CredentialProcessOptions): Promise<number> {
-  const { cacheDirectory: path, clock, output } = options;
-  const folder = path === undefined ? undefined : new CredentialFolder({ path, clock });
-  try {
-    const credentials = await obtain(options, folder);
-    if (folder?.fault !== undefined) {
-      output.err(printable(`The cache in ${path} is not used: ${folder.fault}`).concat('\n'));
-    }
-    output.out(`${JSON.stringify(printed(credentials))}\n`);
-    return exitCodes.ok;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : 'failed';
-    output.err(`token-broker: ${printable(message)}\n`);
-    return exitCodes.failed;
-  }
-}
-
-function printed({ expiration, ...credentials }: BrokerCredentials) {
-  return {
-    Version: 1,
-    AccessKeyId: credentials.accessKeyId,
-    SecretAccessKey: credentials.secretAccessKey,
-    SessionToken: credentials.sessionToken,
-    Expiration: toRfc3339(expiration.getTime()),
-    AccountId: credentials.accountId,
-  };
-}
-
-async function obtain(
-  options: CredentialProcessOptions,
+/** `folder`: undefined where nothing is kept. @throws Error that says why there are none */
+export async function sharedCredentials(
+  options: SharedCredentialsOptions,
   folder: CredentialFolder | undefined,
 ): Promise<BrokerCredentials> {
   const { request, timeoutMs, clock } = options;
@@ -83,7 +47,7 @@ async function obtain(
 }
 
 interface Renewal {
-  readonly options: CredentialProcessOptions;
+  readonly options: SharedCredentialsOptions;
   readonly caller: IdentifiedCaller;
   readonly folder: CredentialFolder;
   readonly key: string;
@@ -111,7 +75,7 @@ async function renew({ options, caller, folder, key, startedAt }: Renewal) {
 }
 
 async function ask(
-  { request, timeoutMs, clock }: CredentialProcessOptions,
+  { request, timeoutMs, clock }: SharedCredentialsOptions,
   caller: IdentifiedCaller,
 ): Promise<BrokerCredentials> {
   const { broker: url, role, durationSeconds } = request;

@@ -1,15 +1,16 @@
-/** `config check`: says everything that is wrong with a configuration, or nothing. */
+/** Configuration for commands: read whole, or refused with every fault. */
 
 import { type ConfigFault, configFaultLine, type SettingFault } from '../config/fault.ts';
 import { ConfigError, loadConfig, type Surroundings } from '../config/load.ts';
 import { processRule, type RuntimeFacts } from '../config/process.ts';
+import { type RereadConfig, rereadConfig } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
 import { whereSettled } from '../config/settled.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
-import { systemClock } from '../kit/timing/clock.ts';
+import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { maxKeyBytes, parsePublicKey } from '../signing/signing-key.ts';
-import { exitCodes, type Output } from './output.ts';
+import type { Output } from './output.ts';
 import { printable } from './printable.ts';
 
 export interface ConfigSource {
@@ -18,34 +19,19 @@ export interface ConfigSource {
   readonly runtime: RuntimeFacts;
 }
 
-export interface ConfigCheckOptions {
-  readonly source: ConfigSource;
-  /** Not this process, its environment, and the files that the configuration names. */
-  readonly fileOnly: boolean;
-  readonly json: boolean;
-  readonly output: Output;
-}
-
-export function configCheck({ source, fileOnly, json, output }: ConfigCheckOptions): number {
-  const checked = attempt(source.file, fileOnly ? nowhere : servingFrom(source));
-  const { config, faults } = checked;
-  if (json) {
-    const valid = config !== undefined;
-    output.out(
-      `${JSON.stringify({ valid, profile: config?.profile, faults: faults.map(flat) })}\n`,
-    );
-  } else if (config === undefined) {
-    printFaults(checked, output);
-  } else {
-    const extent = fileOnly ? ', the file alone' : '';
-    output.out(`${source.file}: valid (${config.profile} profile${extent})\n`);
-  }
-  return config === undefined ? exitCodes.config : exitCodes.ok;
+/** As for a process that serves, or the file by itself: not this process, its environment, and the files that it names. */
+export function checkConfig(source: ConfigSource, fileOnly: boolean): CheckedConfig {
+  return attempt(source.file, fileOnly ? { env: {}, rules: [] } : servingFrom(source));
 }
 
 /** The configuration of a process that serves with it, whose files for TLS and seals are looked at as well. */
 export function readServableConfig(source: ConfigSource, output: Output): Config | undefined {
   return readIn(source.file, servingFrom(source), output);
+}
+
+/** The same once more, while the process serves. @throws ConfigError that lists every fault found. */
+export function rereadServableConfig(source: ConfigSource, clock: Clock): Promise<RereadConfig> {
+  return rereadConfig(source.file, servingFrom(source), clock);
 }
 
 /** The configuration; undefined after its faults were printed, one line each. */
@@ -55,8 +41,6 @@ export function readConfig(
 ): Config | undefined {
   return readIn(file, { env, rules: [processRule(runtime)] }, output);
 }
-
-const nowhere: Surroundings = { env: {}, rules: [] };
 
 function servingFrom({ env, runtime }: ConfigSource): Surroundings {
   return { env, rules: [processRule(runtime), tlsFilesServe, sealKeysVerify] };
@@ -68,7 +52,7 @@ function readIn(file: string, surroundings: Surroundings, output: Output): Confi
   return checked.config;
 }
 
-type Checked =
+export type CheckedConfig =
   | { readonly config: Config; readonly faults: readonly [] }
   | {
       readonly config: undefined;
@@ -76,7 +60,7 @@ type Checked =
       readonly summary: string;
     };
 
-function attempt(file: string, surroundings: Surroundings): Checked {
+function attempt(file: string, surroundings: Surroundings): CheckedConfig {
   try {
     return { config: loadConfig(file, surroundings), faults: [] };
   } catch (error) {
@@ -85,14 +69,11 @@ function attempt(file: string, surroundings: Surroundings): Checked {
   }
 }
 
-function printFaults(checked: Checked, output: Output): void {
+/** One line each; nothing of what is valid. */
+export function printFaults(checked: CheckedConfig, output: Output): void {
   if (checked.config !== undefined) return;
   for (const fault of checked.faults) output.err(`${printable(configFaultLine(fault))}\n`);
   output.err(`${checked.summary}; docs/configuration.md explains every setting\n`);
-}
-
-function flat({ position, ...fault }: ConfigFault): object {
-  return { ...fault, ...position };
 }
 
 /** A listener must be able to serve with its certificate now. */

@@ -1,0 +1,41 @@
+/** `token-broker logout`: forgets the token that `login` keeps. */
+
+import { rmSync } from 'node:fs';
+import type { Command } from 'commander';
+import { FileRefusedError } from '../../../kit/files/regular-file.ts';
+import { helpText, type ProcessEdge } from '../../commands/edge.ts';
+import { exitCodes } from '../../output.ts';
+import { printable } from '../../printable.ts';
+import { readSession, sessionFile } from '../session.ts';
+
+export function addLogoutCommand(program: Command, edge: ProcessEdge): void {
+  program
+    .command('logout')
+    .description('forget the token that login keeps')
+    .addHelpText(
+      'after',
+      `
+The token itself is good until it ends: an access token cannot be called back.
+${helpText(['token-broker logout'], '0 forgotten, or there was none; 1 the file is not one that login made, 2 wrong usage')}`,
+    )
+    .action(() => edge.finish(logout(edge)));
+}
+
+function logout({ env, output }: ProcessEdge): number {
+  const say = (text: string) => output.out(`${printable(text)}\n`);
+  const file = sessionFile(env);
+  try {
+    const session = readSession(file);
+    if (file === undefined || session === undefined) {
+      say('Nobody is signed in.');
+      return exitCodes.ok;
+    }
+    rmSync(file);
+    say(`Signed out of ${session.adminUrl}: ${file} is deleted.`);
+    return exitCodes.ok;
+  } catch (error) {
+    if (!(error instanceof FileRefusedError)) throw error;
+    output.err(`${printable(error.message)} Nothing was deleted.\n`);
+    return exitCodes.failed;
+  }
+}

@@ -1,0 +1,108 @@
+/** `mappings apply` where the change log is sealed: what was written around it makes no change look as if it needed nobody else. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { withMappingTable } from '../../src/cli/mapping-table.ts';
+import { type Config, configSchema } from '../../src/config/schema.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { changeKey, currentKey, toItem } from '../../src/dynamodb/role-mapping-item.ts';
+import type { ItemKey } from '../../src/dynamodb/table-calls.ts';
+import { keyFiles } from '../support/key-files.ts';
+import {
+  type MappingStack,
+  mappingText,
+  row,
+  startMappingStack,
+  temporaryFolders,
+} from '../support/mapping-folder.ts';
+
+const folders = temporaryFolders();
+const keys = keyFiles(folders.folder(), 'seal');
+let stack: MappingStack;
+
+beforeAll(async () => {
+  stack = await startMappingStack();
+});
+afterAll(async () => {
+  await stack.stop();
+  folders.remove();
+});
+
+/** A session of twelve hours stands behind one of an hour, for the same caller and role. */
+const shared = { principal: row('one').principal, role: row('one').role };
+const behind = row('two', { ...shared, precedence: 200, session: { maxDurationSeconds: 43_200 } });
+
+async function sealedTable() {
+  const made = await stack.newTable();
+  const { guardrails, policy } = made.config;
+  const seal = { publicKeyFiles: [keys.publicKey], keyFile: keys.privateKey };
+  const config = configSchema.parse({
+    ...made.config,
+    policy: { ...policy, seal },
+    guardrails: { ...guardrails, approval: { ...guardrails.approval, when: 'widens' } },
+  });
+  await withMappingTable(config, async (table) => {
+    for (const mapping of [behind, row('one', shared), row('three'), row('a')]) {
+      const { id } = mapping;
+      await table.write({ id, mapping, expectedVersion: 'absent', actor: 'x', reason: 'test' });
+    }
+  });
+  return { ...made, config };
+}
+
+/** In the row and in the change log alike, with the seal that the entry has. */
+async function disableBehind({ policy }: Config): Promise<void> {
+  const { table: TableName, region, endpoint } = policy;
+  const client = createDynamoDbClient({ region, endpoint });
+  const rewrite = async (key: ItemKey, attribute: string) => {
+    const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
+    const text = JSON.stringify({ ...behind, enabled: false });
+    const forged = { ...Item, [attribute]: { S: text } };
+    await client.send(new PutItemCommand({ TableName, Item: forged }));
+  };
+  await rewrite(currentKey('two'), 'mapping');
+  await rewrite(changeKey(1), 'after');
+  client.destroy();
+}
+
+const filesWith = (...ids: readonly string[]) =>
+  folders.folder({
+    'behind.yaml':
+      `${mappingText('two')}precedence: 200\nsession: { maxDurationSeconds: 43200 }\nmanagedBy: git\n`
+        .replace('client-two', 'client-one')
+        .replace('broker/two', 'broker/one'),
+    ...Object.fromEntries(ids.map((id) => [`${id}.yaml`, mappingText(id)])),
+  });
+
+/** As it would be read from the table that was changed. */
+const disabled = (directory: string) => {
+  writeFileSync(
+    join(directory, 'behind.yaml'),
+    `${readFileSync(join(directory, 'behind.yaml'), 'utf8')}enabled: false\n`,
+  );
+  return directory;
+};
+
+const refused = [1, expect.stringContaining('give the token')];
+
+describe('mappings apply to a sealed table', () => {
+  it('makes what only takes away, and looks at what lies behind it', async () => {
+    const { config, table, apply } = await sealedTable();
+    const narrows = await apply(filesWith('a', 'one'), { config, prune: true });
+    expect([narrows.code, narrows.err]).toEqual([0, expect.anything()]);
+    expect(await table.get('three')).toBe(undefined);
+    const uncovers = await apply(filesWith('a'), { config, prune: true });
+    expect([uncovers.code, uncovers.err]).toEqual(refused);
+    expect(await table.get('one')).toBeDefined();
+  });
+
+  it('T324: hides nothing that lies behind it by what was written around the change log', async () => {
+    const { config, table, apply } = await sealedTable();
+    await disableBehind(config);
+    const uncovers = await apply(disabled(filesWith('a', 'three')), { config, prune: true });
+    expect([uncovers.code, uncovers.err]).toEqual(refused);
+    expect(await table.get('one')).toBeDefined();
+  });
+});
