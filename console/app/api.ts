@@ -52,13 +52,27 @@ export async function callApi<Document>(
   request: ApiRequest = {},
 ): Promise<ApiAnswer<Document>> {
   const answer = await send(path, { signal: AbortSignal.timeout(timeoutMs), ...request });
-  const document = (await answer.json().catch(() => ({}))) as Document;
-  if (!answer.ok) throw problemOf(answer.status, document as Problem);
+  const document = (await answer.json().catch(() => undefined)) as Document | undefined;
+  if (!answer.ok) throw problemOf(answer.status, document as Problem | undefined);
+  if (document === undefined) throw new ApiProblem(noBroker(answer.status));
   return { document, etag: answer.headers.get('etag') ?? undefined };
 }
 
-/** The answer as it comes, for what is read while it is sent. @throws ApiProblem if there is none. */
-export async function send(path: `/v1/${string}`, request: ApiRequest): Promise<Response> {
+/** Page after page of a list, as long as `onPage` wants another. @throws ApiProblem */
+export async function readPages<Page extends { readonly nextCursor?: string }>(
+  path: `/v1/${string}?limit=${number}`,
+  onPage: (page: Page) => boolean,
+): Promise<void> {
+  let cursor: string | undefined = '';
+  while (cursor !== undefined) {
+    const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const { document } = await callApi<Page>(`${path}${after}`);
+    cursor = onPage(document) ? document.nextCursor : undefined;
+  }
+}
+
+/** @throws ApiProblem if there is no answer. */
+async function send(path: `/v1/${string}`, request: ApiRequest): Promise<Response> {
   const held = session.value;
   if (held.kind !== 'signed_in') throw new ApiProblem({ detail: 'Nobody is signed in.' });
   const { method = 'GET', headers, body, signal } = request;
@@ -81,9 +95,14 @@ export async function send(path: `/v1/${string}`, request: ApiRequest): Promise<
   }
 }
 
+/** Cut off on its way, or from whatever stands in front of the broker. */
+function noBroker(status: number): Problem {
+  return { detail: `That was no answer of the broker (${status}). Try again in a moment.` };
+}
+
 /** Who is not signed in well enough is asked to sign in, wherever that is found out. */
-export function problemOf(status: number, document: Problem): ApiProblem {
-  const problem = new ApiProblem({ ...document, status });
+function problemOf(status: number, document: Problem | undefined): ApiProblem {
+  const problem = new ApiProblem({ ...(document ?? noBroker(status)), status });
   if (problem.code === 'sign_in_insufficient') signOut(problem.message, true);
   else if (status === 401) signOut(problem.message || 'The sign-in has ended.');
   return problem;

@@ -32,10 +32,13 @@ export interface RoleMapping {
 export interface ListedMapping {
   readonly version: number;
   readonly mapping: RoleMapping;
+  /** By this instance since `issuedSince`; null: not. */
+  readonly lastIssuedAt: string | null;
 }
 
-export interface MappingPage {
+export interface PageOfMappings {
   readonly revision: number;
+  readonly issuedSince: string;
   readonly items: readonly ListedMapping[];
   readonly quarantined: readonly { readonly id: string; readonly faults: readonly Fault[] }[];
   readonly nextCursor?: string;
@@ -50,10 +53,22 @@ export interface MappingVersion {
   readonly updatedBy: string;
   readonly actorProven: boolean;
   readonly reason: string;
+  readonly approvedBy?: string;
   /** Null for a deletion, and for what cannot be read. */
   readonly mapping: RoleMapping | null;
   readonly faults?: readonly Fault[];
   readonly document?: unknown;
+}
+
+/** The current version, and what the instance that answers knows of it. */
+export interface CurrentMapping extends MappingVersion {
+  readonly lastIssuedAt: string | null;
+  readonly issuedSince: string;
+}
+
+export interface VersionPage {
+  readonly items: readonly MappingVersion[];
+  readonly nextCursor?: string;
 }
 
 export interface DocumentChange {
@@ -89,7 +104,12 @@ export interface Proposal {
     readonly role: string;
     readonly effect: 'gains' | 'loses' | 'terms';
   }[];
-  readonly author: { readonly name: string };
+  readonly author: {
+    readonly name: string;
+    readonly machine: boolean;
+    /** Null: a group decides, which only their token tells. */
+    readonly administrator: boolean | null;
+  };
   readonly reason: string;
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -118,7 +138,7 @@ export interface FreezeAnswer extends EditAnswer {
   readonly revokeSessions: { readonly role: string; readonly policy: object };
 }
 
-export interface ListedFreeze extends ListedMapping {
+export interface ListedFreeze extends Pick<ListedMapping, 'version' | 'mapping'> {
   readonly takesAway: TakenAway;
 }
 
@@ -226,4 +246,9 @@ export interface InstanceStatus {
     readonly result: string;
     readonly count: number;
   }[];
+}
+
+export interface ChangePage {
+  /** Of the table. */
+  readonly revision: number;
 }

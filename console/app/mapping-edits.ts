@@ -1,7 +1,7 @@
 /** Edits of role mappings by the admin API: what was read, what is wanted, and why. */
 
-import { type ApiAnswer, callApi } from './api.ts';
-import type { EditAnswer, MappingPage, MappingVersion } from './documents.ts';
+import { type ApiAnswer, callApi, readPages } from './api.ts';
+import type { CurrentMapping, EditAnswer, PageOfMappings, VersionPage } from './documents.ts';
 import { goTo, linkTo } from './router.ts';
 
 export interface WantedEdit {
@@ -38,29 +38,27 @@ export function goneToProposal({ proposal }: EditAnswer): boolean {
   return true;
 }
 
-export function readMapping(id: string): Promise<ApiAnswer<MappingVersion>> {
-  return callApi<MappingVersion>(pathOf(id));
+export function readMapping(id: string): Promise<ApiAnswer<CurrentMapping>> {
+  return callApi<CurrentMapping>(pathOf(id));
 }
 
-export function readVersions(
-  id: string,
-): Promise<ApiAnswer<{ readonly items: readonly MappingVersion[] }>> {
-  return callApi(`${pathOf(id)}/versions?limit=50`);
+/** Newest first; `cursor`: of the page before. */
+export async function readVersions(id: string, cursor?: string): Promise<VersionPage> {
+  const next = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+  return (await callApi<VersionPage>(`${pathOf(id)}/versions?limit=50${next}`)).document;
 }
 
 /** Page after page; `onPage` gets each as it comes. */
 export async function readAllMappings(
-  onPage: (page: MappingPage) => void,
+  onPage: (page: PageOfMappings) => void,
   isWanted: () => boolean,
 ): Promise<void> {
-  let cursor: string | undefined;
-  do {
-    const next: string = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const { document } = await callApi<MappingPage>(`/v1/role-mappings?limit=200${next}`);
-    if (!isWanted()) return;
-    onPage(document);
-    cursor = document.nextCursor;
-  } while (cursor !== undefined);
+  await readPages<PageOfMappings>('/v1/role-mappings?limit=200', (page) => {
+    if (!isWanted()) return false;
+    onPage(page);
+    // It may be enough by now.
+    return isWanted();
+  });
 }
 
 /** Header fields are bytes: those of UTF-8, each as the character of its number. */

@@ -1,6 +1,7 @@
 /** Role mappings in a few words. */
 
-import type { Principal, RoleMapping } from './documents.ts';
+import type { Decision, Principal, RoleMapping } from './documents.ts';
+import { linkTo } from './router.ts';
 
 export function principalWords(principal: Principal): string {
   const { pool } = principal;
@@ -8,6 +9,26 @@ export function principalWords(principal: Principal): string {
   if ('user' in principal) return `user ${principal.user} of ${pool}`;
   if ('group' in principal) return `group ${principal.group} of ${pool}`;
   return pool === '*' ? 'everybody' : `everybody of ${pool}`;
+}
+
+type ClientOrUser = Extract<Principal, { readonly client: string } | { readonly user: string }>;
+
+/** Who asked, as a mapping or a freeze would name them; undefined where no token proved anybody. */
+export function principalOf({ pool, client, user }: Decision): ClientOrUser | undefined {
+  if (pool === undefined) return undefined;
+  if (user !== undefined && user !== client) return { pool, user };
+  return client === undefined ? undefined : { pool, client };
+}
+
+export function callerWords({ pool, client, user }: Decision): string {
+  if (client === undefined && user === undefined) return 'nobody that is proven';
+  const who = user === undefined || user === client ? '' : `user ${user} by `;
+  return `${who}client ${client ?? 'unknown'} of ${pool ?? 'an unknown pool'}`;
+}
+
+/** To the kill switch, with that principal filled in. */
+export function freezeLink(principal: Principal): string {
+  return linkTo(['freeze'], { ...principal, any: undefined });
 }
 
 export type Status = 'in force' | 'disabled' | 'not yet' | 'ended';

@@ -13,7 +13,8 @@ import { MappingsPage } from './pages/mappings.tsx';
 import { NoPage } from './pages/none.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
 import { linkTo, place } from './router.ts';
-import { session, signOut } from './sign-in/session.ts';
+import { session } from './sign-in/session.ts';
+import { leave } from './sign-in/sign-out.ts';
 
 export interface PageProps {
   /** What follows the name of the page in the address. */
@@ -86,7 +87,7 @@ function SignedIn({ name }: { readonly name: string }) {
         </nav>
         <p class="who">
           {name}{' '}
-          <button type="button" onClick={() => signOut('Signed out.', true)}>
+          <button type="button" onClick={() => void leave()}>
             Sign out
           </button>
         </p>

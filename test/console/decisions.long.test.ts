@@ -25,8 +25,8 @@ describe('decisions', () => {
     const { requestId } = await seen.broker.issue('stranger', { role: 'reports-reader' });
     await link('Decisions').click();
     await seen.page.getByLabel('Request id').fill(requestId ?? '');
-    await seen.page.getByRole('link', { name: `Explain request ${requestId}` }).click();
-    await seen.page.getByRole('button', { name: 'Explain', exact: true }).click();
+    await seen.page.getByRole('link', { name: `Why? Request ${requestId}` }).click();
+    await seen.page.getByText('denied: no mapping').waitFor();
     await seen.page.getByRole('row', { name: '/principal' }).waitFor();
   });
 
@@ -73,6 +73,21 @@ describe('an access key', () => {
       .getByText('token-broker audit find --access-key-id ASIANOBODYSKEY000000')
       .waitFor();
   });
+});
+
+it('home says which revision the table has, and what to ask Prometheus of the other instances', async () => {
+  await seen.page.getByText('decides by the newest').waitFor();
+  await seen.page.route('**/v1/changes?*', (route) =>
+    route.fulfill({ json: { revision: 1_000_000, through: 0, items: [] } }),
+  );
+  await seen.page.getByText(/^behind by 99\d{4}$/).waitFor();
+  const queries = await seen.page.locator('pre').allTextContents();
+  const names = queries.flatMap((query) => query.match(/tokenbroker_\w+/g) ?? []);
+  const series = [...(await seen.broker.metrics()).keys()];
+  expect(new Set(names)).toEqual(
+    new Set(['tokenbroker_policy_revision', 'tokenbroker_policy_lag_seconds']),
+  );
+  expect(series).toEqual(expect.arrayContaining(['tokenbroker_policy_revision']));
 });
 
 it('home says how the instance is, and what it refused', async () => {

@@ -14,8 +14,9 @@ import {
   startBrowser,
   type Watched,
 } from '../support/browser.ts';
-import { ada, startConsoleBroker } from '../support/console-broker.ts';
-import { clients, defaultMappings, pool, roleNamed } from '../support/outside-world.ts';
+import { ada, grace, startConsoleBroker } from '../support/console-broker.ts';
+import { type ConsolePage, consolePages } from '../support/console-pages.ts';
+import { allow, clients, defaultMappings, pool, roleNamed } from '../support/outside-world.ts';
 
 /** Each must be seen as it stands here, or with what is invisible spelled out. */
 const hostileTexts = [
@@ -60,19 +61,16 @@ function statement(text: string) {
   return { Sid: sid, Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::bucket/*' };
 }
 
-const pages: Readonly<Record<string, string>> = {
-  home: '#/',
-  mappings: '#/mappings',
-  mapping: '#/mappings/orders-writer',
-  edit: '#/edit/orders-writer',
-  new: '#/new',
-  explain: `#/explain?pool=${pool}&client=${clients.orders.clientId}&role=orders-writer`,
-  approvals: '#/approvals',
-  decisions: '#/decisions',
-  key: '#/key',
-  freeze: '#/freeze',
-  'no page': '#/nowhere',
-};
+/** Every text in it but what says of which kind something is. */
+function hostileThroughout(value: unknown, text: string, name = ''): unknown {
+  if (typeof value === 'string')
+    return /^(?:state|action|effect|outcome)$/.test(name) ? value : text;
+  if (Array.isArray(value)) return value.map((one) => hostileThroughout(one, text, name));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, hostileThroughout(one, text, key)]),
+  );
+}
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const evil = { ...ada, sub: '7d8e2a5c-9999-4222-8333-944445555666', username: 'eve<b>\u202e' };
@@ -83,13 +81,19 @@ const longMs = 300_000;
 let browser: Browser;
 let broker: BrokerFixture;
 let tab: Watched;
+let pages: Readonly<Record<string, ConsolePage>>;
+let proposals: readonly string[];
 
 beforeAll(async () => {
   [browser, broker] = await Promise.all([
     startBrowser(),
     startConsoleBroker({
-      users: [ada, evil],
-      mappings: [...defaultMappings, ...hostile.filter(isStorable)],
+      users: [ada, grace, evil],
+      mappings: [...defaultMappings, allow('to-widen', 'stranger'), ...hostile.filter(isStorable)],
+      configure: (config) => ({
+        ...config,
+        guardrails: { ...config.guardrails, approval: { when: 'widens', roles: ['to-widen'] } },
+      }),
     }),
   ]);
   const admin = { listener: 'admin', token: broker.token('admin') } as const;
@@ -97,6 +101,8 @@ beforeAll(async () => {
   const body = { principal: { pool, client: clients.stranger.clientId }, role: '*' };
   await broker.call({ ...admin, method: 'POST', path: '/v1/freezes', headers, body });
   for (const body of [undefined, { role: 'nothing' }]) await broker.issue('orders', body);
+  proposals = [await propose(4000), await propose(5000)];
+  pages = consolePages(proposals[0] ?? '');
 });
 afterAll(async () => {
   await browser.close();
@@ -106,6 +112,20 @@ afterEach(async () => {
   await tab.context.close();
   expect(tab.faults).toEqual([]);
 });
+
+/** As a machine, so that whoever signs in may approve it. */
+async function propose(maxDurationSeconds: number): Promise<string> {
+  const { status, body } = await broker.call({
+    listener: 'admin',
+    token: broker.token('admin'),
+    method: 'PUT',
+    path: '/v1/role-mappings/to-widen',
+    headers: { 'change-reason': 'longer sessions', 'if-match': '"1"' },
+    body: allow('to-widen', 'stranger', { session: { maxDurationSeconds } }),
+  });
+  expect(status).toBe(202);
+  return body.proposal.id;
+}
 
 /** The table keeps no lone surrogates. */
 function isStorable({ description }: RoleMappingInput): boolean {
@@ -122,7 +142,6 @@ async function openSignedIn(options: Parameters<typeof openTab>[1] = {}): Promis
 async function show(page: Page, hash: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   await page.getByRole('heading', { level: 1 }).waitFor();
-  await page.waitForLoadState('networkidle');
   if (hash.startsWith('#/explain')) {
     await page.getByRole('button', { name: 'Explain', exact: true }).click();
     await page.getByRole('heading', { name: 'Answer' }).waitFor();
@@ -130,6 +149,8 @@ async function show(page: Page, hash: string): Promise<void> {
   if (/#\/(?:new|edit)/.test(hash)) {
     await page.getByText(/The broker would take it|mapping_invalid/).waitFor();
   }
+  const main = page.locator('main');
+  await main.filter({ hasNotText: /(?:Loading|Checking|Looking) …/ }).waitFor();
 }
 
 async function axeFindings(page: Page): Promise<readonly string[]> {
@@ -147,12 +168,17 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     async () => {
       const page = await openSignedIn({ colorScheme });
       const findings: Record<string, readonly string[]> = {};
-      for (const [name, hash] of Object.entries(pages)) {
+      for (const [name, { hash, ready }] of Object.entries(pages)) {
         await show(page, hash);
+        await page.getByText(ready).first().waitFor();
         findings[name] = await axeFindings(page);
-        await screenshot(page, `${name}-${colorScheme}`);
+        await screenshot(page, `${fileName(name)}-${colorScheme}`);
       }
-      await page.getByRole('button', { name: 'Sign out' }).click();
+      await Promise.all([
+        page.waitForEvent('load'),
+        page.getByRole('button', { name: 'Sign out' }).click(),
+      ]);
+      await page.getByText('Signed out.').waitFor();
       findings['sign-in'] = await axeFindings(page);
       await screenshot(page, `sign-in-${colorScheme}`);
       const none = [...Object.keys(pages), 'sign-in'].map((name) => [name, []]);
@@ -161,6 +187,10 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     longMs,
   );
 });
+
+function fileName(name: string): string {
+  return name === '' ? 'home' : name.replace('/…', '-one');
+}
 
 async function screenshot(page: Page, name: string): Promise<void> {
   if (screenshotsIn === undefined) return;
@@ -171,12 +201,13 @@ it(
   'at 200 per cent nothing has to be scrolled sideways',
   async () => {
     const page = await openSignedIn({ width: 640, height: 450 });
-    for (const [name, hash] of Object.entries(pages)) {
+    for (const [name, { hash, ready }] of Object.entries(pages)) {
       await show(page, hash);
+      await page.getByText(ready).first().waitFor();
       const [has, may] = await page.evaluate<[number, number]>(
         '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
       );
-      await screenshot(page, `${name}-200`);
+      await screenshot(page, `${fileName(name)}-200`);
       expect([name, has <= may]).toEqual([name, true]);
     }
   },
@@ -220,6 +251,31 @@ describe('texts', () => {
         await page.getByLabel('Role', { exact: true }).fill(text);
         await page.getByRole('button', { name: 'Explain', exact: true }).click();
         await page.getByText('body_invalid').waitFor();
+      }
+      expect(await page.locator('script:not([src]), iframe, img, svg').count()).toBe(0);
+    },
+    longMs,
+  );
+
+  it(
+    'T170, T171: in every field of a proposal run nowhere, and what cannot be seen in them is spelled out',
+    async () => {
+      const page = await openSignedIn();
+      const path = `/v1/proposals/${proposals[0]}`;
+      const admin = { listener: 'admin', token: broker.token('admin') } as const;
+      const { body: real } = await broker.call({ ...admin, path });
+      for (const text of hostileTexts.filter((one) => !/\p{Cs}/u.test(one))) {
+        // As it would be if somebody had written it into the table around the broker.
+        await page.route(`**${path}`, (route) =>
+          route.fulfill({ json: hostileThroughout(real, text) }),
+        );
+        await show(page, '#/');
+        await show(page, `#/approvals/${proposals[0]}`);
+        await page.getByRole('heading', { name: 'What would be written' }).waitFor();
+        const shown = (await page.locator('main').textContent()) ?? '';
+        expect(shown).not.toMatch(/[\u202e\u200b\u2066\ufeff\u3164]/);
+        expect(shown.split(seenAs(text)).length).toBeGreaterThan(5);
+        await page.unroute(`**${path}`);
       }
       expect(await page.locator('script:not([src]), iframe, img, svg').count()).toBe(0);
     },
@@ -282,6 +338,24 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Enter');
     await page.getByText('2 roles, by 2 mappings').waitFor();
     await tabTo(page, `Type ${clients.reports.clientId} to confirm`);
+  });
+
+  it('somebody reads a change that waits, and approves it', async () => {
+    const page = await openSignedIn();
+    await tabTo(page, 'Approvals');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Waiting' }).waitFor();
+    await tabTo(page, 'replace to-widen');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'What would be written' }).waitFor();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Approval');
+    await tabTo(page, 'Approve …');
+    await page.keyboard.press('Enter');
+    await tabTo(page, 'Why');
+    await page.keyboard.type('read from end to end');
+    await tabTo(page, 'Approve');
+    await page.keyboard.press('Enter');
+    await page.getByText('Applied: the change is written.').waitFor();
   });
 
   it('what has the focus can be seen', async () => {

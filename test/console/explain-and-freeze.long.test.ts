@@ -40,6 +40,68 @@ describe('explain', () => {
     expect(seen.tab.addresses.join('\n')).not.toContain(token.split('.')[2]);
   });
 
+  it.each([
+    [
+      'for want of a mapping leads to a new one, with the names filled in',
+      'stranger',
+      'orders-writer',
+    ],
+    ['of the token says that no mapping mends it', 'legacy', 'legacy-reader'],
+  ] as const)('of a refusal %s', async (_what, name, id) => {
+    const { requestId } = await seen.broker.issue(name, { role: roleNamed(id) });
+    await link('Explain').click();
+    await field('The caller is').selectOption('request');
+    await field('Request id').fill(requestId ?? '');
+    await button('Explain').click();
+    if (name === 'legacy') {
+      await seen.page
+        .getByText('It was not for want of a mapping')
+        .getByText('token_audience_missing')
+        .waitFor();
+      return;
+    }
+    // Somebody else's mapping of that role comes near; of a role that nobody has, none does.
+    await seen.page.getByRole('row', { name: '/principal' }).waitFor();
+    const other = await seen.broker.issue(name, { role: roleNamed('of-nobody') });
+    await field('Request id').fill(other.requestId ?? '');
+    await button('Explain').click();
+    await seen.page.getByRole('link', { name: 'Write one for this caller' }).click();
+    await seen.page.getByText('mapping_invalid').waitFor();
+    expect(await field('Pool').inputValue()).toBe(pool);
+    expect(await field('Name').inputValue()).toBe(clients.stranger.clientId);
+    expect(await field('Role').inputValue()).toBe(roleNamed('of-nobody'));
+  });
+
+  it('of a request that a freeze denied names the freeze, and no way around it', async () => {
+    const principal = { pool, client: clients.orders.clientId };
+    const { body: frozen } = await seen.broker.call({
+      ...{
+        listener: 'admin',
+        token: seen.broker.token('admin'),
+        method: 'POST',
+        path: '/v1/freezes',
+      },
+      headers: { 'change-reason': 'for a test' },
+      body: { principal, role: '*' },
+    });
+    const { requestId, status } = await seen.broker.issue('orders');
+    expect(status).toBe(403);
+    await seen.page.evaluate(`location.hash = '#/explain?requestId=${requestId}'`);
+    await seen.page.getByText('denied: explicit deny').waitFor();
+    await seen.page.getByRole('link', { name: frozen.id }).waitFor();
+    expect(await seen.page.getByRole('link', { name: /^(?:Write one|Edit )/ }).count()).toBe(0);
+    await seen.broker.call({
+      ...{ listener: 'admin', token: seen.broker.token('admin'), method: 'DELETE' },
+      path: `/v1/freezes/${frozen.id}`,
+      headers: { 'change-reason': 'the test is over' },
+    });
+  });
+
+  it('of a request that nobody remembers says where else to look', async () => {
+    await seen.page.evaluate("location.hash = '#/explain?requestId=nothing'");
+    await seen.page.getByText('token-broker audit find --request-id').waitFor();
+  });
+
   it('says why a token is no good', async () => {
     await link('Explain').click();
     await field('The caller is').selectOption('token');
@@ -74,7 +136,7 @@ describe('freeze', () => {
     expect(await freeze.isDisabled()).toBe(true);
     await confirm.fill(clients.reports.clientId);
     await freeze.click();
-    await seen.page.getByRole('heading', { name: 'Frozen' }).waitFor();
+    await seen.page.getByRole('heading', { name: 'Frozen', exact: true }).waitFor();
     await seen.page.getByText('aws:TokenIssueTime').waitFor();
     expect((await seen.broker.issue('reports', { role: 'reports-reader' })).status).toBe(403);
 

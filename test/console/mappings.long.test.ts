@@ -41,10 +41,12 @@ interface Frame {
 
 describe('ten thousand mappings', () => {
   const most = 10_000;
+  const issuedSince = '2026-01-15T08:00:00.000Z';
 
   it('answer to what is typed by the next frame, and draw but a page of them', async () => {
     const listed = (index: number) => ({
       version: 1,
+      lastIssuedAt: null,
       mapping: {
         ...allow(`mapping-${index}`, 'orders', { owner: `team-${index % 100}` }),
         description: 'a description as people write them',
@@ -59,7 +61,9 @@ describe('ten thousand mappings', () => {
       const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? '0');
       const items = Array.from({ length: 200 }, (_one, index) => listed(from + index));
       const nextCursor = from + 200 < most ? { nextCursor: String(from + 200) } : {};
-      return route.fulfill({ json: { revision: 1, items, quarantined: [], ...nextCursor } });
+      return route.fulfill({
+        json: { revision: 1, issuedSince, items, quarantined: [], ...nextCursor },
+      });
     });
     await link('Mappings').click();
     await seen.page.getByText(`${most} of ${most} mappings`).waitFor();
@@ -98,6 +102,21 @@ describe('one mapping', () => {
       .waitFor();
   });
 
+  it('says when credentials were last issued by it, and how far back this instance can tell', async () => {
+    await goTo('#/mappings/orders-writer');
+    await seen.page.getByText(/^not, by this instance since/).waitFor();
+    await seen.broker.issue('orders');
+    await goTo('#/mappings');
+    const cell = seen.page
+      .getByRole('row', { name: /^orders-writer/ })
+      .getByRole('cell')
+      .last();
+    await cell.waitFor();
+    expect(await cell.textContent()).toMatch(/\d{2}/);
+    await seen.page.getByRole('link', { name: 'orders-writer', exact: true }).click();
+    await seen.page.getByText(/\d{2}.*, by this instance since/).waitFor();
+  });
+
   it('goes back to an earlier version, after a look at what would change', async () => {
     await seen.broker.putMapping(allow('to-undo', 'stranger', { description: 'the second' }));
     await goTo('#/mappings/to-undo');
@@ -117,6 +136,18 @@ describe('one mapping', () => {
     });
   });
 
+  it('says at once who gets the role, when going back has ended it', async () => {
+    await seen.broker.putMapping(allow('to-end', 'stranger', { enabled: false }));
+    await seen.broker.putMapping(allow('to-end', 'stranger', { enabled: true }));
+    await goTo('#/mappings/to-end');
+    const who = seen.page.getByRole('listitem').filter({ hasText: 'by to-end' });
+    await who.filter({ hasText: '(in force)' }).waitFor();
+    await button('Back to version 1 …').click();
+    await seen.page.getByLabel('Why').fill('it is over');
+    await button('Go back to version 1').click();
+    await who.filter({ hasText: '(disabled)' }).waitFor();
+  });
+
   it('is deleted when its id is typed, and comes back from its history', async () => {
     await goTo('#/mappings/to-delete');
     await button('Delete …').click();
@@ -133,6 +164,42 @@ describe('one mapping', () => {
     await button('Go back to version 1').click();
     await seen.page.getByText('Version 3', { exact: true }).waitFor();
     expect(await current('to-delete')).toBeDefined();
+  });
+
+  it('has all its versions, however many, and each with what it changed', async () => {
+    const most = 120;
+    const { body } = await seen.broker.call({
+      listener: 'admin',
+      token: seen.broker.token('admin'),
+      path: '/v1/role-mappings/reports-reader/versions',
+    });
+    const [real] = body.items;
+    const version = (number: number) => ({
+      ...real,
+      version: number,
+      mapping: { ...real.mapping, description: `the words of ${number}` },
+    });
+    // As the admin API would list them: to write so many takes longer than to look at them.
+    await seen.page.route('**/reports-reader/versions?*', (route) => {
+      const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? most);
+      const items = Array.from({ length: Math.min(50, from) }, (_one, index) =>
+        version(from - index),
+      );
+      const last = from - items.length;
+      const nextCursor = last > 0 ? { nextCursor: String(last) } : {};
+      return route.fulfill({ json: { items, ...nextCursor } });
+    });
+    await goTo('#/mappings/reports-reader');
+    await button('Differences of version 72').waitFor();
+    // What it changed is not known before the one before it is there.
+    expect(await button('Differences of version 71').count()).toBe(0);
+    await button('Show older versions').click();
+    await button('Differences of version 71').click();
+    await seen.page.getByText('"the words of 70"').waitFor();
+    await button('Show older versions').click();
+    await button('Back to version 2 …').waitFor();
+    await button('Differences of version 1').waitFor();
+    expect(await button('Show older versions').count()).toBe(0);
   });
 
   it('that does not exist says so', async () => {

@@ -1,7 +1,7 @@
 /** Sign-in to the console in a real browser, and everything that must not sign anybody in. */
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Browser } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { BrokerFixture } from '../support/broker-fixture.ts';
 import { openTab, signInAs, startBrowser, type Watched } from '../support/browser.ts';
 import { startConsoleBroker } from '../support/console-broker.ts';
@@ -29,6 +29,8 @@ afterEach(async () => {
 
 /** Up to the page of the sign-in, with what it was asked. */
 async function begin(): Promise<URL> {
+  // Nobody whom the sign-in remembers.
+  await tab.context.clearCookies();
   await tab.page.goto(home);
   await tab.page.getByRole('button', { name: 'Sign in' }).click();
   await tab.page.getByRole('heading', { name: 'Who are you?' }).waitFor();
@@ -107,7 +109,11 @@ describe('sign-in', () => {
     expect(kept).not.toContain(signature);
     expect(kept).not.toContain('verifier');
     expect(tab.addresses.join('\n')).not.toContain(signature);
-    expect(await tab.context.cookies()).toEqual([]);
+    // The sign-in's own, by which it remembers people.
+    const cookies = await tab.context.cookies();
+    expect(cookies.map(({ name, httpOnly }) => [name, httpOnly])).toEqual([
+      ['issuer-session', true],
+    ]);
     const another = await tab.context.newPage();
     await another.goto(home);
     await another.getByRole('button', { name: 'Sign in' }).waitFor();
@@ -123,11 +129,55 @@ describe('sign-in', () => {
     expect(tab.page.url()).not.toContain(`${home}?`);
   });
 
-  it('forgets the token when somebody signs out', async () => {
+  it('is one click for whoever the sign-in remembers', async () => {
     await tab.page.goto(home);
     await signInAs(tab.page, 'ada');
-    await tab.page.getByRole('button', { name: 'Sign out' }).click();
+    await tab.page.reload();
+    await tab.page.getByRole('button', { name: 'Sign in' }).click();
+    await tab.page.getByRole('navigation').waitFor();
+  });
+
+  it('T256: ends for the sign-in as well when somebody signs out', async () => {
+    await tab.page.goto(home);
+    await signInAs(tab.page, 'ada');
+    const [logout] = await Promise.all([
+      tab.page.waitForRequest((request) => new URL(request.url()).pathname === '/logout'),
+      tab.page.waitForEvent('load'),
+      tab.page.getByRole('button', { name: 'Sign out' }).click(),
+    ]);
+    expect(Object.fromEntries(new URL(logout.url()).searchParams)).toEqual({
+      client_id: '6console0example0client0i',
+      logout_uri: home,
+    });
     await expectNobody('Signed out.');
+    // Also for whoever comes to this browser later, and is asked for no fresh sign-in.
+    await tab.page.reload();
+    await tab.page.getByRole('button', { name: 'Sign in' }).click();
+    await tab.page.getByRole('heading', { name: 'Who are you?' }).waitFor();
+  });
+
+  it('T256: is over here at once, also when the sign-in cannot be reached', async () => {
+    await tab.page.goto(home);
+    await signInAs(tab.page, 'ada');
+    await tab.page.route(`${broker.issuer.origin}/logout*`, (route) => route.abort());
+    const failed = tab.page.waitForEvent('requestfailed');
+    await tab.page.getByRole('button', { name: 'Sign out' }).click();
+    await failed;
+    await tab.page.goto(home);
+    await expectNobody('Signed out.');
+    // It remembers them still: a fresh sign-in is asked for.
+    await tab.page.getByRole('button', { name: 'Sign in' }).click();
+    await tab.page.getByRole('heading', { name: 'Who are you?' }).waitFor();
+  });
+
+  it('T257: leaves no token in a page that the browser keeps for the way back', async () => {
+    await tab.page.goto(home);
+    await signInAs(tab.page, 'ada');
+    await tab.page.evaluate(
+      "dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))",
+    );
+    await tab.page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(await tab.page.getByRole('navigation').count()).toBe(0);
   });
 
   it('tells whoever is no administrator so', async () => {
@@ -207,6 +257,106 @@ describe('an answer of the sign-in', () => {
     await answered();
     await expectNobody('The sign-in cannot be reached.');
     await tab.page.unroute(broker.issuer.tokenEndpoint);
+    await tab.page.getByRole('button', { name: 'Sign in' }).click();
+    await tab.page.getByRole('navigation').waitFor();
+  });
+});
+
+describe('a page of another origin', () => {
+  let context: BrowserContext;
+  let evil: Page;
+  beforeEach(async () => {
+    // One of this machine, which browsers keep from the console by nothing but its headers.
+    const address = `${broker.issuer.origin}/evil`;
+    context = await browser.newContext();
+    context.setDefaultTimeout(15_000);
+    await context.route(address, (route) =>
+      route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>evil</title>' }),
+    );
+    evil = await context.newPage();
+    await evil.goto(address);
+  });
+  afterEach(() => context.close());
+
+  /** A window of the console that the other page has opened, and in which somebody has signed in. */
+  async function openedByEvil(): Promise<Page> {
+    const [popup] = await Promise.all([
+      evil.waitForEvent('popup'),
+      evil.evaluate(`void (window.held = open(${JSON.stringify(home)}))`),
+    ]);
+    await signInAs(popup, 'ada');
+    return popup;
+  }
+
+  it('T259: that opens the console has no hold on it, and is none to it', async () => {
+    const popup = await openedByEvil();
+    expect(await popup.evaluate('[opener, name]')).toEqual([null, '']);
+    const held = await evil.evaluate(`(() => {
+      const tried = (what) => { try { return String(what()); } catch (error) { return error.name; } };
+      held.postMessage({ token: 'give it to me' }, '*');
+      return [held.closed, tried(() => held.length), tried(() => held.location.href), tried(() => held.document)];
+    })()`);
+    expect(held).toEqual([true, '0', 'SecurityError', 'SecurityError']);
+    // Nor can it take it elsewhere, to a sign-in of its own.
+    await evil.evaluate(`void (held.location = ${JSON.stringify(`${home}?code=x&state=y`)})`);
+    await popup.getByRole('navigation').waitFor();
+    expect(popup.url()).not.toContain('code=');
+  });
+
+  it('T259: can neither frame it nor load it, and asks the API in vain', async () => {
+    await openedByEvil();
+    const own = String(broker.urls.admin);
+    const got = await evil.evaluate<readonly string[]>(`(async () => {
+      const loads = (name, source) => new Promise((done) => {
+        const one = document.createElement(name);
+        one.onload = () => done(name + ' loads');
+        one.onerror = () => done(name + ' fails');
+        one.src = source;
+        document.body.append(one);
+      });
+      const asks = (path, init) => fetch(${JSON.stringify(own)} + path, init).then(
+        (answer) => answer.type, () => 'no answer');
+      return [
+        await loads('script', ${JSON.stringify(home)} + 'sign-in.json'),
+        await loads('img', ${JSON.stringify(home)} + 'icon.svg'),
+        await asks('/console/sign-in.json'),
+        await asks('/v1/freezes', { headers: { authorization: 'Bearer x' } }),
+        await asks('/v1/freezes', { method: 'POST', mode: 'no-cors', body: '{}' }),
+      ];
+    })()`);
+    expect(got.slice(0, 4)).toEqual(['script fails', 'img fails', 'no answer', 'no answer']);
+    expect(broker.auditRecords().filter(({ type }) => type === 'mapping_change')).toEqual([]);
+    await evil.evaluate(`void (() => {
+      const frame = document.createElement('iframe');
+      frame.src = ${JSON.stringify(home)};
+      document.body.append(frame);
+    })()`);
+    await evil.waitForFunction("document.querySelector('iframe').contentWindow.length === 0");
+    const framed = evil.frames().find((frame) => frame !== evil.mainFrame());
+    expect(await framed?.getByRole('button', { name: 'Sign in' }).count()).toBe(0);
+  });
+
+  it('T259: of the same browser hears nothing of the token, whatever way pages talk to each other', async () => {
+    const heard = await tab.context.newPage();
+    await heard.goto(`${home}api.html`);
+    await heard.evaluate(`(() => {
+      window.heard = [];
+      addEventListener('message', ({ data }) => heard.push(data));
+      addEventListener('storage', ({ newValue }) => heard.push(newValue));
+      for (const name of ['token', 'session', 'sign-in', 'auth']) {
+        new BroadcastChannel(name).onmessage = ({ data }) => heard.push(data);
+      }
+    })()`);
+    await tab.page.goto(home);
     await signInAs(tab.page, 'ada');
+    await tab.page.getByText('Policy revision').waitFor();
+    expect(await heard.evaluate('heard')).toEqual([]);
+    const kinds = await heard.evaluate(`(async () => [
+      (await indexedDB.databases()).length,
+      (await caches.keys()).length,
+      (await navigator.serviceWorker.getRegistrations()).length,
+      localStorage.length,
+    ])()`);
+    expect(kinds).toEqual([0, 0, 0, 0]);
   });
 });

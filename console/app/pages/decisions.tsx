@@ -2,12 +2,13 @@
 
 import { useState } from 'preact/hooks';
 import type { Decision, DecisionList } from '../documents.ts';
-import { instantWords } from '../mapping-words.ts';
+import { callerWords, freezeLink, instantWords, principalOf } from '../mapping-words.ts';
 import { ChoiceField, TextField } from '../parts/field.tsx';
 import { useLive } from '../parts/live.ts';
 import { ProblemNote } from '../parts/loading.tsx';
 import { Page } from '../parts/page.tsx';
 import { linkTo, noteInAddress, place } from '../router.ts';
+import { may } from '../sign-in/session.ts';
 
 const filterNames = ['outcome', 'client', 'mapping', 'requestId', 'accessKeyId'] as const;
 type Filter = Readonly<Record<(typeof filterNames)[number], string>>;
@@ -96,6 +97,8 @@ const outcomeClass = { issued: 'good', denied: 'bad', failed: 'warn' } as const;
 function DecisionItem({ decision }: { readonly decision: Decision }) {
   const { time, outcome, code, reason, requestId, sourceIp, repeats = 0 } = decision;
   const why = reason ?? code;
+  const question = outcome === 'issued' ? 'Explain' : 'Why?';
+  const principal = principalOf(decision);
   return (
     <li>
       <p>
@@ -134,32 +137,23 @@ function DecisionItem({ decision }: { readonly decision: Decision }) {
         <dd>
           {requestId}{' '}
           {decision.client !== undefined && (
-            <a href={explainLink(decision)} aria-label={`Explain request ${requestId}`}>
-              Explain
+            <a
+              class="button"
+              href={linkTo(['explain'], { requestId })}
+              aria-label={`${question} Request ${requestId}`}
+            >
+              {question}
+            </a>
+          )}{' '}
+          {may('freeze') && principal !== undefined && (
+            <a class="button" href={freezeLink(principal)}>
+              Freeze this caller …
             </a>
           )}
         </dd>
       </dl>
     </li>
   );
-}
-
-function callerWords({ pool, client, user }: Decision): string {
-  if (client === undefined && user === undefined) return 'nobody that is proven';
-  const who = user === undefined || user === client ? '' : `user ${user} by `;
-  return `${who}client ${client ?? 'unknown'} of ${pool ?? 'an unknown pool'}`;
-}
-
-/** With what is on record; scopes and groups of the token are not. */
-function explainLink({ pool, client, user, role, asked, sourceIp }: Decision): string {
-  const isMachine = user === client;
-  return linkTo(['explain'], {
-    pool,
-    client,
-    user: isMachine ? undefined : user,
-    role: asked ?? role,
-    sourceIp,
-  });
 }
 
 function filterOf(query: URLSearchParams): Filter {

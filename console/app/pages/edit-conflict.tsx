@@ -5,6 +5,7 @@ import { readMapping } from '../mapping-edits.ts';
 import { instantWords } from '../mapping-words.ts';
 import { Changes } from '../parts/changes.tsx';
 import { Loaded, useLoad } from '../parts/loading.tsx';
+import { Actor, Reason } from '../parts/said.tsx';
 import { type Draft, draftOf } from './edit-draft.ts';
 
 interface ConflictProps {
@@ -24,7 +25,8 @@ export function Conflict({ id, draft, wanted, onDraft }: ConflictProps) {
           <>
             <p>
               Version {document.version} was written on {instantWords(document.updatedAt)} by{' '}
-              {document.updatedBy}: {document.reason}
+              <Actor named={document.updatedBy} />
+              <Reason text={document.reason} />
             </p>
             <Changes
               changes={jsonDifference(draft.read, document.mapping ?? undefined)}

@@ -1,5 +1,6 @@
 /** The members of a mapping that most have; the rest is written as JSON, and stays as it is here. */
 
+import { type PrincipalKind, suggestedNames, useNames } from '../names.ts';
 import { ChoiceField, TextField } from '../parts/field.tsx';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -10,16 +11,21 @@ interface MappingFormProps {
   readonly onMapping: (mapping: Json) => void;
 }
 
-const kinds = { client: 'an app client', user: 'a user (sub)', group: 'a group', any: 'anybody' };
-type Kind = keyof typeof kinds;
+const kinds: Readonly<Record<PrincipalKind, string>> = {
+  client: 'an app client',
+  user: 'a user (sub)',
+  group: 'a group',
+  any: 'anybody',
+};
 
 export function MappingForm({ mapping, isNew, onMapping }: MappingFormProps) {
   const principal = objectAt(mapping, 'principal');
   const conditions = objectAt(mapping, 'conditions');
   const session = objectAt(mapping, 'session');
-  const kind = (Object.keys(kinds) as Kind[]).find((one) => one in principal) ?? 'client';
+  const kind = (Object.keys(kinds) as PrincipalKind[]).find((one) => one in principal) ?? 'client';
+  const names = useNames();
   const set = (part: Json) => onMapping({ ...mapping, ...part });
-  const setPrincipal = (pool: string, of: Kind, name: string) =>
+  const setPrincipal = (pool: string, of: PrincipalKind, name: string) =>
     set({ principal: { pool, [of]: of === 'any' ? true : name } });
   const setCondition = (name: string, value: unknown) =>
     set({ conditions: withMember(conditions, name, value) });
@@ -36,6 +42,7 @@ export function MappingForm({ mapping, isNew, onMapping }: MappingFormProps) {
           label="Owner"
           value={textAt(mapping, 'owner')}
           onValue={(owner) => set({ owner })}
+          suggestions={names.owners}
         />
         <ChoiceField
           label="Enabled"
@@ -61,19 +68,21 @@ export function MappingForm({ mapping, isNew, onMapping }: MappingFormProps) {
           <ChoiceField
             label="Principal is"
             value={kind}
-            onValue={(of) => setPrincipal(textAt(principal, 'pool'), of as Kind, '')}
+            onValue={(of) => setPrincipal(textAt(principal, 'pool'), of as PrincipalKind, '')}
             choices={kinds}
           />
           <TextField
             label="Pool"
             value={textAt(principal, 'pool')}
             onValue={(pool) => setPrincipal(pool, kind, textAt(principal, kind))}
+            suggestions={names.pools}
           />
           {kind !== 'any' && (
             <TextField
               label="Name"
               value={textAt(principal, kind)}
               onValue={(name) => setPrincipal(textAt(principal, 'pool'), kind, name)}
+              suggestions={suggestedNames[kind](names)}
               hint="As it stands in tokens, exactly."
             />
           )}
@@ -82,6 +91,7 @@ export function MappingForm({ mapping, isNew, onMapping }: MappingFormProps) {
           label="Role"
           value={textAt(mapping, 'role')}
           onValue={(role) => set({ role })}
+          suggestions={names.roles}
           hint="The ARN of one IAM role; a deny may have *."
         />
       </fieldset>

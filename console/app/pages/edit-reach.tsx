@@ -63,6 +63,12 @@ function changedTerms(was: RoleMapping, is: RoleMapping): readonly string[] {
   ];
 }
 
+/** Of a deny of every role: whoever is free of it has no more than what others give. */
+function reachWords(role: string, verb: string): string {
+  if (role !== '*') return role;
+  return verb === 'gets back' ? 'whatever role mappings give them' : 'every role';
+}
+
 function sentence({ principal, role }: RoleMapping, verb: string): string {
-  return `${principalWords(principal)} ${verb} ${role === '*' ? 'every role' : role}`;
+  return `${principalWords(principal)} ${verb} ${reachWords(role, verb)}`;
 }

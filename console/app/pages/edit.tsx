@@ -11,27 +11,34 @@ import { LongField } from '../parts/field.tsx';
 import { asProblem, Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
 import { Page } from '../parts/page.tsx';
 import { Warnings } from '../parts/warnings.tsx';
-import { goTo, linkTo } from '../router.ts';
+import { goTo, linkTo, place } from '../router.ts';
+import { useTyped } from '../typed.ts';
 import { visibleJson } from '../visible-text.ts';
 import { Conflict } from './edit-conflict.tsx';
 import { type Draft, draftOf } from './edit-draft.ts';
 import { MappingForm } from './edit-form.tsx';
 import { WhoIsConcerned } from './edit-reach.tsx';
 
-const emptyMapping = {
-  id: '',
-  description: '',
-  principal: { pool: '', client: '' },
-  effect: 'allow',
-  role: '',
-  conditions: {},
-  owner: '',
-};
+/** With what the address says of the principal and the role: whoever comes from a denial has seen both. */
+function begunMapping(query: URLSearchParams) {
+  const at = (name: string) => query.get(name) ?? '';
+  const kind = (['user', 'group'] as const).find((one) => query.has(one)) ?? 'client';
+  return {
+    id: '',
+    description: '',
+    principal: { pool: at('pool'), [kind]: at(kind) },
+    effect: 'allow',
+    role: at('role'),
+    conditions: {},
+    owner: '',
+  };
+}
 
 export function NewPage() {
+  const text = visibleJson(begunMapping(place.value.query));
   return (
     <Page title="New mapping">
-      <Editor draft={{ base: undefined, read: undefined, text: visibleJson(emptyMapping) }} />
+      <Editor draft={{ base: undefined, read: undefined, text }} />
     </Page>
   );
 }
@@ -55,8 +62,8 @@ type Check =
 const quietMs = 500;
 
 function Editor({ draft: begun }: { readonly draft: Draft }) {
-  const [draft, setDraft] = useState(begun);
-  const [byForm, setByForm] = useState(true);
+  const [draft, setDraft] = useTyped('draft', begun);
+  const [byForm, setByForm] = useTyped('by form', true);
   const [conflict, setConflict] = useState(false);
   const parsed = parse(draft.text);
   const check = useCheck(draft, parsed);
@@ -119,7 +126,12 @@ function Editor({ draft: begun }: { readonly draft: Draft }) {
         <>
           <h2>Save</h2>
           {check.kind === 'good' ? (
-            <Confirm what="Save" danger={false} onConfirmed={save} />
+            <Confirm
+              what={check.answer.needsApproval === true ? 'Propose' : 'Save'}
+              about="edit"
+              danger={false}
+              onConfirmed={save}
+            />
           ) : (
             <p class="quiet">What is refused by the check cannot be saved.</p>
           )}

@@ -1,7 +1,8 @@
-import type { Explanation, FailedCheck, NamedMapping } from '../documents.ts';
-import { principalWords } from '../mapping-words.ts';
+import type { Decision, Explanation, FailedCheck, NamedMapping } from '../documents.ts';
+import { callerWords, instantWords, principalOf, principalWords } from '../mapping-words.ts';
 import { JsonText } from '../parts/json-text.tsx';
 import { linkTo } from '../router.ts';
+import { may } from '../sign-in/session.ts';
 import { visibleJson } from '../visible-text.ts';
 
 const outcomes = {
@@ -11,12 +12,19 @@ const outcomes = {
   duration_not_allowed: 'Allowed, but not for that long',
 } as const;
 
-export function ExplanationView({ answer }: { readonly answer: Explanation }) {
-  const { decision, sts, permitted = [], nearMisses = [], omittedNearMisses = 0 } = answer;
+interface ExplanationProps {
+  readonly explanation: Explanation;
+  /** What was decided of a request: scopes, groups and claims of its token are not on record, so nothing is judged by them. */
+  readonly decision?: Decision;
+}
+
+export function ExplanationView({ explanation, decision: decided }: ExplanationProps) {
+  const { decision, sts, permitted = [], nearMisses = [], omittedNearMisses = 0 } = explanation;
+  if (decided !== undefined) return <DecidedView decided={decided} nearMisses={nearMisses} />;
   return (
     <section>
       <h2>Answer</h2>
-      <Verdict answer={answer} />
+      <Verdict answer={explanation} />
       {decision?.failed !== undefined && <Failed checks={decision.failed} />}
       <Names title="To choose from" mappings={decision?.choices ?? []} />
       {nearMisses.length > 0 && <NearMisses misses={nearMisses} />}
@@ -34,6 +42,71 @@ export function ExplanationView({ answer }: { readonly answer: Explanation }) {
         </>
       )}
     </section>
+  );
+}
+
+interface DecidedProps {
+  readonly decided: Decision;
+  readonly nearMisses: NonNullable<Explanation['nearMisses']>;
+}
+
+function DecidedView({ decided, nearMisses }: DecidedProps) {
+  const { time, outcome, code, reason, role, asked, mapping } = decided;
+  return (
+    <section>
+      <h2>Answer</h2>
+      <div class={`note ${outcome === 'issued' ? 'good' : 'bad'}`}>
+        <p>
+          <strong>
+            {outcome}
+            {outcome !== 'issued' && `: ${(reason ?? code ?? '').replaceAll('_', ' ')}`}
+          </strong>
+          {mapping !== undefined && (
+            <>
+              {' '}
+              by <a href={linkTo(['mappings', mapping])}>{mapping}</a> (version{' '}
+              {decided.mappingVersion})
+            </>
+          )}
+        </p>
+        <p>
+          {asked ?? role ?? 'No role named'}, asked for by {callerWords(decided)},{' '}
+          <time dateTime={time}>{instantWords(time)}</time>.
+        </p>
+      </div>
+      {code === 'access_denied' && <Mend decided={decided} nearMisses={nearMisses} />}
+      {outcome !== 'issued' && code !== 'access_denied' && (
+        <p>
+          It was not for want of a mapping: docs/errors.md says under <code>{code}</code> what to
+          do.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** What could be done about a denial. */
+function Mend({ decided, nearMisses }: DecidedProps) {
+  const { reason, role, asked } = decided;
+  if (reason === 'explicit_deny') {
+    return <p>A deny wins over everything: it is lifted or changed where it is, or it stays.</p>;
+  }
+  if (nearMisses.length > 0) return <NearMisses misses={nearMisses} tokenIsUnknown />;
+  if (reason !== 'no_mapping' || !may('write')) return null;
+  const wanted = asked ?? role;
+  return (
+    <p>
+      No mapping comes near.{' '}
+      <a
+        class="button"
+        href={linkTo(['new'], {
+          ...principalOf(decided),
+          ...(wanted?.startsWith('arn:') === true ? { role: wanted } : {}),
+        })}
+      >
+        Write one for this caller
+      </a>
+    </p>
   );
 }
 
@@ -70,10 +143,17 @@ function Verdict({ answer }: { readonly answer: Explanation }) {
   );
 }
 
-function NearMisses({ misses }: { readonly misses: NonNullable<Explanation['nearMisses']> }) {
+interface NearMissesProps {
+  readonly misses: NonNullable<Explanation['nearMisses']>;
+  readonly tokenIsUnknown?: boolean;
+}
+
+function NearMisses({ misses, tokenIsUnknown = false }: NearMissesProps) {
   return (
     <>
-      <h2>What came near, and failed</h2>
+      <h2>
+        {tokenIsUnknown ? 'What came near, by the policy of now' : 'What came near, and failed'}
+      </h2>
       {misses.map((miss) => (
         <div class="card" key={miss.id}>
           <h3>
@@ -82,19 +162,42 @@ function NearMisses({ misses }: { readonly misses: NonNullable<Explanation['near
           <p>
             {miss.effect} {principalWords(miss.principal)}, owned by {miss.owner}
           </p>
-          <Failed checks={miss.failed} />
+          <Failed checks={miss.failed} tokenIsUnknown={tokenIsUnknown} />
+          {may('write') && (
+            <p>
+              <a class="button" href={linkTo(['edit', miss.id])}>
+                Edit {miss.id}
+              </a>
+            </p>
+          )}
         </div>
       ))}
     </>
   );
 }
 
-function Failed({ checks }: { readonly checks: readonly FailedCheck[] }) {
+/** Whether only the token could tell. */
+function isOfToken({ pointer, expected }: FailedCheck): boolean {
+  if (pointer === '/principal') return Object.hasOwn(expected as object, 'group');
+  return /^\/conditions\/(?:scopes|claims)(?:\/|$)/.test(pointer);
+}
+
+interface FailedProps {
+  readonly checks: readonly FailedCheck[];
+  readonly tokenIsUnknown?: boolean;
+}
+
+function Failed({ checks, tokenIsUnknown = false }: FailedProps) {
   if (checks.length === 0) return <p>Every condition holds.</p>;
+  const isUnknown = (check: FailedCheck) => tokenIsUnknown && isOfToken(check);
   return (
     <div class="scroll">
       <table>
-        <caption>Conditions that do not hold</caption>
+        <caption>
+          {tokenIsUnknown
+            ? 'Conditions that do not hold, or depend on the token'
+            : 'Conditions that do not hold'}
+        </caption>
         <thead>
           <tr>
             <th scope="col">Condition</th>
@@ -103,16 +206,20 @@ function Failed({ checks }: { readonly checks: readonly FailedCheck[] }) {
           </tr>
         </thead>
         <tbody>
-          {checks.map(({ pointer, expected, actual }) => (
-            <tr key={pointer}>
+          {checks.map((check) => (
+            <tr key={check.pointer}>
               <th scope="row">
-                <code>{pointer}</code>
+                <code>{check.pointer}</code>
               </th>
               <td>
-                <code>{visibleJson(expected)}</code>
+                <code>{visibleJson(check.expected)}</code>
               </td>
               <td>
-                <code>{visibleJson(actual)}</code>
+                {isUnknown(check) ? (
+                  'as the token had it, which is not on record'
+                ) : (
+                  <code>{visibleJson(check.actual)}</code>
+                )}
               </td>
             </tr>
           ))}

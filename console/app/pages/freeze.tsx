@@ -1,20 +1,26 @@
 /** The kill switch: what is frozen, freezing, and lifting. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { type ApiProblem, callApi } from '../api.ts';
-import type { EditAnswer, FreezeAnswer, FreezePage, ListedFreeze } from '../documents.ts';
-import { goneToProposal, reasonHeader } from '../mapping-edits.ts';
+import type { EditAnswer, FreezeAnswer, ListedFreeze } from '../documents.ts';
+import { readFreezes } from '../freezes.ts';
+import { reasonHeader } from '../mapping-edits.ts';
 import { principalWords } from '../mapping-words.ts';
+import { type PrincipalKind, suggestedNames, useNames, useOnlyPool } from '../names.ts';
 import { Confirm } from '../parts/confirm.tsx';
+import { ConfirmEdit } from '../parts/confirm-edit.tsx';
 import { ChoiceField, TextField } from '../parts/field.tsx';
 import { JsonText } from '../parts/json-text.tsx';
 import { asProblem, Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
 import { Page } from '../parts/page.tsx';
+import { Reason } from '../parts/said.tsx';
 import { Warnings } from '../parts/warnings.tsx';
+import { place } from '../router.ts';
 import { may } from '../sign-in/session.ts';
+import { useTyped } from '../typed.ts';
 
 export function FreezePageView() {
-  const load = useLoad(() => callApi<FreezePage>('/v1/freezes?limit=200'), []);
+  const load = useLoad(readFreezes, []);
   return (
     <Page title="Freeze">
       {may('freeze') ? (
@@ -24,7 +30,7 @@ export function FreezePageView() {
       )}
       <h2>What is frozen</h2>
       <Loaded load={load}>
-        {({ document: { items } }) =>
+        {(items) =>
           items.length === 0 ? (
             <p>Nothing.</p>
           ) : (
@@ -42,12 +48,12 @@ export function FreezePageView() {
 
 function FreezeItem({ item, again }: { readonly item: ListedFreeze; readonly again: () => void }) {
   const { id, principal, role, description } = item.mapping;
-  const [lifting, setLifting] = useState(false);
+  const [lifting, setLifting] = useTyped(`lifting ${id}`, false);
   return (
     <li>
       <p>
-        <strong>{principalWords(principal)}</strong>, {role === '*' ? 'every role' : role}:{' '}
-        {description}
+        <strong>{principalWords(principal)}</strong>, {role === '*' ? 'every role' : role}
+        <Reason text={description} />
       </p>
       <p>
         Takes away {item.takesAway.roles} roles by {item.takesAway.mappings} mappings.{' '}
@@ -58,56 +64,69 @@ function FreezeItem({ item, again }: { readonly item: ListedFreeze; readonly aga
         )}
       </p>
       {lifting && (
-        <Confirm
+        <ConfirmEdit
           what="Lift the freeze"
+          about={id}
+          inputs={[id, item.version]}
+          edit={(reason, dryRun) => lift(id, reason, dryRun)}
           onCancel={() => setLifting(false)}
-          onConfirmed={async (reason) => {
-            const path = `/v1/freezes/${encodeURIComponent(id)}` as const;
-            const headers = reasonHeader(reason);
-            const { document } = await callApi<EditAnswer>(path, { method: 'DELETE', headers });
-            if (!goneToProposal(document)) again();
-          }}
+          onDone={again}
         />
       )}
     </li>
   );
 }
 
-type Kind = 'client' | 'user' | 'group' | 'any';
+async function lift(id: string, reason: string, dryRun: boolean): Promise<EditAnswer> {
+  const path = `/v1/freezes/${encodeURIComponent(id)}${dryRun ? '?dryRun=true' : ''}` as const;
+  const headers = reasonHeader(reason);
+  return (await callApi<EditAnswer>(path, { method: 'DELETE', headers })).document;
+}
 
 interface Target {
-  readonly kind: Kind;
+  readonly kind: PrincipalKind;
   readonly pool: string;
   readonly name: string;
   readonly role: string;
 }
 
 function NewFreeze({ onDone }: { readonly onDone: () => void }) {
-  const [target, setTarget] = useState<Target>({ kind: 'client', pool: '', name: '', role: '' });
+  const named = targetOf(place.value.query);
+  const [target, setTarget] = useTyped<Target>('target', named);
   const [preview, setPreview] = useState<FreezeAnswer>();
   const [done, setDone] = useState<FreezeAnswer>();
   const [problem, setProblem] = useState<ApiProblem>();
   const change = (part: Partial<Target>) => {
-    setTarget({ ...target, ...part });
+    setTarget((before) => ({ ...before, ...part }));
     setPreview(undefined);
     setDone(undefined);
   };
-  const look = (event: Event) => {
-    event.preventDefault();
+  const names = useNames();
+  useOnlyPool(names, setTarget);
+  const look = () => {
     setProblem(undefined);
     freeze(target, 'looks at what a freeze would take away', true).then(
       setPreview,
       (error: unknown) => setProblem(asProblem(error)),
     );
   };
+  // Whoever comes with a name wants to see at once what it holds.
+  useEffect(() => {
+    if (target.name !== '') look();
+  }, []);
   return (
     <>
-      <form onSubmit={look}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          look();
+        }}
+      >
         <div class="row">
           <ChoiceField
             label="Freeze"
             value={target.kind}
-            onValue={(kind) => change({ kind: kind as Kind })}
+            onValue={(kind) => change({ kind: kind as PrincipalKind })}
             choices={{
               client: 'an app client',
               user: 'a user',
@@ -119,13 +138,15 @@ function NewFreeze({ onDone }: { readonly onDone: () => void }) {
             label="Pool"
             value={target.pool}
             onValue={(pool) => change({ pool })}
-            hint={target.kind === 'any' ? '* is every pool.' : 'Such as us-east-1_AbCdEf123.'}
+            suggestions={names.pools}
+            hint={target.kind === 'any' ? '* is every pool.' : 'Id of the user pool.'}
           />
           {target.kind !== 'any' && (
             <TextField
               label="Name"
               value={target.name}
               onValue={(name) => change({ name })}
+              suggestions={suggestedNames[target.kind](names)}
               hint="Id of the client, sub of the user, or the group."
             />
           )}
@@ -133,6 +154,7 @@ function NewFreeze({ onDone }: { readonly onDone: () => void }) {
             label="Role"
             value={target.role}
             onValue={(role) => change({ role })}
+            suggestions={names.roles}
             hint="The ARN of one role; empty is every role."
           />
         </div>
@@ -199,6 +221,13 @@ async function freeze(target: Target, reason: string, dryRun: boolean): Promise<
     body: { principal, role: role.trim() === '' ? '*' : role.trim() },
   });
   return document;
+}
+
+/** As the address has it, from where somebody or something was seen that is to be stopped. */
+function targetOf(query: URLSearchParams): Target {
+  const at = (name: string) => query.get(name) ?? '';
+  const kind = (['user', 'group'] as const).find((one) => query.has(one)) ?? 'client';
+  return { kind, pool: at('pool'), name: at(kind), role: at('role') };
 }
 
 /** What must be typed: a slip in the one would have to be made in the other as well. */

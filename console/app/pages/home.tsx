@@ -1,12 +1,16 @@
 /** Home: how this instance is, what is frozen, and what it refuses. */
 
 import { Fragment } from 'preact';
+import { useRef } from 'preact/hooks';
 import { callApi } from '../api.ts';
-import type { FreezePage, InstanceStatus } from '../documents.ts';
+import type { ChangePage, FreezePage, InstanceStatus } from '../documents.ts';
 import { instantWords, principalWords } from '../mapping-words.ts';
+import { CopyText } from '../parts/copy-text.tsx';
 import { useLive } from '../parts/live.ts';
 import { Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
 import { Page } from '../parts/page.tsx';
+import { proposalWords, readProposals } from '../proposals.ts';
+import { linkTo } from '../router.ts';
 
 const everyMs = 5_000;
 
@@ -17,6 +21,7 @@ export function HomePage() {
       {problem !== undefined && <ProblemNote problem={problem} />}
       <div class="cards">
         <FreezeCard />
+        <ApprovalsCard />
         {status !== undefined && (
           <>
             <HealthCard status={status} />
@@ -24,6 +29,7 @@ export function HomePage() {
             <CountsCard status={status} />
           </>
         )}
+        <InstancesCard revision={status?.policy.revision ?? undefined} />
       </div>
     </Page>
   );
@@ -51,6 +57,37 @@ function FreezeCard() {
             </p>
           </>
         )}
+      </Loaded>
+    </section>
+  );
+}
+
+function ApprovalsCard() {
+  const proposals = useLoad(readProposals, []);
+  return (
+    <section class="card">
+      <h2>Waiting for approval</h2>
+      <Loaded load={proposals}>
+        {(items) => {
+          const open = items.filter(({ state }) => state === 'open');
+          if (open.length === 0) return <p>Nothing.</p>;
+          return (
+            <>
+              <ul>
+                {open.slice(0, 5).map((proposal) => (
+                  <li key={proposal.id}>
+                    <a href={linkTo(['approvals', proposal.id])}>{proposalWords(proposal)}</a>
+                  </li>
+                ))}
+              </ul>
+              {open.length > 5 && (
+                <p>
+                  <a href="#/approvals">All that wait</a>
+                </p>
+              )}
+            </>
+          );
+        }}
       </Loaded>
     </section>
   );
@@ -114,7 +151,46 @@ function PolicyCard({ status: { policy } }: { readonly status: InstanceStatus })
   );
 }
 
+/** For Prometheus: how many revisions each instance is behind the newest, and how long the last edit took to get there. */
+const lagQueries = [
+  'scalar(max(tokenbroker_policy_revision)) - tokenbroker_policy_revision',
+  'tokenbroker_policy_lag_seconds',
+] as const;
+
+/** Instances do not know of each other: this one knows itself and the table. */
+function InstancesCard({ revision }: { readonly revision: number | undefined }) {
+  const { document: changes, problem } = useLive<ChangePage>('/v1/changes?limit=1', { everyMs });
+  const head = changes?.revision;
+  const behind = head === undefined || revision === undefined ? undefined : head - revision;
+  return (
+    <section class="card">
+      <h2>Instances</h2>
+      {problem !== undefined && <ProblemNote problem={problem} />}
+      <dl>
+        <dt>Revision of the table</dt>
+        <dd>{head ?? 'unknown'}</dd>
+        <dt>This instance</dt>
+        <dd class={behind === undefined ? undefined : behind > 0 ? 'warn' : 'good'}>
+          {behind === undefined
+            ? 'unknown'
+            : behind > 0
+              ? `behind by ${behind}`
+              : 'decides by the newest'}
+        </dd>
+      </dl>
+      <p>
+        Others are not known here, since no broker writes to the table. Each tells Prometheus; how
+        far they are behind, in revisions and in seconds:
+      </p>
+      {lagQueries.map((query) => (
+        <CopyText key={query} text={query} />
+      ))}
+    </section>
+  );
+}
+
 function CountsCard({ status: { requests, refusals } }: { readonly status: InstanceStatus }) {
+  const rates = useRates(requests);
   return (
     <section class="card">
       <h2>Requests for credentials</h2>
@@ -123,7 +199,10 @@ function CountsCard({ status: { requests, refusals } }: { readonly status: Insta
         {requests.map(({ outcome, count }) => (
           <Fragment key={outcome}>
             <dt>{outcome}</dt>
-            <dd>{count}</dd>
+            <dd>
+              {count}
+              {rates.has(outcome) && `, ${rates.get(outcome)} in the last minute`}
+            </dd>
           </Fragment>
         ))}
       </dl>
@@ -147,4 +226,22 @@ function CountsCard({ status: { requests, refusals } }: { readonly status: Insta
       </p>
     </section>
   );
+}
+
+type Counts = InstanceStatus['requests'];
+
+const minuteMs = 60_000;
+
+/** By outcome, how many more there are than a minute ago; nothing before somebody has looked on for as long. */
+function useRates(counts: Counts): ReadonlyMap<string, number> {
+  const seen = useRef<{ readonly at: number; readonly counts: Counts }[]>([]);
+  const now = performance.now();
+  const looks = seen.current;
+  if (looks.at(-1)?.counts !== counts) looks.push({ at: now, counts });
+  // One look from before the minute is kept, to compare with.
+  while ((looks[1]?.at ?? now) <= now - minuteMs) looks.shift();
+  const [first] = looks;
+  if (first === undefined || first.at > now - minuteMs) return new Map();
+  const before = new Map(first.counts.map(({ outcome, count }) => [outcome, count]));
+  return new Map(counts.map(({ outcome, count }) => [outcome, count - (before.get(outcome) ?? 0)]));
 }

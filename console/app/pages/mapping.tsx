@@ -1,23 +1,33 @@
 /** One role mapping: what it says, who gets its role, its history, and the way back to any version. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { type ApiProblem, callApi } from '../api.ts';
-import type { MappingVersion, PrincipalPage, RoleMapping } from '../documents.ts';
+import type {
+  CurrentMapping,
+  MappingVersion,
+  Principal,
+  PrincipalPage,
+  RoleMapping,
+  VersionPage,
+} from '../documents.ts';
 import { jsonDifference } from '../json-difference.ts';
-import { editMapping, goneToProposal, readMapping, readVersions } from '../mapping-edits.ts';
-import { instantWords, principalWords, statusOf } from '../mapping-words.ts';
+import { editMapping, readMapping, readVersions } from '../mapping-edits.ts';
+import { freezeLink, instantWords, principalWords, statusOf } from '../mapping-words.ts';
 import { Changes } from '../parts/changes.tsx';
-import { Confirm } from '../parts/confirm.tsx';
+import { ConfirmEdit } from '../parts/confirm-edit.tsx';
+import { FaultList } from '../parts/fault-list.tsx';
 import { JsonText } from '../parts/json-text.tsx';
-import { Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
+import { asProblem, Loaded, ProblemNote, useLoad } from '../parts/loading.tsx';
 import { Page } from '../parts/page.tsx';
+import { Actor, Reason } from '../parts/said.tsx';
 import { linkTo } from '../router.ts';
 import { may } from '../sign-in/session.ts';
+import { useTyped } from '../typed.ts';
 
 interface Known {
-  readonly current: MappingVersion | undefined;
+  readonly current: CurrentMapping | undefined;
   readonly etag: string | undefined;
-  readonly versions: readonly MappingVersion[];
+  readonly versions: VersionPage;
 }
 
 export function MappingPage({ rest: [id = ''] }: { readonly rest: readonly string[] }) {
@@ -40,7 +50,7 @@ async function readKnown(id: string): Promise<Known> {
     }),
     readVersions(id),
   ]);
-  return { current: current?.document, etag: current?.etag, versions: versions.document.items };
+  return { current: current?.document, etag: current?.etag, versions };
 }
 
 interface ViewProps {
@@ -58,20 +68,22 @@ function MappingView({ id, known, again }: ViewProps) {
       {current?.faults !== undefined && (
         <div class="note bad">
           <p>This row cannot be read, and is not in force as it stands:</p>
-          <ul>
-            {current.faults.map(({ pointer, detail }) => (
-              <li key={pointer + detail}>
-                <code>{pointer}</code> {detail}
-              </li>
-            ))}
-          </ul>
+          <FaultList faults={current.faults} />
         </div>
       )}
-      {mapping !== undefined && <Facts mapping={mapping} current={current as MappingVersion} />}
+      {mapping !== undefined && <Facts mapping={mapping} current={current as CurrentMapping} />}
       {current !== undefined && may('write') && (
-        <Actions id={id} etag={etag} managedBy={mapping?.managedBy} again={again} />
+        <Actions
+          id={id}
+          etag={etag}
+          managedBy={mapping?.managedBy}
+          principal={mapping?.principal}
+          again={again}
+        />
       )}
-      {mapping !== undefined && mapping.role !== '*' && <WhoGets role={mapping.role} />}
+      {mapping !== undefined && mapping.role !== '*' && (
+        <WhoGets role={mapping.role} known={known} />
+      )}
       <h2>History</h2>
       <History id={id} known={{ current, etag, versions }} again={again} />
       {current !== undefined && (
@@ -89,7 +101,7 @@ function Facts({
   current,
 }: {
   readonly mapping: RoleMapping;
-  readonly current: MappingVersion;
+  readonly current: CurrentMapping;
 }) {
   const { description, principal, effect, role, owner, managedBy, conditions } = mapping;
   return (
@@ -104,6 +116,7 @@ function Facts({
       <dd>{role === '*' ? 'every role' : role}</dd>
       <dt>Expires</dt>
       <dd>{conditions.expiresAt === undefined ? 'never' : instantWords(conditions.expiresAt)}</dd>
+      {effect === 'allow' && <LastIssued current={current} />}
       <dt>Owner</dt>
       <dd>
         {owner}, managed by {managedBy === 'git' ? 'files in Git' : 'the API'}
@@ -116,12 +129,32 @@ function Facts({
   );
 }
 
-function Changed({ version }: { readonly version: MappingVersion }) {
-  const { updatedAt, updatedBy, actorProven, reason } = version;
+function LastIssued({ current }: { readonly current: CurrentMapping }) {
+  const { id, lastIssuedAt, issuedSince } = current;
   return (
     <>
-      <time dateTime={updatedAt}>{instantWords(updatedAt)}</time> by {updatedBy}
-      {actorProven ? '' : ' (a name that nothing proved)'}: {reason}
+      <dt>Last issued</dt>
+      <dd>
+        {lastIssuedAt === null ? 'not' : instantWords(lastIssuedAt)}, by this instance since{' '}
+        {instantWords(issuedSince)};{' '}
+        <a href={linkTo(['decisions'], { mapping: id })}>its decisions</a>
+      </dd>
+    </>
+  );
+}
+
+function Changed({ version }: { readonly version: MappingVersion }) {
+  const { updatedAt, updatedBy, actorProven, reason, approvedBy } = version;
+  return (
+    <>
+      <time dateTime={updatedAt}>{instantWords(updatedAt)}</time> by <Actor named={updatedBy} />
+      {actorProven ? '' : ' (a name that nothing proved)'}
+      {approvedBy !== undefined && (
+        <>
+          , approved by <Actor named={approvedBy} />
+        </>
+      )}
+      <Reason text={reason} />
     </>
   );
 }
@@ -130,11 +163,12 @@ interface ActionsProps {
   readonly id: string;
   readonly etag: string | undefined;
   readonly managedBy: string | undefined;
+  readonly principal: Principal | undefined;
   readonly again: () => void;
 }
 
-function Actions({ id, etag, managedBy, again }: ActionsProps) {
-  const [deleting, setDeleting] = useState(false);
+function Actions({ id, etag, managedBy, principal, again }: ActionsProps) {
+  const [deleting, setDeleting] = useTyped('deleting', false);
   return (
     <>
       {managedBy === 'git' && (
@@ -150,23 +184,24 @@ function Actions({ id, etag, managedBy, again }: ActionsProps) {
         <button type="button" onClick={() => setDeleting(true)} disabled={deleting}>
           Delete …
         </button>
+        {principal !== undefined && may('freeze') && (
+          <a class="button" href={freezeLink(principal)}>
+            Freeze {principalWords(principal)} …
+          </a>
+        )}
       </div>
       {deleting && (
-        <Confirm
+        <ConfirmEdit
           what={`Delete ${id}`}
           typed={id}
-          onCancel={() => setDeleting(false)}
-          onConfirmed={async (reason) => {
+          inputs={[id, etag]}
+          edit={async (reason, dryRun) => {
             const override = managedBy === 'git';
-            const { document } = await editMapping({
-              id,
-              base: etag,
-              document: undefined,
-              reason,
-              dryRun: false,
-              override,
-            });
-            if (goneToProposal(document)) return;
+            const deletion = { id, base: etag, document: undefined };
+            return (await editMapping({ ...deletion, reason, dryRun, override })).document;
+          }}
+          onCancel={() => setDeleting(false)}
+          onDone={() => {
             setDeleting(false);
             again();
           }}
@@ -176,10 +211,11 @@ function Actions({ id, etag, managedBy, again }: ActionsProps) {
   );
 }
 
-function WhoGets({ role }: { readonly role: string }) {
+/** Asked for anew with the mapping: a change of it says something else of who gets its role. */
+function WhoGets({ role, known }: { readonly role: string; readonly known: Known }) {
   const load = useLoad(
     () => callApi<PrincipalPage>(`/v1/principals?role=${encodeURIComponent(role)}&limit=50`),
-    [role],
+    [role, known],
   );
   return (
     <>
@@ -207,20 +243,21 @@ function WhoGets({ role }: { readonly role: string }) {
 const actionWords = { create: 'created', replace: 'changed', delete: 'deleted' } as const;
 
 function History({ id, known, again }: ViewProps) {
-  const { current, etag, versions } = known;
-  const [undoing, setUndoing] = useState<MappingVersion>();
+  const { current, etag } = known;
+  const { versions, more, problem } = useOlderVersions(id, known.versions);
+  const [undoing, setUndoing] = useTyped<MappingVersion | null>('undoing', null);
   const [open, setOpen] = useState<number>();
   return (
     <>
-      {undoing !== undefined && (
+      {undoing !== null && (
         <Undo
           id={id}
           to={undoing}
           current={current}
           etag={etag}
-          onCancel={() => setUndoing(undefined)}
+          onCancel={() => setUndoing(null)}
           onDone={() => {
-            setUndoing(undefined);
+            setUndoing(null);
             again();
           }}
         />
@@ -233,13 +270,15 @@ function History({ id, known, again }: ViewProps) {
               <Changed version={version} />
             </p>
             <p>
-              <button
-                type="button"
-                aria-expanded={open === version.version}
-                onClick={() => setOpen(open === version.version ? undefined : version.version)}
-              >
-                Differences of version {version.version}
-              </button>{' '}
+              {(index + 1 < versions.length || more === undefined) && (
+                <button
+                  type="button"
+                  aria-expanded={open === version.version}
+                  onClick={() => setOpen(open === version.version ? undefined : version.version)}
+                >
+                  Differences of version {version.version}
+                </button>
+              )}{' '}
               {may('write') && version.mapping !== null && version.version !== current?.version && (
                 <button type="button" onClick={() => setUndoing(version)}>
                   Back to version {version.version} …
@@ -255,8 +294,35 @@ function History({ id, known, again }: ViewProps) {
           </li>
         ))}
       </ol>
+      {problem !== undefined && <ProblemNote problem={problem} />}
+      {more !== undefined && (
+        <button type="button" onClick={more}>
+          Show older versions
+        </button>
+      )}
     </>
   );
+}
+
+/** The first page, and as many more as somebody asks for; without `more` there are none. */
+function useOlderVersions(id: string, first: VersionPage) {
+  const [older, setOlder] = useState<VersionPage>();
+  const [problem, setProblem] = useState<ApiProblem>();
+  // A change writes a version on top of what was read.
+  useEffect(() => setOlder(undefined), [first]);
+  const { nextCursor } = older ?? first;
+  const readMore = () => {
+    setProblem(undefined);
+    readVersions(id, nextCursor).then(
+      (page) => setOlder({ ...page, items: [...(older?.items ?? []), ...page.items] }),
+      (error: unknown) => setProblem(asProblem(error)),
+    );
+  };
+  return {
+    versions: [...first.items, ...(older?.items ?? [])],
+    more: nextCursor === undefined ? undefined : readMore,
+    problem,
+  };
 }
 
 interface UndoProps {
@@ -270,27 +336,20 @@ interface UndoProps {
 
 function Undo({ id, to, current, etag, onCancel, onDone }: UndoProps) {
   const override = [current, to].some((version) => version?.mapping?.managedBy === 'git');
-  const edit = (reason: string, dryRun: boolean) =>
-    editMapping({ id, base: etag, document: to.mapping, reason, dryRun, override });
-  const check = useLoad(() => edit(`looks at version ${to.version}`, true), [to, etag]);
+  const edit = async (reason: string, dryRun: boolean) =>
+    (await editMapping({ id, base: etag, document: to.mapping, reason, dryRun, override }))
+      .document;
   return (
     <section class="card" aria-label={`Back to version ${to.version}`}>
       <h2>Back to version {to.version}</h2>
-      {check.state.kind === 'failed' && <ProblemNote problem={check.state.problem} />}
-      {check.state.kind === 'loaded' && (
-        <>
-          <Changes changes={check.state.value.document.changes} caption="What would change" />
-          <Confirm
-            what={`Go back to version ${to.version}`}
-            onCancel={onCancel}
-            onConfirmed={async (reason) => {
-              const { document } = await edit(reason, false);
-              if (!goneToProposal(document)) onDone();
-            }}
-          />
-        </>
-      )}
-      {check.state.kind === 'loading' && <p role="status">Looking …</p>}
+      <ConfirmEdit
+        what={`Go back to version ${to.version}`}
+        inputs={[to, etag]}
+        edit={edit}
+        preview={({ changes }) => <Changes changes={changes} caption="What would change" />}
+        onCancel={onCancel}
+        onDone={onDone}
+      />
     </section>
   );
 }

@@ -1,6 +1,6 @@
 /** All role mappings in force: searched and filtered here, so that ten thousand of them need no wait. */
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { ApiProblem } from '../api.ts';
 import type { ListedMapping } from '../documents.ts';
 import { readAllMappings } from '../mapping-edits.ts';
@@ -28,7 +28,7 @@ interface Filter {
 const rowsShown = 50;
 
 export function MappingsPage() {
-  const { rows, complete, unreadable, problem } = useRows();
+  const { rows, complete, unreadable, issuedSince, problem, again } = useRows();
   const [filter, setFilter] = useState<Filter>(filterOf(place.value.query));
   const [shown, setShown] = useState(rowsShown);
   const matching = useMemo(() => rows.filter((row) => matches(row, filter)), [rows, filter]);
@@ -72,7 +72,14 @@ export function MappingsPage() {
           </a>
         )}
       </search>
-      {problem !== undefined && <ProblemNote problem={problem} />}
+      {problem !== undefined && (
+        <>
+          <ProblemNote problem={problem} />
+          <button type="button" onClick={again}>
+            Try again
+          </button>
+        </>
+      )}
       {unreadable.length > 0 && (
         <div class="note bad">
           <p>Rows of the table that cannot be read, and are not in force as they stand:</p>
@@ -86,10 +93,16 @@ export function MappingsPage() {
         </div>
       )}
       <p role="status">
-        {complete ? '' : 'Loading … '}
+        {complete || problem !== undefined ? '' : 'Loading … '}
         {matching.length} of {rows.length} mappings
       </p>
       <MappingTable rows={matching.slice(0, shown)} />
+      {issuedSince !== '' && (
+        <p class="quiet">
+          Last issued is by this instance, since {instantWords(issuedSince)}. What others and
+          earlier ones have issued is in the audit logs: <code>token-broker review</code>
+        </p>
+      )}
       {matching.length > shown && (
         <button type="button" onClick={() => setShown(shown + rowsShown)}>
           Show more
@@ -113,10 +126,11 @@ function MappingTable({ rows }: { readonly rows: readonly Row[] }) {
             <th scope="col">Owner</th>
             <th scope="col">Status</th>
             <th scope="col">Expires</th>
+            <th scope="col">Last issued</th>
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ listed: { mapping }, principal, status }) => (
+          {rows.map(({ listed: { mapping, lastIssuedAt }, principal, status }) => (
             <tr key={mapping.id}>
               <th scope="row">
                 <a href={linkTo(['mappings', mapping.id])}>{mapping.id}</a>
@@ -131,6 +145,7 @@ function MappingTable({ rows }: { readonly rows: readonly Row[] }) {
                   ? 'never'
                   : instantWords(mapping.conditions.expiresAt)}
               </td>
+              <td>{mapping.effect === 'allow' && lastIssuedWords(lastIssuedAt)}</td>
             </tr>
           ))}
         </tbody>
@@ -139,16 +154,25 @@ function MappingTable({ rows }: { readonly rows: readonly Row[] }) {
   );
 }
 
+function lastIssuedWords(lastIssuedAt: string | null): string {
+  return lastIssuedAt === null ? 'not' : instantWords(lastIssuedAt);
+}
+
 function useRows() {
   const [rows, setRows] = useState<readonly Row[]>([]);
   const [unreadable, setUnreadable] = useState<readonly string[]>([]);
   const [complete, setComplete] = useState(false);
+  const [issuedSince, setIssuedSince] = useState('');
   const [problem, setProblem] = useState<ApiProblem>();
+  const [turn, setTurn] = useState(0);
   useEffect(() => {
     let wanted = true;
     const now = Date.now();
+    setRows([]);
+    setProblem(undefined);
     readAllMappings(
-      ({ items, quarantined }) => {
+      ({ items, quarantined, issuedSince: since }) => {
+        setIssuedSince(since);
         setRows((before) => [...before, ...items.map((listed) => rowOf(listed, now))]);
         setUnreadable(quarantined.map(({ id }) => id));
       },
@@ -160,8 +184,9 @@ function useRows() {
     return () => {
       wanted = false;
     };
-  }, []);
-  return { rows, complete, unreadable, problem };
+  }, [turn]);
+  const again = useCallback(() => setTurn((before) => before + 1), []);
+  return { rows, complete, unreadable, issuedSince, problem, again };
 }
 
 function rowOf(listed: ListedMapping, now: number): Row {

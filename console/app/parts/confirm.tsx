@@ -1,13 +1,16 @@
 /** The last step before something is changed: why, and for what cannot be taken lightly, its name typed once more. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ApiProblem } from '../api.ts';
+import { useTyped } from '../typed.ts';
 import { TextField } from './field.tsx';
 import { asProblem, ProblemNote } from './loading.tsx';
 
 interface ConfirmProps {
   /** On the button. */
   readonly what: string;
+  /** What tells it from others on its page; default: what is on the button. */
+  readonly about?: string;
   /** To be typed; undefined: nothing. */
   readonly typed?: string;
   /** Undefined: it cannot be called off, because nothing was opened. */
@@ -17,11 +20,19 @@ interface ConfirmProps {
   readonly danger?: boolean;
 }
 
-export function Confirm({ what, typed, onCancel, onConfirmed, danger = true }: ConfirmProps) {
-  const [reason, setReason] = useState('');
+export function Confirm(props: ConfirmProps) {
+  const { what, about, typed, onCancel, onConfirmed, danger = true } = props;
+  const [reason, setReason] = useTyped(`why ${about ?? what}`, '');
   const [words, setWords] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ApiProblem>();
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // Whoever opened it goes on here, wherever on the page it has opened.
+    if (onCancel === undefined) return;
+    form.current?.querySelector('input')?.focus();
+    form.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   const ready = reason.trim() !== '' && (typed === undefined || words === typed) && !busy;
   const confirm = (event: Event) => {
     event.preventDefault();
@@ -33,7 +44,7 @@ export function Confirm({ what, typed, onCancel, onConfirmed, danger = true }: C
       .finally(() => setBusy(false));
   };
   return (
-    <form onSubmit={confirm}>
+    <form ref={form} onSubmit={confirm}>
       <TextField
         label="Why"
         value={reason}

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiProblem } from '../api.ts';
+import { FaultList } from './fault-list.tsx';
 
 export type Loading<Value> =
   | { readonly kind: 'loading' }
@@ -65,15 +66,7 @@ export function ProblemNote({ problem }: { readonly problem: ApiProblem }) {
       <p>
         <strong>{problem.code}</strong> {problem.message}
       </p>
-      {problem.faults.length > 0 && (
-        <ul>
-          {problem.faults.map(({ pointer, detail }) => (
-            <li key={pointer + detail}>
-              <code>{pointer || '/'}</code> {detail}
-            </li>
-          ))}
-        </ul>
-      )}
+      {problem.faults.length > 0 && <FaultList faults={problem.faults} />}
       {problem.requestId !== undefined && (
         <p class="quiet">
           Request <code>{problem.requestId}</code>

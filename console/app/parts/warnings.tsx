@@ -1,4 +1,5 @@
 import type { Fault } from '../api.ts';
+import { FaultList } from './fault-list.tsx';
 
 /** What is legal but doubtful. */
 export function Warnings({ warnings }: { readonly warnings: readonly Fault[] }) {
@@ -8,13 +9,7 @@ export function Warnings({ warnings }: { readonly warnings: readonly Fault[] }) 
       <p>
         <strong>Think about</strong>
       </p>
-      <ul>
-        {warnings.map(({ pointer, detail }) => (
-          <li key={pointer + detail}>
-            <code>{pointer || '/'}</code> {detail}
-          </li>
-        ))}
-      </ul>
+      <FaultList faults={warnings} />
     </div>
   );
 }

@@ -11,6 +11,8 @@ export type Session =
 /** As the token says; for show, since the API judges by the token itself. */
 export interface Who {
   readonly name: string;
+  /** `sub`: by it the history and proposals name people. */
+  readonly subject: string;
   readonly permissions: ReadonlySet<Permission>;
 }
 
@@ -19,6 +21,11 @@ export const session = signal<Session>({ kind: 'starting' });
 /** `again`: the sign-in must be a fresh one, not one that the managed login remembers. */
 export function signOut(message: string, again = false): void {
   session.value = { kind: 'signed_out', message, again };
+}
+
+/** Whether somebody whom the API names like this is whoever is signed in: it ends in their `sub`. */
+export function isOneself(named: string): boolean {
+  return session.value.kind === 'signed_in' && named.endsWith(`/${session.value.who.subject}`);
 }
 
 /** Whether the token has that scope; what comes of it is for the API to say. */
@@ -38,5 +45,10 @@ export function whoseToken(token: string, scopes: SignInSettings['scopes']): Who
   const permissions = (Object.keys(scopes) as Permission[]).filter((one) =>
     held.includes(scopes[one]),
   );
-  return { name: String(claims['username'] ?? claims['sub']), permissions: new Set(permissions) };
+  const subject = String(claims['sub']);
+  return {
+    name: String(claims['username'] ?? subject),
+    subject,
+    permissions: new Set(permissions),
+  };
 }

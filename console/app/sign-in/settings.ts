@@ -7,8 +7,12 @@ export interface SignInSettings {
   readonly issuer: string;
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
+  readonly logoutEndpoint: string;
   readonly scopes: Readonly<Record<Permission, string>>;
 }
+
+/** Where the console is, and where sign-in and sign-out lead back to. */
+export const pagePath = '/console/';
 
 let settings: Promise<SignInSettings> | undefined;
 

@@ -4,24 +4,31 @@
  */
 
 import { readAddress } from '../router.ts';
+import { giveTypedTo, holdTyped, type Typed, takeTyped } from '../typed.ts';
 import { codeChallenge, randomText } from './proof-key.ts';
 import { session, signOut, whoseToken } from './session.ts';
-import { type SignInSettings, signInSettings } from './settings.ts';
+import { pagePath, type SignInSettings, signInSettings } from './settings.ts';
+import { takeSignedOut } from './sign-out.ts';
 
 interface Begun {
   readonly state: string;
   readonly verifier: string;
   /** Where to go on. */
   readonly hash: string;
+  /** What somebody had typed there when their sign-in ended. */
+  readonly typed?: Typed;
 }
 
 const storageKey = 'sign-in';
-const pagePath = '/console/';
 
 /** Leaves the page. `fresh`: even where the sign-in remembers somebody. */
 export async function beginSignIn({ fresh }: { readonly fresh: boolean }): Promise<void> {
   const { authorizationEndpoint, clientId, scopes } = await signInSettings();
-  const begun: Begun = { state: randomText(), verifier: randomText(), hash: location.hash };
+  const typed = takeTyped();
+  const begun: Begun = {
+    ...{ state: randomText(), verifier: randomText(), hash: location.hash },
+    ...(typed === undefined ? {} : { typed }),
+  };
   sessionStorage.setItem(storageKey, JSON.stringify(begun));
   const url = new URL(authorizationEndpoint);
   url.search = new URLSearchParams({
@@ -41,8 +48,10 @@ export async function beginSignIn({ fresh }: { readonly fresh: boolean }): Promi
 export async function completeSignIn(): Promise<void> {
   const answer = new URLSearchParams(location.search);
   const begun = takeBegun();
+  holdTyped(begun?.typed);
   if (!answer.has('code') && !answer.has('error')) {
-    signOut('');
+    if (takeSignedOut()) signOut('Signed out.', true);
+    else signOut('');
     return;
   }
   // Before anything else: the code must not stay in the address, nor in the history.
@@ -52,7 +61,9 @@ export async function completeSignIn(): Promise<void> {
     const settings = await signInSettings();
     const code = codeOf(answer, begun, settings);
     const token = await redeem(code, begun?.verifier ?? '', settings);
-    session.value = { kind: 'signed_in', token, who: whoseToken(token, settings.scopes) };
+    const who = whoseToken(token, settings.scopes);
+    giveTypedTo(who.subject);
+    session.value = { kind: 'signed_in', token, who };
   } catch (error) {
     signOut(error instanceof SignInError ? error.message : 'The sign-in cannot be reached.');
   }
