@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { hermeticSettings } from '../src/aws/hermetic-settings.ts';
 import { auditVerify } from '../src/cli/audit-verify.ts';
+import { cloudTrailCheck } from '../src/cli/cloudtrail-check.ts';
 import { exitCodes, type Output } from '../src/cli/output.ts';
 import { type BoundedRequest, boundedFetch } from '../src/kit/net/bounded-fetch.ts';
 import { systemClock } from '../src/kit/timing/clock.ts';
@@ -62,12 +63,41 @@ async function tellStory(story: Story): Promise<void> {
   });
   await story.brokersIdentity();
   await story.auditTrail();
+  await story.bypass(token);
   await story.metrics();
 }
 
 async function ask(url: string, init: Partial<BoundedRequest> = {}) {
   const response = await boundedFetch(url, { ...init, ...limits });
-  return { response, text: Buffer.from(response.body ?? []).toString() };
+  return {
+    response,
+    status: response.status,
+    text: Buffer.from(response.body ?? []).toString(),
+  };
+}
+
+function stsRequest(role: string, token: string) {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({
+      Action: 'AssumeRoleWithWebIdentity',
+      Version: '2011-06-15',
+      RoleArn: role,
+      RoleSessionName: 'bypass',
+      WebIdentityToken: token,
+    }).toString(),
+  };
+}
+
+/** A line of `cloudtrail check`. */
+interface FoundBypass {
+  readonly type: 'finding';
+  readonly class: string;
+  readonly time: string;
+  readonly role: string;
+  readonly accessKeyId: string;
+  readonly event: { readonly subject: string; readonly sourceIp: string };
 }
 
 interface Credentials {
@@ -180,17 +210,7 @@ class Story {
     const thief = await sts.showAgain(localIdentity.otherRole);
     expect(thief === 'InvalidIdentityToken', `STS says ${thief} to another role`);
     this.#say(`That token of the broker, stolen and shown for another role: ${thief}`);
-    const { text } = await ask(ready.sts, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams({
-        Action: 'AssumeRoleWithWebIdentity',
-        Version: '2011-06-15',
-        RoleArn: localIdentity.role,
-        RoleSessionName: 'bypass',
-        WebIdentityToken: token,
-      }).toString(),
-    });
+    const { text } = await ask(ready.sts, stsRequest(localIdentity.role, token));
     const code = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
     expect(code === 'InvalidIdentityToken', `STS says ${code} to the caller's own token`);
     this.#say(`The caller's own token at STS, without the broker: ${code}`);
@@ -217,6 +237,62 @@ class Story {
     });
     this.#say(`\n  audit verify: ${lines.join('').trim().replaceAll('\n', '\n  ')}`);
     expect(code === 0, 'the hash chain of the audit log is broken');
+  }
+
+  /** What nobody can keep a caller from whose own token STS takes, and nobody but the broker can tell. */
+  async bypass(token: string): Promise<void> {
+    this.#title('Somebody takes the token of "orders" to STS directly, without the broker');
+    const { ready, trail } = this.#environment;
+    const { status } = await ask(ready.sts, stsRequest(this.#client('orders').role ?? '', token));
+    expect(status === 200, `STS answered ${status}`);
+    const session = trail.at(-1)?.['responseElements'] as {
+      credentials: { accessKeyId: string };
+    };
+    const { accessKeyId } = session.credentials;
+    this.#say(`STS gives credentials (${accessKeyId}), and no broker has a record of them.`);
+    this.#say(
+      'cloudtrail check holds the local CloudTrail file against the audit log. It judges what is',
+    );
+    this.#say('five minutes old; here it is told that the log is read ten minutes from now:');
+    const { code, found } = await this.#checkTrail();
+    for (const { class: kind, time, role, event } of found) {
+      this.#say(`  ${kind}  ${time}  ${role}`);
+      this.#say(`          by ${event.subject} from ${event.sourceIp}`);
+    }
+    const named = found.map(({ class: kind, accessKeyId: key }) => `${kind} ${key}`);
+    expect(
+      code === 2 && named.join() === `bypass ${accessKeyId}`,
+      `cloudtrail check ended with ${code} and named ${named.join(', ') || 'nothing'}`,
+    );
+    this.#say('  Every other session of the trail is on record.');
+  }
+
+  async #checkTrail() {
+    const { ready, auditDirectory } = this.#environment;
+    let printed = '';
+    const code = await cloudTrailCheck({
+      audit: [auditDirectory],
+      trail: [ready.cloudTrail],
+      role: [],
+      auditUntil: new Date(systemClock.now() + 10 * 60_000).toISOString(),
+      unused: false,
+      buckets: { region: undefined, endpoint: undefined, bucketOwner: undefined },
+      clock: systemClock,
+      output: {
+        ...this.#output,
+        out: (text) => {
+          printed += text;
+        },
+      },
+      terminal: { colours: false, ask: undefined, showProgress: () => undefined },
+    });
+    const lines = printed
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly type: string });
+    const isFinding = (line: { readonly type: string }): line is FoundBypass =>
+      line.type === 'finding';
+    return { code, found: lines.filter(isFinding) };
   }
 
   async metrics(): Promise<void> {

@@ -16,7 +16,16 @@ import { keepingAlive } from '../src/kit/timing/keeping-alive.ts';
 import { sleep } from '../src/kit/timing/sleep.ts';
 import { configText } from './config-text.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
-import { adminGroup, localAccount, localIdentity, localPool, seedMappings } from './seed.ts';
+import {
+  adminGroup,
+  lapsedMapping,
+  lapsedRole,
+  localAccount,
+  localIdentity,
+  localOperator,
+  localPool,
+  seedMappings,
+} from './seed.ts';
 import type { CloudTrailEvent } from './sts/cloudtrail-events.ts';
 import type { StsServer } from './sts/sts-server.ts';
 
@@ -53,6 +62,7 @@ export interface LocalEnvironment {
     readonly tokenEndpoint: string;
     readonly sts: string;
     readonly dynamodb: string;
+    readonly iam: string;
     readonly table: string;
     readonly auditLog: string;
     readonly cloudTrail: string;
@@ -70,10 +80,13 @@ export interface LocalEnvironment {
 const table = 'token-broker-local';
 const region = 'us-east-1';
 /** The local DynamoDB does not look at them, but an SDK signs nothing without any. */
-const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+const credentials = {
+  accessKeyId: localOperator.accessKeyId,
+  secretAccessKey: localOperator.secretAccessKey,
+};
 /** Where `token-broker login` waits unless told otherwise. */
 const loginCallback = 'http://localhost:8976/callback';
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 120_000;
 const stopTimeoutMs = 10_000;
 
 export async function startLocalEnvironment(
@@ -85,7 +98,7 @@ export async function startLocalEnvironment(
     clock: systemClock,
     directory,
     fresh,
-    ports: { issuer: offset(3), sts: offset(4), dynamodb: offset(5) },
+    ports: { issuer: offset(3), sts: offset(4), dynamodb: offset(5), iam: offset(7) },
   });
   let broker: Broker | undefined;
   try {
@@ -115,6 +128,7 @@ export async function startLocalEnvironment(
       tokenEndpoint: stack.issuer.tokenEndpoint,
       sts: stack.sts.url,
       dynamodb: stack.dynamodb.url,
+      iam: stack.iam.url,
       table,
       auditLog: join(auditDirectory, 'audit.jsonl'),
       cloudTrail: stack.trailFile,
@@ -150,7 +164,7 @@ async function seedTable(endpoint: string): Promise<void> {
     });
     await mappings.create();
     if ((await mappings.head()) > 0) return;
-    for (const input of seedMappings()) {
+    for (const input of [...seedMappings(), lapsedMapping()]) {
       const mapping = roleMappingSchema.parse(input);
       await mappings.write({
         id: mapping.id,
@@ -198,6 +212,11 @@ function brokerConfig(
       endpoint: dynamodb.url,
       snapshotFile: join(directory, 'policy-snapshot.json'),
     },
+    // For one role alone, so that there is something to approve and the rest can be played with by one person.
+    guardrails: {
+      approval: { when: 'widens', roles: [lapsedRole.slice(lapsedRole.lastIndexOf('/') + 1)] },
+    },
+    accessHelp: { contact: 'Alice or Bob, who are the administrators here' },
     sts: { endpoints: [{ region, endpoint: sts.url }] },
     webIdentity: { issuer: localIdentity.issuer, serveDocuments: true },
     audit: { directory: join(directory, 'audit') },

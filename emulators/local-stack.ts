@@ -3,20 +3,21 @@
 import { appendFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../src/kit/timing/clock.ts';
-import { type DynamoDbServer, startDynamoDbServer } from './dynamodb/dynamodb-server.ts';
 import { lockFileName, lockFolder } from './dynamodb/folder-lock.ts';
-import { type Issuer, startIssuer } from './issuer/issuer.ts';
+import { type IamServer, startIamServer } from './iam/iam-server.ts';
+import { type Emulators, startEmulators } from './outside-world.ts';
 import {
   identityRoles,
   localAccount,
+  localOperator,
   localPool,
+  rolePolicies,
   type SeededClient,
   seedClients,
   seededUsers,
   seedRoles,
 } from './seed.ts';
 import type { CloudTrailEvent } from './sts/cloudtrail-events.ts';
-import { type StsServer, startStsServer } from './sts/sts-server.ts';
 
 export interface LocalStackOptions {
   readonly clock: Clock;
@@ -25,19 +26,21 @@ export interface LocalStackOptions {
   /** Empty the directory first. */
   readonly fresh: boolean;
   /** 0 takes free ports. */
-  readonly ports: { readonly issuer: number; readonly sts: number; readonly dynamodb: number };
+  readonly ports: {
+    readonly issuer: number;
+    readonly sts: number;
+    readonly dynamodb: number;
+    readonly iam: number;
+  };
 }
 
-export interface LocalStack {
-  readonly issuer: Issuer;
-  readonly sts: StsServer;
-  readonly dynamodb: DynamoDbServer;
+export interface LocalStack extends Emulators {
+  readonly iam: IamServer;
   readonly clients: readonly SeededClient[];
   /** What CloudTrail would have of this run, oldest first. */
   readonly trail: readonly CloudTrailEvent[];
   /** The same of all runs, one event in a line. */
   readonly trailFile: string;
-  stop(): Promise<void>;
 }
 
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
@@ -52,42 +55,39 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   try {
     if (fresh) emptyFolder(directory);
     const clients = seedClients(directory);
-    const dynamodb = await startDynamoDbServer({
-      clock,
-      port: ports.dynamodb,
-      path: join(directory, 'dynamodb'),
-    });
-    started.push(dynamodb);
-    const issuer = await startIssuer({
-      clock,
-      port: ports.issuer,
-      poolId: localPool,
-      clients,
-      users: seededUsers,
-      keyFile: join(directory, 'issuer-keys.json'),
-    });
-    started.push(issuer);
     const trail: CloudTrailEvent[] = [];
     const trailFile = join(directory, 'cloudtrail.jsonl');
-    const sts = await startStsServer({
+    const outside = await startEmulators({
       clock,
-      port: ports.sts,
-      providers: [
-        {
-          accountId: localAccount,
-          issuer: issuer.url,
-          jwksUri: issuer.jwksUri,
-          clientIds: clients.map(({ clientId }) => clientId),
-        },
-      ],
-      roles: [...seedRoles(issuer.url), ...identityRoles()],
-      onEvent: (event) => {
-        trail.push(event);
-        appendFileSync(trailFile, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+      issuer: {
+        port: ports.issuer,
+        poolId: localPool,
+        clients,
+        users: seededUsers,
+        keyFile: join(directory, 'issuer-keys.json'),
       },
+      sts: {
+        port: ports.sts,
+        users: [localOperator],
+        onEvent: (event) => {
+          trail.push(event);
+          appendFileSync(trailFile, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+        },
+      },
+      dynamodb: { port: ports.dynamodb, path: join(directory, 'dynamodb') },
+      accounts: [{ accountId: localAccount, clientIds: clients.map(({ clientId }) => clientId) }],
+      roles: (issuerUrl) => [...seedRoles(issuerUrl), ...identityRoles()],
     });
-    started.push(sts);
-    return { issuer, sts, dynamodb, clients, trail, trailFile, stop };
+    started.push(outside);
+    const { sts } = outside;
+    const iam = await startIamServer({
+      port: ports.iam,
+      accountId: localAccount,
+      sts,
+      policies: rolePolicies(),
+    });
+    started.push(iam);
+    return { ...outside, iam, clients, trail, trailFile, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -3,7 +3,10 @@
 import { join, resolve } from 'node:path';
 import { exitCodes, type Output } from '../src/cli/output.ts';
 import { replaceFile } from '../src/kit/files/replace-file.ts';
+import { systemClock } from '../src/kit/timing/clock.ts';
 import { type LocalEnvironment, startLocalEnvironment } from './local-environment.ts';
+import { startWorkload } from './local-workload.ts';
+import { lapsedRole } from './seed.ts';
 import { shellVariables } from './shell-variables.ts';
 
 export interface LocalOptions {
@@ -21,6 +24,13 @@ export async function local(options: LocalOptions): Promise<number> {
   const { directory, readyFile, stopRequested, output } = options;
   output.err('Starting an issuer, an STS, a DynamoDB and the broker on loopback …\n');
   const environment = await startLocalEnvironment(options);
+  const { ready } = environment;
+  const workload = startWorkload({
+    ready,
+    client: 'reports',
+    role: lapsedRole,
+    clock: systemClock,
+  });
   let code: number = exitCodes.ok;
   try {
     const variablesFile = join(directory, 'env');
@@ -36,6 +46,7 @@ export async function local(options: LocalOptions): Promise<number> {
     code = exitCodes.failed;
   }
   output.err('\nStopping …\n');
+  workload.stop();
   await environment.stop();
   return code;
 }
@@ -54,12 +65,15 @@ LOCAL STACK: emulators on loopback. Nothing here is AWS, and no credentials of i
   issuer    ${ready.issuer}
   sts       ${ready.sts}
   dynamodb  ${ready.dynamodb}   (table ${ready.table})
+  iam       ${ready.iam}
   audit     ${ready.auditLog}
   trail     ${ready.cloudTrail}   (what CloudTrail would have)
   state     ${directory}   (--fresh empties it)
 
 App clients:
 ${clients}
+
+The service reports asks for reports-archiver every ten seconds, and is denied: the console says why.
 
 In another terminal, for the commands of the README and of docs/:
 
@@ -86,6 +100,12 @@ Or by commands (docs/commands.md), signed in as alice or bob:
 
   node dist/main.js login --admin-url '${ready.admin}'
   node dist/main.js mappings list
+
+Is anything wrong with its account (docs/diagnosis.md)?
+
+  printf %s "$TOKEN" > token.jwt
+  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local node dist/main.js doctor --config '${join(directory, 'config.yaml')}' \\
+    --iam-endpoint '${ready.iam}' --cognito-endpoint '${new URL(ready.issuer).origin}' --token-file token.jwt
 
 Ctrl-C stops everything.
 `;

@@ -56,7 +56,7 @@ export function comesFromBrowser(req: IncomingMessage): boolean {
   return req.headers.origin !== undefined;
 }
 
-export function sendJson(
+export function answerJson(
   res: ServerResponse,
   status: number,
   body: unknown,

@@ -40,7 +40,7 @@ const program = new Command('npm run')
 program
   .command('local')
   .description('run issuer, STS, DynamoDB and broker on loopback, to play with')
-  .option('--port <number>', 'first of six ports in a row; 0 takes free ones', parsePort, 8080)
+  .option('--port <number>', 'first of eight ports in a row; 0 takes free ones', parsePort, 8080)
   .option('--state <dir>', 'where keys, tables and logs are kept', '.local')
   .option('--fresh', 'empty the state first')
   .option('--ready-file <file>', 'write everything one needs to know here, as JSON, when ready')

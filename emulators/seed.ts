@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { RoleMappingInput } from '../src/core/policy/role-mapping.ts';
+import { RolePolicies } from './iam/role-policies.ts';
 import type { IssuerClient, IssuerUser } from './issuer/issuer-claims.ts';
 import { readStateText, writeStateText } from './state-file.ts';
 import type { IamRole } from './sts/sts-server.ts';
@@ -17,7 +18,17 @@ export interface SeededClient extends IssuerClient {
   readonly about: string;
 }
 
+/** Whose credentials everything of the local stack is called with. */
+export const localOperator = {
+  arn: `arn:aws:iam::${localAccount}:user/operator`,
+  accessKeyId: 'local',
+  secretAccessKey: 'local',
+} as const;
+
 const roleArn = (name: string) => `arn:aws:iam::${localAccount}:role/broker/${name}`;
+
+/** What `reports` goes on asking for, though its mapping has ended: something to find out about, and to mend. */
+export const lapsedRole = roleArn('reports-archiver');
 
 interface ClientSeed {
   readonly name: string;
@@ -46,8 +57,8 @@ const clientSeeds: readonly ClientSeed[] = [
     clientId: '2reports0example0client0id',
     scopes: ['reports/read', 'reports/publish'],
     aud: 'client_id',
-    roles: [roleArn('reports-reader'), roleArn('reports-publisher')],
-    about: 'allowed two roles, so it must name one',
+    roles: [roleArn('reports-reader'), roleArn('reports-publisher'), lapsedRole],
+    about: 'allowed two roles, so it must name one; a third one it had until January',
   },
   {
     name: 'stranger',
@@ -177,6 +188,22 @@ export function seedRoles(issuer: string): readonly IamRole[] {
   );
 }
 
+/** What the roles are for, as far as a session policy narrows it. */
+export function rolePolicies(): RolePolicies {
+  const policies = new RolePolicies();
+  policies.put('orders-writer', 'orders', {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Action: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+        Resource: `arn:aws:dynamodb:us-east-1:${localAccount}:table/orders`,
+      },
+    ],
+  });
+  return policies;
+}
+
 export function seedMappings(): readonly RoleMappingInput[] {
   const client = (name: string) => {
     const seed = clientSeeds.find((candidate) => candidate.name === name) as ClientSeed;
@@ -255,4 +282,16 @@ export function seedMappings(): readonly RoleMappingInput[] {
       owner: 'ledger-team',
     },
   ];
+}
+
+/** Of the running stack alone: mappings as they should be are what examples in files begin with. */
+export function lapsedMapping(): RoleMappingInput {
+  const [, , publisher] = seedMappings();
+  return {
+    ...(publisher as RoleMappingInput),
+    id: 'reports-archiver',
+    description: 'Old reports are moved to the archive. Granted for the migration of January.',
+    role: lapsedRole,
+    conditions: { caller: 'machine', scopes: ['reports/read'], expiresAt: '2026-01-31T00:00:00Z' },
+  };
 }

@@ -7,6 +7,8 @@ import { encodeAnswer, sendAnswer } from './dynamodb-wire.ts';
 export type DynamoDbFault = {
   /** Only these operations (`Scan`, `PutItem`). Default: all. */
   readonly operations?: readonly string[];
+  /** Only requests whose body is larger, as a table with little capacity has it. Default: of any size. */
+  readonly largerThanBytes?: number;
   /** So many requests, then none. Default: until the fault is taken away. */
   readonly times?: number;
 } & (
@@ -32,7 +34,7 @@ export type DynamoDbFault = {
 );
 
 /** The fault in force, and how many more requests it hits. */
-export class FaultSwitch {
+export class DynamoDbFaultSwitch {
   #fault: DynamoDbFault | undefined;
   #hitsLeft = 0;
 
@@ -42,10 +44,11 @@ export class FaultSwitch {
   }
 
   /** The fault that hits this request, which thereby counts. */
-  take(operation = 'Unknown'): DynamoDbFault | undefined {
+  take(operation = 'Unknown', bytes = 0): DynamoDbFault | undefined {
     const fault = this.#fault;
     if (!fault || this.#hitsLeft === 0) return undefined;
     if (fault.operations && !fault.operations.includes(operation)) return undefined;
+    if (bytes <= (fault.largerThanBytes ?? -1)) return undefined;
     this.#hitsLeft -= 1;
     return fault;
   }

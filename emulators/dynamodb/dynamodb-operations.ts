@@ -1,10 +1,10 @@
 /** What the local DynamoDB does itself, and what it hands on. */
 
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
-import type { RawRequest, Store } from './dynamodb-store.ts';
+import type { Store } from './dynamodb-store.ts';
 import type { TableSettings } from './dynamodb-table-settings.ts';
 import type { Transactions } from './dynamodb-transactions.ts';
-import type { Answer, Item, RawAnswer } from './dynamodb-wire.ts';
+import type { DynamoDbAnswer, Members, RawAnswer, RawRequest } from './dynamodb-wire.ts';
 import { DynamoDbError, encodeAnswer, modelledError, parseInput } from './dynamodb-wire.ts';
 
 export interface LocalOperationsOptions {
@@ -13,7 +13,7 @@ export interface LocalOperationsOptions {
   readonly settings: TableSettings;
 }
 
-type Operation = (input: Item) => Promise<Answer>;
+type Operation = (input: Members) => Promise<DynamoDbAnswer>;
 
 const readOperations: ReadonlySet<string> = new Set([
   'BatchGetItem',
@@ -32,12 +32,16 @@ const maxLooks = 1000;
 export class LocalOperations {
   readonly #store: Store;
   readonly #transactions: Transactions;
+  readonly #settings: TableSettings;
   readonly #own: ReadonlyMap<string, Operation>;
 
   constructor({ store, transactions, settings }: LocalOperationsOptions) {
     this.#store = store;
     this.#transactions = transactions;
+    this.#settings = settings;
     this.#own = new Map<string, Operation>([
+      ['DescribeTable', (input) => this.#describeTable(input)],
+      ['UpdateTable', (input) => this.#updateTable(input)],
       ['TransactWriteItems', (input) => transactions.write(input)],
       [
         'DescribeContinuousBackups',
@@ -57,13 +61,43 @@ export class LocalOperations {
 
   async run(operation: string | undefined, request: RawRequest): Promise<RawAnswer> {
     if (this.#transactions.inDoubt) throw new Error('a transaction broke off; restart the server');
-    const own = operation === undefined ? undefined : this.#own.get(operation);
-    if (own) return encodeAnswer(await answerOf(own, request));
-    const answer = await this.#store.forward(request);
-    if (operation === 'CreateTable' && answer.status === 200) {
-      await this.#settle(tableNameOf(parseInput(request.body)));
+    return encodeAnswer(await answerOf(this.#named(operation), request));
+  }
+
+  #named(name = ''): Operation | undefined {
+    const ofStore = this.#store.dynalite.operations.has(name);
+    return this.#own.get(name) ?? (ofStore ? (input) => this.#ofStore(name, input) : undefined);
+  }
+
+  async #ofStore(operation: string, input: Members): Promise<DynamoDbAnswer> {
+    if (operation !== 'CreateTable') {
+      return { status: 200, body: await this.#store.call(operation, input) };
     }
-    return answer;
+    const protect = input['DeletionProtectionEnabled'] === true;
+    // The table that dynalite tells of goes on changing.
+    const body = structuredClone(await this.#store.call(operation, input));
+    this.#settings.protect(tableNameOf(input), protect);
+    await this.#settle(tableNameOf(input));
+    return { status: 200, body };
+  }
+
+  async #describeTable(input: Members): Promise<DynamoDbAnswer> {
+    const { Table: table } = await this.#store.call('DescribeTable', input);
+    const DeletionProtectionEnabled = this.#settings.isProtected(tableNameOf(input));
+    return { status: 200, body: { Table: { ...(table as Members), DeletionProtectionEnabled } } };
+  }
+
+  /** Deletion protection is ours, the rest is the store's. */
+  async #updateTable({
+    DeletionProtectionEnabled: on,
+    ...input
+  }: Members): Promise<DynamoDbAnswer> {
+    if (typeof on !== 'boolean') {
+      return { status: 200, body: await this.#store.call('UpdateTable', input) };
+    }
+    this.#settings.protect(tableNameOf(input), on);
+    const { body } = await this.#describeTable({ TableName: tableNameOf(input) });
+    return { status: 200, body: { TableDescription: body['Table'] } };
   }
 
   /**
@@ -79,7 +113,7 @@ export class LocalOperations {
   }
 
   /** The table's name; the backup operations have an exception of their own for a table that is not there. */
-  async #backedUpTable(input: Item): Promise<string> {
+  async #backedUpTable(input: Members): Promise<string> {
     const name = tableNameOf(input);
     try {
       await this.#store.call('DescribeTable', { TableName: name });
@@ -93,7 +127,13 @@ export class LocalOperations {
   }
 }
 
-async function answerOf(operation: Operation, { headers, body }: RawRequest): Promise<Answer> {
+async function answerOf(
+  operation: Operation | undefined,
+  { headers, body }: RawRequest,
+): Promise<DynamoDbAnswer> {
+  if (operation === undefined) {
+    return { status: 400, body: { __type: 'com.amazon.coral.service#UnknownOperationException' } };
+  }
   if (!headers.authorization?.startsWith('AWS4-')) {
     const type = 'com.amazon.coral.service#MissingAuthenticationTokenException';
     const message = 'Request is missing Authentication Token';
@@ -107,7 +147,7 @@ async function answerOf(operation: Operation, { headers, body }: RawRequest): Pr
   }
 }
 
-function tableNameOf(input: Item): string {
+function tableNameOf(input: Members): string {
   const name = input['TableName'];
   return typeof name === 'string' ? name : '';
 }

@@ -1,7 +1,6 @@
 /**
  * A DynamoDB on loopback HTTP, for development and tests: dynalite keeps the items, this front adds what
- * dynalite lacks: transactional writes and the settings for point-in-time recovery. All else is handed on byte
- * for byte. Has never met the real service.
+ * dynalite lacks: transactional writes and the settings for point-in-time recovery. Has never met the real service.
  *
  * Limits: signatures are not verified; transactions put and delete, nothing else; no streams, backups, PartiQL or
  * global tables; on disk it survives the death of the process, not a power cut.
@@ -15,15 +14,15 @@ import type { Clock } from '../../src/kit/timing/clock.ts';
 import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { AccessLock } from './access-lock.ts';
 import type { DynamoDbFault } from './dynamodb-faults.ts';
-import { answerAfter, answerBefore, FaultSwitch } from './dynamodb-faults.ts';
+import { answerAfter, answerBefore, DynamoDbFaultSwitch } from './dynamodb-faults.ts';
 import { LocalOperations } from './dynamodb-operations.ts';
 import { createWriteStager } from './dynamodb-staging.ts';
-import type { RawRequest, Store } from './dynamodb-store.ts';
-import { startStore } from './dynamodb-store.ts';
+import type { Store } from './dynamodb-store.ts';
+import { openStore } from './dynamodb-store.ts';
 import { TableSettings } from './dynamodb-table-settings.ts';
 import { Transactions } from './dynamodb-transactions.ts';
-import type { RawAnswer } from './dynamodb-wire.ts';
-import { encodeAnswer, operationOf, sendAnswer } from './dynamodb-wire.ts';
+import type { RawAnswer, RawRequest } from './dynamodb-wire.ts';
+import { dynamoDbOperation, encodeAnswer, sendAnswer } from './dynamodb-wire.ts';
 import { lockFolder } from './folder-lock.ts';
 
 export interface DynamoDbServerOptions {
@@ -53,7 +52,7 @@ const keepAliveMs = 75_000;
 /** Throws if another process has `path`, or the address is taken. */
 export async function startDynamoDbServer(options: DynamoDbServerOptions): Promise<DynamoDbServer> {
   const tables = await openTables(options);
-  const faults = new FaultSwitch();
+  const faults = new DynamoDbFaultSwitch();
   const calls: string[] = [];
 
   const server = createServer((req, res) => {
@@ -65,14 +64,13 @@ export async function startDynamoDbServer(options: DynamoDbServerOptions): Promi
     // The body is read whole first: a client that goes away in the middle leaves no trace in the store.
     const body = await bodyOf(req, res);
     if (!body) return;
-    const operation = operationOf(req.headers);
+    const operation = dynamoDbOperation(req.headers);
     calls.push(operation ?? 'Unknown');
     if (calls.length > maxCalls) calls.shift();
 
-    const fault = faults.take(operation);
+    const fault = faults.take(operation, body.length);
     if (fault && answerBefore(res, fault)) return;
-    const { method = 'POST', url: target = '/', headers } = req;
-    const result = await tables.run(operation, { method, path: target, headers, body });
+    const result = await tables.run(operation, { headers: req.headers, body });
     if (fault) answerAfter(res, fault, result);
     else sendAnswer(res, result);
   }
@@ -107,13 +105,13 @@ async function openTables({ clock, path }: DynamoDbServerOptions): Promise<Table
   let store: Store | undefined;
   try {
     const settings = new TableSettings({ clock, file: inFolder('table-settings.json') });
-    const started = await startStore(inFolder('leveldb'));
-    store = started;
-    const stager = await createWriteStager();
+    const opened = await openStore(inFolder('leveldb'));
+    store = opened;
+    const stager = createWriteStager(opened.dynalite);
     const journalFile = inFolder('transaction.json');
-    const transactions = new Transactions({ store: started, stager, clock, journalFile });
+    const transactions = new Transactions({ store: opened, stager, clock, journalFile });
     await transactions.recover();
-    const operations = new LocalOperations({ store: started, transactions, settings });
+    const operations = new LocalOperations({ store: opened, transactions, settings });
     const access = new AccessLock();
     return {
       run(operation, request) {
@@ -122,7 +120,7 @@ async function openTables({ clock, path }: DynamoDbServerOptions): Promise<Table
       },
       async close() {
         await access.exclusive(async () => {});
-        await started.stop();
+        await opened.stop();
         unlock();
       },
     };

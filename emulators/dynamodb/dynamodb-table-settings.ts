@@ -1,12 +1,16 @@
-/** Point-in-time recovery of tables, as a setting that can be made and read. Nothing can be restored. */
+/**
+ * Point-in-time recovery and deletion protection of tables, as settings that can be made and read. Nothing can be restored, and
+ * nothing is protected.
+ */
 
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
-import type { Answer, Item } from './dynamodb-wire.ts';
+import type { DynamoDbAnswer, Members } from './dynamodb-wire.ts';
 import { validationError } from './dynamodb-wire.ts';
 
 interface Settings {
+  readonly protected?: boolean;
   readonly recovery?: { readonly sinceMs: number; readonly days: number } | undefined;
 }
 
@@ -33,11 +37,11 @@ export class TableSettings {
     this.#byTable = new Map(Object.entries(kept));
   }
 
-  describeContinuousBackups(table: string): Answer {
+  describeContinuousBackups(table: string): DynamoDbAnswer {
     return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
   }
 
-  updateContinuousBackups(table: string, input: Item): Answer {
+  updateContinuousBackups(table: string, input: Members): DynamoDbAnswer {
     const specification = input['PointInTimeRecoverySpecification'];
     const { PointInTimeRecoveryEnabled: enabled, RecoveryPeriodInDays: days } = isJsonObject(
       specification,
@@ -49,8 +53,19 @@ export class TableSettings {
     }
     const sinceMs = this.#of(table).recovery?.sinceMs ?? this.#clock.now();
     const period = typeof days === 'number' ? days : defaultRecoveryDays;
-    this.#set(table, { recovery: enabled ? { sinceMs, days: period } : undefined });
+    this.#set(table, {
+      ...this.#of(table),
+      recovery: enabled ? { sinceMs, days: period } : undefined,
+    });
     return { status: 200, body: { ContinuousBackupsDescription: this.#backups(table) } };
+  }
+
+  isProtected(table: string): boolean {
+    return this.#of(table).protected === true;
+  }
+
+  protect(table: string, on: boolean): void {
+    this.#set(table, { ...this.#of(table), protected: on });
   }
 
   #of(table: string): Settings {
@@ -67,7 +82,7 @@ export class TableSettings {
     writeStateText(this.#file, `${JSON.stringify(Object.fromEntries(this.#byTable))}\n`);
   }
 
-  #backups(table: string): Item {
+  #backups(table: string): Members {
     const { recovery } = this.#of(table);
     const latestMs = Math.max(recovery?.sinceMs ?? 0, this.#clock.now() - recoveryLagMs);
     const description = recovery

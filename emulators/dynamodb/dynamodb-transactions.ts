@@ -13,10 +13,10 @@ import { isJsonObject } from '../../src/kit/json/json-object.ts';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { readStateText, writeStateText } from '../state-file.ts';
-import type { ParsedWrite, Refusal, WriteStager } from './dynamodb-staging.ts';
+import type { ParsedWrite, WriteRefusal, WriteStager } from './dynamodb-staging.ts';
 import { isWriteKind } from './dynamodb-staging.ts';
 import type { Store } from './dynamodb-store.ts';
-import type { Answer, Item } from './dynamodb-wire.ts';
+import type { DynamoDbAnswer, Members } from './dynamodb-wire.ts';
 import { modelledError, validationError } from './dynamodb-wire.ts';
 
 export interface TransactionsOptions {
@@ -30,14 +30,14 @@ export interface TransactionsOptions {
 /** A write whose outcome is settled: applying it twice does no harm. */
 interface SettledWrite {
   readonly operation: 'PutItem' | 'DeleteItem';
-  readonly input: object;
+  readonly input: Members;
 }
 
 /** One entry of a transaction with all that its decision needs. */
 interface Candidate {
   readonly write: ParsedWrite;
-  readonly existing: Item | undefined;
-  readonly refusal: Refusal | undefined;
+  readonly existing: Members | undefined;
+  readonly refusal: WriteRefusal | undefined;
 }
 
 const maxItems = 100;
@@ -76,7 +76,7 @@ export class Transactions {
   }
 
   /** Throws a DynamoDbError for every refusal. */
-  async write(input: Item): Promise<Answer> {
+  async write(input: Members): Promise<DynamoDbAnswer> {
     const entries = transactItems(input);
     const token = tokenOf(input);
     const digest = digestOf(input);
@@ -93,7 +93,7 @@ export class Transactions {
     return { status: 200, body: {} };
   }
 
-  #parse(entry: Item): ParsedWrite {
+  #parse(entry: Members): ParsedWrite {
     const [name, ...others] = Object.keys(entry);
     const write = name === undefined ? undefined : entry[name];
     if (name === undefined || !isWriteKind(name) || others.length > 0 || !isJsonObject(write)) {
@@ -126,14 +126,14 @@ export class Transactions {
     return new Map(await Promise.all(described));
   }
 
-  async #read({ tableName, keyOrItem }: ParsedWrite, table: Table): Promise<Item | undefined> {
+  async #read({ tableName, keyOrItem }: ParsedWrite, table: Table): Promise<Members | undefined> {
     const names = table.KeySchema.map(({ AttributeName }) => AttributeName);
     const { Item: item } = await this.#store.call('GetItem', {
       TableName: tableName,
       Key: Object.fromEntries(names.map((name) => [name, keyOrItem[name]])),
       ConsistentRead: true,
     });
-    return item as Item | undefined;
+    return item as Members | undefined;
   }
 
   #checkSize(candidates: readonly Candidate[]): void {
@@ -182,7 +182,7 @@ interface Table {
   readonly KeySchema: readonly { readonly AttributeName: string }[];
 }
 
-function transactItems(input: Item): readonly Item[] {
+function transactItems(input: Members): readonly Members[] {
   const items = input['TransactItems'];
   if (!Array.isArray(items) || items.length === 0 || items.length > maxItems) {
     throw validationError(itemLimitMessage);
@@ -190,7 +190,7 @@ function transactItems(input: Item): readonly Item[] {
   return items.map((entry: unknown) => (isJsonObject(entry) ? entry : {}));
 }
 
-function tokenOf(input: Item): string | undefined {
+function tokenOf(input: Members): string | undefined {
   const token = input['ClientRequestToken'];
   if (token === undefined) return undefined;
   if (typeof token === 'string' && token.length >= 1 && token.length <= maxTokenLength)
@@ -198,7 +198,7 @@ function tokenOf(input: Item): string | undefined {
   throw validationError(`ClientRequestToken must have 1 to ${maxTokenLength} characters`);
 }
 
-function digestOf({ ClientRequestToken: _token, ...parameters }: Item): string {
+function digestOf({ ClientRequestToken: _token, ...parameters }: Members): string {
   return createHash('sha256').update(JSON.stringify(parameters, sortMembers)).digest('hex');
 }
 

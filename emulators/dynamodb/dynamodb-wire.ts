@@ -5,14 +5,19 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'n
 import { crc32 } from 'node:zlib';
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
 
-export type Item = Record<string, unknown>;
+export type Members = Record<string, unknown>;
 
-export interface Answer {
+export interface DynamoDbAnswer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** An answer in bytes, as it came from the store. */
+export interface RawRequest {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** An answer in bytes. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
@@ -21,9 +26,9 @@ export interface RawAnswer {
 
 /** Ends an operation with an error answer. */
 export class DynamoDbError extends Error {
-  readonly answer: Answer;
+  readonly answer: DynamoDbAnswer;
 
-  constructor(answer: Answer) {
+  constructor(answer: DynamoDbAnswer) {
     super(String(answer.body['__type']));
     this.answer = answer;
   }
@@ -41,7 +46,7 @@ export function modelledError(
 }
 
 /** The operation of a request to the 2012-08-10 API, or undefined for anything else. */
-export function operationOf(headers: IncomingHttpHeaders): string | undefined {
+export function dynamoDbOperation(headers: IncomingHttpHeaders): string | undefined {
   return /^DynamoDB_20120810\.([A-Za-z]+)$/.exec(String(headers['x-amz-target']))?.[1];
 }
 
@@ -56,7 +61,7 @@ export function parseInput(body: Buffer): Record<string, unknown> {
   throw errorOf('com.amazon.coral.service#SerializationException', {});
 }
 
-export function encodeAnswer({ status, body }: Answer): RawAnswer {
+export function encodeAnswer({ status, body }: DynamoDbAnswer): RawAnswer {
   const bytes = Buffer.from(JSON.stringify(body));
   const headers = {
     'content-type': 'application/x-amz-json-1.0',

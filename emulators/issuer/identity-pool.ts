@@ -6,9 +6,9 @@
 import { createServer } from 'node:http';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { closeServer, comesFromBrowser, listenOnLoopback, sendJson } from '../loopback-http.ts';
-import type { SigningKey } from './issuer-keys.ts';
-import { createSigningKey, publishedKey } from './issuer-keys.ts';
+import { answerJson, closeServer, comesFromBrowser, listenOnLoopback } from '../loopback-http.ts';
+import type { TokenKey } from './issuer-keys.ts';
+import { cognitoJwk, createSigningKey } from './issuer-keys.ts';
 import { signJwt } from './jwt-signer.ts';
 
 export interface IdentityPoolOptions {
@@ -18,7 +18,7 @@ export interface IdentityPoolOptions {
   /** `iss` of the tokens. Default: the origin of this server; at AWS, https://cognito-identity.amazonaws.com. */
   readonly issuer?: string;
   /** Default: a new one. */
-  readonly key?: SigningKey;
+  readonly key?: TokenKey;
   /** Default 0: any free port. */
   readonly port?: number;
 }
@@ -51,11 +51,11 @@ export async function startIdentityPool(options: IdentityPoolOptions): Promise<I
   const { clock, poolId } = options;
   // The key ids observed at AWS are the region and a number, without anything between.
   const key = options.key ?? (await createSigningKey(`${poolId.split(':', 1)[0]}1`));
-  const published = { keys: [publishedKey(key, 'RS512')] };
+  const published = { keys: [cognitoJwk(key, 'RS512')] };
   const server = createServer((req, res) => {
-    if (comesFromBrowser(req)) return sendJson(res, 403, { error: 'browsers_are_refused' });
+    if (comesFromBrowser(req)) return answerJson(res, 403, { error: 'browsers_are_refused' });
     const found = req.method === 'GET' && (req.url ?? '').split('?', 1)[0] === jwksPath;
-    return found ? sendJson(res, 200, published) : sendJson(res, 404, { error: 'not_found' });
+    return found ? answerJson(res, 200, published) : answerJson(res, 404, { error: 'not_found' });
   });
   const origin = await listenOnLoopback(server, options.port);
   const url = options.issuer ?? origin;

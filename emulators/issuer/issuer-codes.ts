@@ -8,6 +8,8 @@ import type { IssuerClient, IssuerUser } from './issuer-claims.ts';
 export interface SignIn {
   readonly client: IssuerClient;
   readonly user: IssuerUser;
+  /** Epoch milliseconds. */
+  readonly signedInAt: number;
   readonly redirectUri: string;
   readonly scopes: readonly string[];
   /** BASE64URL(SHA-256(verifier)). */

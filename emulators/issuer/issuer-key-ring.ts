@@ -1,15 +1,15 @@
-import type { IssuerKeys, KeySet, PublishedKey } from './issuer-keys.ts';
+import type { CognitoJwk, KeyHistory, KeySet } from './issuer-keys.ts';
 import {
+  cognitoJwk,
   createIssuerKeys,
   createKeySet,
   loadIssuerKeys,
-  publishedKey,
   saveIssuerKeys,
 } from './issuer-keys.ts';
 
 export interface KeyRingOptions {
   /** Used where `keyFile` holds none yet. Default: new ones. */
-  readonly keys?: IssuerKeys | undefined;
+  readonly keys?: KeyHistory | undefined;
   readonly keyFile?: string | undefined;
 }
 
@@ -19,8 +19,8 @@ const maxRetiredKeySets = 10;
 /** The issuer's keys over time: rotated, withdrawn, and kept in a file if there is one. */
 export class KeyRing {
   readonly #keyFile: string | undefined;
-  #keys: IssuerKeys;
-  #published: readonly PublishedKey[];
+  #keys: KeyHistory;
+  #published: readonly CognitoJwk[];
   #rotation: Promise<void> = Promise.resolve();
 
   static async open({ keys, keyFile }: KeyRingOptions): Promise<KeyRing> {
@@ -28,7 +28,7 @@ export class KeyRing {
     return new KeyRing(kept ?? keys ?? (await createIssuerKeys()), keyFile);
   }
 
-  private constructor(keys: IssuerKeys, keyFile: string | undefined) {
+  private constructor(keys: KeyHistory, keyFile: string | undefined) {
     this.#keyFile = keyFile;
     this.#keys = keys;
     this.#published = [];
@@ -39,7 +39,7 @@ export class KeyRing {
     return this.#keys.current;
   }
 
-  get published(): readonly PublishedKey[] {
+  get published(): readonly CognitoJwk[] {
     return this.#published;
   }
 
@@ -59,11 +59,11 @@ export class KeyRing {
     this.#use({ current: this.#keys.current, retired: [] });
   }
 
-  #use(keys: IssuerKeys): void {
+  #use(keys: KeyHistory): void {
     if (this.#keyFile !== undefined) saveIssuerKeys(this.#keyFile, keys);
     this.#keys = keys;
     this.#published = [keys.current, ...keys.retired]
       .flatMap(({ id, access }) => [id, access])
-      .map((key) => publishedKey(key, 'RS256'));
+      .map((key) => cognitoJwk(key, 'RS256'));
   }
 }

@@ -1,12 +1,18 @@
 /** The signing keys of the local issuer: how they are made, published and kept. */
 
-import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 
 import { readStateText, writeStateText } from '../state-file.ts';
 
 /** Plain data, so that a key can be handed over in a file or a variable. */
-export interface SigningKey {
+export interface TokenKey {
   readonly kid: string;
   /** PKCS#8, PEM. */
   readonly privateKeyPem: string;
@@ -14,11 +20,11 @@ export interface SigningKey {
 
 /** Cognito signs ID tokens and access tokens with different keys of one JWKS. */
 export interface KeySet {
-  readonly access: SigningKey;
-  readonly id: SigningKey;
+  readonly access: TokenKey;
+  readonly id: TokenKey;
 }
 
-export interface IssuerKeys {
+export interface KeyHistory {
   /** Signs new tokens. */
   readonly current: KeySet;
   /** Still published, newest first, so that tokens from before a rotation verify. */
@@ -26,7 +32,7 @@ export interface IssuerKeys {
 }
 
 /** The members that Cognito publishes for a key. */
-export interface PublishedKey {
+export interface CognitoJwk {
   readonly alg: string;
   readonly e: string;
   readonly kid: string;
@@ -35,7 +41,7 @@ export interface PublishedKey {
   readonly use: 'sig';
 }
 
-export async function createIssuerKeys(): Promise<IssuerKeys> {
+export async function createIssuerKeys(): Promise<KeyHistory> {
   return { current: await createKeySet(), retired: [] };
 }
 
@@ -45,7 +51,7 @@ export async function createKeySet(): Promise<KeySet> {
 }
 
 /** A new RSA-2048 key. Without `kid`, one in the form Cognito uses: base64 of 32 random bytes. */
-export async function createSigningKey(kid?: string): Promise<SigningKey> {
+export async function createSigningKey(kid?: string): Promise<TokenKey> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   return {
     kid: kid ?? randomBytes(32).toString('base64'),
@@ -53,22 +59,32 @@ export async function createSigningKey(kid?: string): Promise<SigningKey> {
   };
 }
 
-export function publishedKey(key: SigningKey, alg: 'RS256' | 'RS512'): PublishedKey {
-  const { e, n } = createPublicKey(createPrivateKey(key.privateKeyPem)).export({ format: 'jwk' });
+/** Reading a key takes longer than signing with it. */
+const read = new WeakMap<TokenKey, KeyObject>();
+
+/** @throws what OpenSSL says of a text that is no private key */
+export function privateKeyOf(key: TokenKey): KeyObject {
+  const known = read.get(key) ?? createPrivateKey(key.privateKeyPem);
+  read.set(key, known);
+  return known;
+}
+
+export function cognitoJwk(key: TokenKey, alg: 'RS256' | 'RS512'): CognitoJwk {
+  const { e, n } = createPublicKey(privateKeyOf(key)).export({ format: 'jwk' });
   if (e === undefined || n === undefined)
     throw new Error(`signing key ${key.kid} is not an RSA key`);
   return { alg, e, kid: key.kid, kty: 'RSA', n, use: 'sig' };
 }
 
 /** The keys in `file`, or undefined where there is no such file. Throws if it holds anything else. */
-export function loadIssuerKeys(file: string): IssuerKeys | undefined {
+export function loadIssuerKeys(file: string): KeyHistory | undefined {
   const text = readStateText(file);
   if (text === undefined) return undefined;
   try {
-    const keys = JSON.parse(text) as IssuerKeys;
+    const keys = JSON.parse(text) as KeyHistory;
     for (const set of [keys.current, ...keys.retired]) {
-      publishedKey(set.access, 'RS256');
-      publishedKey(set.id, 'RS256');
+      cognitoJwk(set.access, 'RS256');
+      cognitoJwk(set.id, 'RS256');
     }
     return keys;
   } catch (cause) {
@@ -79,6 +95,6 @@ export function loadIssuerKeys(file: string): IssuerKeys | undefined {
 }
 
 /** Mode 0600, replaced whole. */
-export function saveIssuerKeys(file: string, keys: IssuerKeys): void {
+export function saveIssuerKeys(file: string, keys: KeyHistory): void {
   writeStateText(file, `${JSON.stringify(keys, undefined, 2)}\n`);
 }

@@ -1,13 +1,18 @@
 /** The page on which somebody says who they are, and the answers around it. */
 
 import type { ServerResponse } from 'node:http';
-import { sendJson } from '../loopback-http.ts';
+import { answerJson } from '../loopback-http.ts';
 import type { IssuerClient, IssuerUser } from './issuer-claims.ts';
 
 export type AuthorizeAnswer =
   /** Nobody that a browser may be sent back to. */
   | { readonly kind: 'refused'; readonly error: string }
-  | { readonly kind: 'redirected'; readonly location: string }
+  /** `signedIn`: whoever has just said who they are. */
+  | {
+      readonly kind: 'redirected';
+      readonly location: string;
+      readonly signedIn: IssuerUser | undefined;
+    }
   | { readonly kind: 'asked'; readonly page: string; readonly returnsTo: string };
 
 /** The parameters go back with the choice and are checked again then: nothing is remembered in between. */
@@ -42,10 +47,15 @@ function escaped(text: string): string {
   return text.replaceAll(/[^\w ./:-]/gu, (character) => `&#${character.codePointAt(0)};`);
 }
 
-export function sendAuthorizeAnswer(res: ServerResponse, answer: AuthorizeAnswer): void {
+/** `remember`: a `Set-Cookie` for somebody. */
+export function sendAuthorizeAnswer(
+  res: ServerResponse,
+  answer: AuthorizeAnswer,
+  remember: (user: IssuerUser) => string,
+): void {
   switch (answer.kind) {
     case 'refused':
-      sendJson(res, 400, { error: answer.error }, { 'cache-control': 'no-store' });
+      answerJson(res, 400, { error: answer.error }, { 'cache-control': 'no-store' });
       return;
     case 'redirected':
       res
@@ -53,6 +63,7 @@ export function sendAuthorizeAnswer(res: ServerResponse, answer: AuthorizeAnswer
           'cache-control': 'no-store',
           location: answer.location,
           'content-length': 0,
+          ...(answer.signedIn === undefined ? {} : { 'set-cookie': remember(answer.signedIn) }),
         })
         .end();
       return;

@@ -18,11 +18,13 @@ export type TokenGrant =
       readonly client: IssuerClient;
       /** Absent for the client-credentials grant. */
       readonly user?: IssuerUser;
+      /** Of that user, epoch milliseconds. */
+      readonly signedInAt?: number;
       readonly scopes: readonly string[];
     }
   | { readonly kind: 'refused'; readonly error: TokenErrorCode };
 
-export interface TokenRequest {
+export interface TokenForm {
   readonly contentType: string | undefined;
   readonly authorization: string | undefined;
   readonly body: string;
@@ -34,7 +36,7 @@ export interface TokenRequest {
  * of RFC 6749 §2.3 and §3.2 for what that page leaves open (one way to authenticate, no repeated parameter).
  */
 export function grantToken(
-  request: TokenRequest,
+  request: TokenForm,
   clients: ReadonlyMap<string, IssuerClient>,
   redeem: (redemption: Redemption) => SignIn | undefined,
 ): TokenGrant {
@@ -71,8 +73,8 @@ function grantCode(
   });
   if (signIn === undefined) return refused('invalid_grant');
   if (signIn.client.clientSecret !== '') return refused('invalid_client');
-  const { client, user, scopes } = signIn;
-  return { kind: 'granted', client, user, scopes };
+  const { client, user, scopes, signedInAt } = signIn;
+  return { kind: 'granted', client, user, scopes, signedInAt };
 }
 
 function secretsEqual(presented: string, expected: string): boolean {
@@ -83,7 +85,7 @@ function refused(error: TokenErrorCode): TokenGrant {
   return { kind: 'refused', error };
 }
 
-function parseForm({ contentType, body }: TokenRequest): ReadonlyMap<string, string> | undefined {
+function parseForm({ contentType, body }: TokenForm): ReadonlyMap<string, string> | undefined {
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== 'application/x-www-form-urlencoded') return undefined;
   const form = new Map<string, string>();

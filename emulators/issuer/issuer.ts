@@ -9,20 +9,21 @@ import { createServer } from 'node:http';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import {
+  answerJson,
   closeServer,
   comesFromBrowser,
   listenOnLoopback,
   readBody,
-  sendJson,
 } from '../loopback-http.ts';
-import { authorize } from './issuer-authorize.ts';
+import { authorize, logoutTarget } from './issuer-authorize.ts';
 import type { ExtraClaims, IssuerClient, IssuerUser } from './issuer-claims.ts';
 import { accessTokenClaims, idTokenClaims } from './issuer-claims.ts';
 import { IssuerCodes } from './issuer-codes.ts';
 import type { IssuerFault } from './issuer-faults.ts';
 import { answerWithFault } from './issuer-faults.ts';
 import { KeyRing } from './issuer-key-ring.ts';
-import type { IssuerKeys, SigningKey } from './issuer-keys.ts';
+import type { KeyHistory, TokenKey } from './issuer-keys.ts';
+import { IssuerSessions } from './issuer-sessions.ts';
 import { sendAuthorizeAnswer } from './issuer-sign-in-page.ts';
 import { grantToken } from './issuer-token-endpoint.ts';
 import { signJwt } from './jwt-signer.ts';
@@ -38,9 +39,16 @@ export interface IssuerOptions {
   readonly clients: readonly IssuerClient[];
   readonly users?: readonly IssuerUser[];
   /** Keys to start with, unless `keyFile` holds some. Default: new ones. */
-  readonly keys?: IssuerKeys;
+  readonly keys?: KeyHistory;
   /** Where the keys are kept (mode 0600), so that tokens outlive a restart. */
   readonly keyFile?: string;
+}
+
+/** As DescribeUserPool prints it. */
+export interface UserPoolSetup {
+  readonly plan: 'LITE' | 'ESSENTIALS' | 'PLUS';
+  /** Event version of the pre-token-generation trigger; undefined without one. */
+  readonly trigger: 'V1_0' | 'V2_0' | 'V3_0' | undefined;
 }
 
 export interface AccessTokenOptions {
@@ -72,10 +80,12 @@ export interface Issuer {
   readonly tokenEndpoint: string;
   /** Signs new tokens with new keys; the old ones stay published. */
   rotateKeys(): Promise<void>;
-  /** Where browsers may be sent with a code for this client, and whose pages may redeem one. */
+  /** Where browsers may be sent with a code for this client, and after signing out; and whose pages may redeem one. */
   allowCallback(clientId: string, url: string): void;
   /** Publishes the current keys alone. */
   withdrawOldKeys(): void;
+  /** What DescribeUserPool says from now on; an error code instead of a pool is what it answers with. */
+  describeAs(setup: UserPoolSetup | { readonly error: string }): void;
   /** From now on; without an argument, no longer. */
   setFault(fault?: IssuerFault): void;
   /** Throws for an unknown client or user. */
@@ -107,8 +117,14 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   const users = new Map((options.users ?? []).map((user) => [user.username, user]));
   const keys = await KeyRing.open(options);
   const codes = new IssuerCodes(clock);
+  const sessions = new IssuerSessions(clock);
   const callbacks = new Map<string, Set<string>>();
   let fault: IssuerFault | undefined;
+  const adds = options.clients.some(({ aud }) => aud === 'client_id');
+  let setup: Parameters<Issuer['describeAs']>[0] = {
+    plan: 'ESSENTIALS',
+    trigger: adds ? 'V3_0' : undefined,
+  };
 
   const wellKnown = `/${poolId}/.well-known`;
   const routes = new Map<string, Route>([
@@ -118,6 +134,8 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
       '/oauth2/authorize',
       { methods: ['GET', 'POST'], handle: answerAuthorize, admits: (from) => from === origin },
     ],
+    ['/logout', { methods: ['GET'], handle: answerLogout }],
+    ['/', { methods: ['POST'], handle: answerApi }],
     ['/oauth2/token', { methods: ['POST'], handle: answerToken, admits: isCallbackOrigin }],
   ]);
 
@@ -132,12 +150,12 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const route = routes.get(pathOf(req));
     if (comesFromBrowser(req) && !route?.admits?.(req.headers.origin ?? '')) {
-      return sendJson(res, 403, { error: 'browsers_are_refused' });
+      return answerJson(res, 403, { error: 'browsers_are_refused' });
     }
-    if (!route) return sendJson(res, 404, { error: 'not_found' });
+    if (!route) return answerJson(res, 404, { error: 'not_found' });
     if (fault && route.handle === answerJwks) return answerWithFault(res, fault);
     if (route.methods.includes(req.method ?? '')) return route.handle(req, res);
-    sendJson(res, 405, { error: 'method_not_allowed' }, { allow: route.methods.join(', ') });
+    answerJson(res, 405, { error: 'method_not_allowed' }, { allow: route.methods.join(', ') });
   }
 
   function isCallbackOrigin(from: string): boolean {
@@ -147,11 +165,11 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   }
 
   function answerJwks(_req: IncomingMessage, res: ServerResponse): void {
-    sendJson(res, 200, { keys: keys.published });
+    answerJson(res, 200, { keys: keys.published });
   }
 
   function answerDiscovery(_req: IncomingMessage, res: ServerResponse): void {
-    sendJson(res, 200, {
+    answerJson(res, 200, {
       authorization_endpoint: `${origin}/oauth2/authorize`,
       authorization_response_iss_parameter_supported: true,
       code_challenge_methods_supported: ['S256'],
@@ -180,8 +198,32 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
       callbacks,
       issuer: url,
       issueCode: (signIn) => codes.issue(signIn),
+      remembered: sessions.remembered(req.headers.cookie),
+      now: clock.now(),
     });
-    sendAuthorizeAnswer(res, answer);
+    sendAuthorizeAnswer(res, answer, (user) => sessions.begin(user));
+  }
+
+  function answerLogout(req: IncomingMessage, res: ServerResponse): void {
+    const target = logoutTarget({ parameters: new URLSearchParams(queryOf(req)), callbacks });
+    if (target === undefined) {
+      answerJson(res, 400, { error: 'redirect_mismatch' }, noStore);
+      return;
+    }
+    const cookie = sessions.end(req.headers.cookie);
+    res.writeHead(302, { ...noStore, location: target, 'set-cookie': cookie, 'content-length': 0 });
+    res.end();
+  }
+
+  /** The API of user pools is at the same host: the one question about them that is answered here. */
+  async function answerApi(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = await bodyText(req, res);
+    if (body === undefined) return;
+    const headers = { 'content-type': 'application/x-amz-json-1.1' };
+    const known = req.headers['x-amz-target'] === describeUserPool && body.includes(`"${poolId}"`);
+    const error = 'error' in setup ? setup.error : known ? undefined : 'ResourceNotFoundException';
+    if (error !== undefined) return answerJson(res, 400, { __type: error }, headers);
+    answerJson(res, 200, { UserPool: describedPool(poolId, setup as UserPoolSetup) }, headers);
   }
 
   async function answerToken(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -196,15 +238,15 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     const grant = grantToken({ contentType, authorization, body }, clients, (redemption) =>
       codes.redeem(redemption),
     );
-    if (grant.kind === 'refused') return sendJson(res, 400, { error: grant.error }, headers);
-    const { client, scopes, user } = grant;
-    const whose = user === undefined ? {} : { user: user.username };
+    if (grant.kind === 'refused') return answerJson(res, 400, { error: grant.error }, headers);
+    const { client, scopes, user, signedInAt = clock.now() } = grant;
+    const whose = user === undefined ? {} : { user: user.username, signedInAt };
     const token = {
       access_token: issueAccessToken({ clientId: client.clientId, scopes, ...whose }),
       expires_in: lifetimeSeconds,
       token_type: 'Bearer',
     };
-    sendJson(res, 200, token, headers);
+    answerJson(res, 200, token, headers);
   }
 
   function issueAccessToken(asked: AccessTokenOptions): string {
@@ -249,6 +291,9 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
       callbacks.set(clientId, urls.add(`${from}${pathname}`));
     },
     withdrawOldKeys: () => keys.withdrawOld(),
+    describeAs(next) {
+      setup = next;
+    },
     setFault(next) {
       fault = next;
     },
@@ -256,6 +301,15 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     issueIdToken,
     stop: () => closeServer(server),
   };
+}
+
+const describeUserPool = 'AWSCognitoIdentityProviderService.DescribeUserPool';
+
+function describedPool(poolId: string, { plan, trigger }: UserPoolSetup): object {
+  const [region] = poolId.split('_', 1);
+  const LambdaArn = `arn:aws:lambda:${region}:123456789012:function:audience`;
+  const config = trigger && { PreTokenGenerationConfig: { LambdaArn, LambdaVersion: trigger } };
+  return { Id: poolId, Name: 'local', UserPoolTier: plan, LambdaConfig: config ?? {} };
 }
 
 function pathOf(req: IncomingMessage): string {
@@ -266,7 +320,7 @@ function queryOf(req: IncomingMessage): string {
   return (req.url ?? '').split('?').slice(1).join('?');
 }
 
-function signed(key: SigningKey, claims: Readonly<Record<string, unknown>>): string {
+function signed(key: TokenKey, claims: Readonly<Record<string, unknown>>): string {
   return signJwt({ key, header: { kid: key.kid, alg: 'RS256' }, claims });
 }
 
@@ -283,7 +337,7 @@ async function bodyText(req: IncomingMessage, res: ServerResponse): Promise<stri
     case 'complete':
       return body.bytes.toString('utf8');
     case 'too_large':
-      sendJson(res, 413, { error: 'invalid_request' }, { ...noStore, connection: 'close' });
+      answerJson(res, 413, { error: 'invalid_request' }, { ...noStore, connection: 'close' });
       return undefined;
     case 'disconnected':
       return undefined;

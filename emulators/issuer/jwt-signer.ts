@@ -1,14 +1,11 @@
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 
-import type { SigningKey } from './issuer-keys.ts';
-
-/** Reading a key takes longer than signing with it. */
-const read = new WeakMap<SigningKey, KeyObject>();
+import { privateKeyOf, type TokenKey } from './issuer-keys.ts';
 
 const digests = { RS256: 'sha256', RS512: 'sha512' } as const;
 
 export interface SignJwtOptions {
-  readonly key: SigningKey;
+  readonly key: TokenKey;
   /** Member order is kept; a `kid` is not added. */
   readonly header: Readonly<Record<string, unknown>> & { readonly alg: keyof typeof digests };
   readonly claims: Readonly<Record<string, unknown>>;
@@ -19,12 +16,6 @@ export function signJwt({ key, header, claims }: SignJwtOptions): string {
   const input = `${encode(header)}.${encode(claims)}`;
   const privateKey = privateKeyOf(key);
   return `${input}.${sign(digests[header.alg], Buffer.from(input), privateKey).toString('base64url')}`;
-}
-
-function privateKeyOf(key: SigningKey): KeyObject {
-  const known = read.get(key) ?? createPrivateKey(key.privateKeyPem);
-  read.set(key, known);
-  return known;
 }
 
 function encode(part: Readonly<Record<string, unknown>>): string {

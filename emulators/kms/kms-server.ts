@@ -1,4 +1,4 @@
-/** An AWS KMS that answers Sign and GetPublicKey (JSON 1.1) on loopback, with a key that it alone has. */
+/** An AWS KMS that answers Sign, GetPublicKey, DescribeKey and GetKeyPolicy (JSON 1.1) on loopback, with a key that it alone has. */
 
 import {
   constants,
@@ -19,9 +19,40 @@ export interface KmsServer {
   /** Names of the actions that were asked for, in order. */
   readonly asked: string[];
   /** From now on: an answer, an error of that name, silence, or a signature of something else. */
-  behave(how: 'answer' | 'silent' | 'forge' | { readonly error: string }): void;
+  behave(how: Behaviour): void;
+  /** The connections of the next requests, so many, are cut when they have been read. */
+  cut(requests: number): void;
+  /** What DescribeKey and GetKeyPolicy say from now on. */
+  describeAs(changes: Partial<KeyDescription>): void;
   stop(): Promise<void>;
 }
+
+type Behaviour =
+  | 'answer'
+  | 'silent'
+  | 'forge'
+  /** Of that action alone, or of every one. */
+  | { readonly error: string; readonly action?: string };
+
+export interface KeyDescription {
+  readonly state: 'Enabled' | 'Disabled' | 'PendingDeletion';
+  readonly usage: string;
+  readonly policy: object;
+}
+
+const keyArn = 'arn:aws:kms:us-east-1:123456789012:key/11111111-2222-4333-8444-555555555555';
+const ownPolicy = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Principal: { AWS: 'arn:aws:iam::123456789012:root' },
+      Action: 'kms:*',
+      Resource: '*',
+    },
+  ],
+};
+const specs = { ed25519: 'ECC_NIST_EDWARDS25519', p256: 'ECC_NIST_P256', rsa: 'RSA_2048' };
 
 interface SignRequest {
   readonly KeyId: string;
@@ -63,14 +94,24 @@ function signatureOf(kind: Kind, message: Buffer, key: KeyObject): Buffer {
 export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsServer> {
   const { publicKey, privateKey } = keyPair(kind, rsaKey);
   const asked: string[] = [];
-  let how: Parameters<KmsServer['behave']>[0] = 'answer';
+  let how: Behaviour = 'answer';
+  let toCut = 0;
+  let described: KeyDescription = { state: 'Enabled', usage: 'SIGN_VERIFY', policy: ownPolicy };
 
   const answer = (action: string, body: string): [status: number, body: object] => {
-    if (typeof how === 'object') return [400, { __type: how.error, message: 'as the test asked' }];
+    if (typeof how === 'object' && (how.action ?? action) === action) {
+      return [400, { __type: how.error, message: 'as the test asked' }];
+    }
     if (action === 'GetPublicKey') {
       const spki = publicKey.export({ type: 'spki', format: 'der' });
       return [200, { KeyUsage: 'SIGN_VERIFY', PublicKey: spki.toString('base64') }];
     }
+    const managed = answerAboutKey(action, body);
+    if (managed !== undefined) return [200, managed];
+    return answerSign(body);
+  };
+
+  const answerSign = (body: string): [status: number, body: object] => {
     const { Message, MessageType, SigningAlgorithm }: SignRequest = JSON.parse(body);
     if (
       MessageType !== (kind === 'rsa' ? 'DIGEST' : 'RAW') ||
@@ -84,11 +125,39 @@ export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsSe
     return [200, { Signature: signature.toString('base64'), SigningAlgorithm }];
   };
 
+  const answerAboutKey = (action: string, body: string): object | undefined => {
+    switch (action) {
+      case 'DescribeKey': {
+        const { state: KeyState, usage: KeyUsage } = described;
+        const [KeyId, KeySpec] = [keyArn.split('/')[1], specs[kind]];
+        return { KeyMetadata: { Arn: keyArn, KeyId, KeySpec, KeyState, KeyUsage } };
+      }
+      case 'GetKeyPolicy':
+        return { Policy: JSON.stringify(described.policy), PolicyName: 'default' };
+      case 'PutKeyPolicy':
+        described = { ...described, policy: JSON.parse(JSON.parse(body).Policy) };
+        return {};
+      case 'EnableKey':
+        described = { ...described, state: 'Enabled' };
+        return {};
+      case 'CancelKeyDeletion':
+        described = { ...described, state: 'Disabled' };
+        return { KeyId: keyArn };
+      default:
+        return undefined;
+    }
+  };
+
   const server = createServer(async (request, response) => {
     const action = actionOf(request);
     const body = await text(request);
     asked.push(action);
     if (how === 'silent') return;
+    if (toCut > 0) {
+      toCut -= 1;
+      request.socket.resetAndDestroy();
+      return;
+    }
     const [status, content] = answer(action, body);
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
     response.end(JSON.stringify(content));
@@ -100,6 +169,12 @@ export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsSe
     asked,
     behave: (next) => {
       how = next;
+    },
+    cut: (requests) => {
+      toCut = requests;
+    },
+    describeAs(changes) {
+      described = { ...described, ...changes };
     },
     stop: () => closeServer(server),
   };

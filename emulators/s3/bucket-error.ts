@@ -1,3 +1,5 @@
+import { bucketXml } from './bucket-xml.ts';
+
 /** An answer that S3 gives in XML: what a request met that it cannot have. */
 export class BucketError extends Error {
   override readonly name = 'BucketError';
@@ -11,6 +13,9 @@ export class BucketError extends Error {
   }
 }
 
-export function errorXml({ code, message }: BucketError): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+export function bucketErrorXml({ code, message }: BucketError): string {
+  return bucketXml('Error', [
+    ['Code', code],
+    ['Message', message],
+  ]);
 }

@@ -23,7 +23,7 @@ export type S3Fault = {
 );
 
 /** The fault in force, and how many more requests it hits. */
-export class FaultSwitch {
+export class BucketFaultSwitch {
   #fault: S3Fault | undefined;
   #hitsLeft = 0;
 

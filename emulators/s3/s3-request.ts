@@ -9,6 +9,8 @@ export interface S3Request {
   readonly bucket: string;
   readonly key: string;
   readonly versionId: string | undefined;
+  /** Of ListObjectsV2. */
+  readonly list: { readonly prefix: string; readonly after: string; readonly most: number };
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -22,12 +24,18 @@ export function readRequest({ method = '', url = '/', headers }: IncomingMessage
     bucket,
     key,
     versionId: searchParams.get('versionId') ?? undefined,
+    list: {
+      prefix: searchParams.get('prefix') ?? '',
+      after: searchParams.get('continuation-token') ?? '',
+      most: Number(searchParams.get('max-keys') ?? 1000),
+    },
     headers,
   };
 }
 
 function operationOf(method: string, ofObject: boolean, query: URLSearchParams): string {
   if (!ofObject) {
+    if (method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
     return method === 'GET' && query.has('object-lock') ? 'GetObjectLockConfiguration' : 'Unknown';
   }
   const operations: Readonly<Record<string, string>> = {

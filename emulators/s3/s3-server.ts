@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../src/kit/timing/clock.ts';
+import type { XmlElement } from '../../src/sts-protocol/xml.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
-import { BucketError, errorXml } from './bucket-error.ts';
+import { BucketError, bucketErrorXml } from './bucket-error.ts';
+import { bucketXml } from './bucket-xml.ts';
 import { type ObjectVersion, ObjectVersions } from './object-versions.ts';
-import { FaultSwitch, type S3Fault } from './s3-fault.ts';
+import { BucketFaultSwitch, type S3Fault } from './s3-fault.ts';
 import { checkBody, isSigned, lockOf, readRequest, type S3Request } from './s3-request.ts';
 
 export interface S3ServerOptions {
@@ -13,6 +15,10 @@ export interface S3ServerOptions {
   readonly owner: string;
   /** Default: true. */
   readonly objectLock?: boolean;
+  /** Keys in a page of a list. Default: 1,000, the most that S3 gives. */
+  readonly pageKeys?: number;
+  /** Whether callers have s3:ListBucket, without which S3 does not say what it has not. Default: true. */
+  readonly mayList?: boolean;
 }
 
 export interface S3Server {
@@ -26,7 +32,7 @@ export interface S3Server {
 
 /**
  * An S3 on loopback with one bucket, whose objects have versions and can be locked. It knows PutObject, GetObject,
- * HeadObject, DeleteObject and GetObjectLockConfiguration, takes any credentials, and holds what it is given in memory.
+ * HeadObject, DeleteObject, ListObjectsV2 and GetObjectLockConfiguration, takes any credentials, and holds what it is given in memory.
  */
 export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
   const s3 = new LocalS3(options);
@@ -51,7 +57,7 @@ interface Answer {
 class LocalS3 {
   readonly objects: ObjectVersions;
   readonly operations: string[] = [];
-  readonly faults = new FaultSwitch();
+  readonly faults = new BucketFaultSwitch();
   readonly #options: S3ServerOptions;
 
   constructor(options: S3ServerOptions) {
@@ -78,7 +84,7 @@ class LocalS3 {
       else res.writeHead(200, answer.headers).end(req.method === 'HEAD' ? '' : answer.body);
     } catch (error) {
       const told = error instanceof BucketError ? error : internal;
-      res.writeHead(told.status, { 'content-type': 'application/xml' }).end(errorXml(told));
+      res.writeHead(told.status, { 'content-type': 'application/xml' }).end(bucketErrorXml(told));
     }
   }
 
@@ -88,11 +94,14 @@ class LocalS3 {
     switch (operation) {
       case 'GetObjectLockConfiguration':
         return { body: this.#lockConfiguration() };
+      case 'ListObjectsV2':
+        if (this.#options.mayList === false) throw accessDenied();
+        return { body: this.#list(request) };
       case 'PutObject':
         return this.#put(request, body, lie);
       case 'GetObject':
       case 'HeadObject': {
-        const version = this.objects.get(key, versionId);
+        const version = this.#get(key, versionId);
         return { headers: headersOf(version), body: version.body };
       }
       case 'DeleteObject':
@@ -103,15 +112,37 @@ class LocalS3 {
     }
   }
 
+  #get(key: string, versionId: string | undefined) {
+    try {
+      return this.objects.get(key, versionId);
+    } catch (error) {
+      const isAbsent = error instanceof BucketError && error.code === 'NoSuchKey';
+      throw isAbsent && this.#options.mayList === false ? accessDenied() : error;
+    }
+  }
+
   #admit({ bucket, headers }: S3Request): void {
-    if (!isSigned(headers)) throw new BucketError(403, 'AccessDenied', 'Access Denied');
+    if (!isSigned(headers)) throw accessDenied();
     if (bucket !== this.#options.bucket) {
       throw new BucketError(404, 'NoSuchBucket', 'The specified bucket does not exist');
     }
     const expected = headers['x-amz-expected-bucket-owner'];
-    if (expected !== undefined && expected !== this.#options.owner) {
-      throw new BucketError(403, 'AccessDenied', 'Access Denied');
-    }
+    if (expected !== undefined && expected !== this.#options.owner) throw accessDenied();
+  }
+
+  /** In the order of their names; the token is the last name of the page before. */
+  #list({ list: { prefix, after, most } }: S3Request): string {
+    const isThere = (key: string) => this.objects.versionsOf(key).at(-1)?.body !== undefined;
+    const keys = this.objects.keys
+      .filter((key) => key.startsWith(prefix) && key > after && isThere(key))
+      .sort((a, b) => (a < b ? -1 : 1));
+    const page = keys.slice(0, Math.min(most, this.#options.pageKeys ?? 1000));
+    const isTruncated = page.length < keys.length;
+    return bucketXml('ListBucketResult', [
+      ['IsTruncated', `${isTruncated}`],
+      ['NextContinuationToken', isTruncated ? page.at(-1) : undefined],
+      ...page.map((key): XmlElement => ['Contents', [['Key', key]]]),
+    ]);
   }
 
   #lockConfiguration(): string {
@@ -122,7 +153,7 @@ class LocalS3 {
         'Object Lock configuration does not exist for this bucket',
       );
     }
-    return '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>';
+    return bucketXml('ObjectLockConfiguration', [['ObjectLockEnabled', 'Enabled']]);
   }
 
   #put({ key, headers }: S3Request, body: Buffer, lie: S3Fault['kind'] | undefined): Answer {
@@ -139,6 +170,10 @@ class LocalS3 {
     });
     return { headers: { 'x-amz-version-id': version.versionId } };
   }
+}
+
+function accessDenied(): BucketError {
+  return new BucketError(403, 'AccessDenied', 'Access Denied');
 }
 
 const internal = new BucketError(500, 'InternalError', 'The local S3 failed');

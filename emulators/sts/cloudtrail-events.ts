@@ -1,14 +1,14 @@
 /** What CloudTrail would say of an exchange, in its shape and without the secrets that it keeps out, or that AWS does not. */
 
 import { randomUUID } from 'node:crypto';
-import type { WebIdentityExchange } from './web-identity-exchange.ts';
-import type { WebIdentityRequest } from './web-identity-request.ts';
+import type { WebIdentityAction } from './web-identity-exchange.ts';
+import type { WebIdentityParameters } from './web-identity-request.ts';
 
 export type CloudTrailEvent = Readonly<Record<string, unknown>>;
 
 export interface ExchangeFacts {
-  readonly request: WebIdentityRequest;
-  readonly exchange: WebIdentityExchange;
+  readonly request: WebIdentityParameters;
+  readonly exchange: WebIdentityAction;
   readonly requestId: string;
   /** Epoch milliseconds. */
   readonly now: number;

@@ -12,6 +12,13 @@ export interface IssuedKey {
   readonly assumedRoleId: string;
 }
 
+/** A user of the account, with keys that last. */
+export interface IamUser {
+  readonly arn: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
 const defaultMaxKeys = 10_000;
 const ordinarySessionTokenBytes = 480;
 
@@ -19,6 +26,7 @@ const ordinarySessionTokenBytes = 480;
 export class IssuedKeys {
   readonly #maxKeys: number;
   readonly #byAccessKeyId = new Map<string, IssuedKey>();
+  readonly #users = new Map<string, IssuedKey>();
 
   constructor({ maxKeys = defaultMaxKeys }: { readonly maxKeys?: number } = {}) {
     this.#maxKeys = maxKeys;
@@ -51,8 +59,21 @@ export class IssuedKeys {
     return key;
   }
 
+  admit({ arn, accessKeyId, secretAccessKey }: IamUser): void {
+    this.#users.set(accessKeyId, {
+      accessKeyId,
+      secretAccessKey,
+      // A request that is signed with lasting keys has none.
+      sessionToken: '',
+      expiresAt: Number.POSITIVE_INFINITY,
+      accountId: arn.split(':')[4] ?? '',
+      assumedRoleArn: arn,
+      assumedRoleId: accessKeyId,
+    });
+  }
+
   find(accessKeyId: string): IssuedKey | undefined {
-    return this.#byAccessKeyId.get(accessKeyId);
+    return this.#users.get(accessKeyId) ?? this.#byAccessKeyId.get(accessKeyId);
   }
 }
 

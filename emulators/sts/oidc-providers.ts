@@ -1,4 +1,4 @@
-import type { JsonWebKey } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { type BoundedRequest, boundedFetch } from '../../src/kit/net/bounded-fetch.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
@@ -24,7 +24,8 @@ const maxClientIds = 100;
 
 /**
  * The providers of all accounts and their verification keys. Keys are fetched once a minute, and once more for a
- * key id that is not among them; concurrent calls share one fetch.
+ * key id that is not among them; concurrent calls share one fetch. With `Cache-Control: no-cache` they are fetched for
+ * every exchange, as was recorded on real AWS; how long AWS keeps others is not known.
  */
 export class OidcProviders {
   readonly #clock: Clock;
@@ -40,6 +41,14 @@ export class OidcProviders {
     checkProvider(provider);
     const id = entryId(provider.accountId, provider.issuer);
     this.#entries.set(id, { provider, keys: undefined });
+  }
+
+  remove(accountId: string, issuer: string): void {
+    this.#entries.delete(entryId(accountId, issuer));
+  }
+
+  all(): readonly OpenIdConnectProvider[] {
+    return [...this.#entries.values()].map(({ provider }) => provider);
   }
 
   /** Throws `InvalidIdentityToken` if the account does not have this issuer, character for character. */
@@ -87,17 +96,26 @@ export class OidcProviders {
       maxBytes: maxJwksBytes,
       givenUp: this.#stopping.signal,
     };
-    const promise = fetchKeys(entry.provider.jwksUri, limits).catch(() => {
+    const forget = () => {
       if (entry.keys?.promise === promise) entry.keys = undefined;
-      throw keyNotRetrieved();
-    });
+    };
+    const promise = fetchKeys(entry.provider.jwksUri, limits).then(
+      ({ keys, mayBeKept }) => {
+        if (!mayBeKept) forget();
+        return keys;
+      },
+      () => {
+        forget();
+        throw keyNotRetrieved();
+      },
+    );
     entry.keys = { promise, fetchedAt: this.#clock.monotonic() };
     return promise;
   }
 }
 
 /** `https://host/path` → `host/path`: how IAM names a provider in ARNs and condition keys. */
-export function providerName(issuer: string): string {
+export function oidcProviderName(issuer: string): string {
   return issuer.replace(/^https?:\/\//, '');
 }
 
@@ -132,8 +150,9 @@ function checkProvider({ accountId, issuer, jwksUri, clientIds }: OpenIdConnectP
 }
 
 /**
- * As recorded on real AWS: of two with one id the later one counts, a key that is not for signatures or that lists its operations
- * is none, and one with more than 100 keys of its type beside it is not found. A set of one needs no id.
+ * As recorded on real AWS: of two with one id the later one counts, a key that is not for signatures, that lists its operations or
+ * has the certificate of another is none, and one with more than 100 keys of its type beside it is not found. A set of one needs
+ * no id.
  */
 function chosenKey(
   keys: readonly JsonWebKey[],
@@ -145,13 +164,30 @@ function chosenKey(
   const unnamed = keyId === undefined && another === undefined ? only : undefined;
   const key = unnamed ?? keys.findLast((one) => keyId !== undefined && one['kid'] === keyId);
   if (key === undefined || (key['use'] !== undefined && key['use'] !== 'sig')) return undefined;
-  return 'key_ops' in key ? undefined : key;
+  return 'key_ops' in key || !agreesWithCertificate(key) ? undefined : key;
 }
 
-async function fetchKeys(jwksUri: string, limits: BoundedRequest): Promise<readonly JsonWebKey[]> {
-  const { status, body } = await boundedFetch(jwksUri, limits);
+/** RFC 7517 section 4.7: the first certificate of `x5c`, where there are any, is of this key. */
+function agreesWithCertificate(key: JsonWebKey): boolean {
+  const { x5c } = key;
+  if (x5c === undefined) return true;
+  const [first]: readonly unknown[] = Array.isArray(x5c) ? x5c : [];
+  if (typeof first !== 'string') return false;
+  try {
+    const { publicKey } = new X509Certificate(Buffer.from(first, 'base64'));
+    return publicKey.equals(createPublicKey({ key, format: 'jwk' }));
+  } catch {
+    return false;
+  }
+}
+
+async function fetchKeys(jwksUri: string, limits: BoundedRequest) {
+  const { status, headers, body } = await boundedFetch(jwksUri, limits);
   if (status !== 200 || body === undefined) throw new Error('no JWKS');
-  return parseKeys(Buffer.from(body).toString());
+  return {
+    keys: parseKeys(Buffer.from(body).toString()),
+    mayBeKept: !/no-cache|no-store/.test(headers.get('cache-control') ?? ''),
+  };
 }
 
 function parseKeys(text: string): readonly JsonWebKey[] {

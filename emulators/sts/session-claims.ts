@@ -54,8 +54,10 @@ function parseTags(entries: readonly (readonly [string, unknown])[]): ReadonlyMa
     const folded = key.toLowerCase();
     if (seen.has(folded)) throw refused('Duplicate tag keys: tag keys are case insensitive');
     if (!tagKey.test(key) || folded.startsWith('aws:')) throw refused('A tag key is not valid');
-    if (typeof value !== 'string' || !tagValue.test(value))
-      throw refused('A tag value is not valid');
+    if (typeof value !== 'string') {
+      throw refused('principal_tags passed in claim is not in correct format');
+    }
+    if (!tagValue.test(value)) throw refused('A tag value is not valid');
     seen.add(folded);
     tags.set(key, value);
   }
@@ -83,7 +85,7 @@ function asTexts(value: unknown): readonly string[] {
   throw refused('The transitive tag keys are not valid');
 }
 
-/** The wording is ours: AWS documents the limits, not the messages. */
+/** The wording is ours but for the format, which was recorded: AWS documents the limits, not the messages. */
 function refused(message: string): StsError {
   return new StsError('InvalidIdentityToken', message);
 }

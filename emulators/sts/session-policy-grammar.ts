@@ -1,8 +1,8 @@
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import {
   allowedCharacters,
-  isConditionKey,
   isResource,
+  isVariableName,
   partitionFault,
   unknownVariable,
 } from './session-policy-texts.ts';
@@ -15,7 +15,7 @@ import { StsError } from './sts-error.ts';
  *
  * @param partition of the role.
  */
-export function checkSessionPolicy(text: string, partition: string): void {
+export function requireSessionPolicyGrammar(text: string, partition: string): void {
   const document = parseJson(text);
   if (!allowedCharacters(document)) throw malformed('This policy contains invalid characters');
   const { Version, Id, Statement, ...unknown } = asObject(document);
@@ -95,7 +95,7 @@ function checkCondition(condition: unknown): void {
   for (const [operator, keys] of Object.entries(asObject(condition))) {
     if (!isOperator(operator)) throw syntaxError();
     for (const [key, values] of Object.entries(asObject(keys))) {
-      if (!isConditionKey(key)) {
+      if (!isVariableName(key)) {
         throw malformed(
           'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.',
         );

@@ -49,7 +49,7 @@ function partsOf(resource: string): readonly string[] {
 }
 
 /** A service or an identity provider, a colon, and a name in the characters that keys of tags may have. */
-export function isConditionKey(key: string): boolean {
+export function isVariableName(key: string): boolean {
   const colon = key.indexOf(':');
   const vendor = key.slice(0, colon);
   const name = key.slice(colon + 1);
@@ -67,9 +67,9 @@ export function unknownVariable(text: string): boolean {
     if (end < 0 || inside.includes('{')) return true;
     if (inside === '*' || inside === '?' || inside === '$') return false;
     const comma = inside.indexOf(',');
-    if (comma < 0) return inside.includes("'") || !isConditionKey(inside);
+    if (comma < 0) return inside.includes("'") || !isVariableName(inside);
     const fallback = inside.slice(comma + 1).trim();
     const quoted = /^'[^']*'$/.test(fallback);
-    return !quoted || !isConditionKey(inside.slice(0, comma).trimEnd());
+    return !quoted || !isVariableName(inside.slice(0, comma).trimEnd());
   });
 }

@@ -2,7 +2,7 @@ import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { parseRoleArn } from './web-identity-request.ts';
 
 /** One request, as far as it could be understood. Never holds a token or a secret. */
-export interface StsCall {
+export interface LoggedStsCall {
   readonly action: string;
   readonly roleArn?: string;
   readonly roleSessionName?: string;
@@ -16,15 +16,15 @@ export interface StsCall {
 }
 
 /** A call that is still being answered. */
-export type CallDraft = { -readonly [Field in keyof StsCall]: StsCall[Field] };
+export type CallDraft = { -readonly [Field in keyof LoggedStsCall]: LoggedStsCall[Field] };
 
 const maxCalls = 1_000;
 
 /** Bounded: when it is full, the oldest call is forgotten. */
 export class StsCallLog {
-  readonly #calls: StsCall[] = [];
+  readonly #calls: LoggedStsCall[] = [];
 
-  get calls(): readonly StsCall[] {
+  get calls(): readonly LoggedStsCall[] {
     return this.#calls;
   }
 

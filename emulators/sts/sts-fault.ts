@@ -25,7 +25,7 @@ export type AnswerFault = Extract<StsFault, { kind: 'answer' }>;
 export type RequestFault = Exclude<StsFault, AnswerFault>;
 
 /** Holds the fault in force and counts how often it has struck. */
-export class FaultSwitch {
+export class StsFaultSwitch {
   #fault: StsFault | undefined;
   #remaining = 0;
 

@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { parseTrustPolicy, trustsAnyIdentityPool } from '../../src/iam-policy/trust-policy.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { callerIdentityXml, errorXml, webIdentityXml } from '../../src/sts-protocol/answers.ts';
 import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { checkSignatureV4, SignatureError } from '../../src/sts-protocol/signature-v4.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
 import { type CloudTrailEvent, exchangeEvent } from './cloudtrail-events.ts';
-import { IssuedKeys } from './issued-keys.ts';
+import { type IamUser, IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
-import { type CallDraft, describeCall, type StsCall, StsCallLog } from './sts-call-log.ts';
+import { type CallDraft, describeCall, type LoggedStsCall, StsCallLog } from './sts-call-log.ts';
 import { StsError } from './sts-error.ts';
-import { FaultSwitch, type RequestFault, type StsFault } from './sts-fault.ts';
+import { type RequestFault, type StsFault, StsFaultSwitch } from './sts-fault.ts';
 import { operationOf, parseStsQuery } from './sts-query.ts';
-import { parseTrustPolicy } from './trust-policy.ts';
 import {
   exchangeWebIdentity,
   type TrustingRole,
-  type WebIdentityExchange,
+  type WebIdentityAction,
 } from './web-identity-exchange.ts';
 import {
   parseRoleArn,
   parseWebIdentityRequest,
-  type WebIdentityRequest,
+  type WebIdentityParameters,
 } from './web-identity-request.ts';
 
 export interface IamRole {
@@ -38,6 +38,8 @@ export interface StsServerOptions {
   readonly port?: number;
   readonly providers: readonly OpenIdConnectProvider[];
   readonly roles: readonly IamRole[];
+  /** Who may ask GetCallerIdentity, besides sessions; default nobody. */
+  readonly users?: readonly IamUser[];
   /** Added to every answer; default 0. */
   readonly latencyMs?: number;
   /** Gets what CloudTrail would record of each exchange that succeeds. */
@@ -49,11 +51,17 @@ export interface StsServerOptions {
 export interface StsServer {
   readonly url: string;
   /** The latest 1,000 requests, oldest first, in order of arrival. */
-  readonly requests: readonly StsCall[];
+  readonly requests: readonly LoggedStsCall[];
+  /** As they are now. */
+  readonly roles: readonly IamRole[];
+  readonly providers: readonly OpenIdConnectProvider[];
   /** Adds a role, or replaces the one with the same ARN. Throws for a role that IAM would not save. */
   putRole(role: IamRole): void;
   /** Adds a provider, or replaces the one for the same issuer in the same account. */
   putProvider(provider: OpenIdConnectProvider): void;
+  /** Whatever is there of that role or that issuer, in that account, is gone. */
+  removeRole(arn: string): void;
+  removeProvider(accountId: string, issuer: string): void;
   setFault(fault: StsFault | undefined): void;
   /**
    * Sends the token of the last exchange that succeeded once more, for that role: what a thief of it could do. The token
@@ -78,8 +86,16 @@ export async function startStsServer(options: StsServerOptions): Promise<StsServ
   return {
     url,
     requests: sts.calls,
+    get roles() {
+      return sts.roles;
+    },
+    get providers() {
+      return sts.providers;
+    },
     putRole: (role) => sts.putRole(role),
     putProvider: (provider) => sts.putProvider(provider),
+    removeRole: (arn) => sts.removeRole(arn),
+    removeProvider: (accountId, issuer) => sts.removeProvider(accountId, issuer),
     setFault: (fault) => sts.setFault(fault),
     showAgain: (roleArn) => sts.showAgain(roleArn),
     async stop() {
@@ -104,8 +120,9 @@ class LocalSts {
   readonly #sourceVpce: string | undefined;
   readonly #providers: OidcProviders;
   readonly #roles = new Map<string, TrustingRole>();
+  readonly #documents = new Map<string, IamRole>();
   readonly #keys = new IssuedKeys();
-  readonly #faults = new FaultSwitch();
+  readonly #faults = new StsFaultSwitch();
   #last: QueryParameters = new Map();
   readonly #onEvent: (event: CloudTrailEvent) => void;
 
@@ -113,6 +130,7 @@ class LocalSts {
     clock,
     providers,
     roles,
+    users = [],
     latencyMs = 0,
     onEvent = () => {},
     sourceVpce,
@@ -124,22 +142,46 @@ class LocalSts {
     this.#providers = new OidcProviders({ clock });
     for (const provider of providers) this.putProvider(provider);
     for (const role of roles) this.putRole(role);
+    for (const user of users) this.#keys.admit(user);
   }
 
-  get calls(): readonly StsCall[] {
+  get calls(): readonly LoggedStsCall[] {
     return this.#log.calls;
   }
 
-  putRole({ arn, maxSessionDurationSeconds = 3600, trustPolicy }: IamRole): void {
+  get roles(): readonly IamRole[] {
+    return [...this.#documents.values()];
+  }
+
+  get providers(): readonly OpenIdConnectProvider[] {
+    return this.#providers.all();
+  }
+
+  putRole(role: IamRole): void {
+    const { arn, maxSessionDurationSeconds = 3600, trustPolicy } = role;
     if (!parseRoleArn(arn)) throw new Error('"arn" is not the ARN of an IAM role');
     if (maxSessionDurationSeconds < 3600 || maxSessionDurationSeconds > 43_200) {
       throw new Error('"maxSessionDurationSeconds" must be 3600 to 43200');
     }
-    this.#roles.set(arn, { maxSessionDurationSeconds, trustPolicy: parseTrustPolicy(trustPolicy) });
+    const parsed = parseTrustPolicy(trustPolicy);
+    if (trustsAnyIdentityPool(parsed)) {
+      throw new Error('trust policy: an allow for identity pools needs a condition on their "aud"');
+    }
+    this.#roles.set(arn, { maxSessionDurationSeconds, trustPolicy: parsed });
+    this.#documents.set(arn, role);
   }
 
   putProvider(provider: OpenIdConnectProvider): void {
     this.#providers.put(provider);
+  }
+
+  removeRole(arn: string): void {
+    this.#roles.delete(arn);
+    this.#documents.delete(arn);
+  }
+
+  removeProvider(accountId: string, issuer: string): void {
+    this.#providers.remove(accountId, issuer);
   }
 
   setFault(fault: StsFault | undefined): void {
@@ -160,7 +202,7 @@ class LocalSts {
     }
   }
 
-  #exchange(request: WebIdentityRequest): Promise<WebIdentityExchange> {
+  #exchange(request: WebIdentityParameters): Promise<WebIdentityAction> {
     return exchangeWebIdentity(request, {
       clock: this.#clock,
       providers: this.#providers,

@@ -1,14 +1,19 @@
+import { trustContext } from '../../src/iam-policy/trust-context.ts';
+import { type TrustPolicy, trustPolicyAllows } from '../../src/iam-policy/trust-policy.ts';
 import { type Clock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 import { type IssuedKeys, roleId } from './issued-keys.ts';
-import { type OidcProviders, type OpenIdConnectProvider, providerName } from './oidc-providers.ts';
+import {
+  type OidcProviders,
+  type OpenIdConnectProvider,
+  oidcProviderName,
+} from './oidc-providers.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { roleAuthorizedByIdp } from './role-authorization.ts';
 import { parseSessionClaims, type SessionClaims } from './session-claims.ts';
-import { checkSessionPolicy } from './session-policy-grammar.ts';
+import { requireSessionPolicyGrammar } from './session-policy-grammar.ts';
 import { StsError } from './sts-error.ts';
-import { type TrustPolicy, trustPolicyAllows } from './trust-policy.ts';
-import type { WebIdentityRequest } from './web-identity-request.ts';
+import type { WebIdentityParameters } from './web-identity-request.ts';
 import {
   hasValidSignature,
   keyTypeOf,
@@ -31,7 +36,7 @@ export interface WebIdentityExchangeOptions {
   readonly sourceVpce: string | undefined;
 }
 
-export interface WebIdentityExchange {
+export interface WebIdentityAction {
   readonly answer: WebIdentityAnswer;
   /** What the token attached to the session. */
   readonly sessionClaims: SessionClaims;
@@ -44,9 +49,9 @@ export interface WebIdentityExchange {
  * trust policy, checks the session that is asked for, and only then makes keys.
  */
 export async function exchangeWebIdentity(
-  request: WebIdentityRequest,
+  request: WebIdentityParameters,
   options: WebIdentityExchangeOptions,
-): Promise<WebIdentityExchange> {
+): Promise<WebIdentityAction> {
   const token = parseWebIdentityToken(request.webIdentityToken);
   const provider = options.providers.find(request.role.accountId, token.issuer);
   checkAudience(token, provider);
@@ -123,7 +128,7 @@ async function checkSignature(
 }
 
 interface TrustCheck {
-  readonly request: WebIdentityRequest;
+  readonly request: WebIdentityParameters;
   readonly token: WebIdentityToken;
   readonly sessionClaims: SessionClaims;
   readonly authorizedByIdp: boolean;
@@ -146,49 +151,26 @@ function checkTrust(check: TrustCheck): void {
   if (!trusted) throw notAuthorized();
 }
 
-/** All that a trust policy can see of a request. STS ignores every other claim of the token. */
-function conditionContext({
-  request,
-  token,
-  sessionClaims,
-  authorizedByIdp,
-  sourceVpce,
-}: TrustCheck): ReadonlyMap<string, readonly string[]> {
-  const issuer = providerName(token.issuer);
-  const { tags, transitiveTagKeys, sourceIdentity } = sessionClaims;
-  const entries: [string, readonly unknown[]][] = [
-    [`${issuer}:aud`, [token.audience]],
-    [`${issuer}:oaud`, token.originalAudiences],
-    [`${issuer}:sub`, [token.subject]],
-    [`${issuer}:amr`, [token.claims['amr']].flat()],
-    [`${issuer}:email`, [token.claims['email']]],
-    ['sts:RoleSessionName', [request.roleSessionName]],
-    ['sts:SourceIdentity', [sourceIdentity]],
-    ['sts:TransitiveTagKeys', transitiveTagKeys],
-    // It is there only where it is true.
-    ['sts:RoleAuthorizedByIdp', authorizedByIdp ? ['true'] : []],
-    ['aws:SourceVpce', [sourceVpce]],
-    // The provider is the principal; `aws:PrincipalArn` is absent.
-    ['aws:FederatedProvider', [providerArn(request, token)]],
-    ['aws:PrincipalAccount', [request.role.accountId]],
-    ['aws:PrincipalType', ['User']],
-    ['aws:userid', [providerArn(request, token)]],
-    ['aws:TagKeys', [...(tags?.keys() ?? [])]],
-    ...Array.from(tags ?? [], ([key, value]): [string, readonly unknown[]] => [
-      `aws:RequestTag/${key}`,
-      [value],
-    ]),
-  ];
-  const context = new Map<string, readonly string[]>();
-  for (const [key, values] of entries) {
-    const texts = values.filter((value) => typeof value === 'string');
-    if (texts.length > 0) context.set(key.toLowerCase(), texts);
-  }
-  return context;
+function conditionContext(check: TrustCheck): ReadonlyMap<string, readonly string[]> {
+  const { request, token, sessionClaims, authorizedByIdp, sourceVpce } = check;
+  return trustContext({
+    ...sessionClaims,
+    providerArn: providerArn(request, token),
+    providerName: oidcProviderName(token.issuer),
+    accountId: request.role.accountId,
+    audience: token.audience,
+    originalAudiences: token.originalAudiences,
+    subject: token.subject,
+    amr: token.claims['amr'],
+    email: token.claims['email'],
+    sessionName: request.roleSessionName,
+    authorizedByIdp,
+    sourceVpce,
+  });
 }
 
-function checkPolicies({ policy, policyArns, role }: WebIdentityRequest): void {
-  if (policy !== undefined) checkSessionPolicy(policy, role.partition);
+function checkPolicies({ policy, policyArns, role }: WebIdentityParameters): void {
+  if (policy !== undefined) requireSessionPolicyGrammar(policy, role.partition);
   for (const arn of policyArns) checkPolicyArn(arn, role.accountId);
 }
 
@@ -200,7 +182,13 @@ function checkPolicyArn(arn: string, accountId: string): void {
 }
 
 function issue(
-  { role, roleArn, roleSessionName, durationSeconds, minimumSessionTokenSize }: WebIdentityRequest,
+  {
+    role,
+    roleArn,
+    roleSessionName,
+    durationSeconds,
+    minimumSessionTokenSize,
+  }: WebIdentityParameters,
   { clock, keys }: WebIdentityExchangeOptions,
 ) {
   const nowSeconds = Math.floor(clock.now() / 1000);
@@ -221,8 +209,8 @@ function issue(
   };
 }
 
-function providerArn({ role }: WebIdentityRequest, { issuer }: WebIdentityToken): string {
-  return `arn:${role.partition}:iam::${role.accountId}:oidc-provider/${providerName(issuer)}`;
+function providerArn({ role }: WebIdentityParameters, { issuer }: WebIdentityToken): string {
+  return `arn:${role.partition}:iam::${role.accountId}:oidc-provider/${oidcProviderName(issuer)}`;
 }
 
 function notAuthorized(): StsError {

@@ -2,7 +2,7 @@ import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { StsError } from './sts-error.ts';
 
 /** A well-formed AssumeRoleWithWebIdentity request; nothing in it has been verified yet. */
-export interface WebIdentityRequest {
+export interface WebIdentityParameters {
   readonly roleArn: string;
   readonly role: RoleArnParts;
   readonly roleSessionName: string;
@@ -24,7 +24,7 @@ export interface RoleArnParts {
  * Checks the parameters against the constraints of the STS API reference. Every violated constraint is named in
  * one ValidationError, as AWS does.
  */
-export function parseWebIdentityRequest(parameters: QueryParameters): WebIdentityRequest {
+export function parseWebIdentityRequest(parameters: QueryParameters): WebIdentityParameters {
   refuseUnknown(parameters);
   const violations: string[] = [];
   const text = (constraint: TextConstraint) => readText(parameters, constraint, violations);
@@ -44,13 +44,19 @@ export function parseWebIdentityRequest(parameters: QueryParameters): WebIdentit
     const noun = violations.length === 1 ? 'error' : 'errors';
     throw invalid(`${violations.length} validation ${noun} detected: ${violations.join('; ')}`);
   }
-  if (parameters.has('ProviderId')) {
-    // It is for OAuth 2.0 access tokens of two providers. As recorded on real AWS, with the ID token of another one.
-    throw new StsError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
-  }
+  const providerId = parameters.get('ProviderId');
+  if (providerId !== undefined) throw notOfThatProvider(providerId);
   const role = parseRoleArn(request.roleArn);
   if (!role) throw invalid('Request ARN is invalid');
   return { ...request, role };
+}
+
+/** It is for OAuth 2.0 access tokens of two providers. As recorded on real AWS, with the ID token of another one. */
+function notOfThatProvider(providerId: string): StsError {
+  return providerId === 'www.amazon.com'
+    ? // The wording is ours.
+      new StsError('InvalidIdentityToken', 'The token is no access token of Login with Amazon')
+    : new StsError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
 }
 
 /** The parts of a role ARN, or `undefined` if it is not one. */

@@ -1,11 +1,11 @@
 /** People who sign in by the local issuer's page, and everything that must not become a token. */
 
 import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
-import { createIssuerKeys, type IssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
+import { signingKeys } from '../support/outside-world.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 
 const callback = 'http://127.0.0.1:1/console/';
@@ -34,13 +34,8 @@ const challenge = createHash('sha256').update(verifier).digest('base64url');
 
 type Form = Readonly<Record<string, string | undefined>>;
 
-let keys: IssuerKeys;
 let clock: TestClock;
 let issuer: Issuer;
-
-beforeAll(async () => {
-  keys = await createIssuerKeys();
-});
 
 beforeEach(async () => {
   clock = createTestClock();
@@ -49,7 +44,7 @@ beforeEach(async () => {
     poolId: 'us-east-1_Local0001',
     clients: [page, other, confidential],
     users: [ada, hostile],
-    keys,
+    keys: signingKeys(),
   });
   issuer.allowCallback(page.clientId, callback);
 });
@@ -75,8 +70,8 @@ function asked(changes: Form = {}): URLSearchParams {
   });
 }
 
-const open = (query: URLSearchParams) =>
-  fetch(`${issuer.origin}/oauth2/authorize?${query}`, { redirect: 'manual' });
+const open = (query: URLSearchParams, cookie = '') =>
+  fetch(`${issuer.origin}/oauth2/authorize?${query}`, { headers: { cookie }, redirect: 'manual' });
 
 const choose = (body: URLSearchParams, from = issuer.origin) =>
   fetch(`${issuer.origin}/oauth2/authorize`, {
@@ -223,5 +218,61 @@ describe('a code', () => {
       { origin: 'https://evil.example' },
     );
     expect([status, headers.get('access-control-allow-origin')]).toEqual([403, null]);
+  });
+});
+
+describe('a browser in which somebody has signed in', () => {
+  const cookieOf = (answer: Response) =>
+    (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const logout = (query: Form, cookie: string) =>
+    fetch(`${issuer.origin}/logout?${formOf(query)}`, { headers: { cookie }, redirect: 'manual' });
+  let cookie: string;
+  beforeEach(async () => {
+    const answer = await choose(asked({ user: 'ada' }));
+    expect(answer.headers.get('set-cookie')).toMatch(
+      /^issuer-session=[\w-]{43};.* HttpOnly; SameSite=Lax$/,
+    );
+    cookie = cookieOf(answer);
+  });
+
+  it('is asked no more for an hour, and its tokens say when that was', async () => {
+    await clock.advance(3_599_000);
+    const back = returned(await open(asked(), cookie));
+    const { body } = await redeem(back.get('code') ?? '');
+    const { auth_time: signedIn, iat } = decodeJwt(body.access_token ?? '');
+    expect([decodeJwt(body.access_token ?? '')['sub'], Number(iat) - Number(signedIn)]).toEqual([
+      ada.sub,
+      3599,
+    ]);
+    await clock.advance(1_000);
+    expect((await open(asked(), cookie)).status).toBe(200);
+  });
+
+  it('is asked where a fresh sign-in is wanted', async () => {
+    expect((await open(asked({ prompt: 'login' }), cookie)).status).toBe(200);
+  });
+
+  it('is sent with a code to no address that is not the client’s', async () => {
+    const answer = await open(asked({ redirect_uri: 'https://evil.example/console/' }), cookie);
+    expect([answer.status, answer.headers.get('location')]).toEqual([400, null]);
+  });
+
+  it('is remembered no more after signing out, which leads back to the client', async () => {
+    const query = { client_id: page.clientId, logout_uri: callback };
+    const answer = await logout(query, cookie);
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, callback]);
+    expect(answer.headers.get('set-cookie')).toContain('Max-Age=0');
+    expect((await open(asked(), cookie)).status).toBe(200);
+  });
+
+  it.each([
+    ['no client', { logout_uri: callback }],
+    ['another client', { client_id: other.clientId, logout_uri: callback }],
+    ['another address', { client_id: page.clientId, logout_uri: 'https://evil.example/' }],
+    ['none', { client_id: page.clientId }],
+  ])('is sent nowhere by a sign-out with %s, and stays', async (_what, query) => {
+    const answer = await logout(query, cookie);
+    expect([answer.status, answer.headers.get('location')]).toEqual([400, null]);
+    returned(await open(asked(), cookie));
   });
 });

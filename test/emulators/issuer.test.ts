@@ -9,7 +9,7 @@ import { startIdentityPool } from '../../emulators/issuer/identity-pool.ts';
 import type { Issuer, IssuerOptions } from '../../emulators/issuer/issuer.ts';
 import { startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
-import type { IssuerKeys, SigningKey } from '../../emulators/issuer/issuer-keys.ts';
+import type { KeyHistory, TokenKey } from '../../emulators/issuer/issuer-keys.ts';
 import { createIssuerKeys, createSigningKey } from '../../emulators/issuer/issuer-keys.ts';
 import type { TestClock } from '../support/test-clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
@@ -44,8 +44,8 @@ const ada: IssuerUser = {
   groups: ['engineers', 'on-call'],
 };
 
-let keys: IssuerKeys;
-let identityPoolKey: SigningKey;
+let keys: KeyHistory;
+let identityPoolKey: TokenKey;
 let clock: TestClock;
 let nowSeconds: number;
 const running: { stop(): Promise<void> }[] = [];

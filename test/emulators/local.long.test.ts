@@ -145,7 +145,7 @@ describe('npm run local', () => {
     };
     expect(first.document.clients).toMatchObject([
       { name: 'orders', ...common, role },
-      { name: 'reports', ...common, role, roles: [role, role] },
+      { name: 'reports', ...common, role, roles: [role, role, role] },
       { name: 'stranger', ...common, role: null },
       { name: 'legacy', ...common, role },
       { name: 'ledger', ...common, role },

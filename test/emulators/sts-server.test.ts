@@ -425,16 +425,6 @@ describe('a parameter', () => {
       { DurationSeconds: 43_201 },
       sized("'43201' at 'durationSeconds'", 'Member must have value less than or equal to 43200'),
     ],
-    [
-      'ProviderId with OpenID Connect',
-      { ProviderId: 'www.amazon.com' },
-      {
-        name: 'AccessDenied',
-        code: 'AccessDenied',
-        status: 403,
-        message: 'Not authorized to perform sts:AssumeRoleWithWebIdentity',
-      },
-    ],
   ])('%s is refused', async (_case, input, expected) => {
     expect(await failureOf(sts.exchange(input))).toEqual(expected);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { matchesGlob } from '../../emulators/sts/glob.ts';
+import { matchesGlob } from '../../src/iam-policy/glob.ts';
 import {
   accountId,
   type Claims,
@@ -36,6 +36,98 @@ const askWith = (statement: Claims, claims: Claims = {}) => ask(sts.trustPolicy(
 /** A condition over a key of the provider (`aud`) or a global one (`sts:RoleSessionName`). */
 const condition = (operator: string, key: string, value: unknown) => ({
   Condition: { [operator]: { [key.includes(':') ? key : `${sts.providerName}:${key}`]: value } },
+});
+
+describe('a condition on an ARN', () => {
+  const own = () => sts.providerArn;
+  it.each<[string, () => unknown, 'allowed' | 'denied']>([
+    ['ArnEquals', own, 'allowed'],
+    ['ArnLike', () => own().replace('aws:iam::123456789012', '*:iam::*'), 'allowed'],
+    ['ArnLike', () => own().replace(/\/[^/]*$/, '/*'), 'allowed'],
+    ['ArnLike', () => own().replace('arn:aws:iam::123456789012', '*'), 'denied'],
+    ['ArnLike', () => own().replace('123456789012', '999999999999'), 'denied'],
+    ['ArnNotLike', () => own().replace('123456789012', '*'), 'denied'],
+    ['ArnNotEquals', () => `${own()}/x`, 'allowed'],
+  ])('%s %s', async (operator, value, verdict) => {
+    const Condition = { [operator]: { 'aws:FederatedProvider': value() } };
+    expect(await askWith({ Condition })).toBe(verdict);
+  });
+});
+
+describe('a variable in a condition', () => {
+  const variable = (name: string) => `\${${name}}`;
+  const ofToken = (claim: string) => variable(`${sts.providerName}:${claim}`);
+  const tagged = (tenant: string, claims: Claims = {}) => ({
+    'https://aws.amazon.com/tags': { principal_tags: { tenant: [tenant] } },
+    ...claims,
+  });
+  const tag =
+    (value: () => string, operator = 'StringEquals') =>
+    () => ({
+      Action: 'sts:*',
+      ...condition(operator, 'aws:RequestTag/tenant', value()),
+    });
+
+  it.each<[string, () => Claims, Claims, 'allowed' | 'denied']>([
+    ['a key that fits', tag(() => ofToken('sub')), tagged('ada', { sub: 'ada' }), 'allowed'],
+    ['a key in other letters', tag(() => ofToken('SUB')), tagged('ada', { sub: 'ada' }), 'allowed'],
+    [
+      'a key between texts',
+      tag(() => `u-${ofToken('sub')}`),
+      tagged('u-1', { sub: '1' }),
+      'allowed',
+    ],
+    ['another key', tag(() => ofToken('sub')), tagged('ada', { sub: 'bob' }), 'denied'],
+    [
+      'a value that reads as a key',
+      tag(() => ofToken('sub')),
+      tagged(':sub', { sub: 'a' }),
+      'denied',
+    ],
+    ['a key that is not there', tag(() => ofToken('email')), tagged('ada'), 'denied'],
+    [
+      'one that is not there, left out',
+      tag(() => ofToken('email'), 'StringNotEquals'),
+      tagged('ada'),
+      'denied',
+    ],
+    [
+      'one that does not end',
+      tag(() => ofToken('sub').slice(0, -1)),
+      tagged('ada', { sub: 'ada' }),
+      'denied',
+    ],
+    [
+      'a key among wildcards',
+      tag(() => ofToken('sub'), 'StringLike'),
+      tagged('ada', { sub: 'ada' }),
+      'denied',
+    ],
+    [
+      'a dollar sign',
+      () => condition('StringEquals', 'sub', `${variable('$')}{x}`),
+      { sub: variable('x') },
+      'allowed',
+    ],
+    ['a star', () => condition('StringEquals', 'sub', variable('*')), { sub: '*' }, 'allowed'],
+    [
+      'a star, of which there is none',
+      () => condition('StringEquals', 'sub', variable('*')),
+      { sub: 'a' },
+      'denied',
+    ],
+  ])('%s', async (_what, statement, claims, verdict) => {
+    expect(await askWith(statement(), claims)).toBe(verdict);
+  });
+
+  it('is none in a document of the older version', async () => {
+    const { Statement } = sts.trustPolicy(condition('StringEquals', 'sub', ofToken('sub'))) as {
+      readonly Statement: unknown;
+    };
+    const older = { Version: '2008-10-17', Statement };
+    expect(await ask(older, { sub: 'ada' })).toBe('denied');
+    expect(await ask(older, { sub: ofToken('sub') })).toBe('allowed');
+  });
 });
 
 describe('a condition', () => {
