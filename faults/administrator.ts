@@ -24,7 +24,11 @@ export interface Edited {
 export class EditRefused extends Error {}
 
 /** Said before anything is written. */
-const unchanged: ReadonlySet<string> = new Set(['audit_unavailable', 'overloaded']);
+const unchanged: ReadonlySet<string> = new Set([
+  'audit_unavailable',
+  'change_not_sealed',
+  'overloaded',
+]);
 
 export interface FrozenThing {
   readonly principal: RoleMappingInput['principal'];

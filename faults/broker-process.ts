@@ -14,14 +14,8 @@ import {
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { configText } from '../emulators/config-text.ts';
+import type { BrokerUrls } from '../src/broker/listeners.ts';
 import { pause } from './load.ts';
-
-export interface BrokerUrls {
-  readonly api: string;
-  readonly ops: string;
-  /** Only where the configuration names administrators. */
-  readonly admin?: string;
-}
 
 export interface StartOptions {
   /** Keeps its configuration, log and orders. */
@@ -42,12 +36,13 @@ export interface Exit {
   readonly log: string;
 }
 
-export interface Usage {
+export interface ProcessUsage {
   readonly rssMiB: number;
   readonly descriptors: number;
 }
 
-const startPatienceMs = 30_000;
+/** One that ends is noticed at once: this is for one that hangs, on a machine however busy. */
+const startPatienceMs = 120_000;
 const threads = 4;
 
 export class BrokerProcess {
@@ -178,7 +173,7 @@ export class BrokerProcess {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  usage(): Usage {
+  usage(): ProcessUsage {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return {
       rssMiB: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024,

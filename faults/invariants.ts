@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readAuditLines } from '../src/audit/read-lines.ts';
 import { verifyAuditLog } from '../src/audit/verify.ts';
-import type { Answer } from './load.ts';
+import type { LoadAnswer } from './load.ts';
 import type { World } from './world.ts';
 
 /** In words, for the document. */
@@ -19,7 +19,7 @@ export const invariants: Readonly<Record<string, string>> = {
 const shownMost = 3;
 
 /** I2, I3, and that every refusal for want of a dependency says so. */
-export function answerViolations(answers: readonly Answer[], world: World): readonly string[] {
+export function answerViolations(answers: readonly LoadAnswer[], world: World): readonly string[] {
   const found = new Map<string, number>();
   for (const answer of answers) {
     const faults = answer.status === 200 ? grantFaults(answer, world) : refusalFaults(answer);
@@ -28,7 +28,7 @@ export function answerViolations(answers: readonly Answer[], world: World): read
   return [...found].slice(0, shownMost).map(([text, times]) => `${text} (${times} times)`);
 }
 
-function* grantFaults({ caller, accessKeyId, role }: Answer, world: World): Generator<string> {
+function* grantFaults({ caller, accessKeyId, role }: LoadAnswer, world: World): Generator<string> {
   const issued = world.issued.get(accessKeyId ?? '');
   if (issued?.subject !== caller.subject) yield `I2: ${caller.name} got credentials of another`;
   const theirs = caller.role !== undefined && issued?.role === caller.role;
@@ -37,7 +37,7 @@ function* grantFaults({ caller, accessKeyId, role }: Answer, world: World): Gene
   if (!theirs || !told) yield `I3: ${caller.name} got a role that is not theirs`;
 }
 
-function* refusalFaults({ status, problem, code, requestId, retryAfter }: Answer) {
+function* refusalFaults({ status, problem, code, requestId, retryAfter }: LoadAnswer) {
   if (status < 500) return;
   const told = problem && code !== undefined && requestId !== undefined;
   if (!told || (status === 503 && retryAfter === undefined)) {
@@ -47,7 +47,7 @@ function* refusalFaults({ status, problem, code, requestId, retryAfter }: Answer
 
 /** I1. */
 export async function auditViolations(
-  answers: readonly Answer[],
+  answers: Iterable<Pick<LoadAnswer, 'status' | 'requestId' | 'accessKeyId'>>,
   directories: readonly string[],
 ): Promise<readonly string[]> {
   const found: string[] = [];
@@ -57,28 +57,45 @@ export async function auditViolations(
     if (!intact) found.push(`I1: the audit chain is broken: ${JSON.stringify(problems[0])}`);
     await readIssued(location, recorded);
   }
-  const missing = answers.filter(
-    ({ status, requestId, accessKeyId }) =>
-      status === 200 && recorded.get(requestId ?? '') !== accessKeyId,
-  );
-  if (missing.length > 0) found.push(`I1: ${missing.length} credentials without their record`);
+  let missing = 0;
+  for (const { status, requestId, accessKeyId } of answers) {
+    if (status === 200 && recorded.get(requestId ?? '') !== accessKeyId) missing += 1;
+  }
+  if (missing > 0) found.push(`I1: ${missing} credentials without their record`);
   return found;
 }
 
-interface IssuedRecord {
+/** How many of each reason these logs have that somebody was given nothing. */
+export async function refusalReasons(
+  directories: readonly string[],
+): Promise<Readonly<Record<string, number>>> {
+  const counts: Record<string, number> = {};
+  for (const location of directories) {
+    for await (const { outcome, reason = 'none' } of recordsIn(location)) {
+      if (outcome === 'failed' || outcome === 'denied') counts[reason] = (counts[reason] ?? 0) + 1;
+    }
+  }
+  return counts;
+}
+
+interface DecisionRecord {
   readonly requestId?: string;
   readonly outcome?: string;
+  readonly reason?: string;
   readonly credentials?: { readonly accessKeyId: string };
 }
 
 async function readIssued(location: string, into: Map<string, string>): Promise<void> {
+  for await (const { requestId, outcome, credentials } of recordsIn(location)) {
+    if (outcome !== 'issued' || requestId === undefined || credentials === undefined) continue;
+    into.set(requestId, credentials.accessKeyId);
+  }
+}
+
+async function* recordsIn(location: string): AsyncGenerator<DecisionRecord> {
   for await (const { lines } of readAuditLines(location)) {
     for (const { bytes, complete } of lines) {
-      if (!complete) continue;
-      const record = JSON.parse(bytes.toString('utf8')) as IssuedRecord;
-      const { requestId, outcome, credentials } = record;
-      if (outcome !== 'issued' || requestId === undefined || credentials === undefined) continue;
-      into.set(requestId, credentials.accessKeyId);
+      if (complete) yield JSON.parse(bytes.toString('utf8')) as DecisionRecord;
     }
   }
 }

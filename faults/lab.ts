@@ -5,9 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { type AuditDisk, mountAuditDisk } from './audit-disk.ts';
-import { BrokerProcess, type Exit, type Usage } from './broker-process.ts';
+import { BrokerProcess, type Exit, type ProcessUsage } from './broker-process.ts';
 import { answerViolations, auditViolations } from './invariants.ts';
-import { type Answer, Connection, type LoadOptions, pause, runLoad, Turnstile } from './load.ts';
+import {
+  Connection,
+  type LoadAnswer,
+  pause,
+  type RunLoadOptions,
+  runLoad,
+  Turnstile,
+} from './load.ts';
 import { failures, seconds, tally } from './measures.ts';
 import type { Ask } from './wire-forms.ts';
 import { pool, region, startWorld, tableName, type World, type WorldOptions } from './world.ts';
@@ -31,22 +38,26 @@ export interface LabOptions extends WorldOptions {
 
 export interface LoadHandle {
   /** Everything answered so far. */
-  readonly answers: readonly Answer[];
+  readonly answers: readonly LoadAnswer[];
   /** Ends the load once the requests under way are answered. */
-  stop(): Promise<readonly Answer[]>;
+  stop(): Promise<readonly LoadAnswer[]>;
   /** Resolves when a limited load has come to its end. */
-  readonly ended: Promise<readonly Answer[]>;
+  readonly ended: Promise<readonly LoadAnswer[]>;
 }
 
-type Load = Omit<LoadOptions, 'next' | 'onAnswer' | 'url'> & {
+type Load = Omit<RunLoadOptions, 'next' | 'onAnswer' | 'url'> & {
   readonly make: (index: number) => Ask;
   readonly limit?: number;
-  readonly url?: LoadOptions['url'];
+  readonly url?: RunLoadOptions['url'];
 };
 
 /** What Node takes by itself in the container of 512 MiB that k8s/ asks for: with more it lets garbage lie. */
 const usualHeap = ['--max-old-space-size=256'];
 const warmUpRequests = 200;
+/** In steps, since the broker rounds to them; without the mappings' default, which those have who are warm. */
+const coldDurations = Array.from({ length: 706 }, (_, at) => 900 + 60 * at).filter(
+  (seconds) => seconds !== 3600,
+);
 const noLimit = { perSecond: 1_000_000, burst: 1_000_000 };
 
 export class Lab {
@@ -54,7 +65,7 @@ export class Lab {
   readonly directory: string;
   readonly auditDirectory: string;
   /** Everything since the invariants were last checked. */
-  answers: Answer[] = [];
+  answers: LoadAnswer[] = [];
   /** Violations found by `check`. */
   broken = 0;
   readonly #options: LabOptions;
@@ -66,7 +77,7 @@ export class Lab {
   }[] = [];
   #notes: string[] = [];
   #violations: string[] = [];
-  #before: Usage | undefined;
+  #before: ProcessUsage | undefined;
   #fresh = 0;
   #travelledMs = 0;
 
@@ -148,7 +159,7 @@ export class Lab {
       // Travels in time look like a late event loop to the broker, until it has looked again.
       const sheds = failed.every(({ code }) => code === 'overloaded');
       if (!sheds || tries === 20) {
-        throw new Error(`warm-up failed: ${JSON.stringify(tally(failed))}`);
+        throw new Error(`warm-up failed: ${tally(failed)}`);
       }
       await pause(250);
     }
@@ -179,12 +190,12 @@ export class Lab {
   cold(): Ask {
     const number = this.#fresh;
     this.#fresh += 1;
-    // In steps, since the broker rounds to them; the first ones have been displaced when they come again.
-    const durationSeconds = 900 + 60 * (Math.floor(number / this.world.users) % 706);
-    return { caller: this.world.user(number), durationSeconds };
+    // The first ones have been displaced when they come again.
+    const at = Math.floor(number / this.world.users) % coldDurations.length;
+    return { caller: this.world.user(number), durationSeconds: coldDurations[at] as number };
   }
 
-  async ask(ask: Ask, url = this.broker.urls.api): Promise<Answer> {
+  async ask(ask: Ask, url = this.broker.urls.api): Promise<LoadAnswer> {
     const connection = new Connection(url);
     const answer = await connection.ask(ask);
     connection.close();
@@ -194,7 +205,7 @@ export class Lab {
 
   load({ make, limit, url, ...options }: Load): LoadHandle {
     const turnstile = new Turnstile(make, limit);
-    const answers: Answer[] = [];
+    const answers: LoadAnswer[] = [];
     const ended = runLoad({
       ...options,
       url: url ?? (() => this.broker.urls.api),

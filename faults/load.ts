@@ -2,12 +2,12 @@
 
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { type Ask, forms, type Told, type WireForm } from './wire-forms.ts';
-import type { Caller } from './world.ts';
+import { type Ask, type FormName, forms, type Told } from './wire-forms.ts';
+import type { CrowdCaller } from './world.ts';
 
-export interface Answer {
+export interface LoadAnswer {
   readonly ask: Ask;
-  readonly caller: Caller;
+  readonly caller: CrowdCaller;
   /** 0: the connection broke, or could not be had, before the answer was complete. */
   readonly status: number;
   readonly code: string | undefined;
@@ -35,7 +35,7 @@ export class Connection {
     this.#patienceMs = patienceMs;
   }
 
-  async ask(ask: Ask): Promise<Answer> {
+  async ask(ask: Ask): Promise<LoadAnswer> {
     const sentAt = performance.now();
     const text = forms[ask.form ?? 'rest'].request(this.#url.host, ask);
     const message = await this.#exchange(text);
@@ -83,7 +83,7 @@ export class Connection {
   }
 }
 
-export interface LoadOptions {
+export interface RunLoadOptions {
   readonly connections: number;
   /** The next request; undefined ends the connection that asked. */
   readonly next: () => Ask | undefined;
@@ -93,11 +93,11 @@ export interface LoadOptions {
   readonly retryAfterMs?: number;
   /** Which broker the next request goes to; undefined: wait for one. */
   readonly url: () => string | undefined;
-  readonly onAnswer: (answer: Answer) => void;
+  readonly onAnswer: (answer: LoadAnswer) => void;
 }
 
 /** Resolves when every connection has ended. */
-export async function runLoad(options: LoadOptions): Promise<void> {
+export async function runLoad(options: RunLoadOptions): Promise<void> {
   const { connections, perSecond } = options;
   const intervalMs = perSecond === undefined ? 0 : (connections * 1000) / perSecond;
   await Promise.all(
@@ -107,7 +107,38 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   );
 }
 
-async function runConnection(options: LoadOptions, intervalMs: number, firstMs: number) {
+export interface LoadBeside {
+  readonly connections: number;
+  readonly make: (index: number) => Ask;
+  /** How many requests there are, unless the time is over before. */
+  readonly limit: number;
+  readonly atMostMs: number;
+  readonly url: () => string;
+  readonly onAnswer: (answer: LoadAnswer) => void;
+  /** What goes on meanwhile; ends soon after `isOver`. Its failure ends the load. */
+  readonly beside: (isOver: () => boolean) => Promise<void>;
+}
+
+/** Resolves when both have ended. */
+export async function runLoadBeside(options: LoadBeside): Promise<void> {
+  const { make, limit, atMostMs, beside, ...load } = options;
+  const turnstile = new Turnstile(make, limit);
+  const overdue = setTimeout(() => turnstile.close(), atMostMs);
+  const loading = runLoad({ ...load, next: turnstile.next });
+  let isOver = false;
+  const working = beside(() => isOver);
+  try {
+    await Promise.race([loading, working]);
+  } finally {
+    isOver = true;
+    turnstile.close();
+    clearTimeout(overdue);
+    await loading;
+  }
+  await working;
+}
+
+async function runConnection(options: RunLoadOptions, intervalMs: number, firstMs: number) {
   const { next, url, onAnswer, retryAfterMs = 0 } = options;
   const open = new Map<string, Connection>();
   const pace = pacer(intervalMs, firstMs);
@@ -172,7 +203,7 @@ export class Turnstile {
   }
 }
 
-function readAnswer(ask: Ask, message: Buffer | undefined, sentAt: number): Answer {
+function readAnswer(ask: Ask, message: Buffer | undefined, sentAt: number): LoadAnswer {
   const { caller, form = 'rest' } = ask;
   const ms = performance.now() - sentAt;
   const head = message === undefined ? '' : headOf(message);
@@ -194,7 +225,7 @@ function readAnswer(ask: Ask, message: Buffer | undefined, sentAt: number): Answ
   };
 }
 
-function toldBy(form: WireForm, message: Buffer, headLength: number): Told {
+function toldBy(form: FormName, message: Buffer, headLength: number): Told {
   try {
     return forms[form].read(message.toString('utf8', headLength));
   } catch {

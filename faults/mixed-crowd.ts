@@ -6,20 +6,20 @@ import type { FrozenThing } from './administrator.ts';
 import type { Asker } from './policy-oracle.ts';
 import {
   account,
-  type Caller,
   type ClientName,
+  type CrowdCaller,
   clientIdOf,
   pool,
   roleNamed,
-  subjectOf,
-  trustPolicy,
+  subjectAt,
+  trustOf,
   type World,
 } from './world.ts';
 
-export const identityPool = 'us-east-1:0f0e0d0c-1111-4222-8333-444455556666';
+export const crowdIdentityPool = 'us-east-1:0f0e0d0c-1111-4222-8333-444455556666';
 
 /** One token, and what the laboratory put into it. */
-export interface Presented extends Caller {
+export interface Presented extends CrowdCaller {
   readonly asker: Asker;
 }
 
@@ -36,16 +36,17 @@ export const crowdRoles = [...plainRoles, mfaRole, facebookRole];
 /** What the trust policy of the role asks of a token, besides its audience. */
 export function isTrusted(role: string, { amr, pool: from }: Asker): boolean {
   if (role === mfaRole) return from === pool && amr.includes('mfa');
-  if (role === facebookRole) return from === identityPool && amr.includes('graph.facebook.com');
+  if (role === facebookRole)
+    return from === crowdIdentityPool && amr.includes('graph.facebook.com');
   return true;
 }
 
 /** Makes the roles and the identity pool known to STS. */
 export function prepareCrowd({ sts, issuer, clientIds }: World, identities: IdentityPool): void {
   const { url, jwksUri } = identities;
-  sts.putProvider({ accountId: account, issuer: url, jwksUri, clientIds: [identityPool] });
-  const ofPool = (amr?: string) => trustPolicy(issuer.url, clientIds, amr);
-  const ofIdentities = (amr?: string) => trustPolicy(url, [identityPool], amr);
+  sts.putProvider({ accountId: account, issuer: url, jwksUri, clientIds: [crowdIdentityPool] });
+  const ofPool = (amr?: string) => trustOf(issuer.url, clientIds, amr);
+  const ofIdentities = (amr?: string) => trustOf(url, [crowdIdentityPool], amr);
   const trust = (arn: string, ...policies: { readonly Statement: readonly object[] }[]) =>
     sts.putRole({
       arn,
@@ -136,7 +137,7 @@ function identity(identities: IdentityPool, random: Random): Presented {
     }),
     role: undefined,
     asker: {
-      pool: identityPool,
+      pool: crowdIdentityPool,
       client: undefined,
       user,
       groups: [provider],
@@ -168,7 +169,9 @@ export function anyMapping(id: string, edit: number, random: Random) {
     id,
     principal,
     effect,
-    role: random(principal.pool === identityPool ? crowdRoles : [...plainRoles, mfaRole, mfaRole]),
+    role: random(
+      principal.pool === crowdIdentityPool ? crowdRoles : [...plainRoles, mfaRole, mfaRole],
+    ),
     conditions: {
       ...random([{}, {}, {}, {}, { caller: 'person' as const }, machines ? machine : {}]),
       ...(allows && principal.pool === pool ? random([{}, {}, { scopes: ['faults/use'] }]) : {}),
@@ -196,15 +199,15 @@ function anyPrincipal(random: Random): RoleMappingInput['principal'] {
   return random([
     () => ({ pool, client: clientIdOf(random(['orders', 'reports', 'crowd'])) }),
     () => ({ pool, client: clientIdOf('crowd') }),
-    () => ({ pool, user: subjectOf(random(numbers(people))) }),
+    () => ({ pool, user: subjectAt(random(numbers(people))) }),
     () => ({ pool, group: random(groups) }),
-    () => ({ pool: identityPool, group: random(providers) }),
-    () => ({ pool: identityPool, user: identityId(random(numbers(4))) }),
+    () => ({ pool: crowdIdentityPool, group: random(providers) }),
+    () => ({ pool: crowdIdentityPool, user: identityId(random(numbers(4))) }),
   ])();
 }
 
 export function anyFreeze(random: Random): FrozenThing {
-  const everybody = { pool: random([pool, identityPool]), any: true } as const;
+  const everybody = { pool: random([pool, crowdIdentityPool]), any: true } as const;
   return random([
     () => ({ principal: anyPrincipal(random), role: '*' }),
     () => ({ principal: anyPrincipal(random), role: random(crowdRoles) }),

@@ -55,7 +55,7 @@ const startMark = '<!-- results: ';
 const endMark = ' -->';
 
 /** All that the document holds besides what the rows say of themselves. */
-export interface Kept {
+export interface KeptResults {
   readonly machine: string;
   readonly results: readonly KeptResult[];
 }
@@ -65,14 +65,14 @@ export function thisMachine(): string {
 }
 
 /** What earlier runs left in the document. */
-export function keptIn(document: string): Kept {
+export function keptIn(document: string): KeptResults {
   const start = document.indexOf(startMark);
   if (start < 0) return { machine: thisMachine(), results: [] };
   const end = document.indexOf(endMark, start);
-  return JSON.parse(document.slice(start + startMark.length, end)) as Kept;
+  return JSON.parse(document.slice(start + startMark.length, end)) as KeptResults;
 }
 
-export function failureModes(rows: readonly Row[], { machine, results }: Kept): string {
+export function failureModes(rows: readonly Row[], { machine, results }: KeptResults): string {
   const byId = new Map(results.map((result) => [result.id, result]));
   const known = rows.flatMap(({ id }) => byId.get(id) ?? []);
   return `# Failure modes

@@ -1,14 +1,14 @@
 /** The three forms in which the broker is asked for credentials, each with the shape of its answers. */
 
-import type { Caller } from './world.ts';
+import type { CrowdCaller } from './world.ts';
 
-export const wireForms = ['rest', 'container', 'sts'] as const;
-export type WireForm = (typeof wireForms)[number];
+export const formNames = ['rest', 'container', 'sts'] as const;
+export type FormName = (typeof formNames)[number];
 
 export interface Ask {
-  readonly caller: Caller;
+  readonly caller: CrowdCaller;
   /** Default: REST. */
-  readonly form?: WireForm | undefined;
+  readonly form?: FormName | undefined;
   /** Id of a mapping or ARN of a role. Default: none, and that of the caller in the STS form. */
   readonly role?: string | undefined;
   /** A duration nobody has asked for before needs an exchange; without one the caller's session is warm. */
@@ -35,7 +35,7 @@ interface Form {
   readonly contentType: RegExp;
 }
 
-export const forms: Readonly<Record<WireForm, Form>> = {
+export const forms: Readonly<Record<FormName, Form>> = {
   rest: {
     request(host, ask) {
       const { role, durationSeconds } = ask;

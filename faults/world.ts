@@ -7,13 +7,12 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { type DynamoDbServer, startDynamoDbServer } from '../emulators/dynamodb/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../emulators/issuer/issuer.ts';
 import type { IssuerClient } from '../emulators/issuer/issuer-claims.ts';
-import { createIssuerKeys, type IssuerKeys } from '../emulators/issuer/issuer-keys.ts';
+import { createIssuerKeys, type KeyHistory } from '../emulators/issuer/issuer-keys.ts';
 import { signJwt } from '../emulators/issuer/jwt-signer.ts';
+import { type Emulators, startEmulators, trustInIssuer } from '../emulators/outside-world.ts';
 import type { StsFault } from '../emulators/sts/sts-fault.ts';
-import { type StsServer, startStsServer } from '../emulators/sts/sts-server.ts';
+import type { StsServerOptions } from '../emulators/sts/sts-server.ts';
 import { defaultGuardrails } from '../src/core/policy/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../src/dynamodb/dynamodb-client.ts';
@@ -28,7 +27,7 @@ export const tableName = 'role-mappings';
 const tokenSeconds = 43_200;
 
 /** Who asks: the client itself, or a user of it. */
-export interface Caller {
+export interface CrowdCaller {
   readonly name: string;
   readonly subject: string;
   readonly token: string;
@@ -55,12 +54,11 @@ export interface WorldOptions {
   /** Role mappings besides those of the callers. */
   readonly extraMappings?: number;
   readonly stsLatencyMs?: number;
+  /** Gets what CloudTrail would record of STS. */
+  readonly onStsEvent?: StsServerOptions['onEvent'];
 }
 
-export interface World {
-  readonly issuer: Issuer;
-  readonly sts: StsServer;
-  readonly dynamodb: DynamoDbServer;
+export interface World extends Emulators {
   readonly fronts: {
     readonly sts: Front;
     /** The same STS, as another region. */
@@ -77,9 +75,9 @@ export interface World {
   /** Those that the table has in the beginning. */
   readonly mappings: readonly RoleMappingInput[];
   /** App client with a mapping; new token each time it is made anew. */
-  service(name: ServiceName): Caller;
+  service(name: ServiceName): CrowdCaller;
   /** User number `index` of app client `crowd`. */
-  user(index: number): Caller;
+  user(index: number): CrowdCaller;
   /** A new token of the client, or of a user of it, that says this as well or instead. */
   tokenOf(
     name: ClientName,
@@ -94,7 +92,6 @@ export interface World {
   removeRow(pk: string, sk: string): Promise<void>;
   /** The current rows of these mappings as they are now, to be put back later. */
   rowsOf(ids: readonly string[]): Promise<{ putBack(): Promise<void> }>;
-  stop(): Promise<void>;
 }
 
 type RawValue = { readonly S: string } | { readonly N: string };
@@ -158,7 +155,7 @@ function mappings(extra: number): RoleMappingInput[] {
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const { users = 20, extraMappings = 12, stsLatencyMs = 0 } = options;
+  const { users = 20, extraMappings = 12, stsLatencyMs = 0, onStsEvent } = options;
   const offset = { ms: 0 };
   const clock: Clock = { ...systemClock, now: () => Date.now() + offset.ms };
   const started: { stop(): Promise<void> }[] = [];
@@ -169,33 +166,34 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const keys = await signingKeys();
   const key = keys.current.access;
   const usernames = Array.from({ length: users }, (_, index) => `user-${index}`);
-  const issuer = await begin(
-    startIssuer({
-      clock,
-      poolId: pool,
-      clients: Object.values(clients),
-      users: usernames.map((username, index) => ({
-        username,
-        sub: subjectOf(index),
-        groups: [],
-      })),
-      keys,
-    }),
-  );
   const all = mappings(extraMappings);
-  const sts = await begin(
-    startStsServer({
+  const outside = await begin(
+    startEmulators({
       clock,
-      latencyMs: stsLatencyMs,
-      providers: [{ accountId: account, issuer: issuer.url, jwksUri: issuer.jwksUri, clientIds }],
-      roles: ['orders', 'reports', 'crowd', 'late'].map((name) => ({
-        arn: roleNamed(name),
-        maxSessionDurationSeconds: 43_200,
-        trustPolicy: trustPolicy(issuer.url, clientIds),
-      })),
+      issuer: {
+        poolId: pool,
+        clients: Object.values(clients),
+        users: usernames.map((username, index) => ({
+          username,
+          sub: subjectAt(index),
+          groups: [],
+        })),
+        keys,
+      },
+      sts: {
+        latencyMs: stsLatencyMs,
+        ...(onStsEvent === undefined ? {} : { onEvent: onStsEvent }),
+      },
+      accounts: [{ accountId: account, clientIds }],
+      roles: (issuerUrl) =>
+        ['orders', 'reports', 'crowd', 'late'].map((name) => ({
+          arn: roleNamed(name),
+          maxSessionDurationSeconds: 43_200,
+          trustPolicy: trustOf(issuerUrl, clientIds),
+        })),
     }),
   );
-  const dynamodb = await begin(startDynamoDbServer({ clock }));
+  const { issuer, sts, dynamodb } = outside;
   const issued = new Map<string, Issued>();
   const onCall: Parameters<typeof startFront>[0]['onCall'] = ({ body, answer }) => {
     const form = new URLSearchParams(body.toString());
@@ -224,12 +222,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     credentials: { accessKeyId: 'faults', secretAccessKey: 'faults' },
   });
   const table = await seededTable(dynamodbClient, clock, all);
-  const people = new Map<number, { readonly caller: Caller; readonly madeAt: number }>();
+  const people = new Map<number, { readonly caller: CrowdCaller; readonly madeAt: number }>();
 
   return {
-    issuer,
-    sts,
-    dynamodb,
+    ...outside,
     fronts,
     table,
     issued,
@@ -257,7 +253,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       if (made !== undefined && clock.now() - made.madeAt < tokenSeconds * 500) return made.caller;
       const caller = {
         name: `user ${number}`,
-        subject: subjectOf(number),
+        subject: subjectAt(number),
         token: issuer.issueAccessToken({
           clientId: clients.crowd.clientId,
           user: `user-${number}`,
@@ -316,7 +312,7 @@ export function clientIdOf(name: ClientName): string {
   return clients[name].clientId;
 }
 
-export function subjectOf(index: number): string {
+export function subjectAt(index: number): string {
   return `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 }
 
@@ -332,24 +328,8 @@ export function claimsIn(token: string): Readonly<Record<string, unknown>> {
 }
 
 /** For tokens of one of these audiences; with `amr`, only for those that have it. */
-export function trustPolicy(issuerUrl: string, audiences: readonly string[], amr?: string) {
-  const provider = issuerUrl.replace(/^https?:\/\//, '');
-  return {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Federated: `arn:aws:iam::${account}:oidc-provider/${provider}` },
-        Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: {
-          StringEquals: { [`${provider}:aud`]: audiences },
-          ...(amr === undefined
-            ? {}
-            : { 'ForAnyValue:StringEquals': { [`${provider}:amr`]: amr } }),
-        },
-      },
-    ],
-  };
+export function trustOf(issuer: string, audiences: readonly string[], amr?: string) {
+  return trustInIssuer({ accountId: account, issuer, audiences, amr });
 }
 
 async function seededTable(
@@ -380,12 +360,12 @@ export async function writeMapping(
   });
 }
 
-let made: Promise<IssuerKeys> | undefined;
+let made: Promise<KeyHistory> | undefined;
 
 /** Made once: it takes long. */
-function signingKeys(): Promise<IssuerKeys> {
+function signingKeys(): Promise<KeyHistory> {
   const given = process.env['TEST_SIGNING_KEYS'];
   made ??=
-    given === undefined ? createIssuerKeys() : Promise.resolve(JSON.parse(given) as IssuerKeys);
+    given === undefined ? createIssuerKeys() : Promise.resolve(JSON.parse(given) as KeyHistory);
   return made;
 }

@@ -2,7 +2,7 @@
 
 import type { BrokerProcess } from '../broker-process.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -60,7 +60,7 @@ async function twoWriters({ lab: newLab, pick, atMost }: RowContext): Promise<Ou
       ready === '503 and 200' &&
       issued(ofSecond) > 0 &&
       atMost(takenMs, 15_000),
-    notes: `the first: ${JSON.stringify(tally(ofFirst))}; what was under way when it stood still is broken off by its callers, or refused when it goes on; a takeover waits for ten seconds of silence`,
+    notes: `the first: ${tally(ofFirst)}; what was under way when it stood still is broken off by its callers, or refused when it goes on; a takeover waits for ten seconds of silence`,
   };
 }
 
@@ -73,6 +73,6 @@ function load(lab: Lab, broker: BrokerProcess) {
   });
 }
 
-function issued(answers: readonly Answer[]): number {
+function issued(answers: readonly LoadAnswer[]): number {
   return answers.filter(({ status }) => status === 200).length;
 }

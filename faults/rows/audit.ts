@@ -5,7 +5,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { canMount } from '../audit-disk.ts';
 import type { Lab, LoadHandle } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -63,7 +63,7 @@ interface Ending {
 
 interface Seen {
   /** Sent during the outage. */
-  readonly during: readonly Answer[];
+  readonly during: readonly LoadAnswer[];
   readonly ready: number;
   readonly backMs: number;
   readonly slowestProbeMs: number;
@@ -141,9 +141,7 @@ async function judged(
       ready === 503 &&
       context.atMost(p99, limitMs) &&
       context.atMost(backMs, 2_000),
-    notes: [ending.notes, others > 0 ? JSON.stringify(tally(during)) : '']
-      .filter(Boolean)
-      .join('; '),
+    notes: [ending.notes, others > 0 ? tally(during) : ''].filter(Boolean).join('; '),
   };
 }
 

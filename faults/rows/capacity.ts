@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import type { Lab, LoadHandle } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -67,7 +67,7 @@ async function sameSession({ lab: newLab, pick }: RowContext): Promise<Outcome> 
   return {
     seen: `${calls} call of STS for ${answers.length} requests on as many connections; ${failures(answers).length} errors; slowest ${seconds(slowest(answers))}`,
     met: calls === 1 && failures(answers).every(({ code }) => code === 'audit_unavailable'),
-    notes: `the second of two herds, so that memory is compared between processes that had one; ${JSON.stringify(tally(answers))}`,
+    notes: `the second of two herds, so that memory is compared between processes that had one; ${tally(answers)}`,
   };
 }
 
@@ -95,7 +95,7 @@ async function renewal({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   await lab.travel(29 * minuteMs);
   const stepMs = pick(3, 1) * minuteMs;
   const renewals: number[] = [];
-  const answers: Answer[] = [...made];
+  const answers: LoadAnswer[] = [...made];
   for (let at = 29 * minuteMs; at < 46 * minuteMs; at += stepMs) {
     await lab.travel(stepMs);
     const callsBefore = lab.world.fronts.sts.calls;
@@ -111,7 +111,7 @@ async function renewal({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   return {
     seen: `${total} renewals of ${many} sessions over ${(spread * 100).toFixed(0)} % of their life, at most ${(peak * 100).toFixed(1)} % in a minute; ${errors} errors of ${answers.length}`,
     met: spread >= 0.2 && peak <= 0.15 && errors === 0,
-    notes: `the clocks of all processes are moved on together, minute by minute; everybody asks three times a minute${errors > 0 ? `; ${JSON.stringify(tally(answers))}` : ''}`,
+    notes: `the clocks of all processes are moved on together, minute by minute; everybody asks three times a minute${errors > 0 ? `; ${tally(answers)}` : ''}`,
   };
 }
 
@@ -165,9 +165,9 @@ async function descriptors({ lab: newLab, pick, atMost }: RowContext): Promise<O
   for (const socket of sockets) socket.destroy();
   const recoveryMs = await open.recovery();
   return {
-    seen: `at most 128: ${turnedAway} of ${crowd} turned away, ${failures(inside).length} errors of ${inside.length} inside; not capped: ${JSON.stringify(tally(during))}, serving ${seconds(recoveryMs)} after`,
+    seen: `at most 128: ${turnedAway} of ${crowd} turned away, ${failures(inside).length} errors of ${inside.length} inside; not capped: ${tally(during)}, serving ${seconds(recoveryMs)} after`,
     met: failures(inside).length === 0 && atMost(recoveryMs, 5_000),
-    notes: failures(inside).length > 0 ? JSON.stringify(tally(inside)) : '',
+    notes: failures(inside).length > 0 ? tally(inside) : '',
   };
 }
 
@@ -199,6 +199,6 @@ async function memory({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   return {
     seen: `${made.length - failures(made).length} sessions of ${lab.world.users} callers, ${entries} kept; RSS at most ${peakMiB.toFixed(0)} MiB; warm: ${errors} errors of ${warmAnswers.length}, p99 ${percentile(warmAnswers, 0.99).toFixed(0)} ms`,
     met: lab.broker.ended === undefined && peakMiB < 400 && peakMiB > 0 && errors === 0,
-    notes: `a twentieth of the million callers that were demanded: tokens and exchanges for more would take this machine hours; ${JSON.stringify(tally(made))}`,
+    notes: `a twentieth of the million callers that were demanded: tokens and exchanges for more would take this machine hours; ${tally(made)}`,
   };
 }

@@ -6,13 +6,13 @@ import { systemClock } from '../../src/kit/timing/clock.ts';
 import { Administrator, adminSection, EditRefused } from '../administrator.ts';
 import { auditViolations } from '../invariants.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause, runLoad, Turnstile } from '../load.ts';
-import { seconds, tally } from '../measures.ts';
+import { type LoadAnswer, pause, runLoadBeside } from '../load.ts';
+import { count, seconds } from '../measures.ts';
 import {
   anyFreeze,
   anyMapping,
+  crowdIdentityPool,
   crowdRoles,
-  identityPool,
   isTrusted,
   numbers,
   type Presented,
@@ -24,7 +24,7 @@ import {
 import { type Due, PolicyHistory, sessionDue } from '../policy-oracle.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 import type { Ask } from '../wire-forms.ts';
-import { wireForms } from '../wire-forms.ts';
+import { formNames } from '../wire-forms.ts';
 import { claimsIn, type Issued } from '../world.ts';
 
 export const changingPolicyRows: readonly Row[] = [
@@ -46,7 +46,7 @@ const longMinutes = 30;
 async function changing({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const seed = Date.now() % 1_000_000;
   const random = randomFrom(seed);
-  const identities = await startIdentityPool({ clock: systemClock, poolId: identityPool });
+  const identities = await startIdentityPool({ clock: systemClock, poolId: crowdIdentityPool });
   try {
     const { url: issuer, jwksUri } = identities;
     const lab = await newLab({
@@ -54,7 +54,7 @@ async function changing({ lab: newLab, pick }: RowContext): Promise<Outcome> {
       config: (world) => ({
         admin: adminSection(world),
         identity: {
-          identityPools: [{ pool: identityPool, issuer, jwksUri }],
+          identityPools: [{ pool: crowdIdentityPool, issuer, jwksUri }],
           matchableClaims: ['custom:team'],
         },
       }),
@@ -99,7 +99,7 @@ class Trial {
   readonly #asked = new WeakMap<Ask, { readonly by: Presented; readonly moment: number }>();
   readonly #versions = new Map<string, number>();
   readonly #frozen = new Map<string, string>();
-  readonly served: Answer[] = [];
+  readonly served: LoadAnswer[] = [];
   readonly sessions = new Set<string>();
   readonly violations: string[] = [];
   readonly wronglyRefused: string[] = [];
@@ -119,25 +119,15 @@ class Trial {
   }
 
   async run(requests: number, atMostMs: number): Promise<void> {
-    const turnstile = new Turnstile((index) => this.#ask(index), requests);
-    const overdue = setTimeout(() => turnstile.close(), atMostMs);
-    const load = runLoad({
+    await runLoadBeside({
       connections: 16,
-      next: turnstile.next,
+      make: (index) => this.#ask(index),
+      limit: requests,
+      atMostMs,
       url: () => this.#lab.broker.urls.api,
       onAnswer: (answer) => this.#judge(answer),
+      beside: (isOver) => this.#editUntil(isOver),
     });
-    const ended: { load: boolean } = { load: false };
-    const editing = this.#editUntil(() => ended.load);
-    try {
-      await Promise.race([load, editing]);
-    } finally {
-      ended.load = true;
-      turnstile.close();
-      clearTimeout(overdue);
-      await load;
-    }
-    await editing;
   }
 
   #ask(index: number): Ask {
@@ -148,7 +138,7 @@ class Trial {
       this.#tokens[place] = present(this.#lab.world, this.#identities, random);
     }
     const by = random(this.#tokens);
-    const form = random(wireForms);
+    const form = random(formNames);
     const role = random([
       this.#dueTo(by) ?? random(crowdRoles),
       this.#dueTo(by) ?? random(crowdRoles),
@@ -176,11 +166,9 @@ class Trial {
     return ids.length === 0 ? undefined : this.#random(ids);
   }
 
-  #judge(answer: Answer): void {
+  #judge(answer: LoadAnswer): void {
     this.answered += 1;
-    for (const [kind, times] of Object.entries(tally([answer]))) {
-      this.tally[kind] = (this.tally[kind] ?? 0) + times;
-    }
+    count(this.tally, answer);
     const asked = this.#asked.get(answer.ask);
     if (asked === undefined) throw new Error('an answer to nothing that was asked');
     if (answer.status === 200) this.#judgeSession(answer, asked.by);
@@ -189,7 +177,7 @@ class Trial {
     }
   }
 
-  #judgeSession(answer: Answer, { asker, name }: Presented): void {
+  #judgeSession(answer: LoadAnswer, { asker, name }: Presented): void {
     this.served.push(answer);
     const issued = this.#lab.world.issued.get(answer.accessKeyId ?? '');
     if (issued === undefined) {
@@ -213,7 +201,7 @@ class Trial {
   }
 
   /** Of what was allowed from the request to the answer. */
-  #judgeRefusal({ ask, code }: Answer, { asker, name }: Presented): void {
+  #judgeRefusal({ ask, code }: LoadAnswer, { asker, name }: Presented): void {
     const [rows, another] = this.#history.possible;
     if (rows === undefined || another !== undefined) return;
     const due = sessionDue(rows, asker, ask);

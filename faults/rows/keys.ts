@@ -1,6 +1,6 @@
 /** The issuer's key set is away, slow, rotates, or withdraws a key. */
 
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -47,7 +47,7 @@ export const keyRows: readonly Row[] = [
 
 async function down({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const lab = await newLab({});
-  const known: Answer[] = [];
+  const known: LoadAnswer[] = [];
   const asked = async (count: number) => {
     const caller = lab.world.service('orders');
     known.push(
@@ -79,7 +79,7 @@ async function down({ lab: newLab, pick }: RowContext): Promise<Outcome> {
       ['keys_unavailable', 'token_key_unknown'].includes(unknown.code ?? '') &&
       calls === 0 &&
       late.code === 'keys_unavailable',
-    notes: `the clocks of all processes are moved on together; ${JSON.stringify(tally(known))}`,
+    notes: `the clocks of all processes are moved on together; ${tally(known)}`,
   };
 }
 
@@ -106,7 +106,7 @@ async function slow({ lab: newLab, atMost, pick }: RowContext): Promise<Outcome>
 
 async function rotating({ lab: newLab, pick, atMost }: RowContext): Promise<Outcome> {
   const lab = await newLab({});
-  const answers: Answer[] = [];
+  const answers: LoadAnswer[] = [];
   let slowestMs = 0;
   const rotations = pick(2, 24);
   let previous = lab.world.service('orders');
@@ -124,7 +124,7 @@ async function rotating({ lab: newLab, pick, atMost }: RowContext): Promise<Outc
   return {
     seen: `${wrong.length} of ${answers.length} refused by mistake; a new key accepted within ${seconds(slowestMs)}`,
     met: wrong.length === 0 && atMost(slowestMs, 1_000),
-    notes: `the clocks of all processes are moved on by an hour each; ${JSON.stringify(tally(answers))}`,
+    notes: `the clocks of all processes are moved on by an hour each; ${tally(answers)}`,
   };
 }
 
@@ -139,7 +139,7 @@ async function withdrawn({ lab: newLab }: RowContext): Promise<Outcome> {
   const after = [await lab.ask({ caller: verified }), await lab.ask({ caller: unverified })];
   const refused = after.filter(({ code }) => code === 'token_key_unknown').length;
   return {
-    seen: `before: ${before.status}; new key: ${next.status}; withdrawn key: ${JSON.stringify(tally(after))}`,
+    seen: `before: ${before.status}; new key: ${next.status}; withdrawn key: ${tally(after)}`,
     met: before.status === 200 && next.status === 200 && refused === after.length,
     notes:
       'the next fetch is made for a token with a new key; without one it is made within `keys.refreshSeconds`',

@@ -1,7 +1,7 @@
 /** More than the broker can serve, from everybody or from one. */
 
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -35,8 +35,8 @@ export const overloadRows: readonly Row[] = [
 
 interface Slice {
   readonly served: number;
-  readonly refused: readonly Answer[];
-  readonly answers: readonly Answer[];
+  readonly refused: readonly LoadAnswer[];
+  readonly answers: readonly LoadAnswer[];
 }
 
 async function slice(
@@ -89,7 +89,7 @@ async function overload({ lab: newLab, long, pick }: RowContext): Promise<Outcom
       others.length === 0 &&
       recoveryMs < 10_000 &&
       (!long || (share(twice) >= 0.9 && share(fiveTimes) >= 0.8 && p99 <= 10)),
-    notes: `one process asks and plays STS and DynamoDB as well, so part of the wait is its own; \`npm run bench:overload\` measures with a core for each; ${JSON.stringify(tally(refused))}`,
+    notes: `one process asks and plays STS and DynamoDB as well, so part of the wait is its own; \`npm run bench:overload\` measures with a core for each; ${tally(refused)}`,
   };
 }
 
@@ -117,6 +117,6 @@ async function noisyCaller({ lab: newLab, pick, long }: RowContext): Promise<Out
   return {
     seen: `${(share * 100).toFixed(0)} % of what was served; the others: ${failures(others).length} errors of ${others.length}, p99 ${percentile(others, 0.99).toFixed(0)} ms`,
     met: recoveryMs < 10_000 && (!long || (share <= 0.5 && failures(others).length === 0)),
-    notes: `the one: ${JSON.stringify(tally(one))}; the others: ${JSON.stringify(tally(others))}`,
+    notes: `the one: ${tally(one)}; the others: ${tally(others)}`,
   };
 }

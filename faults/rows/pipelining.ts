@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -46,12 +46,12 @@ async function pipelining({ lab: newLab, long, pick }: RowContext): Promise<Outc
       cutSeen > 0 &&
       recoveryMs < 10_000 &&
       (!long || (during <= 2 * before && slowestMs <= 1_000)),
-    notes: `the stranger opened ${opened}; slowest answer ${slowest(quiet).toFixed(0)} → ${slowest(attacked).toFixed(0)} ms; ${JSON.stringify(tally(attacked))}`,
+    notes: `the stranger opened ${opened}; slowest answer ${slowest(quiet).toFixed(0)} → ${slowest(attacked).toFixed(0)} ms; ${tally(attacked)}`,
   };
 }
 
 /** A caller that asks fifty times a second. */
-async function oneCaller(lab: Lab, ms: number): Promise<readonly Answer[]> {
+async function oneCaller(lab: Lab, ms: number): Promise<readonly LoadAnswer[]> {
   const load = lab.load({ connections: 1, perSecond: 50, make: () => lab.warm(0) });
   await pause(ms);
   return await load.stop();

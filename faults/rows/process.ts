@@ -1,8 +1,9 @@
 /** The process is told to end, is killed, is stopped for a while, is replaced; its clock is set. */
 
 import { verifyAuditLog } from '../../src/audit/verify.ts';
+import { Balancer } from '../balancer.ts';
 import type { BrokerProcess } from '../broker-process.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 
@@ -63,7 +64,7 @@ async function sigterm({ lab: newLab, pick, atMost, long }: RowContext): Promise
     config: () => ({ http: { drainSeconds: pick(0.6, 2), shutdownSeconds: 10 } }),
   });
   const wanted = pick(5_000, 100_000);
-  const answers: Answer[] = [];
+  const answers: LoadAnswer[] = [];
   const exits: (number | string)[] = [];
   let slowestEndMs = 0;
   let slowestUnreadyMs = 0;
@@ -99,7 +100,7 @@ async function sigterm({ lab: newLab, pick, atMost, long }: RowContext): Promise
       exits.every((code) => code === 0) &&
       atMost(slowestUnreadyMs, long ? 50 : 200) &&
       atMost(slowestEndMs, 15_000),
-    notes: `${exits.length} processes; clients stop a second after readiness fails${lost.length > 0 ? `; ${JSON.stringify(tally(lost))}` : ''}`,
+    notes: `${exits.length} processes; clients stop a second after readiness fails${lost.length > 0 ? `; ${tally(lost)}` : ''}`,
   };
 }
 
@@ -175,40 +176,8 @@ async function rollingRestart({ lab: newLab, pick }: RowContext): Promise<Outcom
   return {
     seen: `${bad.length} of ${answers.length} not 200 or broken; ${ratio.toFixed(2)} STS calls per session and process`,
     met: bad.length === 0 && ratio <= 1.2,
-    notes: `${count} replicas, each with its own audit log, behind a client that asks /readyz every 100 ms${bad.length > 0 ? `; ${JSON.stringify(tally(bad))}` : ''}`,
+    notes: `${count} replicas, each with its own audit log, behind a client that asks /readyz every 100 ms${bad.length > 0 ? `; ${tally(bad)}` : ''}`,
   };
-}
-
-/** In turn over the replicas that said lately that they are ready. */
-class Balancer {
-  readonly #replicas: readonly (BrokerProcess | undefined)[];
-  readonly #ready = new Set<string>();
-  readonly #timer: NodeJS.Timeout;
-  #turn = 0;
-
-  constructor(replicas: readonly (BrokerProcess | undefined)[]) {
-    this.#replicas = replicas;
-    const look = async () => {
-      for (const replica of this.#replicas) {
-        if (replica === undefined) continue;
-        const ready = (await replica.probe('/readyz', 500)) === 200;
-        if (ready) this.#ready.add(replica.urls.api);
-        else this.#ready.delete(replica.urls.api);
-      }
-    };
-    this.#timer = setInterval(() => void look(), 100);
-    void look();
-  }
-
-  next(): string | undefined {
-    const ready = [...this.#ready];
-    this.#turn += 1;
-    return ready[this.#turn % ready.length];
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
 }
 
 async function stalled({ lab: newLab, pick }: RowContext): Promise<Outcome> {
@@ -231,7 +200,7 @@ async function stalled({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   return {
     seen: `${broken} broken, ${refused} refused of ${answers.length}, slowest ${seconds(slowest(answers))}; /livez meanwhile: ${probe === 0 ? 'no answer' : probe}; back after ${seconds(recoveryMs)}`,
     met: broken === 0 && probe === 0 && failures(answers).every(({ status }) => status === 503),
-    notes: refused > 0 ? JSON.stringify(tally(answers)) : '',
+    notes: refused > 0 ? tally(answers) : '',
   };
 }
 
@@ -261,7 +230,7 @@ async function clockStep({ lab: newLab, pick }: RowContext): Promise<Outcome> {
       status === 200 && expiresAt <= now - (performance.now() - sentAt - ms),
   );
   const late = failures(answers.filter(({ sentAt }) => sentAt > rightAt));
-  const part = (from: number, to: number) => JSON.stringify(tally(answers.slice(from, to)));
+  const part = (from: number, to: number) => tally(answers.slice(from, to));
   const recoveryMs = await lab.recovery();
   return {
     seen: `${ended.length} of ${answers.length} had ended; ${late.length} errors once the clock is right; p99 ${percentile(answers, 0.99).toFixed(0)} ms; back after ${seconds(recoveryMs)}`,

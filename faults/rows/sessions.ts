@@ -3,11 +3,11 @@
 import { performance } from 'node:perf_hooks';
 import { Administrator, adminSection, type FrozenThing } from '../administrator.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 import type { Ask } from '../wire-forms.ts';
-import { type WireForm, wireForms } from '../wire-forms.ts';
+import { type FormName, formNames } from '../wire-forms.ts';
 import { mappingOf, pool, roleNamed, writeMapping } from '../world.ts';
 
 export const sessionRows: readonly Row[] = [
@@ -42,15 +42,15 @@ async function frozenUnderWay({ lab: newLab, pick }: RowContext): Promise<Outcom
     config: (world) => ({ admin: adminSection(world) }),
   });
   const administrator = new Administrator(lab.world, () => lab.broker.urls.admin);
-  const late: Answer[] = [];
-  const underWay: Record<WireForm, number> = { rest: 0, container: 0, sts: 0 };
+  const late: LoadAnswer[] = [];
+  const underWay: Record<FormName, number> = { rest: 0, container: 0, sts: 0 };
   let slowestMs = 0;
   for (let round = 0; round < rounds; round += 1) {
     const callsBefore = lab.world.fronts.sts.calls;
     const load = lab.load({
       connections: 30,
       make: (index) => {
-        const form = wireForms[index % wireForms.length] as WireForm;
+        const form = formNames[index % formNames.length] as FormName;
         const { caller, durationSeconds } = lab.cold();
         return form === 'container' ? { caller, form } : { caller, form, durationSeconds };
       },
@@ -71,9 +71,9 @@ async function frozenUnderWay({ lab: newLab, pick }: RowContext): Promise<Outcom
   }
   const sessions = late.filter(({ status }) => status === 200);
   return {
-    seen: `${sessions.length} sessions in ${late.length} answers after ${rounds} freezes; under way when they came: ${wireForms.map((form) => `${underWay[form]} ${form}`).join(', ')}; a freeze acknowledged within ${seconds(slowestMs)}`,
+    seen: `${sessions.length} sessions in ${late.length} answers after ${rounds} freezes; under way when they came: ${formNames.map((form) => `${underWay[form]} ${form}`).join(', ')}; a freeze acknowledged within ${seconds(slowestMs)}`,
     met: sessions.length === 0 && Object.values(underWay).every((count) => count > 0),
-    notes: `answers after a freeze: ${JSON.stringify(tally(late))}`,
+    notes: `answers after a freeze: ${tally(late)}`,
   };
 }
 
@@ -138,7 +138,7 @@ async function hogged({ lab: newLab, pick }: RowContext): Promise<Outcome> {
       made > places &&
       // STS was away indeed.
       cold.status === 503,
-    notes: `the hog: ${JSON.stringify(tally(hogs))}; the others: ${JSON.stringify(tally(after))}`,
+    notes: `the hog: ${tally(hogs)}; the others: ${tally(after)}`,
   };
 }
 

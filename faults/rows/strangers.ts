@@ -4,10 +4,10 @@ import { performance } from 'node:perf_hooks';
 import { readAuditLines } from '../../src/audit/read-lines.ts';
 import { Administrator, adminSection } from '../administrator.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
-import { type Caller, pool } from '../world.ts';
+import { type CrowdCaller, pool } from '../world.ts';
 
 const diskKib = 32 * 1024;
 
@@ -29,6 +29,8 @@ export const strangerRows: readonly Row[] = [
 async function filled({ lab: newLab, long, pick, atMost }: RowContext): Promise<Outcome> {
   const lab = await newLab({
     auditDisk: { kind: 'tmpfs', kib: diskKib },
+    // Which would fill such a disk with records of people who are served.
+    exerciseMs: 0,
     config: (world) => ({
       admin: adminSection(world),
       // The default: the laboratory has none.
@@ -63,7 +65,7 @@ async function filled({ lab: newLab, long, pick, atMost }: RowContext): Promise<
       bytesPerMinute < 1_048_576 &&
       (!long || records.counted === failures(refused).length) &&
       failures(refused).length === refused.length,
-    notes: `the strangers: ${JSON.stringify(tally(refused))}; the callers: ${JSON.stringify(tally(answers))}`,
+    notes: `the strangers: ${tally(refused)}; the callers: ${tally(answers)}`,
   };
 }
 
@@ -102,11 +104,11 @@ function stranger(index: number) {
 }
 
 /** Milliseconds from the order to the first refusal. */
-async function freezeInForce(lab: Lab, target: Caller): Promise<number> {
+async function freezeInForce(lab: Lab, target: CrowdCaller): Promise<number> {
   const administrator = new Administrator(lab.world, () => lab.broker.urls.admin);
   const startedAt = performance.now();
   await administrator.freeze({ principal: { pool, client: target.subject }, role: '*' });
-  let last: Answer;
+  let last: LoadAnswer;
   do {
     last = await lab.ask({ caller: target });
   } while (last.code !== 'access_denied' && performance.now() - startedAt < 30_000);

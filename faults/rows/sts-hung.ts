@@ -1,5 +1,5 @@
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, tally } from '../measures.ts';
 import type { Outcome, RowContext } from '../row.ts';
 import { region } from '../world.ts';
@@ -56,13 +56,13 @@ export async function hung({ lab: newLab, long, pick, atMost }: RowContext): Pro
       stillWaiting === many &&
       failures(refused).every(({ code }) => code === 'sts_unavailable') &&
       (!long || ratio <= 1.2),
-    notes: `warm medians ${percentile(before.flat(), 0.5).toFixed(2)} → ${percentile(during.flat(), 0.5).toFixed(2)} ms; p99 of the slices ${p99s(before)} → ${p99s(during)} ms; ${JSON.stringify(tally(refused))}; the second figure with \`sts.requestTimeoutMs\` and \`sts.totalTimeoutMs\` at 10 s and \`sts.maxConcurrent\` at 1,000, so that as many hang at once`,
+    notes: `warm medians ${percentile(before.flat(), 0.5).toFixed(2)} → ${percentile(during.flat(), 0.5).toFixed(2)} ms; p99 of the slices ${p99s(before)} → ${p99s(during)} ms; ${tally(refused)}; the second figure with \`sts.requestTimeoutMs\` and \`sts.totalTimeoutMs\` at 10 s and \`sts.maxConcurrent\` at 1,000, so that as many hang at once`,
   };
 }
 
 /** Three times the same, because one p99 says little. */
-async function slices(lab: Lab, ms: number): Promise<readonly (readonly Answer[])[]> {
-  const all: (readonly Answer[])[] = [];
+async function slices(lab: Lab, ms: number): Promise<readonly (readonly LoadAnswer[])[]> {
+  const all: (readonly LoadAnswer[])[] = [];
   for (let slice = 0; slice < 3; slice += 1) {
     const load = lab.load({ connections: 10, perSecond: 500, make: (index) => lab.warm(index) });
     await pause(ms);
@@ -72,11 +72,11 @@ async function slices(lab: Lab, ms: number): Promise<readonly (readonly Answer[]
 }
 
 /** The median of the slices' own. */
-function p99Of(slicesOfOne: readonly (readonly Answer[])[]): number {
+function p99Of(slicesOfOne: readonly (readonly LoadAnswer[])[]): number {
   const each = slicesOfOne.map((answers) => percentile(answers, 0.99)).sort((a, b) => a - b);
   return each[1] ?? Number.NaN;
 }
 
-function p99s(slicesOfOne: readonly (readonly Answer[])[]): string {
+function p99s(slicesOfOne: readonly (readonly LoadAnswer[])[]): string {
   return slicesOfOne.map((answers) => percentile(answers, 0.99).toFixed(1)).join(' ');
 }

@@ -2,7 +2,7 @@
 
 import type { FrontFault } from '../front.ts';
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 import { account, region } from '../world.ts';
@@ -133,13 +133,13 @@ async function awayFor(
       atMost(percentile(answers, 0.99), 300) &&
       // One may be under way at either end.
       probes <= elapsedSeconds + 1,
-    notes: wrong > 0 ? JSON.stringify(tally([...before, ...answers])) : '',
+    notes: wrong > 0 ? tally([...before, ...answers]) : '',
   };
 }
 
 /** One after the other. */
-async function coldOnes(lab: Lab, count: number): Promise<readonly Answer[]> {
-  const answers: Answer[] = [];
+async function coldOnes(lab: Lab, count: number): Promise<readonly LoadAnswer[]> {
+  const answers: LoadAnswer[] = [];
   for (let index = 0; index < count; index += 1) answers.push(await lab.ask(lab.cold()));
   return answers;
 }
@@ -155,7 +155,7 @@ async function outlive({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const endsAt = Math.min(...first.map(({ expiresAt }) => expiresAt ?? 0));
   await lab.world.fronts.sts.setFault({ kind: 'refuse' });
   const leftMs = () => endsAt - (Date.now() + lab.world.clockOffsetMs);
-  const served: Answer[] = [];
+  const served: LoadAnswer[] = [];
   const step = pick(19, 1) * minuteMs;
   const lastServedMs = pick(65_000, 61_500);
   while (leftMs() > lastServedMs) {
@@ -195,7 +195,7 @@ async function throttled({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const recoveryMs = await lab.recovery();
   const wrong = [...spending, ...counted].filter(({ code }) => code !== 'sts_throttled');
   return {
-    seen: `${(calls / counted.length).toFixed(3)} calls per request; warm: ${failures(warmAnswers).length} errors of ${warmAnswers.length}; cold: ${JSON.stringify(tally(counted))}; back after ${seconds(recoveryMs)}`,
+    seen: `${(calls / counted.length).toFixed(3)} calls per request; warm: ${failures(warmAnswers).length} errors of ${warmAnswers.length}; cold: ${tally(counted)}; back after ${seconds(recoveryMs)}`,
     // One may still have been saved up.
     met:
       calls <= counted.length * 1.1 + 1 && failures(warmAnswers).length === 0 && wrong.length === 0,

@@ -1,7 +1,7 @@
 /** The role-mapping table is away, slow, incomplete, emptied, spoilt, or edited. */
 
 import type { Lab } from '../lab.ts';
-import { type Answer, pause } from '../load.ts';
+import { type LoadAnswer, pause } from '../load.ts';
 import { failures, percentile, seconds, slowest, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
 import { mappingOf, roleNamed, writeMapping } from '../world.ts';
@@ -89,7 +89,7 @@ export const tableRows: readonly Row[] = [
   },
 ];
 
-async function served(lab: Lab, count = 20): Promise<readonly Answer[]> {
+async function served(lab: Lab, count = 20): Promise<readonly LoadAnswer[]> {
   const make = (index: number) => (index % 2 === 0 ? lab.warm(index) : lab.cold());
   return await lab.load({ connections: 5, limit: count, make }).ended;
 }
@@ -97,7 +97,7 @@ async function served(lab: Lab, count = 20): Promise<readonly Answer[]> {
 async function down({ lab: newLab, pick }: RowContext): Promise<Outcome> {
   const lab = await newLab();
   await lab.world.fronts.dynamodb.setFault({ kind: 'refuse' });
-  const answers: Answer[] = [];
+  const answers: LoadAnswer[] = [];
   const stepMs = pick(hourMs, 10 * minuteMs);
   const lastMs = 4 * hourMs - 2 * minuteMs;
   let travelled = 0;
@@ -210,7 +210,7 @@ interface RawEdit {
 }
 
 /** All four items of an edit, as another release might write them. */
-async function editRow(lab: Lab, { id, text, version, mappings }: RawEdit): Promise<void> {
+export async function editRow(lab: Lab, { id, text, version, mappings }: RawEdit): Promise<void> {
   const revision = (await lab.world.table.head()) + 1;
   const mapping = { S: text };
   const facts = {
@@ -227,7 +227,7 @@ async function editRow(lab: Lab, { id, text, version, mappings }: RawEdit): Prom
   await putHead(lab, revision, mappings);
 }
 
-async function putHead(lab: Lab, revision: number, mappings: number): Promise<void> {
+export async function putHead(lab: Lab, revision: number, mappings: number): Promise<void> {
   await lab.world.putRow('HEAD', 'HEAD', {
     revision: { N: String(revision) },
     mappings: { N: String(mappings) },
@@ -238,7 +238,7 @@ async function alarms(lab: Lab, kind: string): Promise<number> {
   return await lab.broker.metric(`tokenbroker_policy_alarms_total{kind="${kind}"}`);
 }
 
-const labMappings = [
+export const labMappings = [
   'orders',
   'reports',
   'crowd',
@@ -281,7 +281,7 @@ async function failedPolls(lab: Lab): Promise<number> {
   return await lab.broker.metric('tokenbroker_policy_poll_duration_seconds_count{result="failed"}');
 }
 
-async function soon(condition: () => Promise<boolean>): Promise<boolean> {
+export async function soon(condition: () => Promise<boolean>): Promise<boolean> {
   for (let tries = 0; tries < 300; tries += 1) {
     if (await condition()) return true;
     await pause(50);
@@ -413,7 +413,7 @@ async function edits({ lab: newLab, pick, atMost }: RowContext): Promise<Outcome
   const answers = await load.stop();
   const [grant, withdrawal] = [Math.max(...granted), Math.max(...withdrawn)];
   return {
-    seen: `granted within ${seconds(grant)}, taken away within ${seconds(withdrawal)}, ${late} grants afterwards; ${JSON.stringify(tally(answers))}`,
+    seen: `granted within ${seconds(grant)}, taken away within ${seconds(withdrawal)}, ${late} grants afterwards; ${tally(answers)}`,
     met:
       atMost(grant, 5_000) &&
       atMost(withdrawal, 5_000) &&
