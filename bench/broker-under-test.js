@@ -9,6 +9,7 @@ import { roleMappingSchema } from '../dist/core/policy/role-mapping.js';
 import { createDynamoDbClient } from '../dist/dynamodb/dynamodb-client.js';
 import { RoleMappingTable } from '../dist/dynamodb/role-mapping-table.js';
 import { systemClock } from '../dist/kit/timing/clock.js';
+import { keySetPath } from '../dist/web-identity/documents.js';
 import { startNode, stopProcess } from './processes.js';
 import { fillTable } from './table-rows.js';
 
@@ -20,15 +21,29 @@ const clock = systemClock;
 /** A provider takes 100 client ids, and an account has one provider for an issuer: so many accounts. */
 const clientsPerAccount = 100;
 
+/** Where nothing listens: STS is told where the keys are. */
+const own = { issuer: 'http://127.0.0.1:1/bench', audience: 'sts.amazonaws.com' };
+
+/** By a key of its own, for a signature is no part of what is measured. */
+const issuing = {
+  webIdentity: { ...own, default: 'broker', signTimeoutMs: 10_000, serveDocuments: true },
+};
+
 /** What is measured is the broker, not what its limits let through. */
 const unlimited = { perSecond: 1_000_000, burst: 1_000_000 };
 
-/** `callers` app clients, the first of them an administrator's; `stsLatencyMs` is added to every answer of STS. */
+/**
+ * `callers` app clients, the first of them an administrator's; `stsLatencyMs` is added to every answer of STS. `identity` says
+ * whose token STS is shown, `caller` or `broker`. `limits`, `cache` and `traces` go into its configuration.
+ */
 export async function startBrokerUnderTest({
   directory,
   callers,
   stsLatencyMs,
+  identity = 'caller',
   limits = {},
+  cache = {},
+  traces,
   nodeOptions,
 }) {
   const clients = Array.from({ length: callers }, (_, index) => ({
@@ -49,7 +64,7 @@ export async function startBrokerUnderTest({
 
   const config = {
     profile: 'development',
-    listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },
+    listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 }, identity: { port: 0 } },
     http: { drainSeconds: 0 },
     identity: {
       userPools: [
@@ -64,10 +79,15 @@ export async function startBrokerUnderTest({
     policy: { table: 'bench', region, endpoint: dynamodb },
     sts: { endpoints: [{ region, endpoint: sts }], perAccount: unlimited },
     limits: { perCaller: unlimited, ...limits },
+    cache,
+    ...(traces === undefined ? {} : { traces }),
     admin: { pool, clients: [clients[0].clientId], machines: true },
     log: { level: 'error' },
+    ...(identity === 'caller' ? {} : issuing),
   };
   const { child, urls } = await startBroker(config, directory, nodeOptions);
+  if (urls.identity !== undefined)
+    await tellCloud({ jwksUri: `${urls.identity}/bench${keySetPath}` });
   const replicas = [];
   return {
     child,
@@ -81,9 +101,7 @@ export async function startBrokerUnderTest({
     },
     token: (index) => tokens[index],
     async stsCalls() {
-      cloud.send('how many?');
-      const [{ stsCalls }] = await once(cloud, 'message');
-      return stsCalls;
+      return (await tellCloud({})).stsCalls;
     },
     async metric(name) {
       const text = await (await fetch(new URL('/metrics', urls.ops))).text();
@@ -96,8 +114,15 @@ export async function startBrokerUnderTest({
     },
   };
 
+  async function tellCloud(message) {
+    cloud.send(message);
+    const [answer] = await once(cloud, 'message');
+    return answer;
+  }
+
   function ordersOf() {
     return {
+      own,
       pool,
       clients,
       stsLatencyMs,
@@ -125,7 +150,7 @@ async function startBroker(config, directory, nodeOptions = []) {
     0,
     [...nodeOptions, 'dist/main.js', 'serve', '--config', configFile, '--ready-file', readyFile],
     {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' },
     },
   );

@@ -3,6 +3,7 @@
 import { startBrokerUnderTest } from './broker-under-test.js';
 import { note } from './figures.js';
 import { usageOf } from './processes.js';
+import { post } from './raw-request.js';
 
 const stsLatencyMs = 80;
 const arrivals = { callers: 600, perSecond: 60 };
@@ -49,7 +50,8 @@ function atRate(ask, callers, perSecond) {
   );
 }
 
-async function atOnce(ask, callers, connections) {
+/** So many at a time. */
+export async function atOnce(ask, callers, connections) {
   const queue = [...callers];
   const latencies = [];
   await Promise.all(
@@ -65,11 +67,7 @@ async function atOnce(ask, callers, connections) {
 /** Milliseconds until the answer was there. */
 async function latencyOf(broker, index, failures) {
   const sentAt = performance.now();
-  const response = await fetch(new URL('/v1/credentials', broker.url), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${broker.token(index)}`, 'content-type': 'application/json' },
-    body: '{"durationSeconds":3600}',
-  });
+  const response = await post(broker.url, broker.token(index));
   await response.arrayBuffer();
   if (response.status !== 200) failures.count += 1;
   return performance.now() - sentAt;

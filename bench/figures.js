@@ -10,6 +10,7 @@ export function note(name, value, demand = {}) {
   figures.push({ name, value, ...demand, met: value >= atLeast && value <= atMost });
 }
 
+/** Whether all demands are met. */
 export function printFigures() {
   console.log('\nFigures, and what is demanded of them');
   for (const { name, value, atLeast, atMost, met } of figures) {
@@ -24,6 +25,7 @@ export function printFigures() {
       `  ${name.padEnd(62)} ${rounded(value).padStart(8)}   ${demand.padEnd(14)} ${verdict}`.trimEnd(),
     );
   }
+  return figures.every(({ met }) => met);
 }
 
 /** For comparing one run with another. */

@@ -1,32 +1,33 @@
 /**
  * A load generator in a process of its own: keep-alive connections, one request at a time on each, requests in
- * turn from a prepared list. Reads its orders as JSON from standard input and prints what it saw as JSON.
+ * turn from a prepared list. Each asks again as soon as it has its answer; if it is polite, a second after an answer that was
+ * not the expected one, which is what Retry-After says there. Reads its orders as JSON from standard input and prints what
+ * it saw as JSON.
  */
 
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
-/** @typedef {{ host: string, port: number, connections: number, seconds: number, requests: string[], status: number }} Orders */
+/** @typedef {{ host: string, port: number, connections: number, seconds: number, requests: string[], status: number, polite?: boolean }} Orders */
 
+const retryAfterMs = 1_000;
 const orders = /** @type {Orders} */ (JSON.parse(await readAll(process.stdin)));
 const requests = orders.requests.map((text) => Buffer.from(text));
-const latencies = new Float64Array(4_000_000);
-const seen = { answered: 0, wrongStatus: 0, broken: 0 };
+const expected = { latencies: new Float64Array(4_000_000), count: 0 };
+const others = { latencies: new Float64Array(4_000_000), count: 0 };
+let broken = 0;
 let next = 0;
 
 const startedAt = performance.now();
 const endsAt = startedAt + orders.seconds * 1000;
 await Promise.all(Array.from({ length: orders.connections }, runConnection));
 const elapsedSeconds = (performance.now() - startedAt) / 1000;
-
-const sorted = latencies.subarray(0, Math.min(seen.answered, latencies.length)).sort();
 console.log(
   JSON.stringify({
-    ...seen,
-    requestsPerSecond: seen.answered / elapsedSeconds,
-    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
-    maxMs: sorted.at(-1) ?? 0,
+    elapsedSeconds,
+    broken,
+    expected: figuresOf(expected),
+    others: figuresOf(others),
   }),
 );
 
@@ -36,33 +37,41 @@ function runConnection() {
     let pending = Buffer.alloc(0);
     let sentAt = 0;
     const send = () => {
-      const request = requests[next % requests.length];
-      next += 1;
+      if (performance.now() >= endsAt) return socket.end();
       sentAt = performance.now();
-      socket.write(request);
+      socket.write(requests[next++ % requests.length]);
     };
     socket.on('connect', send);
+    const answered = (message) => {
+      const isExpected = message.toString('latin1', 9, 12) === String(orders.status);
+      note(isExpected ? expected : others, performance.now() - sentAt);
+      if (isExpected || !orders.polite) send();
+      else setTimeout(send, retryAfterMs);
+    };
     socket.on('data', (chunk) => {
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
       const length = messageLength(pending);
       if (length === undefined || pending.length < length) return;
-      const now = performance.now();
-      note(pending, now - sentAt);
+      const message = pending;
       pending = pending.subarray(length);
-      if (now >= endsAt) socket.end();
-      else send();
+      answered(message);
     });
     socket.on('error', () => {
-      seen.broken += 1;
+      broken += 1;
     });
     socket.on('close', resolve);
   });
 }
 
-function note(message, latencyMs) {
-  if (message.toString('latin1', 9, 12) !== String(orders.status)) seen.wrongStatus += 1;
-  if (seen.answered < latencies.length) latencies[seen.answered] = latencyMs;
-  seen.answered += 1;
+function note(answers, latencyMs) {
+  if (answers.count < answers.latencies.length) answers.latencies[answers.count] = latencyMs;
+  answers.count += 1;
+}
+
+function figuresOf({ latencies, count }) {
+  const sorted = latencies.subarray(0, Math.min(count, latencies.length)).sort();
+  const quantile = (share) => sorted[Math.floor(sorted.length * share)] ?? 0;
+  return { count, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
 /** Length of the whole first message, once its head has arrived. */

@@ -9,7 +9,7 @@ import { systemClock } from '../dist/kit/timing/clock.js';
 export const clock = systemClock;
 export const tableName = 'bench';
 export const rules = { matchableClaims: new Set(), guardrails: defaultGuardrails };
-const pool = 'us-east-1_Bench0001';
+export const pool = 'us-east-1_Bench0001';
 
 /** Each for an app client of its own, with a scope and a session policy. */
 export function roleMappingOf(index) {
@@ -27,6 +27,7 @@ export function roleMappingOf(index) {
       },
     },
     owner: 'bench',
+    managedBy: 'git',
   });
 }
 
@@ -66,6 +67,6 @@ export function openTable(endpoint) {
   return { client, table: new RoleMappingTable({ client, tableName, rules, clock }) };
 }
 
-function clientOf(index) {
+export function clientOf(index) {
   return `client${String(index).padStart(20, '0')}`;
 }

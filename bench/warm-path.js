@@ -1,15 +1,13 @@
 /** Cached credentials: what one request costs, beside servers that do nothing of what the broker does. */
 
-import { once } from 'node:events';
+import { join } from 'node:path';
 import { startBrokerUnderTest } from './broker-under-test.js';
 import { note } from './figures.js';
-import { firstLine, measuredVersion, startNode, stopProcess, usageOf } from './processes.js';
+import { firstLine, measuredVersion, startNode, stopProcess } from './processes.js';
+import { post } from './raw-request.js';
+import { connections, measure, medianOf, sliceSeconds, warmUpSeconds } from './slices.js';
 
 const callers = 1000;
-const connections = 64;
-const sliceSeconds = Number(process.env.BENCH_SLICE_SECONDS ?? 2);
-/** From the first slice to the fourth second a server becomes a third faster. */
-const warmUpSeconds = 5;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 9);
 /** Of bare's CPU time per request over ours. */
 const demands = /^v2[0-3]\./.test(measuredVersion)
@@ -33,11 +31,14 @@ export async function warmPath({ directory, profileDirectory }) {
     express: await startBaseline('express', document),
   };
   const ours = { child: broker.child, url: broker.url };
+  const issuing = await startIssuing(directory);
   const targets = {
     bare: { ...baselines.bare, tokens },
     express: { ...baselines.express, tokens },
     '1 caller': { ...ours, tokens: tokens.slice(0, 1) },
     '64 callers': { ...ours, tokens: tokens.slice(0, 64) },
+    // The same, with tokens of the broker shown to STS.
+    'its identity': { child: issuing.child, url: issuing.url, tokens: issuing.tokens },
     '1000 callers': { ...ours, tokens },
     // Each asks for a role that it may not have.
     denied: { ...ours, tokens, role: 'bench-nobody', status: 403 },
@@ -48,6 +49,7 @@ export async function warmPath({ directory, profileDirectory }) {
   const commits = await broker.metric('tokenbroker_audit_commit_duration_seconds_count');
   await Promise.all([
     broker.stop(),
+    issuing.stop(),
     stopProcess(baselines.bare.child),
     stopProcess(baselines.express.child),
   ]);
@@ -55,6 +57,26 @@ export async function warmPath({ directory, profileDirectory }) {
   console.log(
     `Audit: ${records} records in ${commits} commits; STS: ${stsCalls} calls for ${callers} callers`,
   );
+}
+
+/** Another broker, whose every session was made by a token of its own. */
+async function startIssuing(directory) {
+  const broker = await startBrokerUnderTest({
+    directory: join(directory, 'issuing'),
+    callers: 64,
+    stsLatencyMs: 0,
+    identity: 'broker',
+  });
+  const tokens = Array.from({ length: 64 }, (_, index) => broker.token(index));
+  for (const token of tokens) {
+    // A disk that others keep busy refuses one now and then.
+    let status = 0;
+    for (let tries = 0; status !== 200 && tries < 5; tries += 1) {
+      ({ status } = await post(broker.url, token));
+    }
+    if (status !== 200) throw new Error(`with the identity of the broker: ${status}`);
+  }
+  return { ...broker, tokens };
 }
 
 /** Slices take turns, forwards and backwards: what else runs on the machine meets all alike. */
@@ -97,10 +119,16 @@ function report(results) {
     );
   }
   const { '1 caller': one, '64 callers': some, '1000 callers': many, denied } = results;
+  const { 'its identity': own } = results;
   const shareOf = ({ cpuMicros }) => bare.cpuMicros / cpuMicros;
   note("warm, 1 caller: bare's CPU per request over ours", shareOf(one));
   note("warm, 64 callers: bare's CPU per request over ours", shareOf(some), demands.share64);
   note("warm, 1,000 callers: bare's CPU per request over ours", shareOf(many), demands.share1000);
+  note(
+    "warm, 64 callers: CPU with the broker's identity over that without",
+    own.cpuMicros / some.cpuMicros,
+    { atMost: 1.1 },
+  );
   note("warm, 64 callers: p99 over bare's", some.p99Ms / bare.p99Ms, { atMost: 2.5 });
   note(
     'warm: CPU of a denied request over that of a served one',
@@ -120,70 +148,4 @@ async function startBaseline(kind, document) {
   });
   const port = await firstLine(child);
   return { child, url: new URL(`http://127.0.0.1:${port}`) };
-}
-
-/** One slice of load. */
-async function measure({ child, url, tokens, role, status = 200 }, seconds) {
-  const load = startNode(1, ['bench/load.js'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const before = usageOf(child.pid);
-  load.stdin.end(
-    JSON.stringify({
-      host: url.hostname,
-      port: Number(url.port),
-      connections,
-      seconds,
-      status,
-      requests: tokens.map((token) => rawRequest(url, token, role)),
-    }),
-  );
-  let text = '';
-  load.stdout.on('data', (chunk) => {
-    text += chunk;
-  });
-  await once(load, 'close');
-  const after = usageOf(child.pid);
-  const seen = JSON.parse(text);
-  return {
-    ...seen,
-    failures: seen.wrongStatus + seen.broken,
-    cpuMicros: ((after?.cpuSeconds - before?.cpuSeconds) / seen.answered) * 1e6,
-    rssMiB: after?.rssMiB ?? Number.NaN,
-  };
-}
-
-function rawRequest(url, token, role) {
-  const body = JSON.stringify({ durationSeconds: 3600, role });
-  return [
-    'POST /v1/credentials HTTP/1.1',
-    `Host: ${url.host}`,
-    `Authorization: Bearer ${token}`,
-    'Content-Type: application/json',
-    `Content-Length: ${body.length}`,
-    'User-Agent: bench',
-    '',
-    body,
-  ].join('\r\n');
-}
-
-function post(url, token) {
-  return fetch(new URL('/v1/credentials', url), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: '{"durationSeconds":3600}',
-  });
-}
-
-function medianOf(slices) {
-  const of = (pick) => {
-    const values = slices.map(pick).sort((a, b) => a - b);
-    return values[Math.floor(values.length / 2)];
-  };
-  return {
-    requestsPerSecond: of((slice) => slice.requestsPerSecond),
-    p50Ms: of((slice) => slice.p50Ms),
-    p99Ms: of((slice) => slice.p99Ms),
-    cpuMicros: of((slice) => slice.cpuMicros),
-    rssMiB: of((slice) => slice.rssMiB),
-    failures: slices.reduce((sum, slice) => sum + slice.failures, 0),
-  };
 }
