@@ -9,7 +9,10 @@ import { readyFileOf, startDaemon } from './daemon.js';
 const main = fileURLToPath(new URL('../build/emulators/main.js', import.meta.url));
 const requestTimeoutMs = 10_000;
 
-/** `{ urls, token(client), stop() }`; the clients are those that `npm run local` lists. */
+/**
+ * `{ urls, clients, token(client), stop() }`; the clients are the names of those that `npm run local` lists and that get tokens
+ * for themselves.
+ */
 export async function startLocalStack() {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-conformance-'));
   const readyFile = join(directory, 'ready.json');
@@ -25,7 +28,12 @@ export async function startLocalStack() {
   };
   try {
     const { clients, tokenEndpoint, ...urls } = await readyFileOf(local, readyFile);
-    return { urls, token: (name) => fetchToken(tokenEndpoint, clients, name), stop };
+    return {
+      urls,
+      clients: clients.filter(({ clientSecret }) => clientSecret).map(({ name }) => name),
+      token: (name) => fetchToken(tokenEndpoint, clients, name),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

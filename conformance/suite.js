@@ -6,9 +6,9 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { interrupt, versionOf } from './commands.js';
 import { startLocalStack } from './local-stack.js';
+import { readOptions } from './options.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -19,7 +19,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
  * line is wrong.
  */
 export async function runSuite({ name, about, languages, startStack = startLocalStack }) {
-  const options = readOptions({ name, about, languages });
+  const options = optionsOf({ name, about, languages });
   if (options === undefined) return;
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
@@ -88,7 +88,7 @@ function report(suite, results) {
   }
 }
 
-function readOptions({ name, about, languages }) {
+function optionsOf({ name, about, languages }) {
   const known = languages.map((language) => language.name);
   const usage = `Usage: npm run conformance:${name} -- [--only ${known.slice(0, 2).join(',')}] [--require-all]
 
@@ -97,25 +97,14 @@ ${about}
   --only LIST     Only these of ${known.join(', ')}.
   --require-all   Fail where the tools of a language are not installed, instead of skipping it.
 `;
-  try {
-    const { values } = parseArgs({
-      options: {
-        only: { type: 'string' },
-        'require-all': { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      console.log(usage);
-      return undefined;
-    }
-    const only = values.only?.split(',') ?? known;
-    const unknown = only.filter((language) => !known.includes(language));
-    if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}`);
-    return { only, requireAll: values['require-all'] };
-  } catch (error) {
-    console.error(`${error.message}\n\n${usage}`);
-    process.exitCode = 2;
-    return undefined;
-  }
+  return readOptions({
+    usage,
+    options: { only: { type: 'string' }, 'require-all': { type: 'boolean', default: false } },
+    checked(values) {
+      const only = values.only?.split(',') ?? known;
+      const unknown = only.filter((language) => !known.includes(language));
+      if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}`);
+      return { only, requireAll: values['require-all'] };
+    },
+  });
 }

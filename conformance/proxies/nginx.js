@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { versionOf } from '../commands.js';
+import { nginxConfiguration } from './nginx-configuration.js';
 import { ask, checkCredentials, withProxy } from './proxy-process.js';
 
 export const nginx = {
@@ -27,27 +28,17 @@ export const nginx = {
         await checkCredentials(through('api11'), await stack.token('orders'));
       },
     });
-    return `${versionOf('nginx', ['-v'])}: probes by default, credentials with docs/deployment.md`;
+    return `${versionOf('nginx', ['-v'])}: probes by default, credentials over HTTP/1.1`;
   },
 };
 
 function configuration(directory, { ops, broker }) {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${join(directory, name)};`,
-  );
   const server = (name, url, settings = '') =>
     `server { listen unix:${join(directory, name)}; location / { proxy_pass ${url}; ${settings} } }`;
   const http11 = 'proxy_http_version 1.1; proxy_set_header Connection "";';
-  return `daemon off;
-master_process off;
-pid ${join(directory, 'pid')};
-events {}
-http {
-  access_log off;
-  ${temporary.join('\n  ')}
-  ${server('ops', ops)}
-  ${server('api', broker)}
-  ${server('api11', broker, http11)}
-}
-`;
+  return nginxConfiguration(directory, [
+    server('ops', ops),
+    server('api', broker),
+    server('api11', broker, http11),
+  ]);
 }

@@ -1,10 +1,11 @@
-/** A proxy that runs as long as it is asked through, on Unix sockets: no port is taken. */
+/** A proxy that runs as long as it is asked through. On Unix sockets no port is taken. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,9 +15,9 @@ const requestMs = 10_000;
 
 /**
  * Writes `configuration(directory)` beside its sockets, starts `command` with `args(file)`, waits until all `sockets`
- * are there, and calls `use(directory)`. Sockets have short names: their whole path may have 107 characters.
+ * are there and it answers on the port `listensOn`, if there is one, and calls `use(directory)`. Sockets have short names: their whole path may have 107 characters.
  */
-export async function withProxy({ command, args, configuration, sockets, use }) {
+export async function withProxy({ command, args, configuration, sockets = [], listensOn, use }) {
   const directory = mkdtempSync(join(tmpdir(), 'proxy-'));
   const file = join(directory, 'proxy.conf');
   writeFileSync(file, configuration(directory));
@@ -26,7 +27,10 @@ export async function withProxy({ command, args, configuration, sockets, use }) 
   const ended = once(child, 'close');
   try {
     const deadline = performance.now() + startMs;
-    while (!sockets.every((name) => existsSync(join(directory, name)))) {
+    const isUp = async () =>
+      sockets.every((name) => existsSync(join(directory, name))) &&
+      (listensOn === undefined || (await takesConnections(listensOn)));
+    while (!(await isUp())) {
       const late = performance.now() > deadline;
       assert(!late && child.exitCode === null, `${command} did not start:\n${said.join('')}`);
       await sleep(20);
@@ -39,6 +43,17 @@ export async function withProxy({ command, args, configuration, sockets, use }) 
     clearTimeout(killing);
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function takesConnections(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 /** `{ status, text }` of a request through a socket. */

@@ -2,11 +2,10 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../commands.js';
-import { startDaemon } from '../daemon.js';
+import { startDaemon, waitFor } from '../daemon.js';
+import { freePorts } from '../free-ports.js';
 
 export const cephTools = [
   { name: 'radosgw', command: 'radosgw', args: ['--version'] },
@@ -21,7 +20,7 @@ const lifeSeconds = 900;
 
 /** `{ url, admin(...args), stop() }`: `admin` runs `radosgw-admin` and parses what it prints. */
 export async function startCeph(directory) {
-  const [monitorPort, gatewayPort] = [await freePort(), await freePort()];
+  const [monitorPort, gatewayPort] = await freePorts(2);
   const [cluster, store] = [randomUUID(), randomUUID()];
   const configFile = join(directory, 'ceph.conf');
   const keyring = join(directory, 'keyring');
@@ -65,24 +64,13 @@ export async function startCeph(directory) {
 }
 
 async function answers(url, daemons) {
-  const deadline = performance.now() + startMs;
-  while (performance.now() < deadline && daemons.every(({ running }) => running)) {
+  const isUp = async () => {
     const signal = AbortSignal.timeout(5_000);
     const response = await fetch(url, { signal }).catch(() => undefined);
     await response?.arrayBuffer();
-    if (response?.ok) return;
-    await sleep(200);
-  }
-  throw new Error(`Ceph did not start:\n${daemons.map((daemon) => daemon.said()).join('')}`);
-}
-
-/** Neither a monitor nor `radosgw` can be asked which port it took. */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+    return response?.ok;
+  };
+  await waitFor(isUp, { daemons, otherwise: 'Ceph did not start', timeoutMs: startMs });
 }
 
 /** Nothing but this machine reaches it, so that nobody has to authenticate inside: `auth … none`, and no encryption either. */

@@ -23,11 +23,11 @@ export async function checkSdk({ language, command, args, directory, stack, say 
     const token = await stack.token(caller.name);
     const { mapping } = caller;
     const { env, stop } = await ways[way]({ directory: files, urls: stack.urls, mapping, token });
-    const requestsBefore = await requestsTo(stack.urls.ops);
+    const refusedBefore = await refusals(stack.urls.ops);
     try {
       const options = { cwd: files, env: { ...nothingElse(), ...env }, timeoutMs };
       const outcome = await outcomeOf(command, args, options);
-      return { ...outcome, requests: (await requestsTo(stack.urls.ops)) - requestsBefore };
+      return { ...outcome, requests: (await refusals(stack.urls.ops)) - refusedBefore };
     } finally {
       await stop?.();
     }
@@ -70,14 +70,13 @@ function nothingElse() {
   };
 }
 
-const credentialRequests =
-  /^tokenbroker_http_request_duration_seconds_count\{route="([^"]+)".* (\d+)$/gm;
-const credentialRoutes = new Set(['GET /v1/credentials', '/v1/credentials', '/sts']);
+const refusalCounts = /^tokenbroker_refusals_total\{.*reason="([^"]+)"\} (\d+)$/gm;
+const reasonOfTheWorkload = 'mapping_expired';
 
-/** Requests for credentials, and what SDKs ask of STS, that the broker has answered so far. */
-async function requestsTo(ops) {
+/** Requests that the broker refused so far, without those of the local stack's own workload. */
+async function refusals(ops) {
   const page = await (await fetch(`${ops}/metrics`)).text();
-  return [...page.matchAll(credentialRequests)]
-    .filter(([, route]) => credentialRoutes.has(route))
+  return [...page.matchAll(refusalCounts)]
+    .filter(([, reason]) => reason !== reasonOfTheWorkload)
     .reduce((sum, [, , count]) => sum + Number(count), 0);
 }

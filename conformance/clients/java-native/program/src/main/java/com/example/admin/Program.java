@@ -101,10 +101,10 @@ public final class Program {
         mapping.getConditions() == null ? new Conditions() : mapping.getConditions();
     mapping.setConditions(conditions.expiresAt("2099-12-31T00:00:00Z"));
     ApiResponse<EditResult> edited =
-        api.putRoleMappingWithHttpInfo("orders-writer", reason, mapping, etag, null, null, null, null);
+        api.putRoleMappingWithHttpInfo("orders-writer", reason, mapping, etag, null, null, null, null, null);
     Problem stale = null;
     try {
-      api.putRoleMapping("orders-writer", reason, mapping, etag, null, null, null, null);
+      api.putRoleMapping("orders-writer", reason, mapping, etag, null, null, null, null, null);
     } catch (ApiException e) {
       stale = problem(e);
     }
