@@ -27,9 +27,15 @@ export interface Resource {
   readonly Properties: Attributes;
 }
 
+interface Rule {
+  readonly RuleCondition: Json;
+  readonly Assertions: readonly { readonly Assert: Json; readonly AssertDescription: string }[];
+}
+
 export interface StackTemplate {
   readonly Parameters: Readonly<Record<string, { readonly Default?: Json }>>;
   readonly Conditions: Attributes;
+  readonly Rules?: Readonly<Record<string, Rule>>;
   readonly Resources: Readonly<Record<string, Resource>>;
 }
 
@@ -56,6 +62,24 @@ export function resolveProperties(
   for (const name of Object.keys(template.Resources)) names[name] = `<${name}>`;
   const scope = { names, conditions: template.Conditions };
   return resolve(template.Resources[resource]?.Properties ?? {}, scope) as Attributes;
+}
+
+/** What CloudFormation would refuse these parameters with, before it makes anything. */
+export function refusals(
+  template: StackTemplate,
+  parameters: Readonly<Record<string, string>>,
+): readonly string[] {
+  const defaults = Object.entries(template.Parameters).map(([name, { Default = '' }]) => [
+    name,
+    Default,
+  ]);
+  const names = { ...(Object.fromEntries(defaults) as Attributes), ...parameters };
+  const scope = { names, conditions: template.Conditions };
+  return Object.values(template.Rules ?? {})
+    .filter(({ RuleCondition }) => resolve(RuleCondition, scope) === true)
+    .flatMap(({ Assertions }) => Assertions)
+    .filter(({ Assert }) => resolve(Assert, scope) !== true)
+    .map(({ AssertDescription }) => AssertDescription);
 }
 
 const pseudoParameters = {
@@ -98,6 +122,16 @@ const functions: Readonly<Record<string, (argument: Json, scope: Scope) => Json>
     const [left, right] = resolve(argument, scope) as readonly Json[];
     return left === right;
   },
+  'Fn::Not': (argument, scope) => {
+    const [condition] = resolve(argument, scope) as readonly Json[];
+    return condition !== true;
+  },
+  'Fn::EachMemberEquals': (argument, scope) => {
+    const [list, value] = resolve(argument, scope) as readonly Json[];
+    return String(list)
+      .split(',')
+      .every((member) => member === value);
+  },
   'Fn::Join': (argument, scope) => {
     const [separator, list] = resolve(argument, scope) as readonly Json[];
     return isList(list ?? null) ? (list as readonly Json[]).join(String(separator)) : String(list);
@@ -129,7 +163,18 @@ function isList(value: Json): value is readonly Json[] {
 }
 
 /** Those that the template uses in their short form. */
-const functionNames = ['Ref', 'Equals', 'GetAtt', 'If', 'Join', 'Not', 'Select', 'Split', 'Sub'];
+const functionNames = [
+  'Ref',
+  'EachMemberEquals',
+  'Equals',
+  'GetAtt',
+  'If',
+  'Join',
+  'Not',
+  'Select',
+  'Split',
+  'Sub',
+];
 
 const shortForms = functionNames.flatMap((name): (ScalarTag | CollectionTag)[] => [
   { tag: `!${name}`, resolve: (text) => text },

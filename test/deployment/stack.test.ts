@@ -1,7 +1,7 @@
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
-import { parseTrustPolicy, trustPolicyAllows } from '../../emulators/sts/trust-policy.ts';
-import { type Attributes, readTemplate, resolveProperties } from './stack-template.ts';
+import { parseTrustPolicy, trustPolicyAllows } from '../../src/iam-policy/trust-policy.ts';
+import { type Attributes, readTemplate, refusals, resolveProperties } from './stack-template.ts';
 
 const template = readTemplate();
 const issuer = 'cognito-idp.us-east-1.amazonaws.com/us-east-1_AbCdEf123';
@@ -13,6 +13,21 @@ const parameters = {
   ExampleClientId: '4abc0exampleclientid',
   ExampleSubject: '4abc0exampleclientid',
 };
+
+describe('the parameters', () => {
+  const network = {
+    VpcId: 'vpc-0123',
+    SubnetIds: 'subnet-0123,subnet-0456',
+    BrokerSecurityGroupId: 'sg-0123',
+  };
+
+  it.each(Object.keys(network))('are refused without %s where endpoints are made', (name) => {
+    expect(refusals(template, { ...parameters, ...network })).toEqual([]);
+    expect(refusals(template, { ...parameters, ...network, [name]: '' })).toEqual([
+      `CreateVpcEndpoints needs ${name}.`,
+    ]);
+  });
+});
 
 describe('the example role (T21)', () => {
   const viaBroker = {
