@@ -1,3 +1,4 @@
+import { reloadingOf } from '../../src/config/reloading.ts';
 import { listSettings, type Setting } from '../../src/config/settings.ts';
 import { quoted, withTables } from './table.ts';
 
@@ -5,7 +6,7 @@ import { quoted, withTables } from './table.ts';
 export function configurationPage(page: string): string {
   const settings = listSettings();
   const missing = new Set(settings.map(sectionOf));
-  const header = '| setting | environment variable | type | default | meaning |';
+  const header = '| setting | environment variable | type | default | takes effect | meaning |';
   const written = withTables(page, header, ({ heading }) => {
     missing.delete(heading);
     return settings.filter((setting) => sectionOf(setting) === heading).map(rowOf);
@@ -23,5 +24,6 @@ function sectionOf({ path }: Setting): string {
 function rowOf({ path, env, type, required, defaultValue, description }: Setting) {
   const fallback = defaultValue === undefined ? '—' : quoted(defaultValue);
   const variable = env === undefined ? '—' : quoted(env);
-  return [quoted(path), variable, type, required ? 'required' : fallback, description];
+  const effect = reloadingOf(path) === 'reload' ? 'reload' : 'restart';
+  return [quoted(path), variable, type, required ? 'required' : fallback, effect, description];
 }

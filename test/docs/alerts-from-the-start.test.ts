@@ -16,7 +16,7 @@ interface Selector {
 
 /** One for each alternative of a regular expression: all of them are waited for. */
 function selectorsOf(expr: string): readonly Selector[] {
-  return [...expr.matchAll(/(tokenbroker_\w+(?:_total|_count))(?:\{([^}]*)\})?/g)].flatMap(
+  return [...expr.matchAll(/(tokenbroker_\w+(?:_total|_count|_bucket))(?:\{([^}]*)\})?/g)].flatMap(
     ([, metric = '', matchers = '']) => {
       const all = [...matchers.matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)].map(
         ([, label = '', operator = '', value = '']) => [label, operator, value] as const,
@@ -71,7 +71,10 @@ afterAll(() => broker.stop());
 
 describe('a broker that has just started', () => {
   const all = alerts.map(({ alert, expr }) => ({ alert, expr: spelledOut(expr) }));
-  const named = all.filter(({ expr }) => selectorsOf(expr).length > 0);
+  // Those of the watcher are held against its own page: test/cloudtrail/watch.test.ts.
+  const named = all.filter(
+    ({ expr }) => selectorsOf(expr).length > 0 && !expr.includes('tokenbroker_cloudtrail_'),
+  );
 
   it.each(named)('$alert: has on its page every counter that the alert names (T83)', ({ expr }) => {
     const missing = selectorsOf(expr).filter(

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Command } from 'commander';
 import { addAuditCommands } from '../../src/cli/commands/audit.ts';
 import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
 import { addReviewCommand } from '../../src/cli/commands/review.ts';
@@ -12,7 +13,7 @@ import {
   newDirectory,
   removeDirectories,
 } from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
+import { processEdge, runCommandLine } from '../support/command-line.ts';
 import { readDocument } from '../support/markdown.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
@@ -22,7 +23,18 @@ const groups = {
   review: addReviewCommand,
 };
 const page = readDocument('auditors.md');
-const commands = [...page.matchAll(/^token-broker (.+)$/gm)].map(([, words = '']) => words);
+const commandsOf = (text: string) =>
+  [...text.replaceAll(/ \\\n +/g, ' ').matchAll(/^token-broker (.+)$/gm)].map(
+    ([, words = '']) => words,
+  );
+const all = commandsOf(page);
+const [, afterAnIncident = ''] = readDocument('operations.md').split(
+  '## Who got what: after an incident\n',
+);
+const [ofIncidents = ''] = afterAnIncident.split('\n## ');
+/** Runs until it is told to stop. */
+const watches = all.filter((words) => words.startsWith('cloudtrail watch'));
+const commands = all.filter((words) => !watches.includes(words));
 const dayMs = 86_400_000;
 const places: Record<string, string> = {};
 
@@ -34,8 +46,10 @@ beforeAll(async () => {
   );
   for (const folder of [audit, trail, mappings]) mkdirSync(folder ?? '');
   Object.assign(places, {
-    '/mnt/audit': audit,
-    'AWSLogs/': trail,
+    ...{ '/mnt/audit': audit, '.local/audit': audit },
+    ...{ 'AWSLogs/': trail, '.local/cloudtrail.jsonl': trail },
+    // What is packed away elsewhere is another folder like it.
+    ...{ '/var/log/token-broker': audit, 'archive/': audit },
     'mappings/': mappings,
     'unused/': path.join(root, 'unused'),
   });
@@ -48,9 +62,19 @@ beforeAll(async () => {
   const subject = '5f2c9d0e-0000-4000-8000-0123456789ab';
   await log.record(exchangeRecord('EXAMPLE', { time: '2026-02-01T00:00:00.000Z' }));
   await log.record({ ...mappingChange(10), time: '2026-02-02T00:00:00.000Z' });
-  await log.record(exchangeRecord('r2', { time: ago(2), token: { sha256: 'a', subject } }));
   await log.record(
-    exchangeRecord('r3', { time: ago(0.5), outcome: 'denied', reason: 'no_mapping' }),
+    exchangeRecord('r2', {
+      time: ago(2),
+      token: { sha256: 'a', subject, description: { username: 'alice' } },
+    }),
+  );
+  await log.record(
+    exchangeRecord('r3', {
+      time: ago(0.5),
+      traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+      outcome: 'denied',
+      reason: 'no_mapping',
+    }),
   );
   await log.stop();
   const role = 'arn:aws:iam::123456789012:role/broker/orders-writer';
@@ -73,14 +97,33 @@ describe('docs/auditors.md', () => {
   it('has a command under each question', () => {
     const questions = [...page.matchAll(/^## .+\?$/gm)];
     expect(commands.length).toBeGreaterThanOrEqual(questions.length);
+    expect(commandsOf(ofIncidents).length).toBeGreaterThan(0);
   });
 
-  it.each(commands)('token-broker %s gives an answer', async (line) => {
-    const words = line.split(' ').map((word) => places[word] ?? word);
-    const add = groups[words[0] as keyof typeof groups];
-    const { code, out, err } = await runCommandLine(add, words);
-    const isAnswer = words[0] === 'audit' ? code === 0 : code === 2;
-    expect({ isAnswer, err }).toEqual({ isAnswer: true, err: '' });
-    expect(out.split('\n').length).toBeGreaterThan(2);
+  it.each([...commands, ...commandsOf(ofIncidents)])(
+    'token-broker %s gives an answer',
+    async (line) => {
+      const words = line.split(' ').map((word) => places[word] ?? word);
+      const add = groups[words[0] as keyof typeof groups];
+      const { code, out, err } = await runCommandLine(add, words);
+      const isAnswer = words[0] === 'audit' ? code === 0 : code === 2;
+      expect({ isAnswer, err }).toEqual({ isAnswer: true, err: '' });
+      expect(out.split('\n').length).toBeGreaterThan(2);
+    },
+  );
+
+  it.each(watches)('token-broker %s is a command that there is', (line) => {
+    const program = new Command().exitOverride();
+    addCloudTrailCommands(program, processEdge());
+    let given = {};
+    for (const command of program.commands.flatMap((group) => group.commands))
+      command.action((options) => {
+        given = options;
+      });
+    program.parse(line.split(' '), { from: 'user' });
+    expect(given).toMatchObject({
+      trail: ['s3://org-trail/AWSLogs/'],
+      queue: expect.stringMatching(/^https:/),
+    });
   });
 });

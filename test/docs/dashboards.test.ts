@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { recordings } from '../support/alert-rules.ts';
 import { dashboards, queries } from '../support/dashboards.ts';
@@ -64,6 +65,19 @@ describe('dashboards', () => {
       }
     }
   });
+
+  it.each(dashboards)(
+    '$file has a picture of each of its panels in docs/metrics.md',
+    (dashboard) => {
+      // If not: npm run dashboards
+      const name = `images/dashboard-${dashboard.file.replace('.json', '.svg')}`;
+      expect(readDocument('metrics.md')).toContain(`](${name})`);
+      const picture = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+      expect(picture.length).toBeLessThan(100_000);
+      const missing = dashboard.panels.filter(({ title }) => !picture.includes(`>${title}`));
+      expect(missing).toEqual([]);
+    },
+  );
 
   it.each(queries)('$file: $title asks for series and labels that there are', (query) => {
     const { expr, legendFormat } = query;

@@ -128,7 +128,7 @@ describe('docs/metrics.md', () => {
       region: ['us-east-1'],
       pool: ['us-east-1_Test00001'],
     };
-    const elsewhere = ['event', 'kind', 'result', 'version', 'node'];
+    const elsewhere = ['event', 'kind', 'result', 'version', 'revision', 'node'];
     const seen = [...samples()].flatMap(([metric, labels]) => (ours(metric) ? [...labels] : []));
     const unknown = seen
       .filter(([label]) => !elsewhere.includes(label))

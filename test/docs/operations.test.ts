@@ -6,9 +6,9 @@ import { readDocument, tableRows } from '../support/markdown.ts';
 const document = readDocument('operations.md');
 const metricsDocument = readDocument('metrics.md');
 const metrics = new Map(
-  tableRows(metricsDocument, '| metric | type | labels | meaning |').map(
-    ([name = '', , labels = '']) => [name.replaceAll('`', ''), labels],
-  ),
+  ['metric', 'metric of the watcher']
+    .flatMap((of) => tableRows(metricsDocument, `| ${of} | type | labels | meaning |`))
+    .map(([name = '', , labels = '']) => [name.replaceAll('`', ''), labels]),
 );
 
 function sectionsBelow(heading: string): readonly string[] {

@@ -10,9 +10,9 @@ const rows = tableRows(
   number,
   threat,
   status,
-  sources: [...control.matchAll(/`((?:src|console|aws|k8s|scripts)\/[^`]+|Dockerfile)`/g)].map(
-    ([, file = '']) => file,
-  ),
+  sources: [
+    ...control.matchAll(/`((?:src|console|aws|k8s|deploy|scripts)\/[^`]+|Dockerfile)`/g),
+  ].map(([, file = '']) => file),
   tests: test.split('; ').map((one) => {
     const [, file = '', words = ''] = /^`(test\/[^`]+)`: (.+)$/.exec(one) ?? [];
     return { file, words };

@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { writtenPages } from '../../scripts/docs/pages.ts';
+import { writtenSchemas } from '../../scripts/docs/schemas.ts';
 import { withMeanings, withTables } from '../../scripts/docs/table.ts';
 import { readDocument } from '../support/markdown.ts';
 
@@ -11,6 +13,19 @@ describe('npm run docs', () => {
       expect(write(page)).toBe(page);
     },
   );
+
+  const schemas = new URL('../../schemas/', import.meta.url);
+
+  it.each(Object.entries(writtenSchemas))(
+    'has been run since schemas/%s or its code changed',
+    (name, write) => {
+      expect(readFileSync(new URL(name, schemas), 'utf8')).toBe(write());
+    },
+  );
+
+  it('writes every schema there is', () => {
+    expect(new Set(readdirSync(schemas))).toEqual(new Set(Object.keys(writtenSchemas)));
+  });
 
   it.each(Object.entries(writtenPages))('has a meaning in every row of docs/%s', (name) => {
     expect(
