@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 // SDKs must sign with something, and never with what a developer's machine has.
 process.env.AWS_ACCESS_KEY_ID = 'test';
@@ -9,7 +11,8 @@ delete process.env.AWS_PROFILE;
 
 export default {
   testEnvironment: 'node',
-  maxWorkers: '100%',
+  // Each waits for disks for a good part of its time. More than '100%' would be taken for a number of workers.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // A limit against hanging, not a measure: machines are shared.
   testTimeout: 30_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? '1')),
   globalSetup: './test/setup/keys.js',
@@ -17,6 +20,8 @@ export default {
   testRunner: './test/runner/shared-modules.js',
   transform: {},
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // Earlier releases that conformance:upgrade has built are packages of the same name.
+  modulePathIgnorePatterns: ['<rootDir>/.local/'],
   testPathIgnorePatterns: [
     // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
     '<rootDir>/test/kubernetes/',

@@ -201,8 +201,8 @@ describe('cloudtrail check', () => {
       },
     });
     const { classes, found } = await check(audit, trail(altered));
-    expect(classes).toEqual(['altered', 'unbound']);
-    expect(found[0].differences).toEqual({
+    expect(classes).toEqual(['unbound', 'altered']);
+    expect(found[1].differences).toEqual({
       durationSeconds: [3600, 43200],
       tags: [null, '[["team","other"]]'],
     });

@@ -54,6 +54,9 @@ describe('webIdentity', () => {
     ['an upper-case host', 'https://Identity.example.com', 'written plainly'],
     ['an escape', 'https://identity.example.com/%61', 'written plainly'],
     ['dot segments', 'https://identity.example.com/a/../b', 'written plainly'],
+    ['an empty segment', 'https://identity.example.com/a//b', 'written plainly'],
+    ['a name for what comes there', 'https://identity.example.com/:a', 'written plainly'],
+    ['a colon', 'https://identity.example.com/a:/b', 'written plainly'],
     ['a host of letters that are not ASCII', 'https://identität.example.com', 'written plainly'],
     ['no host', 'https:identity', 'written plainly'],
     ['an address', 'https://192.0.2.1', 'must name another host'],
@@ -65,7 +68,7 @@ describe('webIdentity', () => {
       'https://cognito-idp.us-east-1.amazonaws.com/us-east-1_AbCdEf123',
       'is that of a pool',
     ],
-  ])('is refused with an issuer with %s', (_what, issuer, words) => {
+  ])('is refused with an issuer with %s (T250)', (_what, issuer, words) => {
     expect(faults({ ...good, issuer })).toEqual([
       expect.stringMatching(/^config\.yaml:\d+:\d+: webIdentity\.issuer: /),
     ]);

@@ -209,7 +209,8 @@ describe('a JWKS URI that does not do what it should (T42)', () => {
     await validation.clock.advance(hour);
     validation.server.fault = fault;
     const asked = ask(validation, unknownKey('unknown'));
-    if (fault.kind === 'hang') await validation.clock.expireDeadlines();
+    // A refresh that fell due in that hour may hang as well, and before the one that is asked for.
+    if (fault.kind === 'hang') await validation.clock.outlast(asked);
     expect(await asked).toBe('keys_unavailable');
     expect(validation.fetches.at(-1)).toMatchObject({ result: 'failed' });
     expect(await ask(validation, first)).toBe('accepted');

@@ -13,6 +13,7 @@ import {
 import { accessClaims, createTestKey, mintToken, type TestKey } from '../support/tokens.ts';
 
 const first = createTestKey('key-1');
+const forger = createTestKey('forged');
 
 const running: Validation[] = [];
 let directory: string;
@@ -38,7 +39,6 @@ describe('stored keys that somebody else may have written', () => {
   it.each(hostileFiles)(
     'T90: a forged key set that is %s lets nobody in while the issuer is away, and is reported',
     async (_what, swap) => {
-      const forger = createTestKey('forged');
       const before = await start({ publish: [forger], source: { directory } });
       await before.source.start();
       await before.source.stop();

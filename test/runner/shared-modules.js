@@ -11,9 +11,12 @@ import { jestExpect } from '@jest/expect';
 import { addEventHandler, getState, resetState, run } from 'jest-circus';
 import { whatIsOpen, whatWasLeft } from './leftovers.js';
 import { errorResult, testFileResult } from './results.js';
+import { ownTemporaryFolder } from './temporary-folder.js';
+import { failOnUnhandledRejections } from './unhandled-rejections.js';
 
 register('./typescript-hooks.js', import.meta.url);
 addEventHandler(countAssertions);
+addEventHandler(failOnUnhandledRejections);
 
 /** The function that `testRunner` in jest's configuration stands for. */
 export default async function runTestFile(globalConfig, config, _environment, _runtime, testPath) {
@@ -21,6 +24,7 @@ export default async function runTestFile(globalConfig, config, _environment, _r
   // Jest has put a function here that knows no file which Node has loaded.
   Error.prepareStackTrace = undefined;
   process.setSourceMapsEnabled(true);
+  const temporary = ownTemporaryFolder();
   const before = whatIsOpen();
   resetState();
   getState().testTimeout = globalConfig.testTimeout ?? config.testTimeout;
@@ -37,6 +41,7 @@ export default async function runTestFile(globalConfig, config, _environment, _r
     const left = await whatWasLeft(before);
     return left === undefined ? result : errorResult(result, left);
   } finally {
+    temporary.remove();
     await dispatch({ name: 'teardown' });
   }
 }

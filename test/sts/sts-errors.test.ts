@@ -147,8 +147,10 @@ describe('the cause of a failure, for the log', () => {
   it('holds a few checked facts and nothing else', async () => {
     const { error } = await refusalFor(failure(403, 'AccessDenied', 'for you'));
 
+    const cause = error.cause as Error & Readonly<Record<string, unknown>>;
+    // Hidden ones too: that is where the SDK keeps the raw answer.
     const { stack, ...facts } = Object.fromEntries(
-      Object.entries(Object.getOwnPropertyDescriptors(error.cause)).map(([k, v]) => [k, v.value]),
+      Object.getOwnPropertyNames(cause).map((name) => [name, cause[name]]),
     );
     expect(facts).toEqual({
       name: 'StsError',

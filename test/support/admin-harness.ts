@@ -14,7 +14,6 @@ import {
   type Issuer,
   startIssuer,
 } from '../../emulators/issuer/issuer.ts';
-import { createIssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
 import { signJwt } from '../../emulators/issuer/jwt-signer.ts';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { FileSink } from '../../src/audit/file-sink.ts';
@@ -24,6 +23,7 @@ import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../../src/dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import type { TableSeal } from '../../src/dynamodb/table-seal.ts';
 import { type AdminAppOptions, adminApp } from '../../src/http/admin/admin-app.ts';
 import { admission } from '../../src/http/admission.ts';
 import { clientIp } from '../../src/http/client-ip.ts';
@@ -37,6 +37,7 @@ import { knownPools } from '../../src/identity/trusted-issuers.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { signingKeys } from './outside-world.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
 export const adminPool = 'us-east-1_Local0001';
@@ -113,17 +114,20 @@ export interface AdminHarnessOptions {
   /** Instead of: Ada, the group of administrators, and machines. */
   readonly access?: Partial<AdminAccess>;
   readonly onBreakGlass?: AdminAppOptions['onBreakGlass'];
+  /** Of the table `admin-test`; started. */
+  readonly seal?: TableSeal;
 }
 
 export async function startAdmin({
   guardrails: ownGuardrails,
   access,
   onBreakGlass,
+  seal,
   ...options
 }: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const clock = createTestClock();
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-admin-'));
-  const keys = await createIssuerKeys();
+  const keys = signingKeys();
   const clients = [client(adminClient), client(callerClient), client(legacyClient, 'none')];
   const user = (username: string, sub: string, groups: readonly string[]) => ({
     username,
@@ -173,11 +177,12 @@ export async function startAdmin({
       rules: { matchableClaims: new Set(claims), guardrails: itsGuardrails },
       // Pauses between tries are for a real server to recover.
       clock: systemClock,
+      seal,
       ...options,
     });
   const table = openTable(['custom:team'], guardrails);
   await table.create({ pointInTimeRecovery: false, deletionProtection: false });
-  const policy = new PolicySync({ table, rules, clock });
+  const policy = new PolicySync({ table, rules, clock, seal });
   const audit = new ChainedAuditLog({
     durable: [
       new FileSink({ directory, clock: systemClock, version: '0.0.0', deadlineMs: 10_000 }),
@@ -185,10 +190,10 @@ export async function startAdmin({
   });
   await Promise.all([source.start(), audit.start(), policy.start()]);
 
-  const metrics = createMetrics({ version: '0.0.0', node: process.version });
+  const metrics = createMetrics({ version: '0.0.0', revision: 'unknown', node: process.version });
   const app = adminApp({
     validator,
-    access: {
+    access: () => ({
       pool: adminPool,
       clients: new Set([adminClient]),
       groups: new Set([adminGroup]),
@@ -201,15 +206,19 @@ export async function startAdmin({
       writeScope,
       freezeScope,
       ...access,
-    },
+    }),
     store: table,
     proposals: table.proposals,
     onBreakGlass,
     policy,
     audit,
-    decisions: { newestFirst: () => [] },
+    decisions: {
+      newestFirst: () => [],
+      lastIssued: () => undefined,
+      since: '2026-01-01T00:00:00.000Z',
+    },
     status: () => Promise.reject(new Error('there is no whole instance here')),
-    rules,
+    rules: () => rules,
     issuers: new Map(issuers.map(({ name: pool, issuer: iss }) => [pool, iss])),
     route: instrument({
       admit: admission({ allowedHosts: new Set() }),

@@ -1,17 +1,22 @@
 /** The whole broker in this process, over a loopback issuer, STS and DynamoDB, with everything to steer it by. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type AttributeValue,
+  BatchWriteItemCommand,
+  type DynamoDBClient,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
 import type { z } from 'zod';
+import { configText } from '../../emulators/config-text.ts';
 import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
 import type { IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
-import {
-  type Broker,
-  type BrokerOptions,
-  type BrokerUrls,
-  createBroker,
-} from '../../src/broker/broker.ts';
+import { type Broker, type BrokerOptions, createBroker } from '../../src/broker/broker.ts';
+import type { BrokerUrls } from '../../src/broker/listeners.ts';
+import { rereadServableConfig } from '../../src/cli/read-config.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import type { AuditedRepeats } from '../../src/core/audit-record.ts';
 import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
@@ -22,6 +27,7 @@ import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { ListenerName } from './contract.ts';
 import { type Answer, type Call, send } from './http-call.ts';
+import { ordinaryProcess } from './ordinary-process.ts';
 import {
   type ClientName,
   clients,
@@ -103,9 +109,21 @@ export interface BrokerFixture extends OutsideWorld {
   metrics(): Promise<ReadonlyMap<string, number>>;
   /** Writes to the table as an administrator elsewhere would; resolves once this broker decides by it. */
   putMapping(mapping: RoleMappingInput): Promise<void>;
+  /** What the broker was started with, written anew with those changes. */
+  writeConfig(change: (config: ConfigInput) => ConfigInput): void;
+  /** Where `writeConfig` writes. */
+  readonly configFile: string;
+  /** As SIGHUP does: the file is read again. Resolves when that is over, whatever came of it. */
+  reload(): Promise<void>;
   /** Stops the broker only; `stop()` does so too. */
   stopBroker(): Promise<void>;
 }
+
+/** What the broker waits for between two looks at its configuration is not worth a test's time. */
+const hasty: Clock = {
+  ...systemClock,
+  after: (ms, callback) => systemClock.after(ms / 25, callback),
+};
 
 const tableName = 'role-mappings';
 const region = 'us-east-1';
@@ -140,10 +158,15 @@ export async function startBrokerFixture(
   };
   try {
     await options.beforeStart?.(outside);
-    const config = brokerConfig(outside, directory, matchableClaims);
-    broker = createBroker({
-      config: configSchema.parse(options.configure?.(config) ?? config),
-      build: { version: '0.0.0-test', node: process.version },
+    const usual = brokerConfig(outside, directory, matchableClaims);
+    const byDefault = options.clock === undefined ? usual : unhurried(usual);
+    const config = options.configure?.(byDefault) ?? byDefault;
+    const configFile = join(directory, 'config.yaml');
+    const source = { file: configFile, env: {}, runtime: ordinaryProcess };
+    const running = createBroker({
+      config: configSchema.parse(config),
+      reread: () => rereadServableConfig(source, options.clock ?? hasty),
+      build: { version: '0.0.0-test', revision: 'unknown', node: process.version },
       logger: createLogger({
         level: options.logLevel ?? 'debug',
         stream: { write: (line) => void lines.push(line) },
@@ -156,8 +179,21 @@ export async function startBrokerFixture(
         : { consoleDirectory: options.consoleDirectory }),
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
-    const urls = await broker.start();
-    return fixture({ outside, urls, directory, table, lines, stopBroker, stop });
+    broker = running;
+    const urls = await running.start();
+    const reload = () => passTime(options.clock, running.reload('SIGHUP'));
+    return fixture({
+      outside,
+      urls,
+      directory,
+      table,
+      lines,
+      config,
+      configFile,
+      reload,
+      stopBroker,
+      stop,
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -170,12 +206,16 @@ interface Parts {
   readonly directory: string;
   readonly table: RoleMappingTable;
   readonly lines: readonly string[];
+  readonly config: ConfigInput;
+  readonly configFile: string;
+  readonly reload: () => Promise<void>;
   readonly stopBroker: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 function fixture(parts: Parts): BrokerFixture {
-  const { outside, urls, directory, table, lines, stopBroker, stop } = parts;
+  const { outside, urls, directory, table, lines, config, configFile } = parts;
+  const { reload, stopBroker, stop } = parts;
   const auditDirectory = join(directory, 'audit');
   let calls = 0;
   const call = (one: Call) => {
@@ -221,6 +261,13 @@ function fixture(parts: Parts): BrokerFixture {
       let inForce: number | undefined;
       while (inForce !== revision) inForce = (await metrics()).get('tokenbroker_policy_revision');
     },
+    configFile,
+    writeConfig(change) {
+      const whole = `${configFile}.new`;
+      writeFileSync(whole, configText(change(config)));
+      renameSync(whole, configFile);
+    },
+    reload,
     stopBroker,
     stop,
   };
@@ -237,6 +284,15 @@ function urlOf(urls: Partial<Record<ListenerName, string>>, name: ListenerName):
   return url;
 }
 
+type Row = Record<string, AttributeValue>;
+
+/** What `RoleMappingTable` has written, by what was to be written: rows are copied in a tenth of the time. */
+const writtenBefore = new Map<string, readonly Row[]>();
+
+/** DynamoDB takes so many rows at once. */
+const batch = 25;
+
+/** A new table with these mappings, as the broker itself writes them. */
 export async function seededTable(
   { dynamodb }: OutsideWorld,
   clock: Clock,
@@ -247,8 +303,32 @@ export async function seededTable(
   const rules = { matchableClaims: new Set(matchableClaims), guardrails: defaultGuardrails };
   const table = new RoleMappingTable({ client, tableName, rules, clock });
   await table.create({ deletionProtection: false });
-  for (const mapping of mappings) await write(table, mapping, 'absent');
+  // To the hour: a change from months ahead would be seen.
+  const hour = Math.floor(clock.now() / 3_600_000);
+  const contents = JSON.stringify([mappings, matchableClaims, hour]);
+  const rows = writtenBefore.get(contents);
+  if (rows === undefined) {
+    for (const mapping of mappings) await write(table, mapping, 'absent');
+    writtenBefore.set(contents, await rowsOf(client));
+  } else {
+    await putRows(client, rows);
+  }
   return { table, client };
+}
+
+async function rowsOf(client: DynamoDBClient): Promise<readonly Row[]> {
+  const { Items = [], LastEvaluatedKey } = await client.send(
+    new ScanCommand({ TableName: tableName, ConsistentRead: true }),
+  );
+  if (LastEvaluatedKey !== undefined) throw new Error('too many mappings for one look');
+  return Items;
+}
+
+async function putRows(client: DynamoDBClient, rows: readonly Row[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += batch) {
+    const puts = rows.slice(at, at + batch).map((Item) => ({ PutRequest: { Item } }));
+    await client.send(new BatchWriteItemCommand({ RequestItems: { [tableName]: puts } }));
+  }
 }
 
 function write(
@@ -301,13 +381,36 @@ export function brokerConfig(
   };
 }
 
+/** Of a clock that the test moves: it passes in no time what it does not have to look at ten times a second. */
+function unhurried(config: ConfigInput): ConfigInput {
+  return { ...config, policy: { ...config.policy, pollSeconds: 2 } };
+}
+
+/** The configuration without these app clients. */
+export function withoutClients(
+  ...names: readonly ClientName[]
+): (config: ConfigInput) => ConfigInput {
+  const gone: readonly string[] = names.map((name) => clients[name].clientId);
+  return ({ identity, ...config }) => {
+    const userPools = (identity.userPools as { clients: string[] }[]).map((entry) => ({
+      ...entry,
+      clients: entry.clients.filter((client) => !gone.includes(client)),
+    })) as NonNullable<typeof identity.userPools>;
+    return { ...config, identity: { ...identity, userPools } };
+  };
+}
+
 /** Waits for work that waits for the clock, if that is a test clock. */
 async function passTime(clock: TestClock | undefined, work: Promise<void>): Promise<void> {
   let done = false;
   const finished = work.finally(() => {
     done = true;
   });
-  while (clock !== undefined && !done) await clock.advance(100);
+  while (clock !== undefined && !done) {
+    await clock.advance(100);
+    // Disks have a clock of their own: so many calls of them are over before the next step.
+    for (let calls = 0; calls < 10 && !done; calls += 1) await stat(tmpdir());
+  }
   await finished;
 }
 

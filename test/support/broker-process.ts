@@ -5,7 +5,7 @@ import { readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configText } from '../../emulators/config-text.ts';
-import type { BrokerUrls } from '../../src/broker/broker.ts';
+import type { BrokerUrls } from '../../src/broker/listeners.ts';
 import type { ConfigInput } from './broker-fixture.ts';
 
 export interface BrokerProcess {

@@ -1,7 +1,7 @@
 /** Commands in this process: a command line in, what a shell would see out. */
 
 import { Command, CommanderError } from 'commander';
-import type { AddCommand, ProcessEdge } from '../../src/cli/commands/edge.ts';
+import { type AddCommand, exitCodeOf, type ProcessEdge } from '../../src/cli/commands/edge.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { type Ran, terminal } from './mapping-folder.ts';
 
@@ -9,6 +9,7 @@ export interface CommandLineOptions {
   /** Default: nobody sits there. */
   readonly terminal?: Terminal;
   readonly env?: ProcessEdge['env'];
+  readonly configSource?: ProcessEdge['configSource'];
 }
 
 /** Everything that a command may ask of the process; what a test does not expect fails. */
@@ -21,12 +22,13 @@ export function processEdge(parts: Partial<ProcessEdge> = {}): ProcessEdge {
     terminal: terminal(),
     user: 'cli:tester@host',
     version: '0.0.0',
-    main: '',
+    revision: 'unknown',
     env: {},
     configSource: unexpected,
     finish: unexpected,
     stopRequested: unexpected,
     endWithin: unexpected,
+    onReloadSignal: unexpected,
     onInspectorSignal: unexpected,
     ...parts,
   };
@@ -68,7 +70,7 @@ export function startCommandLine(
     () => undefined,
     (error: unknown) => {
       if (!(error instanceof CommanderError)) throw error;
-      ran.code = error.exitCode === 0 ? 0 : 2;
+      ran.code = exitCodeOf(error);
     },
   );
   return { ran, done };

@@ -17,6 +17,11 @@ export const ada: IssuerUser = {
   sub: '7d8e2a5c-1111-4222-8333-944445555666',
   groups: ['broker-admins'],
 };
+export const grace: IssuerUser = {
+  username: 'grace',
+  sub: '7d8e2a5c-2222-4222-8333-944445555666',
+  groups: ['broker-admins'],
+};
 /** No administrator. */
 export const cleo: IssuerUser = {
   username: 'cleo',

@@ -366,8 +366,11 @@ function parameterFaults(
   const query = new URLSearchParams(target.split('?')[1]?.replaceAll('+', '%2B'));
   const known = new Set(parameters.filter((one) => one.in === 'query').map(({ name }) => name));
   const unknown = [...query.keys()].filter((name) => !known.has(name));
-  const sentValue = ({ name, in: place }: Parameter) =>
-    place === 'query' ? (query.get(name) ?? undefined) : requestHeaders[name.toLowerCase()];
+  const sentValue = ({ name, in: place, schema }: Parameter) => {
+    if (place !== 'query') return requestHeaders[name.toLowerCase()];
+    if (!query.has(name)) return undefined;
+    return schema['type'] === 'array' ? query.getAll(name) : (query.get(name) ?? undefined);
+  };
   return [
     ...unknown.map((name) => `parameter ${name} is not documented`),
     ...parameters
@@ -376,9 +379,13 @@ function parameterFaults(
   ];
 }
 
-function parameterFault({ name, required, schema }: Parameter, value: string | undefined) {
+function parameterFault(
+  { name, required, schema }: Parameter,
+  value: string | readonly string[] | undefined,
+) {
   if (value === undefined) return required === true ? [`parameter ${name} is required`] : [];
-  return schemaFaults(schema, asTyped(schema, value)).map((fault) => `${name}: ${fault}`);
+  const typed = typeof value === 'string' ? asTyped(schema, value) : value;
+  return schemaFaults(schema, typed).map((fault) => `${name}: ${fault}`);
 }
 
 function requestBodyFaults(

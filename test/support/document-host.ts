@@ -8,13 +8,17 @@ import { join } from 'node:path';
 export interface DocumentHost {
   readonly url: string;
   cacheControl: string;
-  /** Every answer, from now on; undefined: the files. */
-  answer: { readonly status: number; readonly body: string } | undefined;
+  /** Paths that were asked for, in order. */
+  readonly asked: string[];
+  /** Every answer, from now on; undefined: the files. `silent`: none ever. */
+  answer: { readonly status: number; readonly body: string } | 'silent' | undefined;
   stop(): Promise<void>;
 }
 
 export async function startDocumentHost(folder: string): Promise<DocumentHost> {
   const server = createServer((req, res) => {
+    host.asked.push(req.url ?? '');
+    if (host.answer === 'silent') return;
     const file = join(folder, req.url ?? '');
     const found = existsSync(file) ? { status: 200, body: readFileSync(file, 'utf8') } : undefined;
     const { status, body } = host.answer ?? found ?? { status: 404, body: '' };
@@ -28,6 +32,7 @@ export async function startDocumentHost(folder: string): Promise<DocumentHost> {
   const host: DocumentHost = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cacheControl: 'public, max-age=300',
+    asked: [],
     answer: undefined,
     stop: () =>
       new Promise((resolve) => {

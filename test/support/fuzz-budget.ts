@@ -18,6 +18,11 @@ export function portion(count: number): number {
   return runs(count).numRuns;
 }
 
+/** All of a list in `npm run test:all`; in `npm test` one in so many, from its beginning to its end. */
+export function sampled<T>(list: readonly T[], oneIn: number): readonly T[] {
+  return factor < 1 ? list.filter((_, at) => at % oneIn === 0) : list;
+}
+
 /**
  * How many cases at least must have been of the kind that a property is about, so that it does not hold of nothing. Asked
  * of whole budgets alone: of a small part it would be left to chance.

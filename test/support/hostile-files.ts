@@ -3,8 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export type Swap = (file: string) => void;
 
@@ -22,7 +21,8 @@ export const hostileFiles: readonly (readonly [string, Swap])[] = [
   [
     'a link to such a file',
     (file) => {
-      const elsewhere = join(tmpdir(), `elsewhere-${randomUUID()}`);
+      // Beside it, so that it goes with its folder.
+      const elsewhere = join(dirname(file), `elsewhere-${randomUUID()}`);
       renameSync(file, elsewhere);
       symlinkSync(elsewhere, file);
     },

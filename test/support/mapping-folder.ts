@@ -3,10 +3,14 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { startDynamoDbServer } from '../../emulators/dynamodb/dynamodb-server.ts';
+import {
+  type DynamoDbServer,
+  startDynamoDbServer,
+} from '../../emulators/dynamodb/dynamodb-server.ts';
 import { type MappingsApplyOptions, mappingsApply } from '../../src/cli/mappings-apply.ts';
 import { mappingsExport } from '../../src/cli/mappings-export.ts';
 import { mappingsPlan } from '../../src/cli/mappings-plan.ts';
+import { mappingsUpdate } from '../../src/cli/mappings-update.ts';
 import type { Output } from '../../src/cli/output.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
@@ -113,6 +117,7 @@ export function temporaryFolders(): Folders {
 }
 
 export interface MappingStack {
+  readonly server: DynamoDbServer;
   newTable(): Promise<TableUnderTest>;
   stop(): Promise<void>;
 }
@@ -143,10 +148,13 @@ export interface TableUnderTest {
   /** By id: what the table holds. */
   documents(): Promise<Record<string, RoleMapping>>;
   put(mapping: RoleMapping): Promise<void>;
+  /** As the API writes what Git manages, for somebody who says --override; undefined deletes. */
+  byHand(id: string, mapping: RoleMapping | undefined, reason?: string): Promise<void>;
   plan(directory: string, options?: PlanArguments): Promise<Ran>;
   /** Without a folder: of the plan that the options name. */
   apply(directory: string | undefined, options?: ApplyArguments): Promise<Ran>;
   export(directory?: string, owners?: readonly string[]): Promise<Ran>;
+  update(directory: string, owners?: readonly string[]): Promise<Ran>;
 }
 
 const scopeOf = ({ owners = [], adopt = false, prune = false }: PlanArguments) => ({
@@ -161,6 +169,7 @@ export async function startMappingStack(): Promise<MappingStack> {
   const client = createDynamoDbClient({ region: 'us-east-1', endpoint: server.url });
   let tables = 0;
   return {
+    server,
     async newTable() {
       tables += 1;
       const name = `mappings-${tables}`;
@@ -197,7 +206,19 @@ function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
     table,
     async documents() {
       const { rows } = await table.loadAll();
-      return Object.fromEntries(rows.map(({ id, stored }) => [id, stored.mapping]));
+      return Object.fromEntries([...rows.values()].map(({ id, stored }) => [id, stored.mapping]));
+    },
+    async byHand(id, mapping, reason = 'INC-1: by hand') {
+      const current = await table.get(id);
+      await table.write({
+        id,
+        expectedVersion: current?.version ?? 'absent',
+        mapping,
+        actor: 'alice',
+        actorProven: true,
+        reason,
+        override: true,
+      });
     },
     async put(mapping) {
       const current = await table.get(mapping.id);
@@ -238,6 +259,10 @@ function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
           output,
           terminal: options.terminal ?? terminal(),
         }),
+      ),
+    update: (directory, owners = []) =>
+      captured((output) =>
+        mappingsUpdate({ config, directory, owners, output, terminal: terminal() }),
       ),
     export: (directory, owners = []) =>
       captured((output) =>

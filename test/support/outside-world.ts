@@ -1,17 +1,9 @@
-/** What surrounds a broker, on loopback: an issuer, an STS and a DynamoDB that speak the real wire protocols. */
+/** The world outside of a broker that is tested: its app clients, its account, its roles. */
 
-import {
-  type DynamoDbServer,
-  startDynamoDbServer,
-} from '../../emulators/dynamodb/dynamodb-server.ts';
-import { type Issuer, startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
-import type { IssuerKeys } from '../../emulators/issuer/issuer-keys.ts';
-import {
-  type StsServer,
-  type StsServerOptions,
-  startStsServer,
-} from '../../emulators/sts/sts-server.ts';
+import type { KeyHistory } from '../../emulators/issuer/issuer-keys.ts';
+import { type Emulators, startEmulators, trustInIssuer } from '../../emulators/outside-world.ts';
+import type { StsServerOptions } from '../../emulators/sts/sts-server.ts';
 import type { RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 
@@ -70,12 +62,7 @@ export const defaultMappings: readonly RoleMappingInput[] = [
   allow('legacy-reader', 'legacy'),
 ];
 
-export interface OutsideWorld {
-  readonly issuer: Issuer;
-  readonly sts: StsServer;
-  readonly dynamodb: DynamoDbServer;
-  stop(): Promise<void>;
-}
+export type OutsideWorld = Emulators;
 
 export interface OutsideWorldOptions {
   readonly clock: Clock;
@@ -88,60 +75,34 @@ export interface OutsideWorldOptions {
   readonly onStsEvent?: StsServerOptions['onEvent'] | undefined;
 }
 
-export async function startOutsideWorld(options: OutsideWorldOptions): Promise<OutsideWorld> {
-  const { clock, users, roles, stsLatencyMs } = options;
-  const started: { stop(): Promise<void> }[] = [];
-  const stop = async () => {
-    await Promise.all(started.splice(0).map((server) => server.stop()));
-  };
-  try {
-    const keys = signingKeys();
-    const issuer = await startIssuer({
-      clock,
-      poolId: pool,
-      clients: Object.values(clients),
-      users,
-      keys,
-    });
-    started.push(issuer);
-    const clientIds = Object.values(clients).map(({ clientId }) => clientId);
-    const sts = await startStsServer({
-      clock,
+export function startOutsideWorld(options: OutsideWorldOptions): Promise<OutsideWorld> {
+  const { clock, users, roles, stsLatencyMs, onStsEvent } = options;
+  const clientIds = Object.values(clients).map(({ clientId }) => clientId);
+  return startEmulators({
+    clock,
+    issuer: { poolId: pool, clients: Object.values(clients), users, keys: signingKeys() },
+    sts: {
       latencyMs: stsLatencyMs,
-      ...(options.onStsEvent === undefined ? {} : { onEvent: options.onStsEvent }),
-      providers: [{ accountId: account, issuer: issuer.url, jwksUri: issuer.jwksUri, clientIds }],
-      roles: roles.map((arn) => ({
+      ...(onStsEvent === undefined ? {} : { onEvent: onStsEvent }),
+    },
+    accounts: [{ accountId: account, clientIds }],
+    roles: (issuerUrl) =>
+      roles.map((arn) => ({
         arn,
         maxSessionDurationSeconds: 43_200,
-        trustPolicy: trustPolicy(issuer.url, clientIds),
+        trustPolicy: trustPolicy(issuerUrl, clientIds),
       })),
-    });
-    started.push(sts);
-    const dynamodb = await startDynamoDbServer({ clock });
-    started.push(dynamodb);
-    return { issuer, sts, dynamodb, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  });
 }
 
-export function trustPolicy(issuerUrl: string, audiences: readonly string[]): object {
-  const provider = issuerUrl.replace(/^https?:\/\//, '');
-  return {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Federated: `arn:aws:iam::${account}:oidc-provider/${provider}` },
-        Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: { StringEquals: { [`${provider}:aud`]: audiences } },
-      },
-    ],
-  };
+export function trustPolicy(issuer: string, audiences: readonly string[]) {
+  return trustInIssuer({ accountId: account, issuer, audiences });
 }
 
-/** Made once for all tests by test/setup/keys.js. */
-export function signingKeys(): IssuerKeys {
-  return JSON.parse(process.env['TEST_SIGNING_KEYS'] ?? '') as IssuerKeys;
+let keys: KeyHistory | undefined;
+
+/** Made once for all tests by test/setup/keys.js, and the same objects each time: issuers remember what they have read of a key. */
+export function signingKeys(): KeyHistory {
+  keys ??= JSON.parse(process.env['TEST_SIGNING_KEYS'] ?? '') as KeyHistory;
+  return keys;
 }

@@ -1,4 +1,4 @@
-/** Debian's Prometheus on loopback, which scrapes one broker and evaluates the rules that operators are given. */
+/** Debian's Prometheus on loopback, which scrapes what a test runs and evaluates the rules that operators are given. */
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -27,8 +27,9 @@ export interface FiringAlert {
  * How long an alert must last before it fires is cut to nothing: promtool holds that (test/kubernetes/alerts.yaml).
  *
  * @param directory for its files; removed by whoever made it
+ * @param urls of those that it scrapes
  */
-export async function startPrometheus(directory: string, opsUrl: string): Promise<Prometheus> {
+export async function startPrometheus(directory: string, ...urls: string[]): Promise<Prometheus> {
   mkdirSync(directory, { recursive: true });
   const groups = ruleFile.groups.map((group) => ({
     ...group,
@@ -36,7 +37,9 @@ export async function startPrometheus(directory: string, opsUrl: string): Promis
   }));
   const scraped = {
     job_name: 'token-broker',
-    static_configs: [{ targets: [new URL(opsUrl).host], labels: { namespace: 'test' } }],
+    static_configs: [
+      { targets: urls.map((url) => new URL(url).host), labels: { namespace: 'test' } },
+    ],
   };
   const file = join(directory, 'prometheus.yaml');
   writeFileSync(join(directory, 'rules.yaml'), stringify({ groups }));
@@ -61,12 +64,14 @@ export async function startPrometheus(directory: string, opsUrl: string): Promis
     child.once('exit', () => resolve());
     child.once('error', () => reject(new Error('these tests need: apt-get install prometheus')));
   });
-  const url = await Promise.race([
+  const own = await Promise.race([
     addressIn(createInterface(child.stderr)),
     exit.then(() => Promise.reject(new Error('Prometheus ended by itself'))),
   ]);
+  // It listens before it answers.
+  while (!(await fetch(`${own}/-/ready`)).ok) await realTime(100);
   const get = async (path: string, params: Readonly<Record<string, string>> = {}) => {
-    const answer = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(params)}`);
+    const answer = await fetch(`${own}/api/v1/${path}?${new URLSearchParams(params)}`);
     return (await answer.json()) as { readonly data: never };
   };
   const firing = async () => {

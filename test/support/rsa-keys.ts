@@ -1,4 +1,4 @@
-/** RSA keys of 2048 bits: those made once for all files as long as they last, since a new one takes a third of a second. */
+/** RSA keys of 2048 bits, made once for all files (test/setup/keys.js), since a new one takes a fifth of a second. */
 
 import {
   createPrivateKey,
@@ -6,12 +6,19 @@ import {
   generateKeyPairSync,
   type KeyPairKeyObjectResult,
 } from 'node:crypto';
+import { expect } from '@jest/globals';
 
 const spare = JSON.parse(process.env['TEST_SPARE_KEYS'] ?? '[]') as string[];
+/** How many each file has taken. */
+const taken = new Map<string | undefined, number>();
 
 /** A pair that this file has not had before; other files may have the same one. */
 export function rsaKeyPair(): KeyPairKeyObjectResult {
-  const pem = spare.pop();
+  const { testPath } = expect.getState();
+  const before = taken.get(testPath) ?? 0;
+  taken.set(testPath, before + 1);
+  const pem = spare[before];
+  // Whoever takes so many had better take fewer.
   if (pem === undefined) return generateKeyPairSync('rsa', { modulusLength: 2048 });
   const privateKey = createPrivateKey(pem);
   return { privateKey, publicKey: createPublicKey(privateKey) };

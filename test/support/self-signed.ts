@@ -1,6 +1,6 @@
 /** Certificates for loopback TLS, made here so that tests need neither OpenSSL nor a private key in the repository. */
 
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyPairKeyObjectResult, randomBytes, sign } from 'node:crypto';
 
 export interface SelfSigned {
   readonly cert: string;
@@ -8,8 +8,8 @@ export interface SelfSigned {
 }
 
 export interface SelfSignedOptions {
-  /** Default: P-256. */
-  readonly keyType?: 'ec' | 'rsa';
+  /** Of P-256 or RSA; default: a new one of P-256, which is made in no time. */
+  readonly keys?: KeyPairKeyObjectResult;
   /** `YYMMDDhhmmssZ`; default: from 2020 to 2049. */
   readonly notBefore?: string;
   readonly notAfter?: string;
@@ -17,13 +17,11 @@ export interface SelfSignedOptions {
 
 /** A certificate of X.509 version 1 (RFC 5280) with a new key. */
 export function selfSigned(commonName: string, options: SelfSignedOptions = {}): SelfSigned {
-  const { keyType = 'ec', notBefore = '200101000000Z', notAfter = '491231235959Z' } = options;
-  const { privateKey, publicKey } =
-    keyType === 'ec'
-      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { notBefore = '200101000000Z', notAfter = '491231235959Z' } = options;
+  const { keys = generateKeyPairSync('ec', { namedCurve: 'P-256' }) } = options;
+  const { privateKey, publicKey } = keys;
   const signatureAlgorithm =
-    keyType === 'ec'
+    privateKey.asymmetricKeyType === 'ec'
       ? der(0x30, der(0x06, Buffer.from('2a8648ce3d040302', 'hex')))
       : der(0x30, der(0x06, Buffer.from('2a864886f70d01010b', 'hex')), der(0x05));
   const name = der(

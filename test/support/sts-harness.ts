@@ -143,6 +143,8 @@ export interface TinyIssuer {
   /** How often the JWKS has been fetched. */
   readonly fetches: number;
   sign(claims: Claims, options?: SignOptions): string;
+  /** With RS256, whatever these say. */
+  signTexts(header: string, payload: string): string;
   /** Publishes one more key and returns its private half. */
   publish(kid: string, kind?: 'rsa' | KeyCurve): KeyObject;
   /** Publishes this JWK besides. */
@@ -184,6 +186,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
       answer = next;
     },
     sign: (claims, options = {}) => signJws(claims, { key: mainKey, ...options }),
+    signTexts: (header, payload) => signTexts([header, payload], { alg: 'RS256', key: mainKey }),
     async stop() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -195,8 +198,14 @@ function signJws(
   claims: Claims,
   { alg = 'RS256', kid = 'main', key, header }: SignOptions & { readonly key: KeyObject },
 ): string {
-  const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
-  const input = `${encode(header ?? { alg, kid })}.${encode(claims)}`;
+  return signTexts([JSON.stringify(header ?? { alg, kid }), JSON.stringify(claims)], { alg, key });
+}
+
+function signTexts(
+  parts: readonly [header: string, payload: string],
+  { alg, key }: { readonly alg: string; readonly key: KeyObject },
+): string {
+  const input = parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
   const signature = createSign(`sha${alg.slice(2)}`)
     .update(input)
     .sign({ key, dsaEncoding: 'ieee-p1363' });

@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
-import { webIdentityCheck, webIdentityRender } from '../../src/cli/web-identity.ts';
+import { webIdentityCheck, webIdentityRender } from '../../src/cli/commands/web-identity.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { type DocumentHost, startDocumentHost } from '../support/document-host.ts';
-import { kmsKey, type WebIdentityInput } from '../support/issuing-broker.ts';
+import { kmsKey, startIssuingBroker, type WebIdentityInput } from '../support/issuing-broker.ts';
+import { readDocument, tableRows } from '../support/markdown.ts';
+import { nodesErrorsAreErrors } from '../support/nodes-errors.ts';
 import { signingKeys } from '../support/outside-world.ts';
 
 const keySetFile = '.well-known/jwks.json';
@@ -81,13 +83,43 @@ describe('web-identity render and check', () => {
   it('refuse a key that cannot sign, of another kind, or that lies', async () => {
     next.behave({ error: 'DisabledException' });
     expect(await render(both())).toBe(1);
-    expect(text()).toContain('the next key of webIdentity.keys cannot sign (key_unusable)');
+    expect(text()).toContain(
+      'the next key of webIdentity.keys cannot sign (key_unusable: DisabledException)',
+    );
     next.behave('forge');
     expect(await check(both())).toBe(1);
     const p256 = await startKmsServer('p256');
     expect(await render({ current: kmsKey(p256) })).toBe(1);
     await p256.stop();
     expect(text()).toContain('RSA of 2,048 bits');
+  });
+
+  it('are for whoever may read the keys, and say which they could not try', async () => {
+    next.behave({ error: 'AccessDeniedException', action: 'Sign' });
+    expect(await render(both())).toBe(0);
+    const { kid } = keySet().keys[1];
+    expect(text()).toContain(`lets these credentials not sign with ${kid}`);
+    expect(await check(both())).toBe(0);
+    expect(text()).toContain('as STS needs it');
+    // A disabled key is another matter.
+    next.behave({ error: 'DisabledException', action: 'Sign' });
+    expect(await check(both())).toBe(1);
+  });
+
+  it('say by its name what keeps KMS from being asked at all', async () => {
+    const { endpoint } = next;
+    await next.stop();
+    expect(await render({ current: { kms: { keyId: 'k', region: 'us-east-1', endpoint } } })).toBe(
+      1,
+    );
+    const name = nodesErrorsAreErrors ? 'ECONNREFUSED' : 'Error';
+    expect(text()).toContain(
+      `the current key of webIdentity.keys cannot sign (signer_failed: ${name})`,
+    );
+    printed = [];
+    current.behave({ error: 'AccessDeniedException' });
+    expect(await check()).toBe(1);
+    expect(text()).toContain('(key_unusable: AccessDeniedException)');
   });
 
   it.each<[string, () => void, string]>([
@@ -159,7 +191,56 @@ describe('a start', () => {
     const rotated = { current: kmsKey(current), next: kmsKey(next) };
     await expect(start(rotated)).rejects.toThrow('which signs: publish it');
     await render(both());
-    next.behave({ error: 'DisabledException' });
-    await expect(start(both())).rejects.toThrow('the next key of webIdentity.keys cannot sign');
+    for (const error of ['DisabledException', 'AccessDeniedException']) {
+      next.behave({ error, action: 'Sign' });
+      await expect(start(both())).rejects.toThrow('the next key of webIdentity.keys cannot sign');
+    }
+  });
+
+  it('goes on, and check finds nothing wrong, in each step of a rotation as the page has it', async () => {
+    const page = readDocument('web-identity.md');
+    const steps = tableRows(page, '| step | configuration | then wait |').map(([number]) => number);
+    const [old, fresh] = [kmsKey(current), kmsKey(next)];
+    const rotation: readonly (readonly [WebIdentityInput['keys'], WebIdentityInput['keys']?])[] = [
+      [{ current: old, next: fresh }],
+      [
+        { current: old, next: fresh },
+        { current: old, next: fresh },
+      ],
+      [{ current: fresh, previous: old }],
+      [{ current: fresh, previous: old }, { current: fresh }],
+      [{ current: fresh }],
+    ];
+    expect(rotation).toHaveLength(steps.length);
+    await render({ current: old });
+    for (const [keys, published] of rotation) {
+      if (published !== undefined) expect(await render(published)).toBe(0);
+      expect(await check(keys)).toBe(0);
+      await start(keys);
+      await broker?.stop();
+    }
+    expect(text()).not.toMatch(/wrong|unreachable/);
+    printed = [];
+    await check({ current: fresh });
+    expect(text()).not.toContain('doubtful');
+  });
+
+  it('of brokers that serve the documents takes the keys with it, so that a restart publishes them', async () => {
+    const serving = async (keys: WebIdentityInput['keys']) => {
+      const one = await startIssuingBroker({ webIdentity: { keys } });
+      try {
+        const answer = await fetch(`${one.urls.identity}/broker/${keySetFile}`);
+        expect((await one.issue('orders')).status).toBe(200);
+        const listed = (await answer.json()) as { readonly keys: readonly { kid: string }[] };
+        return listed.keys.map(({ kid }) => kid);
+      } finally {
+        await one.stop();
+      }
+    };
+    const [old, fresh] = [kmsKey(current), kmsKey(next)];
+    const both = await serving({ current: old, next: fresh });
+    expect(both).toHaveLength(2);
+    expect(await serving({ current: fresh, previous: old })).toEqual(both.toReversed());
+    expect(await serving({ current: fresh })).toEqual(both.slice(1));
   });
 });

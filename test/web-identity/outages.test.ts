@@ -2,8 +2,11 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type IssuingBroker, startIssuingBroker } from '../support/issuing-broker.ts';
+import { nodesErrorsAreErrors } from '../support/nodes-errors.ts';
 import { allow } from '../support/outside-world.ts';
 import { createTestClock } from '../support/test-clock.ts';
+
+const itWithNodesErrors = nodesErrorsAreErrors ? it : it.skip;
 
 let broker: IssuingBroker;
 afterEach(() => broker.stop());
@@ -44,6 +47,25 @@ describe('while the signer', () => {
       expect((await broker.metrics()).get(name)).toBe(1);
     },
   );
+
+  itWithNodesErrors('has closed a connection that was idle, nobody notices', async () => {
+    broker = await startIssuingBroker({ mappings });
+    const asked = broker.kms.asked.length;
+    broker.kms.cut(1);
+    expect((await broker.issue('reports')).status).toBe(200);
+    expect(broker.kms.asked.length).toBe(asked + 2);
+  });
+
+  itWithNodesErrors('cuts every connection, it is asked twice and no more (T145)', async () => {
+    broker = await startIssuingBroker({ mappings });
+    const asked = broker.kms.asked.length;
+    broker.kms.cut(3);
+    const cold = await broker.issue('reports');
+    expect([cold.status, cold.body]).toMatchObject([503, { code: 'web_identity_unavailable' }]);
+    expect(broker.auditRecordOf(cold)).toMatchObject({ reason: 'signer_failed' });
+    expect(broker.kms.asked.length).toBe(asked + 2);
+    expect(stsCalls()).toBe(0);
+  });
 
   it('says nothing, a new session waits for its deadline and no longer (T145)', async () => {
     const clock = createTestClock(Date.now());

@@ -40,6 +40,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Two for all tests: each is an RSA key of its own. */
+const [old, fresh] = [new EphemeralTokenSigner(), new EphemeralTokenSigner()];
+
 async function issuerWith(
   signers: TokenIssuerOptions['signers'],
   clock: TokenIssuerOptions['clock'] = sts.clock,
@@ -61,7 +64,6 @@ const several = (tokens: TokenIssuer) =>
 const show = (WebIdentityToken: string) => sts.exchange({ WebIdentityToken });
 
 it('a rotation in the documented order refuses nobody, whoever is under way', async () => {
-  const [old, fresh] = [new EphemeralTokenSigner(), new EphemeralTokenSigner()];
   const steps: (() => Promise<TokenIssuer>)[] = [
     () => issuerWith({ current: old, next: fresh }),
     () => issuerWith({ current: fresh, previous: old }),
@@ -85,9 +87,31 @@ it('a rotation in the documented order refuses nobody, whoever is under way', as
   });
 });
 
+it.each([
+  ['public, max-age=300', 'ok', 1],
+  ['no-cache', 'InvalidIdentityToken', 2],
+])(
+  'STS keeps a key set of Cache-Control %s: the key that is gone is %s',
+  async (cacheControl, answer, fetched) => {
+    const tokens = await issuerWith({ current: old });
+    host.cacheControl = cacheControl;
+    publish(tokens);
+    await sts.clock.advance(3_600_000);
+    const before = host.asked.length;
+    await show((await tokens.issue(plan)).token);
+    publish(await issuerWith({ current: fresh }));
+    const shown = await show((await tokens.issue(plan)).token).then(
+      () => 'ok',
+      (error: Error & { readonly Code?: string }) => error.Code,
+    );
+    host.cacheControl = 'public, max-age=300';
+    expect([shown, host.asked.length - before]).toEqual([answer, fetched]);
+  },
+);
+
 it.each([-240, 240])('a clock that is %i s off refuses nobody', async (seconds) => {
   const clock = createTestClock(sts.clock.now() + seconds * 1000);
-  const tokens = await issuerWith({ current: new EphemeralTokenSigner() }, clock);
+  const tokens = await issuerWith({ current: fresh }, clock);
   publish(tokens);
   await sts.clock.advance(61_000);
   await clock.advance(61_000);
@@ -99,7 +123,7 @@ it.each([
   [301, 'InvalidIdentityToken'],
 ])('a clock that is %i s off is found out by STS', async (seconds, code) => {
   const clock = createTestClock(sts.clock.now() + seconds * 1000);
-  const tokens = await issuerWith({ current: new EphemeralTokenSigner() }, clock);
+  const tokens = await issuerWith({ current: fresh }, clock);
   publish(tokens);
   expect(await failureOf(show((await tokens.issue(plan)).token))).toMatchObject({ code });
 });

@@ -125,6 +125,38 @@ describe('a policy is printed', () => {
   });
 });
 
+describe('the policy of the organization', () => {
+  /** As STS asks both: a deny of either wins. */
+  const under = (rcp: object, trust: object) => {
+    const [{ Resource: _everyRole, ...deny }] = (rcp as { readonly Statement: readonly [Claims] })
+      .Statement;
+    const { Statement } = trust as { readonly Statement: readonly object[] };
+    return { Version: '2012-10-17', Statement: [...Statement, deny] };
+  };
+  const careless = () => sts.trustPolicy();
+
+  it('holds where a trust policy forgets to ask whether the token names the role (T149)', async () => {
+    const rcp = resourceControlPolicy(sts.issuer.url);
+    expect(await ask(careless(), {})).toBe('ok');
+    expect(await ask(under(rcp, careless()), {})).toBe(denied);
+    expect(await ask(under(rcp, careless()), { 'https://aws.amazon.com/roles': null })).toBe(
+      denied,
+    );
+    expect(await ask(under(rcp, careless()), named)).toBe('ok');
+    expect(await ask(under(rcp, policyFor({})), named)).toBe('ok');
+  });
+
+  it('is not about the tokens of other providers', async () => {
+    const rcp = resourceControlPolicy('https://identity.example.com/x');
+    expect(await ask(under(rcp, careless()), {})).toBe('ok');
+  });
+
+  it('is printed as CloudFormation has it', () => {
+    const rcp = resourceControlPolicy('https://identity.example.com/x');
+    expect(policyText(rcp, 'cloudformation', 'Content')).toMatch(/^Content:\n {2}Version: /);
+  });
+});
+
 it('names the provider in the account of the role', () => {
   const Principal = { Federated: `arn:aws:iam::${accountId}:oidc-provider/${sts.providerName}` };
   expect(policyFor({}).Statement[0]).toMatchObject({ Principal });
