@@ -3,10 +3,10 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { roleArnPattern } from '../core/aws-names.ts';
-import { roleMappingSchema } from '../core/policy/role-mapping.ts';
-import type { Refusal } from './container-answer.ts';
+import { isMappingId } from '../core/policy/role-mapping.ts';
+import type { AgentError } from './container-answer.ts';
 
-export type Gate = (req: IncomingMessage) => Refusal | undefined;
+export type Gate = (req: IncomingMessage) => AgentError | undefined;
 
 /** Lets in requests for this very address that carry `authorization` to the letter. */
 export function requestGate(port: number, authorization: string): Gate {
@@ -22,7 +22,7 @@ export function requestGate(port: number, authorization: string): Gate {
   };
 }
 
-type Target = { readonly role: string | undefined } | Refusal;
+type Target = { readonly role: string | undefined } | AgentError;
 
 /** `/v1/credentials`, `/v1/credentials/{id}` and `/v1/credentials?role={id or ARN}`, as the broker has them. */
 export function readTarget(target: string): Target {
@@ -69,11 +69,7 @@ export const refusals = {
     message: 'A role is the id of a mapping or, as ?role=, the ARN of a role.',
   },
   otherRole: { status: 403, code: 'AccessDenied', message: 'This agent serves another role only.' },
-} as const satisfies Record<string, Refusal>;
-
-function isMappingId(text: string): boolean {
-  return roleMappingSchema.shape.id.safeParse(text).success;
-}
+} as const satisfies Record<string, AgentError>;
 
 /** Nothing else may get into logs. */
 function isRole(text: string | undefined): text is string {

@@ -14,7 +14,12 @@ import { type TokenSource, withToken } from '../client/token-source.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { readTarget, refusals, requestGate } from './agent-request.ts';
-import { type Refusal, refusalOf, sendCredentials, sendRefusal } from './container-answer.ts';
+import {
+  type AgentError,
+  agentErrorOf,
+  sendAgentError,
+  sendCredentials,
+} from './container-answer.ts';
 import { CredentialKeeper } from './credential-keeper.ts';
 import { limitStrangers } from './strangers.ts';
 
@@ -57,12 +62,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const refusal = gate(req);
     if (refusal !== undefined) {
       res.setHeader('Connection', 'close');
-      sendRefusal(res, refusal);
+      sendAgentError(res, refusal);
       return;
     }
     strangers.knows(req.socket);
     answerTo(req, { role, keepers }).then(
-      (answer) => ('status' in answer ? sendRefusal(res, answer) : sendCredentials(res, answer)),
+      (answer) => ('status' in answer ? sendAgentError(res, answer) : sendCredentials(res, answer)),
       (error: unknown) => {
         logger.error({ err: error }, 'request failed');
         res.destroy();
@@ -114,14 +119,14 @@ interface Lookup {
 async function answerTo(
   req: IncomingMessage,
   { role, keepers }: Lookup,
-): Promise<Refusal | BrokerCredentials> {
+): Promise<AgentError | BrokerCredentials> {
   const target = readTarget(req.url ?? '');
   if ('status' in target) return target;
   if (role !== undefined && target.role !== undefined && target.role !== role) {
     return refusals.otherRole;
   }
   const kept = await keepers.memo(role ?? target.role ?? '').get(longestWaitMs);
-  return kept.kind === 'credentials' ? kept.credentials : refusalOf(kept.error);
+  return kept.kind === 'credentials' ? kept.credentials : agentErrorOf(kept.error);
 }
 
 function keeperOf(

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import { type BrokerCredentials, TokenBrokerError } from '../client/broker-client.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 
-export interface Refusal {
+export interface AgentError {
   readonly status: number;
   /** As AWS names its errors. */
   readonly code: string;
@@ -26,13 +26,13 @@ export function sendCredentials(res: ServerResponse, credentials: BrokerCredenti
 }
 
 /** JavaScript reads `Code` and `Message`, Java and Go the lower-case names. */
-export function sendRefusal(res: ServerResponse, { status, code, message }: Refusal): void {
+export function sendAgentError(res: ServerResponse, { status, code, message }: AgentError): void {
   if (status === 405) res.setHeader('Allow', 'GET');
   send(res, status, { Code: code, Message: message, code, message });
 }
 
 /** `undefined`: the broker has been asked and has not answered yet. */
-export function refusalOf(error: Error | undefined): Refusal {
+export function agentErrorOf(error: Error | undefined): AgentError {
   const message = error?.message ?? 'The broker has not answered yet: try again.';
   if (error instanceof TokenBrokerError) {
     if (error.denied) return { status: 403, code: 'AccessDenied', message };

@@ -6,13 +6,10 @@
 
 import { z } from 'zod';
 import type { Fault } from '../core/fault.ts';
+import type { CompiledMapping } from '../core/policy/compiled-mapping.ts';
 import { failedCondition, refusedConditions } from '../core/policy/conditions/conditions.ts';
 import { checkTimes, faultsOf } from '../core/policy/mapping-check.ts';
-import {
-  type CompiledMapping,
-  compileSnapshot,
-  type PolicySnapshot,
-} from '../core/policy/policy-snapshot.ts';
+import { compileSnapshot, type PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { judgedCaller, type ServiceCaller } from './service-caller.ts';
 

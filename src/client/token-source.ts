@@ -29,7 +29,7 @@ export function tokenSource(input: TokenInput): TokenSource {
   return input;
 }
 
-export interface TokenUse<Result> {
+export interface WithTokenOptions<Result> {
   readonly source: TokenSource;
   readonly signal: AbortSignal;
   readonly use: (token: string) => Promise<Result>;
@@ -43,7 +43,7 @@ export async function withToken<Result>({
   signal,
   use,
   isRefusal,
-}: TokenUse<Result>): Promise<Result> {
+}: WithTokenOptions<Result>): Promise<Result> {
   const ask = (refused?: string) => orAborted(source.token({ signal, refused }), signal);
   const token = await ask();
   try {

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
-import type { Caller } from '../core/caller.ts';
+import type { Caller, DescribingClaim } from '../core/caller.ts';
 import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
 import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
+import { describedBy } from './describing-claims.ts';
+import { isProven } from './proven-claim.ts';
 import type { TokenIdentity, TrustedIssuer } from './providers/provider.ts';
 import { type CheckedClaims, invalid, requireNormalized } from './token-claims.ts';
 
@@ -11,6 +13,8 @@ export interface CallerOptions {
   readonly tokenSha256: string;
   /** Names of the claims, beyond `sub` and `client_id`, that mappings may match. */
   readonly matchableClaims: ReadonlySet<string>;
+  /** Those that records are to have. */
+  readonly describe: ReadonlySet<DescribingClaim>;
 }
 
 /**
@@ -33,6 +37,7 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []),
     audience: [azp, aud].find((value) => typeof value === 'string'),
     claims: matchable(checked, options),
+    description: describedBy(all, identity.groups, options.describe),
     sessionClaims: sessionClaims(all),
     boundRoles: boundRoles(all['https://aws.amazon.com/roles']),
     tokenId: typeof jti === 'string' ? jti : undefined,
@@ -65,20 +70,6 @@ function matchable(
 
 function isText(item: unknown): item is string {
   return typeof item === 'string';
-}
-
-/** OpenID Connect Core 1.0 section 5.1: what anyone may sign up with, and the claim that says whether it is theirs. */
-const verifiedBy: ReadonlyMap<string, string> = new Map([
-  ['email', 'email_verified'],
-  ['phone_number', 'phone_number_verified'],
-]);
-
-/** An address or a number that nobody verified proves nothing (T17, T106). */
-function isProven(name: string, all: JsonObject): boolean {
-  const verification = verifiedBy.get(name);
-  if (verification === undefined) return true;
-  const verified = all[verification];
-  return verified === true || verified === 'true';
 }
 
 /** As STS reads it: a text or a list; what is in neither form binds the token to no role at all. */

@@ -1,7 +1,7 @@
 import { JwtInvalidSignatureError } from 'aws-jwt-verify/error';
 import { verifyJwtSync } from 'aws-jwt-verify/jwt-verifier';
 import type { LRUCache } from 'lru-cache';
-import type { Caller } from '../core/caller.ts';
+import type { Caller, DescribingClaim } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { ClaimedSubject, IssuerKeyView, KnownTokens, TokenValidator } from '../core/ports.ts';
 import { tokenDigest } from '../core/token-digest.ts';
@@ -19,7 +19,12 @@ import {
   type TokenTimes,
 } from './token-claims.ts';
 import { malformed, readToken, requireTokenSize, type UnverifiedToken } from './token-format.ts';
-import { issuerOf, type TrustedIssuers, trustedIssuers } from './trusted-issuers.ts';
+import {
+  issuerOf,
+  requireTrusted,
+  type TrustedIssuers,
+  trustedIssuers,
+} from './trusted-issuers.ts';
 
 export interface CognitoTokenValidatorOptions extends Partial<ClaimLimits> {
   /** The allow-list: of no other are tokens accepted. */
@@ -30,6 +35,8 @@ export interface CognitoTokenValidatorOptions extends Partial<ClaimLimits> {
   /** Default 8192, at most 16,384: STS takes no more than 20,000 characters. */
   readonly maxTokenBytes?: number;
   readonly matchableClaims: ReadonlySet<string>;
+  /** Claims that records are to have. Default: none. */
+  readonly describe?: ReadonlySet<DescribingClaim>;
   /** How many verified tokens are remembered. Default 10,000. */
   readonly maxVerifiedTokens?: number;
 }
@@ -54,12 +61,13 @@ interface VerifiedToken {
  * must refuse much that a JWT library may accept; the signature is then verified by aws-jwt-verify.
  */
 export class CognitoTokenValidator implements TokenValidator, KnownTokens, IssuerKeyView {
-  readonly #issuers: TrustedIssuers;
+  #issuers: TrustedIssuers;
   readonly #keys: JwksSource;
   readonly #clock: Clock;
   readonly #maxTokenBytes: number;
   readonly #limits: ClaimLimits;
   readonly #matchableClaims: ReadonlySet<string>;
+  readonly #describe: ReadonlySet<DescribingClaim>;
   /** By SHA-256 of the token: no tokens are kept. */
   readonly #verified: LRUCache<string, VerifiedToken>;
 
@@ -77,7 +85,32 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     requireWithin('maxTokenAgeSeconds', this.#limits.maxTokenAgeSeconds, 24 * 60 * 60);
     requireWithin('clockToleranceSeconds', this.#limits.clockToleranceSeconds, 60);
     this.#matchableClaims = options.matchableClaims;
+    this.#describe = options.describe ?? new Set();
     this.#verified = boundedMap(options.maxVerifiedTokens ?? 10_000);
+  }
+
+  /**
+   * From now on these are the allow-list. What was verified of others is forgotten, and what is being verified is judged
+   * by these (T275).
+   */
+  trust(issuers: readonly TrustedIssuer[]): void {
+    this.#issuers = trustedIssuers(issuers);
+    for (const [tokenSha256, { caller }] of [...this.#verified.entries()]) {
+      if (!this.accepts(caller)) this.#verified.delete(tokenSha256);
+    }
+  }
+
+  requireStillAccepted(caller: Caller): void {
+    requireTrusted(caller, this.#issuers);
+  }
+
+  accepts(caller: Caller): boolean {
+    try {
+      this.requireStillAccepted(caller);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   recall(token: string): Caller | undefined {
@@ -146,13 +179,15 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
   #verify(pending: PendingToken, key: VerificationKey): Caller {
     verifySignature(pending, key);
     const { tokenSha256, issuer, claims, identity } = pending;
-    const matchableClaims = this.#matchableClaims;
     const caller = callerFromClaims(claims, {
       issuer,
       identity,
       tokenSha256,
-      matchableClaims,
+      matchableClaims: this.#matchableClaims,
+      describe: this.#describe,
     });
+    // The key may have been waited for.
+    this.requireStillAccepted(caller);
     const { issuedAt, notBefore, signedInAt, expiresAt } = claims;
     const times = { issuedAt, notBefore, signedInAt, expiresAt };
     this.#verified.set(tokenSha256, { caller, times, key });

@@ -1,5 +1,6 @@
 /** The allow-list of issuers as a whole: whose a token is, and what no two entries may have in common. */
 
+import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { KnownPool, KnownPools } from '../core/policy/mapping-reach.ts';
 import type { JsonObject } from '../kit/json/json-object.ts';
@@ -64,6 +65,25 @@ export function issuerOf({ iss, aud }: JsonObject, issuers: TrustedIssuers): Tru
       entries.length === 0
         ? 'Get a token from a listed user pool, or have the "iss" of this one listed exactly.'
         : 'Have the identity pool of the token listed in the configuration.',
+  });
+}
+
+/**
+ * Whether a caller whom a token has proven may be one still, now that these are trusted.
+ *
+ * @throws BrokerError `token_issuer_unknown` or `token_client_refused`.
+ */
+export function requireTrusted({ issuer, pool, clientId }: Caller, issuers: TrustedIssuers): void {
+  const entry = issuers.get(issuer)?.find(({ name }) => name === pool);
+  if (entry === undefined) throw new BrokerError('token_issuer_unknown');
+  const { clients } = entry.reach;
+  if (clients === undefined || (clientId !== undefined && clients.has(clientId))) return;
+  throw clientRefused();
+}
+
+export function clientRefused(): BrokerError {
+  return new BrokerError('token_client_refused', {
+    detail: 'Have the app client listed for this user pool in the configuration.',
   });
 }
 

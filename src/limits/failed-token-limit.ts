@@ -97,6 +97,10 @@ export class FailedTokenLimit implements TokenValidator {
     });
   }
 
+  requireStillAccepted(caller: Caller): void {
+    this.#validator.requireStillAccepted(caller);
+  }
+
   /**
    * Counts a request without a token, or with something else in its place, like a bad token: it is never shown to
    * `validate`. Other refusals, and those counted there, count for nothing here.

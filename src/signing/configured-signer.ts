@@ -1,4 +1,5 @@
 import { FileSigner } from './file-signer.ts';
+import type { KmsObservation } from './kms-key.ts';
 import { KmsSigner, type KmsSignerOptions } from './kms-signer.ts';
 import type { Signer } from './signer.ts';
 
@@ -11,7 +12,8 @@ export interface ConfiguredKey {
 export function configuredSigner(
   { kms, keyFile }: ConfiguredKey,
   timeoutMs: number,
+  observe?: KmsObservation,
 ): Signer | undefined {
-  if (kms !== undefined) return new KmsSigner({ ...kms, requestTimeoutMs: timeoutMs / 2 });
+  if (kms !== undefined) return new KmsSigner({ ...kms, requestTimeoutMs: timeoutMs / 2, observe });
   return keyFile === undefined ? undefined : new FileSigner(keyFile);
 }

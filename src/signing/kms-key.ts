@@ -2,7 +2,23 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { KMSClient, MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
 import { collectBounded } from '../aws/bounded-answers.ts';
 import { type AwsEndpoint, hermeticSettings } from '../aws/hermetic-settings.ts';
+import { requestTimeouts } from '../aws/request-timeouts.ts';
+import type { Clock } from '../kit/timing/clock.ts';
 import { UnfitKeyError } from './signing-key.ts';
+
+/** One call, with all tries of the SDK. */
+export interface KmsCall {
+  readonly region: string;
+  readonly operation: 'GetPublicKey' | 'Sign';
+  readonly durationMs: number;
+  /** If it failed. */
+  readonly error?: unknown;
+}
+
+export interface KmsObservation {
+  readonly clock: Clock;
+  readonly onCall: (call: KmsCall) => void;
+}
 
 export interface KmsKeyOptions extends AwsEndpoint {
   /** Id, ARN or alias of a key for SIGN_VERIFY. */
@@ -11,6 +27,9 @@ export interface KmsKeyOptions extends AwsEndpoint {
   readonly requestTimeoutMs: number;
   /** Tries of one call. Default 2. */
   readonly maxAttempts?: number;
+  /** Connections. Default 50; whoever comes when all are in use waits for one. */
+  readonly maxSockets?: number;
+  readonly observe?: KmsObservation | undefined;
 }
 
 export interface KmsSignature {
@@ -39,9 +58,9 @@ export class KmsKey {
   async publicKey(signal?: AbortSignal): Promise<KeyObject> {
     if (this.#publicKey !== undefined) return this.#publicKey;
     const { kms, client } = await this.#load();
-    const { PublicKey } = await client.send(
-      new kms.GetPublicKeyCommand({ KeyId: this.#options.keyId }),
-      options(signal),
+    const { PublicKey } = await this.#observed(
+      'GetPublicKey',
+      client.send(new kms.GetPublicKeyCommand({ KeyId: this.#options.keyId }), options(signal)),
     );
     const der = Buffer.from(PublicKey ?? []);
     this.#publicKey = createPublicKey({ key: der, type: 'spki', format: 'der' });
@@ -53,21 +72,36 @@ export class KmsKey {
     signal?: AbortSignal,
   ): Promise<Buffer> {
     const { kms, client } = await this.#load();
-    const { Signature } = await client.send(
-      new kms.SignCommand({
-        KeyId: this.#options.keyId,
-        Message: message,
-        MessageType: messageType,
-        SigningAlgorithm: algorithm,
-      }),
-      options(signal),
-    );
+    const command = new kms.SignCommand({
+      KeyId: this.#options.keyId,
+      Message: message,
+      MessageType: messageType,
+      SigningAlgorithm: algorithm,
+    });
+    const { Signature } = await this.#observed('Sign', client.send(command, options(signal)));
     if (Signature === undefined) throw new UnfitKeyError('KMS answered without a signature');
     return Buffer.from(Signature);
   }
 
   stop(): void {
     this.#loading?.then(({ client }) => client.destroy()).catch(() => {});
+  }
+
+  async #observed<Output>(operation: KmsCall['operation'], call: Promise<Output>): Promise<Output> {
+    const { observe, region } = this.#options;
+    if (observe === undefined) return await call;
+    const { clock, onCall } = observe;
+    const startedAt = clock.monotonic();
+    const report = (failure: { readonly error?: unknown }) =>
+      onCall({ region, operation, durationMs: clock.monotonic() - startedAt, ...failure });
+    try {
+      const output = await call;
+      report({});
+      return output;
+    } catch (error) {
+      report({ error });
+      throw error;
+    }
   }
 
   #load() {
@@ -86,16 +120,16 @@ function options(signal: AbortSignal | undefined) {
 /** Never give this client a `logger`: the SDK logs whole requests and answers. */
 function clientOf(
   { KMSClient }: Kms,
-  { region, endpoint, requestTimeoutMs, maxAttempts = 2 }: KmsKeyOptions,
+  { region, endpoint, requestTimeoutMs, maxAttempts = 2, maxSockets = 50 }: KmsKeyOptions,
 ) {
+  const agent = { keepAlive: true, maxSockets };
   return new KMSClient({
     ...hermeticSettings({ region, endpoint }),
     maxAttempts,
     requestHandler: {
-      connectionTimeout: Math.min(1_000, requestTimeoutMs),
-      requestTimeout: requestTimeoutMs,
-      // Without this the SDK only warns when a request times out.
-      throwOnRequestTimeout: true,
+      ...requestTimeouts(requestTimeoutMs),
+      httpAgent: agent,
+      httpsAgent: agent,
     },
     streamCollector: collectBounded,
   });

@@ -1,6 +1,7 @@
 import { STSClient } from '@aws-sdk/client-sts';
 import { collectBounded } from '../aws/bounded-answers.ts';
 import { hermeticSettings } from '../aws/hermetic-settings.ts';
+import { requestTimeouts } from '../aws/request-timeouts.ts';
 import { regionPattern } from '../core/aws-names.ts';
 import { readRequestIdsOfDocuments } from './answer-request-id.ts';
 
@@ -41,12 +42,9 @@ export function createStsClient({
     credentials: () => Promise.reject(new Error('AssumeRoleWithWebIdentity is never signed')),
     maxAttempts: 1,
     requestHandler: {
-      connectionTimeout: connectTimeoutMs,
       // In real time, and until the first byte only: what ends a call is the adapter's deadline. This ends one whose
       // signal the SDK has lost.
-      requestTimeout: lostCallMs,
-      // Without it the SDK only warns when the time is up.
-      throwOnRequestTimeout: true,
+      ...requestTimeouts(lostCallMs, connectTimeoutMs),
       httpAgent: agent,
       httpsAgent: agent,
     },

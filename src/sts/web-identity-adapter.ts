@@ -19,6 +19,8 @@ export interface StsCall {
   readonly region: string;
   readonly outcome: (typeof stsOutcomes)[number];
   readonly durationMs: number;
+  /** Of STS, where it issued and said one. */
+  readonly requestId: string | undefined;
 }
 
 export interface StsWebIdentityAdapterOptions {
@@ -160,6 +162,7 @@ export class StsWebIdentityAdapter implements CredentialIssuer {
       region,
       outcome: answer.kind,
       durationMs: this.#clock.monotonic() - startedAt,
+      requestId: answer.kind === 'issued' ? answer.session.stsRequestId : undefined,
     });
     return answer;
   }

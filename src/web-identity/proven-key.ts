@@ -4,7 +4,7 @@ import { CircuitBreaker } from '../kit/calls/circuit-breaker.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { withDeadline } from '../kit/timing/with-deadline.ts';
 import { type PublishedKey, publishedKey } from './public-key.ts';
-import { cannotSign, signingFailureOf } from './signing-failure.ts';
+import { cannotSign, isForbidden, signingFailureOf } from './signing-failure.ts';
 import type { TokenSigner } from './token-signer.ts';
 
 export interface SigningLimits {
@@ -36,18 +36,26 @@ export class ProvenKey {
   }
 
   /**
-   * Asks for the public key, and for a signature that it bears out.
+   * Asks for the public key, and for a signature that it bears out. With `onForbidden`, a key that these credentials may
+   * only read is taken unproven.
    *
    * @throws the error of whoever holds the key, UnfitTokenKeyError, or BrokerError `web_identity_unavailable`
    */
-  static async prove(signer: TokenSigner, limits: SigningLimits): Promise<ProvenKey> {
+  static async prove(
+    signer: TokenSigner,
+    limits: SigningLimits,
+    onForbidden?: (key: PublishedKey) => void,
+  ): Promise<ProvenKey> {
     const { clock } = limits;
     const timeoutMs = Math.max(limits.timeoutMs, firstTimeoutMs);
     const publicKey = await withDeadline({ clock, timeoutMs }, (signal) =>
       signer.publicKey(signal),
     );
     const key = new ProvenKey(signer, publishedKey(publicKey), limits);
-    await key.sign('this key signs web identity tokens');
+    await key.sign('this key signs web identity tokens').catch((error: unknown) => {
+      if (onForbidden === undefined || !isForbidden(error)) throw error;
+      onForbidden(key.published);
+    });
     return key;
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../kit/timing/clock.ts';
 import { identityClaims, subjectKey, type TokenTerms } from './identity-claims.ts';
 import { ProvenKey, type SigningLimits } from './proven-key.ts';
 import { type PublishedKey, UnfitTokenKeyError } from './public-key.ts';
-import { signingFailureOf, signingFailures } from './signing-failure.ts';
+import { nameOfFailure, signingFailureOf, signingFailures } from './signing-failure.ts';
 import type { TokenSigner } from './token-signer.ts';
 
 export const keyUses = ['current', 'next', 'previous'] as const;
@@ -51,8 +51,11 @@ export class TokenKeyError extends Error {
 }
 
 function reasonOf(cause: unknown): string {
+  if (cause instanceof UnfitTokenKeyError) return cause.message;
   if (cause instanceof BrokerError && cause.reason !== undefined) return cause.reason;
-  return cause instanceof UnfitTokenKeyError ? cause.message : signingFailureOf(cause);
+  // What is wrong with credentials, region or network has many names, and an operator who reads this knows them.
+  const name = nameOfFailure(cause);
+  return [signingFailureOf(cause), ...(name === undefined ? [] : [name])].join(': ');
 }
 
 /** Issues web identity tokens: each for one plan, about a minute long, bound to the one role. */
@@ -73,18 +76,19 @@ export class TokenIssuer {
   }
 
   /**
-   * Has every key sign: one that is published and cannot would leave nothing to turn to.
+   * Has every key sign: one that is published and cannot would leave nothing to turn to. `onForbidden` is for whoever
+   * issues nothing, and is told of keys that may only be read.
    *
    * @throws TokenKeyError
    */
-  async start(): Promise<void> {
+  async start(onForbidden?: (key: PublishedKey) => void): Promise<void> {
     const { signers } = this.#options;
     const keys: ProvenKey[] = [];
     for (const use of keyUses) {
       const signer = signers[use];
       if (signer === undefined) continue;
       try {
-        keys.push(await ProvenKey.prove(signer, this.#options));
+        keys.push(await ProvenKey.prove(signer, this.#options, onForbidden));
       } catch (error) {
         throw new TokenKeyError(use, error);
       }

@@ -97,7 +97,9 @@ function brokersStatements(
 ): PolicyStatement[] {
   if (mappings.length === 0 || broker === undefined) return [];
   const Principal = { Federated: providerArn(roleArn, broker.issuer) };
-  const audience = { StringEquals: { [`${providerName(broker.issuer)}:aud`]: broker.audience } };
+  const audience = {
+    StringEquals: { [`${providerName(broker.issuer)}:aud`]: literal(broker.audience) },
+  };
   const assume: PolicyStatement = {
     Sid: 'TokenBroker',
     Effect: 'Allow',
@@ -153,8 +155,8 @@ function callersStatements(
       Action: 'sts:AssumeRoleWithWebIdentity',
       Condition: {
         StringEquals: {
-          [`${name}:aud`]: audiencesOf(ofPool, tokens),
-          ...(subjects === undefined ? {} : { [`${name}:sub`]: subjects }),
+          [`${name}:aud`]: audiencesOf(ofPool, tokens).map(literal),
+          ...(subjects === undefined ? {} : { [`${name}:sub`]: subjects.map(literal) }),
           ...(sourceVpce === undefined ? {} : { 'aws:SourceVpce': sourceVpce }),
         },
       },
@@ -169,20 +171,30 @@ function audiencesOf(mappings: readonly RoleMapping[], { audiences }: PoolTokens
 
 /** Undefined where the mappings are not for subjects that can be listed. */
 function subjectsOf(mappings: readonly RoleMapping[]): readonly string[] | undefined {
-  const subjects = mappings.map(({ principal, conditions }) => {
-    if ('user' in principal) return principal.user;
-    return 'client' in principal && conditions.caller === 'machine' ? principal.client : '';
-  });
+  const subjects = mappings.map((mapping) => subjectOf(mapping) ?? '');
   return subjects.includes('') ? undefined : uniqueSorted(subjects);
 }
 
-function providerArn(roleArn: string, issuer: string): string {
+/** The one subject whose tokens a mapping is for; undefined if there is none that can be told. */
+export function subjectOf({ principal, conditions }: RoleMapping): string | undefined {
+  if ('user' in principal) return principal.user;
+  return 'client' in principal && conditions.caller === 'machine' ? principal.client : undefined;
+}
+
+/** IAM reads `${…}` as a variable, so that a name with one in it would be whatever the token says (T300). */
+function literal(name: string): string {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: how IAM has a dollar sign written
+  return name.replaceAll('${', '${$}{');
+}
+
+/** Of the provider that is in the account of the role. */
+export function providerArn(roleArn: string, issuer: string): string {
   const [, partition, account] = roleArnPattern.exec(roleArn) ?? [];
   return `arn:${partition}:iam::${account}:oidc-provider/${providerName(issuer)}`;
 }
 
 /** How IAM names a provider in ARNs and condition keys. */
-function providerName(issuer: string): string {
+export function providerName(issuer: string): string {
   return issuer.replace(/^https?:\/\//, '');
 }
 

@@ -158,13 +158,13 @@ export class IssuerKeys {
       this.#failures = 0;
       this.#lastFailure = undefined;
       this.#save({ keys, fetchedAt: fetched.epochMs });
-      observer?.onFetch?.({ issuer, result: 'ok', durationMs: elapsed() });
+      observer?.onFetch?.({ issuer, jwksUri, result: 'ok', durationMs: elapsed() });
     } catch (error) {
       // A fetch that was given up because of stop() is no failure.
       if (this.#stopping.signal.aborted) return;
       this.#failures += 1;
       this.#lastFailure = error;
-      observer?.onFetch?.({ issuer, result: 'failed', durationMs: elapsed(), error });
+      observer?.onFetch?.({ issuer, jwksUri, result: 'failed', durationMs: elapsed(), error });
     }
   }
 

@@ -1,5 +1,6 @@
 export interface JwksFetchEvent {
   readonly issuer: string;
+  readonly jwksUri: string;
   readonly result: 'ok' | 'failed';
   readonly durationMs: number;
   readonly error?: unknown;

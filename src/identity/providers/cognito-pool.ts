@@ -14,14 +14,14 @@ export const name = issuerName
   .optional()
   .describe('How role mappings call it, and the audit log; default: its id.');
 
-export const url = z
+export const endpointUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .refine((text) => !/[?#@]/.test(text), {
     error: 'must have no user information, query or fragment',
   });
 
 /** An `iss` is compared letter by letter, and key sets are found below it. */
-export const issuerUrl = url.refine((text) => !text.endsWith('/'), {
+export const issuerUrl = endpointUrl.refine((text) => !text.endsWith('/'), {
   error: 'must not end with a slash: no token has it so',
 });
 

@@ -8,13 +8,13 @@ import { invalid, readNames } from '../token-claims.ts';
 import {
   commonSuffix,
   dnsSuffix,
+  endpointUrl,
   identityPoolId,
   isOwnName,
   issuerUrl,
   name,
   notOwnName,
   placeFaults,
-  url,
   uuid,
 } from './cognito-pool.ts';
 import type { ProviderKind, TokenIdentity, TrustedIssuer } from './provider.ts';
@@ -29,7 +29,7 @@ const settings = z
     issuer: issuerUrl
       .default(`https://cognito-identity.${commonSuffix}`)
       .describe('Exact `iss` of its tokens.'),
-    jwksUri: url
+    jwksUri: endpointUrl
       .optional()
       .describe('Where its keys are; default: issuer + `/.well-known/jwks_uri`.'),
     allowUnauthenticated: z

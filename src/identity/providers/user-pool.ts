@@ -7,14 +7,15 @@ import { distinctList } from '../../kit/json/distinct-list.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
 import { rsaKeys } from '../keys/rsa-keys.ts';
 import { invalid, readNames } from '../token-claims.ts';
+import { clientRefused } from '../trusted-issuers.ts';
 import {
   dnsSuffix,
+  endpointUrl,
   isOwnName,
   issuerUrl,
   name,
   notOwnName,
   placeFaults,
-  url,
   userPoolId,
   uuid,
 } from './cognito-pool.ts';
@@ -27,7 +28,7 @@ const settings = z
     issuer: issuerUrl.describe(
       'Exact `iss` of its tokens. A pool has one of two forms; it is data, never derived.',
     ),
-    jwksUri: url
+    jwksUri: endpointUrl
       .optional()
       .describe('Where its keys are; default: issuer + `/.well-known/jwks.json`.'),
     clients: distinctList(z.string().min(1).max(128))
@@ -93,9 +94,7 @@ function identify(
   }
   const clientId = claims[tokenUse === 'access' ? 'client_id' : 'aud'];
   if (typeof clientId !== 'string' || !clients.has(clientId)) {
-    throw new BrokerError('token_client_refused', {
-      detail: 'Have the app client listed for this user pool in the configuration.',
-    });
+    throw clientRefused();
   }
   return {
     tokenUse,
