@@ -6,24 +6,32 @@ import type { CheckpointObserver } from '../audit/checkpoints/checkpointer.ts';
 import type { RepeatedDenialsObserver } from '../audit/repeated-denials.ts';
 import { trustedIssuersOf } from '../config/configured-issuers.ts';
 import type { Config } from '../config/schema.ts';
-import type { BrokenGlass } from '../core/mapping-edit.ts';
+import type { BrokenGlass } from '../core/editing/mapping-edit.ts';
+import type { ProposalEvent } from '../core/editing/proposal.ts';
 import type { PolicySyncObserver } from '../dynamodb/policy-sync-observer.ts';
+import type { TableCall } from '../dynamodb/table-calls.ts';
 import type { TlsObserver } from '../http/tls-observer.ts';
 import type { JwksObserver } from '../identity/keys/jwks-observer.ts';
 import { labelOf, trustedIssuers } from '../identity/trusted-issuers.ts';
+import { atMostEvery } from '../kit/rates/at-most-every.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { EmergencyChange } from '../mapping-files/emergency-file.ts';
+import type { KmsCall } from '../signing/kms-key.ts';
 import type { CacheEvent } from '../sts/credential-cache.ts';
 import type { StsCall } from '../sts/web-identity-adapter.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Limit, Metrics } from '../telemetry/metrics.ts';
 import type { SigningEvent } from '../web-identity/token-issuer.ts';
+import type { ReloadEvent } from './reloader.ts';
+import type { TracedCalls } from './traced-calls.ts';
 
 export interface ObserversOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly identity: Config['identity'];
   readonly clock: Clock;
+  /** Absent: no request is traced. */
+  readonly traced: TracedCalls | undefined;
 }
 
 export interface Observers {
@@ -38,15 +46,26 @@ export interface Observers {
     readonly onUnknown: (detail: string) => void;
   };
   readonly sts: (call: StsCall) => void;
+  /** Nobody counts these: their absence means that nobody is told. */
+  readonly kms: ((call: KmsCall) => void) | undefined;
+  readonly table: ((call: TableCall) => void) | undefined;
   readonly signing: (event: SigningEvent) => void;
   readonly cache: (event: CacheEvent) => void;
   readonly refusedBy: (limit: Limit) => void;
   readonly shedding: (begins: boolean) => void;
   readonly breakGlass: (edit: BrokenGlass) => void;
+  readonly proposal: (event: ProposalEvent) => void;
+  readonly reload: (event: ReloadEvent) => void;
   readonly tls: (listener: string) => TlsObserver;
 }
 
-export function observers({ metrics, logger, identity, clock }: ObserversOptions): Observers {
+export function observers({
+  metrics,
+  logger,
+  identity,
+  clock,
+  traced,
+}: ObserversOptions): Observers {
   return {
     audit: auditObserver(metrics, logger, clock),
     checkpoints: checkpointObserver(metrics, logger),
@@ -57,14 +76,20 @@ export function observers({ metrics, logger, identity, clock }: ObserversOptions
         logger.error({ denials }, 'repeated denials are missing in the audit log');
       },
     },
-    keys: keysObserver(metrics, logger, poolNames(identity)),
+    keys: keysObserver(metrics, logger, poolNames(identity), traced),
+    kms: traced?.kms,
+    table: traced?.table,
     policy: policyObserver(metrics, logger),
     breakGlass: (edit) => {
       metrics.breakGlassEdits.inc();
       logger.error(edit, 'a role mapping is changed without the approval that it needs');
     },
+    proposal: (event) => metrics.proposals.inc({ event }),
+    reload: reloadObserver(metrics, logger, clock),
     emergency: emergencyObserver(logger, clock),
-    sts({ region, outcome, durationMs }) {
+    sts(call) {
+      const { region, outcome, durationMs } = call;
+      traced?.sts(call);
       metrics.stsSeconds.observe({ region, result: outcome }, durationMs / 1000);
       if (outcome !== 'issued') logger.warn({ region, outcome, durationMs }, 'STS did not issue');
     },
@@ -140,24 +165,16 @@ function copyObserver(metrics: Metrics, logger: Logger): CopyObserver {
   };
 }
 
-/** An outage reports every refused request: the log needs to hear of it, not to fill the disk with it. */
-function atMostEvery(intervalMs: number, clock: Clock): (event: string) => boolean {
-  const lastAt = new Map<string, number>();
-  return (event) => {
-    const now = clock.monotonic();
-    if (now - (lastAt.get(event) ?? Number.NEGATIVE_INFINITY) < intervalMs) return false;
-    lastAt.set(event, now);
-    return true;
-  };
-}
-
 function keysObserver(
   metrics: Metrics,
   logger: Logger,
   poolOf: ReadonlyMap<string, string>,
+  traced: TracedCalls | undefined,
 ): JwksObserver {
   return {
-    onFetch({ issuer, result, durationMs, error }) {
+    onFetch(fetched) {
+      const { issuer, result, durationMs, error } = fetched;
+      traced?.keys(fetched);
       metrics.keyFetches.inc({ pool: poolOf.get(issuer) ?? issuer, result });
       if (result === 'failed') logger.warn({ issuer, durationMs, err: error }, 'keys not fetched');
     },
@@ -197,6 +214,31 @@ function policyObserver(metrics: Metrics, logger: Logger): PolicySyncObserver {
       metrics.policyAlarmActive.set({ kind }, 0);
       logger.info({ kind }, 'policy alarm is over');
     },
+  };
+}
+
+function reloadObserver(
+  metrics: Metrics,
+  logger: Logger,
+  clock: Clock,
+): (event: ReloadEvent) => void {
+  return ({ outcome, by, settings, faults, error }) => {
+    metrics.configReloads.inc({ outcome });
+    const done = outcome === 'reloaded' || outcome === 'unchanged';
+    metrics.configReloadSuccessful.set(done ? 1 : 0);
+    if (done) {
+      metrics.configReloadSuccessTime.set(clock.now() / 1000);
+      logger.info({ by, outcome, settings }, 'the configuration was read again');
+    } else {
+      const event = {
+        by,
+        outcome,
+        settings,
+        faults,
+        ...(error === undefined ? {} : { err: error }),
+      };
+      logger.error(event, 'the configuration is not taken over: nothing changes');
+    }
   };
 }
 

@@ -54,22 +54,23 @@ export interface Surroundings {
 }
 
 /** Far more than any configuration has. */
-const maxFileBytes = 4 * 1024 * 1024;
+export const maxConfigBytes = 4 * 1024 * 1024;
 
 /** @throws ConfigError that lists every fault found. */
 export function loadConfig(file: string, surroundings: Surroundings): Config {
   let text: string;
   try {
-    text = readGivenFileSync(file, maxFileBytes).toString();
+    text = readGivenFileSync(file, maxConfigBytes).toString();
   } catch (error) {
-    if (error instanceof FileRefusedError) {
-      throw new ConfigError([{ source: 'file', file, setting: '', detail: error.detail }]);
-    }
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    const detail = `cannot be read (${code})`;
-    throw new ConfigError([{ source: 'file', file, setting: '', detail }]);
+    throw unreadable(file, error);
   }
   return parseConfig({ path: file, text }, surroundings);
+}
+
+export function unreadable(file: string, error: unknown): ConfigError {
+  const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+  const detail = error instanceof FileRefusedError ? error.detail : `cannot be read (${code})`;
+  return new ConfigError([{ source: 'file', file, setting: '', detail }]);
 }
 
 export function parseConfig(source: SourceFile, { env, rules }: Surroundings): Config {

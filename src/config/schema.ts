@@ -1,12 +1,14 @@
 /** Every setting, with its type, default and meaning; the larger ones stand in sections/. docs/configuration.md is held against this. */
 
 import { z } from 'zod';
+import { accessHelp } from './sections/access-help.ts';
 import { admin } from './sections/admin.ts';
 import { audit } from './sections/audit.ts';
 import { identity, keys } from './sections/identity.ts';
 import { http, limits, listeners } from './sections/listeners.ts';
 import { guardrails, policy } from './sections/policy.ts';
 import { cache, sts } from './sections/sts.ts';
+import { traces } from './sections/traces.ts';
 import { webIdentity } from './sections/web-identity.ts';
 
 export const configSchema = z.strictObject({
@@ -27,6 +29,8 @@ export const configSchema = z.strictObject({
   cache,
   audit,
   admin,
+  accessHelp,
+  traces,
   log: z
     .strictObject({
       level: z

@@ -17,9 +17,12 @@ export interface Setting {
   readonly description: string;
 }
 
+let settings: readonly Setting[] | undefined;
+
 /** Every setting there is, in the order of the schema. */
 export function listSettings(): readonly Setting[] {
-  return [...walk(configSchema, '', true)];
+  settings ??= [...walk(configSchema, '', true)];
+  return settings;
 }
 
 function* walk(schema: z.core.$ZodType, path: string, overridable: boolean): Generator<Setting> {

@@ -34,11 +34,14 @@ function issuerFaults(issuer: string, profile: Config['profile']): readonly stri
   ] as const;
   const faults = odd.flatMap(([isSo, detail]) => (isSo ? [detail] : []));
   const normal = `${origin}${pathname === '/' ? '' : pathname}`;
-  if (faults.length > 0 || (issuer === normal && /^[\w.~:/-]+$/.test(issuer))) return faults;
+  if (faults.length > 0 || (issuer === normal && plain.test(issuer))) return faults;
   return [
-    'must be written plainly: lower-case host, no default port, no escapes and no dot segments',
+    'must be written plainly: lower-case host, no default port; in the path names of letters, digits and - . _ ~, no escapes and no dot segments',
   ];
 }
+
+/** A listener that serves the documents has routes of this path: nothing in it may mean more than itself there. */
+const plain = /^https?:\/\/[a-z\d.:-]+(?:\/[\w.~-]+)*$/;
 
 function* sameKeys(keys: WebIdentity['keys']): Generator<SettingFault> {
   const { current, next, previous } = keys ?? {};

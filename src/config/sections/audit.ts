@@ -1,7 +1,9 @@
 /** The audit log and its checkpoints. */
 
 import { z } from 'zod';
-import { path, plainUrl, region, signingKey } from './values.ts';
+import { describingClaims } from '../../core/caller.ts';
+import { distinctList } from '../../kit/json/distinct-list.ts';
+import { path, plainUrl, regionName, signingKey } from './values.ts';
 
 /** Where checkpoints are kept out of reach. */
 const lockedBucket = z.strictObject({
@@ -13,7 +15,7 @@ const lockedBucket = z.strictObject({
     .string()
     .regex(/^\d{12}$/, 'must be an AWS account id of 12 digits')
     .describe('Account that owns the bucket; no other one gets a checkpoint.'),
-  region: region.describe('Region of the bucket.'),
+  region: regionName.describe('Region of the bucket.'),
   endpoint: plainUrl.optional().describe('S3 endpoint, where it is not the regional one.'),
   prefix: z
     .string()
@@ -48,6 +50,11 @@ export const audit = z.strictObject({
     .max(10_000)
     .default(1000)
     .describe('A record not accepted by then refuses the request.'),
+  describe: distinctList(z.enum(describingClaims))
+    .default([])
+    .describe(
+      'Claims that records have of callers and editors beside `sub`, so that people find each other by name: `username`, `email` (if it is verified), `groups` (the first twenty). Personal data that nobody can take out of the log again.',
+    ),
   rotateBytes: z
     .int()
     .min(65_536)

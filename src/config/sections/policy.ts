@@ -5,7 +5,7 @@ import { maxDurationSeconds, minDurationSeconds } from '../../core/aws-names.ts'
 import { approvalTimes, noApproval } from '../../core/policy/approval.ts';
 import { defaultGuardrails } from '../../core/policy/guardrails.ts';
 import { distinctList } from '../../kit/json/distinct-list.ts';
-import { groupName, path, plainUrl, region, signingKey } from './values.ts';
+import { groupName, path, plainUrl, regionName, signingKey } from './values.ts';
 
 const roleNamePattern = z
   .string()
@@ -104,7 +104,7 @@ export const policy = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')
     .describe('DynamoDB table with the role mappings.'),
-  region: region.describe('Region of the table.'),
+  region: regionName.describe('Region of the table.'),
   endpoint: plainUrl.optional().describe('DynamoDB endpoint, where it is not the regional one.'),
   pollSeconds: z
     .number()

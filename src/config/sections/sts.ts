@@ -1,13 +1,13 @@
 /** Exchanges at STS, and the sessions that are kept. */
 
 import { z } from 'zod';
-import { plainUrl, rate, region } from './values.ts';
+import { plainUrl, rate, regionName } from './values.ts';
 
 export const sts = z.strictObject({
   endpoints: z
     .array(
       z.strictObject({
-        region: region.describe('Region of the endpoint.'),
+        region: regionName.describe('Region of the endpoint.'),
         endpoint: plainUrl.optional().describe('URL, where it is not the regional one.'),
       }),
     )
@@ -47,8 +47,10 @@ export const cache = z
     maxBytes: z
       .int()
       .min(65_536)
-      .default(67_108_864)
-      .describe('Memory for sessions, in bytes, estimated.'),
+      .default(100_663_296)
+      .describe(
+        'Memory for sessions, and for what is kept with each of them, in bytes, estimated.',
+      ),
     maxBackgroundRefreshes: z
       .int()
       .min(1)

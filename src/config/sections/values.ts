@@ -15,7 +15,9 @@ export const path = z
 
 export const port = z.int().min(0).max(65_535);
 
-export const region = z.string().regex(regionPattern, 'must be an AWS region such as us-east-1');
+export const regionName = z
+  .string()
+  .regex(regionPattern, 'must be an AWS region such as us-east-1');
 
 export const cidr = z.union([z.cidrv4(), z.cidrv6()], {
   error: 'must be an IPv4 or IPv6 CIDR block',
@@ -45,7 +47,7 @@ export const signingKey = {
         .describe(
           'Id, ARN or alias of the key that signs: ECC_NIST_EDWARDS25519 or ECC_NIST_P256.',
         ),
-      region: region.describe('Region of the key.'),
+      region: regionName.describe('Region of the key.'),
       endpoint: plainUrl.optional().describe('KMS endpoint, where it is not the regional one.'),
     })
     .optional(),

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { identityForms } from '../../core/policy/role-mapping.ts';
-import { plainUrl, region } from './values.ts';
+import { plainUrl, regionName } from './values.ts';
 
 function tokenKey(what: string) {
   return z.strictObject({
@@ -11,7 +11,7 @@ function tokenKey(what: string) {
         .string()
         .min(1)
         .describe(`Id, ARN or alias of the key ${what}: RSA_2048, SIGN_VERIFY.`),
-      region: region.describe('Region of the key.'),
+      region: regionName.describe('Region of the key.'),
       endpoint: plainUrl.optional().describe('KMS endpoint, where it is not the regional one.'),
     }),
   });

@@ -1,13 +1,13 @@
 /** The console as configuration has it: where browsers find it, and where people sign in. */
 
 import { fileURLToPath } from 'node:url';
-import { trustedIssuersOf } from '../config/configured-issuers.ts';
-import type { Config } from '../config/schema.ts';
-import { type ConsoleFile, readConsoleFiles } from '../http/admin/console-files.ts';
-import type { Console } from '../http/admin/serve-console.ts';
+import { trustedIssuersOf } from '../../config/configured-issuers.ts';
+import type { Config } from '../../config/schema.ts';
+import { type ConsoleFile, readConsoleFiles } from '../../http/admin/console-files.ts';
+import type { Console } from '../../http/admin/serve-console.ts';
 
 /** Where `npm run build` puts it. */
-export const builtConsole = fileURLToPath(new URL('../console', import.meta.url));
+export const builtConsole = fileURLToPath(new URL('../../console', import.meta.url));
 
 export interface ConfiguredConsole extends Console {
   /** @throws Error if the build has left no console there. */
@@ -32,6 +32,7 @@ export function configuredConsole(
       issuer: pool.issuer,
       authorizationEndpoint: `${signInUrl}/oauth2/authorize`,
       tokenEndpoint: `${signInUrl}/oauth2/token`,
+      logoutEndpoint: `${signInUrl}/logout`,
       scopes: { read: admin.readScope, write: admin.writeScope, freeze: admin.freezeScope },
     },
     async read(directory) {
