@@ -18,7 +18,7 @@ const misnamed = [
 ];
 
 /** What requests are refused by because there are too many of them. */
-export const limits = [
+export const limitNames = [
   'caller',
   'failed_tokens',
   'in_flight',
@@ -26,12 +26,14 @@ export const limits = [
   'sts_account',
   'sts_caller',
 ] as const;
-export type Limit = (typeof limits)[number];
+export type Limit = (typeof limitNames)[number];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export interface BuildInfo {
   readonly version: string;
+  /** Commit that it was built from; `unknown` where nobody said. */
+  readonly revision: string;
   readonly node: string;
 }
 
@@ -72,9 +74,9 @@ export function createMetrics(build: BuildInfo) {
   new Gauge({
     name: 'tokenbroker_build_info',
     help: 'Always 1; the labels say which build this is.',
-    labelNames: ['version', 'node'],
+    labelNames: ['version', 'revision', 'node'],
     registers,
-  }).set({ version: build.version, node: build.node }, 1);
+  }).set({ version: build.version, revision: build.revision, node: build.node }, 1);
 
   const inFlight = { api: { requests: 0 }, others: { requests: 0 } };
   new Gauge({
@@ -94,7 +96,7 @@ export function createMetrics(build: BuildInfo) {
   });
   // All of them are there from the start: rates of a series that appears with its first event miss that event.
   const refusedBy = Object.fromEntries(
-    limits.map((limit) => [limit, limitRefusals.child({ limit })]),
+    limitNames.map((limit) => [limit, limitRefusals.child({ limit })]),
   ) as Record<Limit, CounterChild>;
 
   return {
@@ -210,6 +212,12 @@ export function createMetrics(build: BuildInfo) {
       help: 'Edits of role mappings that needed a second administrator and did without.',
       registers,
     }),
+    proposals: new Counter({
+      name: 'tokenbroker_proposals_total',
+      help: 'Edits that wait for a second administrator: those made here, and those that came to an end here.',
+      labelNames: ['event'],
+      registers,
+    }),
     policyAlarmActive: new Gauge({
       name: 'tokenbroker_policy_alarm_active',
       help: 'Whether an alarm of the role-mapping table is on.',
@@ -246,9 +254,37 @@ export function createMetrics(build: BuildInfo) {
       labelNames: ['result'],
       registers,
     }),
+    configReloads: new Counter({
+      name: 'tokenbroker_config_reloads_total',
+      help: 'Times that the configuration file was read again, by what became of it.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    configReloadSuccessful: new Gauge({
+      name: 'tokenbroker_config_last_reload_successful',
+      help: 'Whether the configuration file is in use as it was when it was last read.',
+      registers,
+    }),
+    configReloadSuccessTime: new Gauge({
+      name: 'tokenbroker_config_last_reload_success_timestamp_seconds',
+      help: 'When the configuration file was last read and is in use: at the start, or by a reload.',
+      registers,
+    }),
     repeatedDenials: new Counter({
       name: 'tokenbroker_audit_repeated_denials_total',
       help: 'Refused requests that share an audit record with others like them.',
+      registers,
+    }),
+    tracedRequests: new Counter({
+      name: 'tokenbroker_traced_requests_total',
+      help: 'Requests whose caller keeps a trace, by what became of it here.',
+      labelNames: ['result'],
+      registers,
+    }),
+    traceSpans: new Counter({
+      name: 'tokenbroker_trace_spans_total',
+      help: 'Spans by what became of them.',
+      labelNames: ['result'],
       registers,
     }),
     auditSeconds: new HotHistogram({
