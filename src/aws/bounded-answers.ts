@@ -4,13 +4,21 @@
 export const maxAnswerBytes = 64 * 1024;
 
 /** A `streamCollector` for SDK clients. @throws AnswerTooLarge */
-export async function collectBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+export function collectBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  return collectUpTo(stream, maxAnswerBytes);
+}
+
+/** The same for what is as large as that. @throws AnswerTooLarge */
+export async function collectUpTo(
+  stream: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   // Leaving the loop early destroys the stream, and with it the socket.
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > maxAnswerBytes) {
+    if (size > maxBytes) {
       throw Object.assign(new Error('the answer is too large'), { name: 'AnswerTooLarge' });
     }
     chunks.push(chunk);

@@ -38,7 +38,8 @@ export function assumedSession(record: JsonObject): AssumedSession | undefined {
   const tags = valueAt(record, ['requestParameters', 'principalTags']);
   return {
     event,
-    eventId: at('eventID'),
+    // An addendum comes with an id of its own, and has that of the event that it adds to.
+    eventId: at('addendum', 'originalEventID') ?? at('eventID'),
     time,
     account: at('recipientAccountId'),
     region: at('awsRegion'),

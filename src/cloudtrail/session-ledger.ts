@@ -1,37 +1,53 @@
 /** The sessions that brokers say they have made, and the roles that are theirs to give. */
 
-import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
+import { type ComparedSession, fingerprint, foldedRole, tagsText } from './compared-session.ts';
+import { hash64 } from './hash64.ts';
 
-export interface LedgerSession {
+/** What a record says of a session. */
+export interface RecordedSession extends ComparedSession {
   readonly accessKeyId: string;
-  /** Epoch milliseconds of the first record that has it, and when its keys end. */
+  /** Epoch milliseconds: of the record, and when the keys end. */
   readonly recordedAt: number;
   readonly endsAt: number;
-  /** Null: it was lost on the way. */
-  readonly requestId: string | null;
-  readonly role: string;
-  readonly sessionName: string;
-  readonly durationSeconds: number;
-  readonly sourceIdentity: string | undefined;
-  /** As JSON of the sorted entries; one text for all that are equal. */
-  readonly tags: string | undefined;
   readonly mapping: string | undefined;
-  /** STS was shown a token of the broker, which is bound to the role. */
-  readonly bound: boolean;
-  joined: boolean;
-  used: boolean;
 }
 
-/** IAM takes names that differ in case alone for the same. */
-export function foldedRole(arn: string): string {
-  return arn.toLowerCase();
-}
+/** Where a session is in the ledger, until the next one is taken in. */
+export type Slot = number;
 
+/** `bound`: STS was shown a token of the broker. `lost`: the request id was lost on the way. The others are set by the check. */
+export const marks = {
+  taken: 1,
+  bound: 2,
+  lost: 4,
+  joined: 8,
+  used: 16,
+  altered: 32,
+  phantom: 64,
+  unused: 128,
+} as const;
+
+const firstSlots = 1024;
+const fullAt = 0.7;
+
+/**
+ * A session takes about fifty bytes, so that ten million of them fit into half a gigabyte: hashes of the access key and of what
+ * the trail is compared with. Whoever needs the words reads the logs again.
+ */
 export class SessionLedger {
-  readonly #sessions = new Map<string, LedgerSession>();
+  #slots = firstSlots;
+  #sessions = 0;
+  #keys = new Uint32Array(2 * firstSlots);
+  #prints = new Uint32Array(2 * firstSlots);
+  /** Epoch seconds. */
+  #recordedAt = new Uint32Array(firstSlots);
+  #endsAt = new Uint32Array(firstSlots);
+  #roles = new Uint32Array(firstSlots);
+  #mappings = new Uint32Array(firstSlots);
+  #marks = new Uint8Array(firstSlots);
+  readonly #texts = new TextTable();
   readonly #managed = new Set<string>();
-  /** Texts that come again and again are kept once. */
-  readonly #texts = new Map<string, string>();
   #from = Number.POSITIVE_INFINITY;
   #until = Number.NEGATIVE_INFINITY;
 
@@ -48,71 +64,203 @@ export class SessionLedger {
     return this.#managed.size;
   }
 
+  get size(): number {
+    return this.#sessions;
+  }
+
   manages(role: string): boolean {
     return this.#managed.has(foldedRole(role));
   }
 
-  session(accessKeyId: string | undefined): LedgerSession | undefined {
-    return accessKeyId === undefined ? undefined : this.#sessions.get(accessKeyId);
+  find(accessKeyId: string | undefined): Slot | undefined {
+    if (accessKeyId === undefined) return undefined;
+    const slot = this.#place(accessKeyId);
+    return this.has(slot, marks.taken) ? slot : undefined;
   }
 
-  sessions(): IterableIterator<LedgerSession> {
-    return this.#sessions.values();
+  *slots(): Generator<Slot> {
+    for (let slot = 0; slot < this.#slots; slot += 1) if (this.#marks[slot] !== 0) yield slot;
   }
 
-  get size(): number {
-    return this.#sessions.size;
+  has(slot: Slot, mark: number): boolean {
+    return ((this.#marks[slot] ?? 0) & mark) !== 0;
+  }
+
+  mark(slot: Slot, mark: number): void {
+    this.#marks[slot] = (this.#marks[slot] ?? 0) | mark;
+  }
+
+  unmark(slot: Slot, mark: number): void {
+    this.#marks[slot] = (this.#marks[slot] ?? 0) & ~mark;
+  }
+
+  recordedAt(slot: Slot): number {
+    return (this.#recordedAt[slot] ?? 0) * 1000;
+  }
+
+  endsAt(slot: Slot): number {
+    return (this.#endsAt[slot] ?? 0) * 1000;
+  }
+
+  roleOf(slot: Slot): string {
+    return this.#texts.text(this.#roles[slot] ?? 0);
+  }
+
+  /** Undefined where the record names none. */
+  mappingOf(slot: Slot): string | undefined {
+    return this.#texts.text(this.#mappings[slot] ?? 0) || undefined;
+  }
+
+  /** Whether it is what was recorded, in all that the two can be compared by. */
+  isAsRecorded(slot: Slot, session: ComparedSession): boolean {
+    const { bound, lost } = marks;
+    const requestId = this.has(slot, lost) ? null : session.requestId;
+    const [high, low] = fingerprint({ ...session, requestId, bound: this.has(slot, bound) });
+    return this.#prints[2 * slot] === high && this.#prints[2 * slot + 1] === low;
+  }
+
+  /** A line of a log, and when it says it was written. Most are of sessions that are known already: those are not parsed. */
+  takeLine(line: Buffer, time: number | undefined): void {
+    const text = line.toString('latin1');
+    const [, accessKeyId] = sessionForm.exec(text) ?? [];
+    if (time !== undefined && this.find(accessKeyId) !== undefined) {
+      this.#extend(time);
+      return;
+    }
+    // The log is in ASCII.
+    const record = parseJsonObject(text);
+    if (record !== undefined) this.take(record);
   }
 
   take(record: JsonObject): void {
-    const time = Date.parse(text(record['time']) ?? '');
-    if (!Number.isNaN(time)) {
-      this.#from = Math.min(this.#from, time);
-      this.#until = Math.max(this.#until, time);
-    }
+    this.#extend(Date.parse(text(record['time']) ?? ''));
+    // What a mapping of any time names is managed: a session by one that was removed is a finding as well.
     for (const name of ['before', 'after', 'session'] as const) this.#manage(part(record, name));
-    const credentials = part(record, 'credentials');
-    const accessKeyId = text(credentials['accessKeyId']);
-    if (accessKeyId === undefined || this.#sessions.has(accessKeyId)) return;
-    const session = part(record, 'session');
-    this.#sessions.set(accessKeyId, {
-      accessKeyId,
-      recordedAt: time,
-      endsAt: Date.parse(text(credentials['expiration']) ?? ''),
-      requestId: text(credentials['stsRequestId']) ?? null,
-      role: this.#once(text(session['role']) ?? ''),
-      sessionName: this.#once(text(session['name']) ?? ''),
-      durationSeconds: Number(session['durationSeconds']),
-      sourceIdentity: this.#onceIf(text(session['sourceIdentity'])),
-      tags: this.#onceIf(tagsText(session['tags'])),
-      mapping: this.#onceIf(text(part(record, 'mapping')['id'])),
-      bound: credentials['webIdentity'] !== undefined,
-      joined: false,
-      used: false,
-    });
+    const session = recordedSession(record);
+    if (session === undefined) return;
+    if (this.#sessions >= this.#slots * fullAt) this.#grow();
+    const slot = this.#place(session.accessKeyId);
+    if (this.has(slot, marks.taken)) return;
+    this.#sessions += 1;
+    const [high, low] = fingerprint(session);
+    this.#prints[2 * slot] = high;
+    this.#prints[2 * slot + 1] = low;
+    this.#recordedAt[slot] = session.recordedAt / 1000;
+    this.#endsAt[slot] = session.endsAt / 1000;
+    this.#roles[slot] = this.#texts.number(session.role);
+    this.#mappings[slot] = this.#texts.number(session.mapping ?? '');
+    this.mark(
+      slot,
+      marks.taken |
+        (session.bound ? marks.bound : 0) |
+        (session.requestId === null ? marks.lost : 0),
+    );
   }
 
-  /** What a mapping of any time names is managed: a session by one that was removed is a finding as well. */
+  #extend(time: number): void {
+    if (Number.isNaN(time)) return;
+    this.#from = Math.min(this.#from, time);
+    this.#until = Math.max(this.#until, time);
+  }
+
   #manage({ role }: JsonObject): void {
     if (typeof role === 'string' && role !== '*') this.#managed.add(foldedRole(role));
   }
 
-  #onceIf(value: string | undefined): string | undefined {
-    return value === undefined ? undefined : this.#once(value);
+  /** Where the key is, or would be put. */
+  #place(accessKeyId: string): Slot {
+    const [high, low] = hash64(accessKeyId);
+    return this.#placeOf(high, low);
   }
 
-  #once(value: string): string {
-    const known = this.#texts.get(value);
-    if (known === undefined) this.#texts.set(value, value);
-    return known ?? value;
+  #placeOf(high: number, low: number): Slot {
+    let slot = low & (this.#slots - 1);
+    for (;;) {
+      const isEmpty = this.#marks[slot] === 0;
+      if (isEmpty) {
+        this.#keys[2 * slot] = high;
+        this.#keys[2 * slot + 1] = low;
+        return slot;
+      }
+      if (this.#keys[2 * slot] === high && this.#keys[2 * slot + 1] === low) return slot;
+      slot = (slot + 1) & (this.#slots - 1);
+    }
+  }
+
+  #grow(): void {
+    const old = {
+      slots: this.#slots,
+      keys: this.#keys,
+      prints: this.#prints,
+      recordedAt: this.#recordedAt,
+      endsAt: this.#endsAt,
+      roles: this.#roles,
+      mappings: this.#mappings,
+      marks: this.#marks,
+    };
+    this.#slots *= 2;
+    this.#keys = new Uint32Array(2 * this.#slots);
+    this.#prints = new Uint32Array(2 * this.#slots);
+    this.#recordedAt = new Uint32Array(this.#slots);
+    this.#endsAt = new Uint32Array(this.#slots);
+    this.#roles = new Uint32Array(this.#slots);
+    this.#mappings = new Uint32Array(this.#slots);
+    this.#marks = new Uint8Array(this.#slots);
+    for (let from = 0; from < old.slots; from += 1) {
+      if (old.marks[from] === 0) continue;
+      const at = (column: Uint32Array | Uint8Array, index: number) => column[index] ?? 0;
+      const slot = this.#placeOf(at(old.keys, 2 * from), at(old.keys, 2 * from + 1));
+      this.#prints[2 * slot] = at(old.prints, 2 * from);
+      this.#prints[2 * slot + 1] = at(old.prints, 2 * from + 1);
+      this.#recordedAt[slot] = at(old.recordedAt, from);
+      this.#endsAt[slot] = at(old.endsAt, from);
+      this.#roles[slot] = at(old.roles, from);
+      this.#mappings[slot] = at(old.mappings, from);
+      this.#marks[slot] = at(old.marks, from);
+    }
   }
 }
 
-/** Undefined where there are none. */
-export function tagsText(tags: unknown): string | undefined {
-  if (!isJsonObject(tags)) return undefined;
-  const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.length === 0 ? undefined : JSON.stringify(entries);
+/** Texts that come again and again, kept once each, by number. */
+class TextTable {
+  readonly #numbers = new Map<string, number>();
+  readonly #texts: string[] = [];
+
+  number(text: string): number {
+    const known = this.#numbers.get(text);
+    if (known !== undefined) return known;
+    const number = this.#texts.push(text) - 1;
+    this.#numbers.set(text, number);
+    return number;
+  }
+
+  text(number: number): string {
+    return this.#texts[number] ?? '';
+  }
+}
+
+/** As the log writes it: nothing that a caller has chosen can hold a quotation mark that is not escaped. */
+const sessionForm = /,"credentials":\{"cached":(?:true|false),"accessKeyId":"([^"\\]+)"/;
+
+/** Undefined for a record of which no session came. */
+export function recordedSession(record: JsonObject): RecordedSession | undefined {
+  const credentials = part(record, 'credentials');
+  const accessKeyId = text(credentials['accessKeyId']);
+  if (accessKeyId === undefined) return undefined;
+  const session = part(record, 'session');
+  return {
+    accessKeyId,
+    recordedAt: Date.parse(text(record['time']) ?? ''),
+    endsAt: Date.parse(text(credentials['expiration']) ?? ''),
+    requestId: text(credentials['stsRequestId']) ?? null,
+    role: text(session['role']) ?? '',
+    sessionName: text(session['name']),
+    durationSeconds: Number(session['durationSeconds']),
+    sourceIdentity: text(session['sourceIdentity']),
+    tags: tagsText(session['tags']),
+    mapping: text(part(record, 'mapping')['id']),
+    bound: credentials['webIdentity'] !== undefined,
+  };
 }
 
 function part(record: JsonObject, name: string): JsonObject {

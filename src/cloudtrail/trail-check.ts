@@ -7,7 +7,8 @@ import {
   callingKey,
   placeAndTime,
 } from './assumed-session.ts';
-import { foldedRole, type LedgerSession, type SessionLedger, tagsText } from './session-ledger.ts';
+import { type Differences, differences, tagsText } from './compared-session.ts';
+import { marks, recordedSession, type SessionLedger, type Slot } from './session-ledger.ts';
 
 /**
  * `bypass`: a managed role was assumed by a web identity, and no broker has recorded the session. `other_provider`: it was
@@ -24,7 +25,7 @@ export type FindingClass =
   | 'thumbprint'
   | 'unused';
 
-export interface Finding {
+export interface TrailFinding {
   readonly class: FindingClass;
   readonly time: string;
   readonly role: string;
@@ -32,7 +33,7 @@ export interface Finding {
   readonly sessionName: string | undefined;
   readonly mapping?: string | undefined;
   /** What differs: in the record, and in the trail. */
-  readonly differences?: Readonly<Record<string, readonly [recorded: unknown, inTrail: unknown]>>;
+  readonly differences?: Differences;
   readonly event?: Omit<AssumedSession, 'role' | 'accessKeyId' | 'sessionName' | 'time' | 'tags'>;
 }
 
@@ -40,7 +41,11 @@ export interface TrailCheckOptions {
   readonly ledger: SessionLedger;
   /** Until when the logs of all brokers are known. Epoch milliseconds. */
   readonly recordedUntil: number;
-  readonly onFinding: (finding: Finding) => void;
+  readonly onFinding: (finding: TrailFinding) => void;
+  /** Identity providers of sessions that were on record before. Default: none are known. */
+  readonly providers?: readonly string[];
+  /** A session that is not on record, of a time that the logs do not reach. */
+  readonly onUnjudged?: (assumed: AssumedSession) => void;
 }
 
 export interface TrailSummary {
@@ -58,14 +63,18 @@ const windowMs = 5 * 60_000;
 const deliveredMs = 30 * 60_000;
 /** After this a session that is not in the trail will not come any more. */
 const phantomMs = 2 * 3_600_000;
-/** What STS takes where a request does not say. */
-const stsDefaultSeconds = 3600;
+/** Of sessions that no broker has recorded, and of those that differ: more of them are not kept to be judged together. */
+const mostHeld = 100_000;
 
 interface Place {
   from: number;
   until: number;
 }
 
+/**
+ * What it holds does not grow with the trail: a few bytes a session, and what does not fit. What it says of sessions on record needs the
+ * words of their records: `open` counts those that are to be shown to `explain`, once the trail is read.
+ */
 export class TrailCheck {
   readonly #options: TrailCheckOptions;
   /** By account and Region, and by account alone. */
@@ -73,46 +82,92 @@ export class TrailCheck {
   readonly #providers = new Set<string>();
   /** Sessions of managed roles that are not on record: few, unless something is very wrong. */
   readonly #unknown = new Map<string, AssumedSession>();
+  readonly #altered = new Map<Slot, AssumedSession>();
+  #open = 0;
   #events = 0;
   #joined = 0;
   #unjudgedEvents = 0;
 
   constructor(options: TrailCheckOptions) {
     this.#options = options;
+    for (const provider of options.providers ?? []) this.#providers.add(provider);
   }
 
   take(record: JsonObject): void {
     this.#events += 1;
     this.#notePlace(record);
     const { ledger } = this.#options;
-    const caller = ledger.session(callingKey(record));
-    if (caller !== undefined) caller.used = true;
+    const caller = ledger.find(callingKey(record));
+    if (caller !== undefined) ledger.mark(caller, marks.used);
     const assumed = assumedSession(record);
-    if (assumed === undefined) return;
-    const known = ledger.session(assumed.accessKeyId);
-    if (known !== undefined) this.#join(known, assumed);
-    else if (ledger.manages(assumed.role))
-      this.#unknown.set(assumed.eventId ?? keyOf(assumed), assumed);
+    if (assumed !== undefined) this.takeSession(assumed);
   }
 
-  /** Judges what had to wait for all of the trail. */
-  finish(findUnused: boolean): TrailSummary {
-    for (const assumed of this.#unknown.values()) this.#judgeUnknown(assumed);
-    let unjudgedSessions = 0;
-    for (const session of this.#options.ledger.sessions()) {
-      if (!session.joined && !this.#judgeMissing(session)) unjudgedSessions += 1;
-      else if (findUnused && session.joined && !session.used) this.#judgeUnused(session);
-    }
+  /** One that was read before, and could not be judged then. */
+  takeSession(assumed: AssumedSession): void {
     const { ledger } = this.#options;
+    const known = ledger.find(assumed.accessKeyId);
+    if (known !== undefined) this.#join(known, assumed);
+    else if (ledger.manages(assumed.role)) this.#holdUnknown(assumed);
+  }
+
+  /** Judges all of the trail, and what is not in it. */
+  finish(findUnused: boolean): TrailSummary {
+    this.judge();
+    const { ledger } = this.#options;
+    let unjudgedSessions = 0;
+    for (const slot of ledger.slots()) {
+      const joined = ledger.has(slot, marks.joined);
+      if (!joined && !this.#judgeMissing(slot)) unjudgedSessions += 1;
+      else if (findUnused && joined && !ledger.has(slot, marks.used)) this.#judgeUnused(slot);
+    }
     return {
       events: this.#events,
       sessions: ledger.size,
       joined: this.#joined,
       unjudged: { events: this.#unjudgedEvents, sessions: unjudgedSessions },
       watermarks: Object.fromEntries(
-        [...this.#places].map(([place, { until }]) => [place, new Date(until).toISOString()]),
+        [...this.newest()].map(([place, time]) => [place, new Date(time).toISOString()]),
       ),
     };
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Identity providers that sessions on record came from. */
+  get providers(): ReadonlySet<string> {
+    return this.#providers;
+  }
+
+  /** Epoch milliseconds of the newest event, by account and Region, and by account. */
+  *newest(): Generator<readonly [place: string, time: number]> {
+    for (const [place, { until }] of this.#places) yield [place, until];
+  }
+
+  /** Findings that wait for the record of their session. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Takes the records of the logs in the order in which the ledger has taken them. */
+  explain(record: JsonObject): void {
+    const session = recordedSession(record);
+    const slot = this.#options.ledger.find(session?.accessKeyId);
+    if (session === undefined || slot === undefined) return;
+    const { ledger } = this.#options;
+    const time = new Date(session.recordedAt).toISOString();
+    const { role, accessKeyId, sessionName, mapping } = session;
+    const about = { time, role, accessKeyId, sessionName, mapping };
+    for (const name of ['altered', 'phantom', 'unused'] as const) {
+      if (!ledger.has(slot, marks[name])) continue;
+      ledger.unmark(slot, marks[name]);
+      this.#open -= 1;
+      const assumed = name === 'altered' ? this.#altered.get(slot) : undefined;
+      if (assumed === undefined) this.#options.onFinding({ class: name, ...about });
+      else this.#reportAltered(assumed, differences(session, comparedOf(assumed)), mapping);
+    }
   }
 
   #notePlace(record: JsonObject): void {
@@ -128,96 +183,113 @@ export class TrailCheck {
     }
   }
 
-  #join(known: LedgerSession, assumed: AssumedSession): void {
+  #join(slot: Slot, assumed: AssumedSession): void {
+    const { ledger } = this.#options;
     // CloudTrail may deliver an event twice.
-    if (known.joined) return;
-    known.joined = true;
+    if (ledger.has(slot, marks.joined)) return;
+    ledger.mark(slot, marks.joined);
     this.#joined += 1;
     if (assumed.provider !== undefined) this.#providers.add(assumed.provider);
-    const differences = differencesOf(known, assumed);
-    if (Object.keys(differences).length > 0)
-      this.#report('altered', assumed, { differences, mapping: known.mapping });
-    if (known.bound && !assumed.authorizedByIdp)
-      this.#report('unbound', assumed, { mapping: known.mapping });
-    if (assumed.byThumbprint) this.#report('thumbprint', assumed, { mapping: known.mapping });
+    const mapping = ledger.mappingOf(slot);
+    if (!ledger.isAsRecorded(slot, comparedOf(assumed))) {
+      if (this.#altered.size < mostHeld) {
+        this.#altered.set(slot, assumed);
+        this.#leaveOpen(slot, marks.altered);
+      } else this.#reportAltered(assumed, undefined, mapping);
+    }
+    if (ledger.has(slot, marks.bound) && !assumed.authorizedByIdp)
+      this.#report('unbound', assumed, { mapping });
+    if (assumed.byThumbprint) this.#report('thumbprint', assumed, { mapping });
   }
 
-  #judgeUnknown(assumed: AssumedSession): void {
+  #holdUnknown(assumed: AssumedSession): void {
+    this.#unknown.set(assumed.eventId ?? keyOf(assumed), assumed);
+    if (this.#unknown.size >= mostHeld) this.judge();
+  }
+
+  /** Judges the sessions that are not on record, by what has been read. */
+  judge(): void {
     const { ledger, recordedUntil } = this.#options;
-    const isCovered =
-      assumed.time >= ledger.extent.from - windowMs && assumed.time + windowMs <= recordedUntil;
-    const isForeign =
-      assumed.event !== 'AssumeRoleWithWebIdentity' ||
-      (assumed.provider !== undefined &&
-        this.#providers.size > 0 &&
-        !this.#providers.has(assumed.provider));
-    if (isForeign) this.#report('other_provider', assumed);
-    else if (isCovered) this.#report('bypass', assumed);
-    else this.#unjudgedEvents += 1;
+    for (const assumed of this.#unknown.values()) {
+      const isCovered =
+        assumed.time >= ledger.extent.from - windowMs && assumed.time + windowMs <= recordedUntil;
+      const isForeign =
+        assumed.event !== 'AssumeRoleWithWebIdentity' ||
+        (assumed.provider !== undefined &&
+          this.#providers.size > 0 &&
+          !this.#providers.has(assumed.provider));
+      if (isForeign) this.#report('other_provider', assumed);
+      else if (isCovered) this.#report('bypass', assumed);
+      else {
+        this.#unjudgedEvents += 1;
+        this.#options.onUnjudged?.(assumed);
+      }
+    }
+    this.#unknown.clear();
   }
 
   /** False: it is too early to say, or the trail does not reach there. */
-  #judgeMissing(session: LedgerSession): boolean {
-    const account = session.role.split(':')[4] ?? '';
-    const place = this.#places.get(account);
-    if (place === undefined || session.recordedAt < place.from + windowMs) return false;
-    if (session.recordedAt + phantomMs > place.until - deliveredMs) return false;
-    this.#report('phantom', session, { mapping: session.mapping });
+  #judgeMissing(slot: Slot): boolean {
+    const { ledger } = this.#options;
+    const place = this.#placeOf(slot);
+    const recordedAt = ledger.recordedAt(slot);
+    if (place === undefined || recordedAt < place.from + windowMs) return false;
+    if (recordedAt + phantomMs > place.until - deliveredMs) return false;
+    this.#leaveOpen(slot, marks.phantom);
     return true;
   }
 
-  #judgeUnused(session: LedgerSession): void {
-    const place = this.#places.get(session.role.split(':')[4] ?? '');
-    if (place === undefined || session.endsAt > place.until - deliveredMs) return;
-    this.#report('unused', session, { mapping: session.mapping });
+  #judgeUnused(slot: Slot): void {
+    const place = this.#placeOf(slot);
+    if (place === undefined) return;
+    if (this.#options.ledger.endsAt(slot) > place.until - deliveredMs) return;
+    this.#leaveOpen(slot, marks.unused);
+  }
+
+  #placeOf(slot: Slot): Place | undefined {
+    return this.#places.get(this.#options.ledger.roleOf(slot).split(':')[4] ?? '');
+  }
+
+  #leaveOpen(slot: Slot, mark: number): void {
+    this.#options.ledger.mark(slot, mark);
+    this.#open += 1;
+  }
+
+  #reportAltered(
+    assumed: AssumedSession,
+    found: Differences | undefined,
+    mapping: string | undefined,
+  ): void {
+    this.#report('altered', assumed, {
+      mapping,
+      ...(found === undefined ? {} : { differences: found }),
+    });
   }
 
   #report(
     name: FindingClass,
-    about: AssumedSession | LedgerSession,
-    more: Pick<Finding, 'differences' | 'mapping'> = {},
+    assumed: AssumedSession,
+    more: Pick<TrailFinding, 'differences' | 'mapping'> = {},
   ): void {
-    const { role, accessKeyId, sessionName } = about;
-    const time = new Date('recordedAt' in about ? about.recordedAt : about.time).toISOString();
+    const { role, accessKeyId, sessionName, time, tags, ...event } = assumed;
     this.#options.onFinding({
       class: name,
-      time,
+      time: new Date(time).toISOString(),
       role,
       accessKeyId,
       sessionName,
       ...more,
-      ...('recordedAt' in about ? {} : { event: detailsOf(about) }),
+      event,
     });
   }
 }
 
-function detailsOf(assumed: AssumedSession): NonNullable<Finding['event']> {
-  const { role, accessKeyId, sessionName, time, tags, ...details } = assumed;
-  return details;
+function comparedOf(assumed: AssumedSession) {
+  const { role, sessionName, durationSeconds, requestId, sourceIdentity, tags } = assumed;
+  const texts = { role, sessionName, durationSeconds, requestId, sourceIdentity };
+  return { ...texts, tags: tagsText(tags), bound: false };
 }
 
 function keyOf({ time, requestId, accessKeyId }: AssumedSession): string {
   return `${time} ${requestId} ${accessKeyId}`;
-}
-
-function differencesOf(known: LedgerSession, assumed: AssumedSession) {
-  const compared: readonly (readonly [name: string, recorded: unknown, inTrail: unknown])[] = [
-    ['role', foldedRole(known.role), foldedRole(assumed.role)],
-    ['sessionName', known.sessionName, assumed.sessionName],
-    ['durationSeconds', known.durationSeconds, assumed.durationSeconds ?? stsDefaultSeconds],
-    // In the caller's own token its issuer may have put some: the broker records those that are its own.
-    ...(known.bound
-      ? ([
-          ['sourceIdentity', known.sourceIdentity, assumed.sourceIdentity],
-          ['tags', known.tags, tagsText(assumed.tags)],
-        ] as const)
-      : []),
-    // Where it was lost on the way, the access key is the join.
-    ['requestId', known.requestId ?? assumed.requestId, assumed.requestId],
-  ];
-  return Object.fromEntries(
-    compared
-      .filter(([, recorded, inTrail]) => recorded !== inTrail)
-      .map(([name, recorded, inTrail]) => [name, [recorded ?? null, inTrail ?? null]] as const),
-  );
 }
