@@ -1,0 +1,20 @@
+import { parseTrustPolicy } from '../iam-policy/trust-policy.ts';
+import type { Examination, ExaminedRole } from './examination.ts';
+import type { Reading } from './finding.ts';
+import type { RoleTrust } from './trust-cure.ts';
+
+/** The trust policy of a role as this program reads it. */
+export async function readRoleTrust(
+  role: ExaminedRole,
+  { account }: Examination,
+): Promise<Reading<RoleTrust>> {
+  const read = await account.iam.role(role.arn, role.name);
+  if (read.kind !== 'read') return read;
+  const { trustDocument: document } = read.value;
+  try {
+    return { kind: 'read', value: { document, policy: parseTrustPolicy(document) } };
+  } catch (error) {
+    const why = `its trust policy has what is not judged here (${error instanceof Error ? error.message : ''})`;
+    return { kind: 'unread', why };
+  }
+}
