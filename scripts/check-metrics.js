@@ -1,67 +1,39 @@
 /** Runs the local stack, causes some of everything, and has `promtool check metrics` read the metrics page. */
 
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { startLocalStack } from '../conformance/local-stack.js';
 
-const startTimeoutMs = 30_000;
 const maxSeries = 2_000;
-const main = join(
-  dirname(dirname(fileURLToPath(import.meta.url))),
-  'build',
-  'emulators',
-  'main.js',
-);
 
 if (spawnSync('promtool', ['--version']).error !== undefined) {
   console.error('promtool is not installed; Debian has it in the package "prometheus".');
   process.exit(1);
 }
-if (!existsSync(main)) {
+if (!existsSync(fileURLToPath(new URL('../build/emulators/main.js', import.meta.url)))) {
   console.error('build/ is not there; run "node scripts/prepare.js --build" first.');
   process.exit(1);
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'token-broker-metrics-'));
-const readyFile = join(directory, 'ready.json');
-const stack = spawn(
-  process.execPath,
-  [main, 'local', '--port', '0', '--state', join(directory, 'state'), '--ready-file', readyFile],
-  { stdio: ['ignore', 'ignore', 'inherit'] },
-);
-const ended = new Promise((resolve) => stack.once('exit', resolve));
+const stack = await startLocalStack();
 try {
-  const ready = await whenReady();
-  const page = await pageAfterTraffic(ready);
+  const page = await pageAfterTraffic(stack);
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: page });
   process.stdout.write(stdout);
   process.stderr.write(stderr);
   const series = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   console.log(
-    `promtool check metrics: ${status === 0 ? 'ok' : 'failed'}, ${series.length} series, scraped in ${await medianScrapeMs(ready)} ms`,
+    `promtool check metrics: ${status === 0 ? 'ok' : 'failed'}, ${series.length} series, scraped in ${await medianScrapeMs(stack.urls)} ms`,
   );
   process.exitCode = status === 0 && series.length <= maxSeries ? 0 : 1;
 } finally {
-  stack.kill('SIGTERM');
-  await ended;
-  rmSync(directory, { recursive: true, force: true });
+  await stack.stop();
 }
 
-async function whenReady() {
-  const deadline = Date.now() + startTimeoutMs;
-  while (Date.now() < deadline && stack.exitCode === null) {
-    if (existsSync(readyFile)) return JSON.parse(readFileSync(readyFile, 'utf8'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('the local stack did not start');
-}
-
-async function pageAfterTraffic({ broker, admin, ops, tokenEndpoint, clients }) {
+async function pageAfterTraffic({ urls: { broker, admin, ops }, clients, token }) {
   for (const client of clients) {
-    const token = await tokenOf(client, tokenEndpoint);
-    const authorization = `Bearer ${token}`;
+    const authorization = `Bearer ${await token(client)}`;
     for (const _ of [1, 2]) {
       await fetch(`${broker}/v1/credentials`, { method: 'POST', headers: { authorization } });
     }
@@ -69,6 +41,8 @@ async function pageAfterTraffic({ broker, admin, ops, tokenEndpoint, clients }) 
     await fetch(`${admin}/v1/role-mappings`, { headers: { authorization } });
   }
   await fetch(`${broker}/v1/credentials`, { method: 'POST' });
+  const authorization = 'Bearer none';
+  await fetch(`${broker}/v1/credentials`, { method: 'POST', headers: { authorization } });
   await fetch(`${broker}/nowhere`);
   await fetch(`${ops}/readyz`);
   return await (await fetch(`${ops}/metrics`)).text();
@@ -82,16 +56,4 @@ async function medianScrapeMs({ ops }) {
     samples.push(performance.now() - startedAt);
   }
   return samples.sort((a, b) => a - b)[10].toFixed(1);
-}
-
-async function tokenOf({ clientId, clientSecret }, tokenEndpoint) {
-  const response = await fetch(tokenEndpoint, {
-    method: 'POST',
-    headers: {
-      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: 'grant_type=client_credentials',
-  });
-  return (await response.json()).access_token;
 }
