@@ -1,6 +1,6 @@
 /** How this instance is, as administrators see it. */
 
-import { snapshotInForce } from '../core/policy/snapshot-in-force.ts';
+import { snapshotInForce } from '../core/snapshot-in-force.ts';
 import type { InstanceStatus } from '../http/admin/read-status.ts';
 import type { HealthCheck } from '../http/ops/ops-app.ts';
 import { countedBy, sumBy } from '../telemetry/counted.ts';

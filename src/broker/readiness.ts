@@ -1,6 +1,6 @@
 /** Whether this instance is to be sent requests. */
 
-import { snapshotInForce } from '../core/policy/snapshot-in-force.ts';
+import { snapshotInForce } from '../core/snapshot-in-force.ts';
 import type { HealthCheck } from '../http/ops/ops-app.ts';
 import type { Adapters } from './adapters.ts';
 import type { Listeners } from './listeners.ts';

@@ -4,9 +4,9 @@
  */
 
 import type { MappingEdit, MappingWritten } from '../core/editing/mapping-history.ts';
+import type { RoleMappingStore } from '../core/editing/ports.ts';
 import { BrokerError } from '../core/errors.ts';
 import { isMappingId } from '../core/policy/role-mapping.ts';
-import type { RoleMappingStore } from '../core/ports.ts';
 import type { BaseRow } from '../dynamodb/base-row.ts';
 import { TooMuchAtOnceError } from '../dynamodb/mapping-writer.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';

@@ -3,8 +3,8 @@
 import type { FoundRecord } from '../audit/find.ts';
 import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
 import { refusalWindowMs } from '../audit/repeated-denials.ts';
-import { documentChanges } from '../core/policy/document-changes.ts';
 import { asciiJson, jsonLine } from '../kit/json/ascii-json.ts';
+import { documentChanges } from '../kit/json/document-changes.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { changeLines } from './change-lines.ts';

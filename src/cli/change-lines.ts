@@ -1,6 +1,6 @@
 /** Differences of two documents, a line for each leaf. */
 
-import type { DocumentChange } from '../core/policy/document-changes.ts';
+import type { DocumentChange } from '../kit/json/document-changes.ts';
 import type { Paint } from './paint.ts';
 import { printable, printableJson } from './printable.ts';
 

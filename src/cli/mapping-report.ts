@@ -1,7 +1,7 @@
 /** Faults and plans as people read them. */
 
-import type { DocumentChange } from '../core/policy/document-changes.ts';
 import { leafChanges } from '../core/policy/leaf-changes.ts';
+import type { DocumentChange } from '../kit/json/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
 import { faultLine, inReadingOrder, type SourceFault } from '../kit/yaml/source-fault.ts';
 import type { AccessChange } from '../mapping-files/access-changes.ts';

@@ -8,11 +8,12 @@ import type { IssuedWebIdentity, IssueResult } from './credentials.ts';
 import type { BrokerErrorCode, ErrorReason } from './errors.ts';
 import type { CompiledMapping } from './policy/compiled-mapping.ts';
 import type { EmergencyDeny } from './policy/emergency-denies.ts';
-import { type IdentityForm, maxPolicyArns, type RoleMapping } from './policy/role-mapping.ts';
+import type { RoleMapping } from './policy/role-mapping.ts';
 import { remember } from './remember.ts';
 import type { Attribution } from './session/attribution.ts';
 import type { SessionPlan } from './session/session.ts';
 import { isSessionName } from './session/session-name.ts';
+import { type IdentityForm, maxPolicyArns } from './session/session-settings.ts';
 import type { SessionWishes } from './session/session-wishes.ts';
 
 /** Where a request came from, and under which id it is known everywhere. */

@@ -20,9 +20,9 @@ import {
 import { BrokerError } from './errors.ts';
 import type { RoleRequest } from './policy/decide.ts';
 import { type Explanation, explain } from './policy/explain.ts';
-import type { IdentityForm } from './policy/role-mapping.ts';
 import type { AuditLog, PolicySource, TokenValidator } from './ports.ts';
 import { identityOf } from './session/session.ts';
+import type { IdentityForm } from './session/session-settings.ts';
 import { tokenDigest } from './token-digest.ts';
 
 export interface ExplainParts extends DescriptionRules {

@@ -3,13 +3,6 @@
 import type { AuditRecord, ExchangeRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession, IssueResult } from './credentials.ts';
-import type {
-  MappingChange,
-  MappingEdit,
-  MappingVersion,
-  MappingWritten,
-} from './editing/mapping-history.ts';
-import type { Proposal, ProposalClosing } from './editing/proposal.ts';
 import type { Fault } from './fault.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
 import type { SessionPlan } from './session/session.ts';
@@ -105,63 +98,6 @@ export interface RecentDecisions {
   lastIssued(mappingId: string): string | undefined;
   /** Since when it has been listening, RFC 3339. */
   readonly since: string;
-}
-
-/** The role-mapping table, as editors see it. Every method throws BrokerError `table_unavailable`. */
-export interface RoleMappingStore {
-  /** Revision of the table; 0 if it was never changed. */
-  head(): Promise<number>;
-  /** The current version, readable or not; undefined if there is none. */
-  get(id: string): Promise<MappingVersion | undefined>;
-  /** Newest first, deletions included; only those older than `before`. */
-  versions(
-    id: string,
-    options: { readonly before?: number; readonly limit: number },
-  ): Promise<readonly MappingVersion[]>;
-  /** @throws BrokerError `mapping_not_found` */
-  version(id: string, version: number): Promise<MappingVersion>;
-  /** Changes after this revision, oldest first, without gaps. */
-  changesSince(
-    revision: number,
-    options: { readonly through: number; readonly limit: number },
-  ): Promise<readonly MappingChange[]>;
-  /**
-   * @throws BrokerError `mapping_invalid`, `mapping_not_found`, `precondition_failed`, `proposal_not_open` or
-   * `change_not_sealed`: nothing was written;
-   * `table_unavailable`: nothing was written, unless its reason is `outcome_unknown`.
-   */
-  write(edit: MappingEdit): Promise<MappingWritten>;
-}
-
-/** Those made in the last 72 hours, whatever became of them. */
-export interface RecentProposals {
-  /** Oldest first; by the digest of what each would write. */
-  readonly ofAuthor: readonly { readonly id: string; readonly sha256: string }[];
-  readonly ofAll: number;
-}
-
-/** The proposals that the table keeps. Every method throws BrokerError `table_unavailable`. */
-export interface ProposalStore {
-  /**
-   * Adds it and counts it for `author`, a text that is the same for all proposals of whoever that is; or neither.
-   * `decide` is told what counts already, and may give another proposal instead, or throw: then nothing is written. It is
-   * asked again where another broker was faster.
-   *
-   * @throws BrokerError `change_not_sealed` as well
-   */
-  add(
-    proposal: Proposal,
-    author: string,
-    decide: (recent: RecentProposals) => Promise<Proposal | undefined>,
-  ): Promise<Proposal>;
-  get(id: string): Promise<Proposal | undefined>;
-  /** Newest first: those before `before`. */
-  list(options: {
-    readonly before?: string | undefined;
-    readonly limit: number;
-  }): Promise<readonly Proposal[]>;
-  /** Otherwise than by applying it. @throws BrokerError `proposal_not_open` */
-  close(proposal: Proposal, closing: ProposalClosing): Promise<void>;
 }
 
 /** A row of the table that cannot be read, and what the policy has in its place. */

@@ -1,6 +1,7 @@
 /** What the mappings of a role need its trust policy to let in, as requests that STS would judge. */
 
-import type { IdentityForm, RoleMapping } from '../core/policy/role-mapping.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import type { IdentityForm } from '../core/session/session-settings.ts';
 import { trustContext } from '../iam-policy/trust-context.ts';
 import type { TrustRequest } from '../iam-policy/trust-policy.ts';
 import {

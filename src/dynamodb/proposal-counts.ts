@@ -6,13 +6,13 @@
 
 import { hash } from 'node:crypto';
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { RecentProposals } from '../core/editing/ports.ts';
 import {
   type Proposal,
   proposalDigest,
   proposalLifetimeMs,
   timePart,
 } from '../core/editing/proposal.ts';
-import type { RecentProposals } from '../core/ports.ts';
 import { readJson, readText } from './item-attributes.ts';
 import { proposalPartition } from './proposal-item.ts';
 import { toItem } from './role-mapping-item.ts';

@@ -5,9 +5,9 @@
  */
 
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import type { ProposalStore, RecentProposals } from '../core/editing/ports.ts';
 import { notOpen, type Proposal, type ProposalClosing } from '../core/editing/proposal.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { ProposalStore, RecentProposals } from '../core/ports.ts';
 import { backoffMs, fullJitter } from '../kit/timing/backoff.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';

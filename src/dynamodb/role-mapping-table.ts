@@ -6,10 +6,10 @@ import type {
   MappingVersion,
   MappingWritten,
 } from '../core/editing/mapping-history.ts';
+import type { ProposalStore } from '../core/editing/ports.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { MappingRules } from '../core/policy/mapping-check.ts';
 import { isMappingId } from '../core/policy/role-mapping.ts';
-import type { ProposalStore } from '../core/ports.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { type BaseRow, readBaseRow } from './base-row.ts';
 import { readChanges } from './change-log.ts';

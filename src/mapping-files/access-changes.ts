@@ -1,6 +1,6 @@
 /** Who gains and who loses which role when a plan is carried out, whatever the mappings are called that say so. */
 
-import { canonicalJson } from '../core/policy/document-changes.ts';
+import { canonicalJson } from '../kit/json/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
 import type { CurrentRow, PlannedChange } from './mapping-plan.ts';
 

@@ -1,7 +1,7 @@
 /** What is different between the role mappings of two folders, as a plan has it. */
 
-import { documentChanges } from '../core/policy/document-changes.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { documentChanges } from '../kit/json/document-changes.ts';
 import type { CurrentRow, PlannedChange } from './mapping-plan.ts';
 import type { FileMapping } from './read-mappings.ts';
 

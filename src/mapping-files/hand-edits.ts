@@ -1,8 +1,8 @@
 /** What was changed outside of Git, read off the history of the table, and told apart from what the files change. */
 
 import type { MappingVersion } from '../core/editing/mapping-history.ts';
-import { canonicalJson, type DocumentChange } from '../core/policy/document-changes.ts';
 import { leafChanges } from '../core/policy/leaf-changes.ts';
+import { canonicalJson, type DocumentChange } from '../kit/json/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
 import { pointerPath } from '../kit/json/json-pointer.ts';
 

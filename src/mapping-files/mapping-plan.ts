@@ -1,10 +1,10 @@
 /** What makes the table say what the files say: the changes of rows that the files own, in a safe order. */
 
 import type { Fault } from '../core/fault.ts';
-import { type DocumentChange, documentChanges } from '../core/policy/document-changes.ts';
 import { isFreezeId } from '../core/policy/freeze.ts';
 import { isManagedByGit } from '../core/policy/managed-by-git.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import { type DocumentChange, documentChanges } from '../kit/json/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';

@@ -1,9 +1,9 @@
 /** A role mapping as a file: in the order of the schema, without what is the default anyway. */
 
 import { stringify } from 'yaml';
-import { documentChanges } from '../core/policy/document-changes.ts';
 import { type RoleMapping, roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
+import { documentChanges } from '../kit/json/document-changes.ts';
 import { unprintable } from '../kit/text/unprintable.ts';
 import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 

@@ -12,7 +12,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { canonicalJson } from '../core/policy/document-changes.ts';
+import { canonicalJson } from '../kit/json/document-changes.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { parseYaml } from '../kit/yaml/yaml-documents.ts';
 import { mergedLines } from './merged-lines.ts';

@@ -4,11 +4,11 @@ import type { Caller } from '../core/caller.ts';
 import { describedCaller } from '../core/described-caller.ts';
 import type { Fault } from '../core/fault.ts';
 import type { Decision } from '../core/policy/decide.ts';
-import { documentChanges } from '../core/policy/document-changes.ts';
 import { explain, type NearMiss } from '../core/policy/explain.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import type { KnownPools } from '../core/policy/mapping-reach.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
+import { documentChanges } from '../kit/json/document-changes.ts';
 import type { JsonPointer } from '../kit/json/json-pointer.ts';
 import type { TestCase } from './test-file.ts';
 

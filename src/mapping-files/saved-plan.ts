@@ -2,9 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { documentChanges } from '../core/policy/document-changes.ts';
 import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
+import { documentChanges } from '../kit/json/document-changes.ts';
 import { isJsonPointer, type JsonPointer } from '../kit/json/json-pointer.ts';
 import type { MappingPlan, TableContents } from './mapping-plan.ts';
 

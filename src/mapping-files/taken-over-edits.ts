@@ -1,6 +1,6 @@
 /** What a file is to say so that changes that were made outside of Git are in it, and its own stay. */
 
-import { canonicalJson, documentChanges } from '../core/policy/document-changes.ts';
+import { canonicalJson, documentChanges } from '../kit/json/document-changes.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { pointerPath } from '../kit/json/json-pointer.ts';
 

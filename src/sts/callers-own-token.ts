@@ -1,9 +1,9 @@
 import type { Caller } from '../core/caller.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { IdentityForm } from '../core/policy/role-mapping.ts';
 import type { CredentialIssuer, Urgency } from '../core/ports.ts';
 import { identityOf, type SessionPlan } from '../core/session/session.ts';
+import type { IdentityForm } from '../core/session/session-settings.ts';
 
 export interface CallersOwnTokenOptions {
   readonly issuer: CredentialIssuer;

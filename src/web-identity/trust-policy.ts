@@ -5,7 +5,8 @@
 
 import { roleArnPattern } from '../core/aws-names.ts';
 import { roleKey } from '../core/policy/role-key.ts';
-import type { IdentityForm, RoleMapping } from '../core/policy/role-mapping.ts';
+import type { RoleMapping } from '../core/policy/role-mapping.ts';
+import type { IdentityForm } from '../core/session/session-settings.ts';
 
 export interface TrustSources {
   /** Of mappings that do not say. */

@@ -1,9 +1,9 @@
 import { auditedSession, auditedToken } from '../core/audit-record.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { IdentityForm } from '../core/policy/role-mapping.ts';
 import type { AuditLog, CredentialIssuer, Urgency } from '../core/ports.ts';
 import { identityOf, type SessionPlan } from '../core/session/session.ts';
+import type { IdentityForm } from '../core/session/session-settings.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { IssuedToken, TokenIssuer } from './token-issuer.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { documentChanges } from '../../src/core/policy/document-changes.ts';
 import { freezeId } from '../../src/core/policy/freeze.ts';
+import { documentChanges } from '../../src/kit/json/document-changes.ts';
 import {
   type MappingStack,
   mappingText,

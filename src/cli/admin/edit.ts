@@ -5,8 +5,8 @@
 
 import type { Command } from 'commander';
 import { isChangeReason } from '../../core/editing/change-facts.ts';
-import { type DocumentChange, documentChanges } from '../../core/policy/document-changes.ts';
 import { leafChanges } from '../../core/policy/leaf-changes.ts';
+import { type DocumentChange, documentChanges } from '../../kit/json/document-changes.ts';
 import { changeLines } from '../change-lines.ts';
 import { exitCodes } from '../output.ts';
 import { noPaint, type Paint } from '../paint.ts';

@@ -1,7 +1,7 @@
 /** Who may use the admin listener. */
 
 import { z } from 'zod';
-import { asciiName } from '../../core/policy/exact-text.ts';
+import { asciiName } from '../../core/exact-text.ts';
 import { issuerName } from '../../core/policy/role-mapping.ts';
 import { distinctList } from '../../kit/json/distinct-list.ts';
 import { groupName, plainUrl } from './values.ts';

@@ -1,7 +1,7 @@
 /** The broker as an issuer that STS trusts, beside the issuers of its callers. */
 
 import { z } from 'zod';
-import { identityForms } from '../../core/policy/role-mapping.ts';
+import { identityForms } from '../../core/session/session-settings.ts';
 import { plainUrl, regionName } from './values.ts';
 
 function tokenKey(what: string) {

@@ -5,7 +5,7 @@ import type { RequestContext } from '../audit-record.ts';
 import { BrokerError } from '../errors.ts';
 import type { ApprovalRule } from '../policy/approval.ts';
 import { isFreezeId } from '../policy/freeze.ts';
-import type { AuditLog, ProposalStore } from '../ports.ts';
+import type { AuditLog } from '../ports.ts';
 import {
   changeRecord,
   type EditOutcome,
@@ -18,6 +18,7 @@ import {
   writeOutcome,
 } from './change-attempt.ts';
 import type { EditMapping, EditResult } from './mapping-edit.ts';
+import type { ProposalStore } from './ports.ts';
 import {
   isAuthor,
   isProposalId,

@@ -7,8 +7,8 @@
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { AccessRecord, RequestContext } from '../audit-record.ts';
 import { isManagedByGit } from '../policy/managed-by-git.ts';
-import { snapshotInForce } from '../policy/snapshot-in-force.ts';
-import type { AuditLog, LivePolicy, ProposalStore } from '../ports.ts';
+import type { AuditLog, LivePolicy } from '../ports.ts';
+import { snapshotInForce } from '../snapshot-in-force.ts';
 import {
   changeRecord,
   type EditAttempt,
@@ -24,6 +24,7 @@ import {
   writeOutcome,
 } from './change-attempt.ts';
 import type { MappingEdit, MappingWritten } from './mapping-history.ts';
+import type { ProposalStore } from './ports.ts';
 import {
   type Proposal,
   type ProposalEvent,

@@ -1,7 +1,7 @@
 /** What a proposal starts from, and whether that is so still. */
 
-import type { RoleMappingStore } from '../ports.ts';
 import type { MappingVersion } from './mapping-history.ts';
+import type { RoleMappingStore } from './ports.ts';
 import type { Proposal } from './proposal.ts';
 
 /** Whether its mapping is what it starts from, and has not been there and gone in between. */

@@ -4,11 +4,11 @@
  */
 
 import { hash, randomBytes } from 'node:crypto';
+import { canonicalJson } from '../../kit/json/document-changes.ts';
 import { type AdminAccess, type AdminStanding, isAdministratorStill } from '../admin-access.ts';
 import type { Caller } from '../caller.ts';
 import { BrokerError } from '../errors.ts';
 import type { ApprovalRule } from '../policy/approval.ts';
-import { canonicalJson } from '../policy/document-changes.ts';
 import type { ChangeAction } from './change-facts.ts';
 
 /** As the table has it. That an open one has expired, or is stale, follows from the clock and from its mapping. */

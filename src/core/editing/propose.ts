@@ -5,8 +5,8 @@ import type { Clock } from '../../kit/timing/clock.ts';
 import { standingOf } from '../admin-access.ts';
 import { BrokerError } from '../errors.ts';
 import type { WritingRules } from '../policy/mapping-check.ts';
-import type { ProposalStore, RecentProposals, RoleMappingStore } from '../ports.ts';
 import type { Editor, EditorIdentity } from './change-attempt.ts';
+import type { ProposalStore, RecentProposals, RoleMappingStore } from './ports.ts';
 import {
   newProposalId,
   type Proposal,

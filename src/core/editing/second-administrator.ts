@@ -5,8 +5,9 @@ import { BrokerError } from '../errors.ts';
 import { type ApprovalRule, needsApproval } from '../policy/approval.ts';
 import type { WritingRules } from '../policy/mapping-check.ts';
 import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
-import { snapshotInForce } from '../policy/snapshot-in-force.ts';
-import type { LivePolicy, RoleMappingStore } from '../ports.ts';
+import type { LivePolicy } from '../ports.ts';
+import { snapshotInForce } from '../snapshot-in-force.ts';
+import type { RoleMappingStore } from './ports.ts';
 import type { EditRequest, SoundEdit } from './sound-edit.ts';
 
 /** `direct`: it needs nobody else, or has somebody else's approval. */

@@ -6,9 +6,9 @@ import { isFreezeId } from '../policy/freeze.ts';
 import { isManagedByGit } from '../policy/managed-by-git.ts';
 import { checkNewMapping, type WritingRules } from '../policy/mapping-check.ts';
 import type { RoleMapping } from '../policy/role-mapping.ts';
-import type { RoleMappingStore } from '../ports.ts';
 import type { ChangeAction } from './change-facts.ts';
 import type { AppliedProposal, MappingVersion } from './mapping-history.ts';
+import type { RoleMappingStore } from './ports.ts';
 import { notOpen } from './proposal.ts';
 import { isOfPresent } from './proposal-base.ts';
 

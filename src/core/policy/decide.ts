@@ -14,7 +14,6 @@ import { failedCondition } from './conditions/conditions.ts';
 import type { DenyReason } from './deny-reasons.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
-import { durationStepSeconds } from './role-mapping.ts';
 
 export interface RoleRequest {
   /**
@@ -196,6 +195,9 @@ function grant(compiled: CompiledMapping, caller: Caller, requested: number | un
     ? { kind: 'allow', mapping: compiled, session: planning.session }
     : { kind: 'deny', reason: 'claim_unsafe', mapping: compiled };
 }
+
+/** Durations that callers ask for are rounded to a multiple of it: each is a session of its own (T67). */
+const durationStepSeconds = 60;
 
 /** Down, so that nobody holds a session for longer than they asked or may: 900, the least, is a multiple itself. */
 function inSteps(seconds: number): number {

@@ -1,8 +1,8 @@
 /** What is different between two JSON documents, as a reviewer reads it: down to the leaf, within lists as well. */
 
+import { canonicalJson, type DocumentChange } from '../../kit/json/document-changes.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
-import { canonicalJson, type DocumentChange } from './document-changes.ts';
 
 /**
  * An item of a list is the same one if it is equal, has the same `Sid`, or has no `Sid` and stands where the other stood among

@@ -18,11 +18,12 @@ import {
   sessionPolicyBudget,
   worstCaseLength,
 } from '../session/session-policy.ts';
+import type { IdentityForm } from '../session/session-settings.ts';
 import { refusedConditions } from './conditions/conditions.ts';
 import { freezeId, isFreezeId } from './freeze.ts';
 import { checkGuardrails, type Guardrails } from './guardrails.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { type IdentityForm, type RoleMapping, roleMappingSchema } from './role-mapping.ts';
+import { type RoleMapping, roleMappingSchema } from './role-mapping.ts';
 import { usualMapping } from './usual-mapping.ts';
 
 export interface MappingRules {

@@ -4,11 +4,11 @@
  * What is not proven here counts as widening, so nothing is lost but somebody's time.
  */
 
+import { documentChanges } from '../../kit/json/document-changes.ts';
 import { isNarrowerSession } from '../session/narrower-session.ts';
 import { type CompiledMapping, compileMapping } from './compiled-mapping.ts';
 import { conditionsNarrow } from './conditions/conditions.ts';
 import { precedes } from './decide.ts';
-import { documentChanges } from './document-changes.ts';
 import { principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { Principal, RoleMapping } from './role-mapping.ts';

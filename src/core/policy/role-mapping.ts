@@ -1,15 +1,10 @@
 /** A role mapping as people write it: one row of the policy, and the schema that untrusted documents must pass. */
 
 import { z } from 'zod';
-import {
-  maxDurationSeconds,
-  minDurationSeconds,
-  policyArnPattern,
-  roleArnPattern,
-} from '../aws-names.ts';
-import { maxTags } from '../session/attribution.ts';
+import { roleArnPattern } from '../aws-names.ts';
+import { asciiName, isNormalized, notNormalized } from '../exact-text.ts';
+import { sessionSchema } from '../session/session-settings.ts';
 import { conditionsSchema } from './conditions/conditions.ts';
-import { asciiName, isNormalized, notNormalized } from './exact-text.ts';
 
 export const mappingIdPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const id = z.string().regex(mappingIdPattern, `must match ${mappingIdPattern.source}`);
@@ -35,17 +30,6 @@ const roleArn = z
   .max(maxArnLength)
   .regex(roleArnPattern, 'must be the ARN of one IAM role, without wildcards');
 
-export const maxPolicyArns = 10;
-const policyArn = z
-  .string()
-  .min(20)
-  .max(2048)
-  .regex(policyArnPattern, 'must be the ARN of one managed policy');
-
-/** Durations that callers ask for are rounded down to a multiple of it: each is a session of its own (T67). */
-export const durationStepSeconds = 60;
-const durationSeconds = z.int().min(minDurationSeconds).max(maxDurationSeconds);
-
 const principal = z.union(
   [
     z.strictObject({ pool: issuerName, client: asciiName }),
@@ -55,31 +39,6 @@ const principal = z.union(
   ],
   { error: 'must have a pool and exactly one of client, user, group or any: true' },
 );
-
-/** `caller`: the token that the caller brought. `broker`: one that this broker issues for the one exchange. */
-export const identityForms = ['caller', 'broker'] as const;
-export type IdentityForm = (typeof identityForms)[number];
-
-/** A tag of the greatest length around the name of a claim. */
-const maxTemplateLength = 512;
-
-export const maxNameLength = 128;
-
-export const sessionSchema = z.strictObject({
-  durationSeconds: durationSeconds.default(3600),
-  maxDurationSeconds: durationSeconds.default(3600),
-  name: z.string().min(1).max(maxNameLength).default('{sub}'),
-  policy: z.record(z.string(), z.unknown()).optional(),
-  policyArns: z.array(policyArn).max(maxPolicyArns).default([]),
-  /** Absent unless written: brokers that do not know it must be able to read every row that does not need it. */
-  callerPolicy: z.boolean().optional(),
-  /** Neither are these. Which web identity token STS is shown; without it, what the configuration says. */
-  identity: z.enum(identityForms).optional(),
-  /** This and the rest only a token that the broker issued can carry: attribution.ts has the rules. */
-  tags: z.record(z.string(), z.string().max(maxTemplateLength)).optional(),
-  transitiveTags: z.array(z.string()).max(maxTags).optional(),
-  sourceIdentity: z.string().max(maxTemplateLength).optional(),
-});
 
 export const maxDescriptionLength = 512;
 export const maxPrecedence = 1000;

@@ -6,20 +6,19 @@
 
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { maxDurationSeconds as longest, minDurationSeconds, roleArnPattern } from '../aws-names.ts';
+import { asciiNamePattern, isNormalized } from '../exact-text.ts';
+import { maxNameLength, sessionSchema } from '../session/session-settings.ts';
 import { conditionsSchema } from './conditions/conditions.ts';
-import { asciiNamePattern, isNormalized } from './exact-text.ts';
 import {
   groupNamePattern,
   issuerNamePattern,
   mappingIdPattern,
   maxArnLength,
   maxDescriptionLength,
-  maxNameLength,
   maxPrecedence,
   ownerPattern,
   type Principal,
   type RoleMapping,
-  sessionSchema,
 } from './role-mapping.ts';
 
 const memberCount = 11;

@@ -9,8 +9,8 @@
 import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
 import { sourceIdentityPattern } from '../aws-names.ts';
 import type { ClaimValue } from '../claim-value.ts';
+import { isNormalized } from '../exact-text.ts';
 import type { Fault } from '../fault.ts';
-import { isNormalized } from '../policy/exact-text.ts';
 
 /** As a role mapping has it. */
 export interface AttributionTemplates {

@@ -9,9 +9,9 @@ import type { JsonPointer } from '../../kit/json/json-pointer.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
 import { partitionOf, policyArnPattern, roleArnPattern } from '../aws-names.ts';
 import type { Fault } from '../fault.ts';
-import { maxPolicyArns } from '../policy/role-mapping.ts';
 import { checkSessionPolicy } from './policy-grammar/document.ts';
 import { referencedClaims, sessionPolicyBudget } from './session-policy.ts';
+import { maxPolicyArns } from './session-settings.ts';
 
 export type CallerPolicy =
   | {

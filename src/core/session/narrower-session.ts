@@ -3,14 +3,12 @@
  * what their actions and resources mean: what would need that is not proven.
  */
 
+import { documentChanges } from '../../kit/json/document-changes.ts';
 import { isJsonObject } from '../../kit/json/json-object.ts';
-import { documentChanges } from '../policy/document-changes.ts';
-import type { RoleMapping } from '../policy/role-mapping.ts';
 import { referencedClaims, type SessionPolicy } from './session-policy.ts';
+import type { SessionSettings } from './session-settings.ts';
 
-type Session = RoleMapping['session'];
-
-export function isNarrowerSession(from: Session, to: Session): boolean {
+export function isNarrowerSession(from: SessionSettings, to: SessionSettings): boolean {
   return (
     to.maxDurationSeconds <= from.maxDurationSeconds &&
     (to.callerPolicy !== true || from.callerPolicy === true) &&
@@ -20,8 +18,8 @@ export function isNarrowerSession(from: Session, to: Session): boolean {
 }
 
 /** Trust policies, and policies of what the session touches, may give something for each of these, or for its absence. */
-function isKnownAlike(from: Session, to: Session): boolean {
-  const marks = ({ name, identity, tags, transitiveTags, sourceIdentity }: Session) => ({
+function isKnownAlike(from: SessionSettings, to: SessionSettings): boolean {
+  const marks = ({ name, identity, tags, transitiveTags, sourceIdentity }: SessionSettings) => ({
     name,
     identity,
     tags,
@@ -32,9 +30,9 @@ function isKnownAlike(from: Session, to: Session): boolean {
 }
 
 /** STS takes the union of the inline policy and the managed ones, less what any of them denies. */
-function policiesNarrow(from: Session, to: Session): boolean {
+function policiesNarrow(from: SessionSettings, to: SessionSettings): boolean {
   if (from.policy === undefined && from.policyArns.length === 0) return true;
-  const arns = (one: Session, other: Session) =>
+  const arns = (one: SessionSettings, other: SessionSettings) =>
     one.policyArns.every((arn) => other.policyArns.includes(arn));
   return arns(from, to) && arns(to, from) && policyNarrows(from.policy, to.policy);
 }

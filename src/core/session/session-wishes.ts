@@ -10,11 +10,11 @@
 import { hash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
 import type { Fault } from '../fault.ts';
-import type { CompiledMapping } from '../policy/compiled-mapping.ts';
 import { remember } from '../remember.ts';
 import { readCallerPolicy } from './caller-policy.ts';
 import type { SessionPlan } from './session.ts';
 import { renderSessionName, takesRequestedName } from './session-name.ts';
+import type { SessionSource } from './session-settings.ts';
 
 export interface SessionWishes {
   /** RoleSessionName that the caller would like; it counts where the mapping's template has `{requested}`. */
@@ -35,11 +35,11 @@ export type WishedSession =
  * because clients repeat their wishes with every request.
  */
 export function wishedSession(
-  compiled: CompiledMapping,
+  source: SessionSource,
   session: SessionPlan,
   wishes: SessionWishes,
 ): WishedSession {
-  const { callerPolicy, name } = compiled.mapping.session;
+  const { callerPolicy, name } = source.mapping.session;
   const ownPolicy = bringsPolicy(wishes);
   if (ownPolicy && callerPolicy !== true) return { kind: 'policy_not_allowed' };
   const ownName = wishes.sessionName !== undefined && takesRequestedName(name);
@@ -47,11 +47,11 @@ export function wishedSession(
   if (!ownPolicy && !ownName) return { kind: 'planned', session };
 
   const counting = ownName ? wishes : { ...wishes, sessionName: undefined };
-  const known = wishedOf(compiled)(session.caller);
+  const known = wishedOf(source)(session.caller);
   const key = digestOf(session.durationSeconds, counting);
   let wished = known.get(key);
   if (wished === undefined) {
-    wished = grant(compiled, session, counting);
+    wished = grant(source, session, counting);
     // A caller may wish for anything: remember only as many answers as honest callers need.
     if (known.size >= maxWishesRemembered) known.clear();
     known.set(key, wished);
@@ -66,7 +66,7 @@ export function bringsPolicy({ policy, policyArns = [] }: SessionWishes): boolea
 const maxWishesRemembered = 8;
 
 /** By mapping, caller, duration and wishes. */
-const wishedOf = remember((_compiled: CompiledMapping) =>
+const wishedOf = remember((_source: SessionSource) =>
   remember((_caller: Caller) => new Map<string, WishedSession>()),
 );
 
@@ -80,7 +80,7 @@ function digestOf(
 }
 
 function grant(
-  { mapping }: CompiledMapping,
+  { mapping }: SessionSource,
   session: SessionPlan,
   wishes: SessionWishes,
 ): WishedSession {

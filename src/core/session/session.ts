@@ -2,12 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
-import type { CompiledMapping } from '../policy/compiled-mapping.ts';
-import type { IdentityForm } from '../policy/role-mapping.ts';
 import { remember } from '../remember.ts';
 import { type Attribution, renderAttribution, type UnsafeClaim } from './attribution.ts';
 import { renderSessionName } from './session-name.ts';
 import { renderSessionPolicy } from './session-policy.ts';
+import type { IdentityForm, SessionSource } from './session-settings.ts';
 
 export interface SessionPlan {
   readonly caller: Caller;
@@ -40,23 +39,23 @@ export type SessionPlanning =
 
 /** Pure in its arguments; remembered because every warm request asks again. */
 export function planSession(
-  compiled: CompiledMapping,
+  source: SessionSource,
   caller: Caller,
   durationSeconds: number,
 ): SessionPlanning {
   const known = plansOf(caller);
   for (const one of known) {
-    if (one.compiled === compiled && one.durationSeconds === durationSeconds) return one.planning;
+    if (one.source === source && one.durationSeconds === durationSeconds) return one.planning;
   }
-  const planning = plan(compiled, caller, durationSeconds);
+  const planning = plan(source, caller, durationSeconds);
   // A caller may ask for any number of seconds: remember only as many answers as honest callers need.
   if (known.length >= maxPlansRemembered) known.length = 0;
-  known.push({ compiled, durationSeconds, planning });
+  known.push({ source, durationSeconds, planning });
   return planning;
 }
 
 interface RememberedPlan {
-  readonly compiled: CompiledMapping;
+  readonly source: SessionSource;
   readonly durationSeconds: number;
   readonly planning: SessionPlanning;
 }
@@ -67,7 +66,7 @@ const maxPlansRemembered = 16;
 const plansOf = remember((_caller: Caller): RememberedPlan[] => []);
 
 function plan(
-  { mapping, version }: CompiledMapping,
+  { mapping, version }: SessionSource,
   caller: Caller,
   durationSeconds: number,
 ): SessionPlanning {

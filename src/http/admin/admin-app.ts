@@ -3,17 +3,11 @@
 import type { Express } from 'express';
 import type { AdminAccess } from '../../core/admin-access.ts';
 import { type BrokenGlass, mappingEditor } from '../../core/editing/mapping-edit.ts';
+import type { ProposalStore, RoleMappingStore } from '../../core/editing/ports.ts';
 import type { ProposalEvent } from '../../core/editing/proposal.ts';
 import { explainDecision } from '../../core/explain-decision.ts';
 import type { WritingRules } from '../../core/policy/mapping-check.ts';
-import type {
-  AuditLog,
-  LivePolicy,
-  ProposalStore,
-  RecentDecisions,
-  RoleMappingStore,
-  TokenValidator,
-} from '../../core/ports.ts';
+import type { AuditLog, LivePolicy, RecentDecisions, TokenValidator } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { EditMapping, EditSteps } from '../../core/editing/mapping-edit.ts';
+import type { RoleMappingStore } from '../../core/editing/ports.ts';
 import { BrokerError, type BrokerErrorCode } from '../../core/errors.ts';
 import type { Fault } from '../../core/fault.ts';
 import {
@@ -12,9 +13,9 @@ import {
   isFreezeId,
   revokeSessionsPolicy,
 } from '../../core/policy/freeze.ts';
-import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
-import type { LivePolicy, RoleMappingStore } from '../../core/ports.ts';
+import type { LivePolicy } from '../../core/ports.ts';
+import { snapshotInForce } from '../../core/snapshot-in-force.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';

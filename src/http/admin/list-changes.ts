@@ -1,7 +1,7 @@
 /** `GET /v1/changes`: the change log of the table from a revision on, without gaps. */
 
 import { z } from 'zod';
-import type { RoleMappingStore } from '../../core/ports.ts';
+import type { RoleMappingStore } from '../../core/editing/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';

@@ -2,8 +2,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { MappingChange, MappingVersion } from '../../core/editing/mapping-history.ts';
-import { snapshotInForce } from '../../core/policy/snapshot-in-force.ts';
 import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
+import { snapshotInForce } from '../../core/snapshot-in-force.ts';
 
 export function versionDocument(version: MappingVersion) {
   const { id, mapping, faults, document } = version;

@@ -3,10 +3,10 @@
 import { type AdminAccess, isAdministratorStill } from '../../core/admin-access.ts';
 import type { ExchangeRecord } from '../../core/audit-record.ts';
 import { type Proposal, type ProposalState, proposalDigest } from '../../core/editing/proposal.ts';
-import { documentChanges } from '../../core/policy/document-changes.ts';
 import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
 import { type RoleMapping, roleMappingSchema } from '../../core/policy/role-mapping.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
+import { documentChanges } from '../../kit/json/document-changes.ts';
 import { toRfc3339 } from '../../kit/timing/clock.ts';
 
 export interface ShownProposal {

@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import type { AdminAccess } from '../../core/admin-access.ts';
 import { existing } from '../../core/editing/decide-proposal.ts';
+import type { ProposalStore, RoleMappingStore } from '../../core/editing/ports.ts';
 import { type Proposal, type ProposalState, stateOf } from '../../core/editing/proposal.ts';
 import { isOfPresent } from '../../core/editing/proposal-base.ts';
-import type { ProposalStore, RecentDecisions, RoleMappingStore } from '../../core/ports.ts';
+import type { RecentDecisions } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';

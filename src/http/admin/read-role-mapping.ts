@@ -1,8 +1,9 @@
 /** One role mapping and its history, from the table itself. */
 
 import { z } from 'zod';
+import type { RoleMappingStore } from '../../core/editing/ports.ts';
 import { BrokerError } from '../../core/errors.ts';
-import type { PolicySource, RecentDecisions, RoleMappingStore } from '../../core/ports.ts';
+import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { escapePointer } from '../../../kit/json/json-pointer.ts';
 import { type ClaimScalar, type ClaimValue, comparableItems } from '../../claim-value.ts';
-import { isNormalized, notNormalized } from '../exact-text.ts';
+import { isNormalized, notNormalized } from '../../exact-text.ts';
 import { type Effect, requestCondition } from './condition.ts';
 
 const text = z.string().min(1).max(256).refine(isNormalized, notNormalized);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { asciiName } from '../exact-text.ts';
+import { asciiName } from '../../exact-text.ts';
 import { requestCondition } from './condition.ts';
 
 export const scopes = requestCondition({

@@ -1,5 +1,5 @@
-import type { PolicySource } from '../ports.ts';
-import type { PolicySnapshot } from './policy-snapshot.ts';
+import type { PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { PolicySource } from './ports.ts';
 
 /**
  * The policy in force; undefined where there is none, or it is too old to decide by. For what must answer all the same:

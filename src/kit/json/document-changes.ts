@@ -1,7 +1,7 @@
 /** What is different between two JSON documents. */
 
-import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
-import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
+import { isJsonObject, type JsonObject } from './json-object.ts';
+import { escapePointer, type JsonPointer } from './json-pointer.ts';
 
 export interface DocumentChange {
   readonly pointer: JsonPointer;
