@@ -27,7 +27,10 @@ export default async function runTestFile(globalConfig, config, _environment, _r
   const temporary = ownTemporaryFolder();
   const before = whatIsOpen();
   resetState();
-  getState().testTimeout = globalConfig.testTimeout ?? config.testTimeout;
+  const state = getState();
+  state.testTimeout = globalConfig.testTimeout ?? config.testTimeout;
+  state.randomize = globalConfig.randomize;
+  state.seed = globalConfig.seed;
   jestExpect.setState({ expand: globalConfig.expand, testPath });
   await dispatch({
     name: 'setup',

@@ -15,7 +15,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What the runner of `npm test` says of a file of tests: titles by status, and what is said of the file as a whole. */
-function outcome(tests: string) {
+function outcome(tests: string, ...options: readonly string[]) {
   const file = join(folder, 'made.test.mjs');
   writeFileSync(
     file,
@@ -30,15 +30,15 @@ function outcome(tests: string) {
     testTimeout: 5000,
     transform: {},
   };
-  const args = [jest, '--config', JSON.stringify(config), '--json', '--runInBand'];
-  const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const args = [jest, '--config', JSON.stringify(config), '--json', '--runInBand', ...options];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   const { testResults } = JSON.parse(stdout) as {
     testResults: { message: string; assertionResults: { title: string; status: string }[] }[];
   };
   const [{ message, assertionResults } = { message: '', assertionResults: [] }] = testResults;
   const titles = (status: string) =>
     assertionResults.filter((result) => result.status === status).map(({ title }) => title);
-  return { passed: titles('passed'), failed: titles('failed'), message };
+  return { passed: titles('passed'), failed: titles('failed'), message, stderr };
 }
 
 it('a test fails by a rejection that nobody looks at, and by no other', () => {
@@ -63,4 +63,18 @@ it('a file fails by the rejection that its last test leaves behind', () => {
     `it('last', () => { void Promise.reject(new Error('at the end')); });`,
   );
   expect(message).toContain('at the end');
+});
+
+it('--randomize shuffles the tests of a file by the seed that it prints', () => {
+  const titles = Array.from({ length: 12 }, (_, index) => `test ${index}`);
+  const tests = `for (const title of ${JSON.stringify(titles)}) it(title, () => {});`;
+  const given = outcome(tests, '--randomize', '--seed', '7');
+  expect(new Set(given.passed)).toEqual(new Set(titles));
+  expect(given.passed).not.toEqual(titles);
+  expect(given.stderr).toMatch(/^Seed: +7$/m);
+
+  const chosen = outcome(tests, '--randomize');
+  expect(chosen.passed).not.toEqual(given.passed);
+  const seed = /^Seed: +(-?\d+)$/m.exec(chosen.stderr)?.[1] ?? 'none';
+  expect(outcome(tests, '--randomize', `--seed=${seed}`).passed).toEqual(chosen.passed);
 });
