@@ -5,7 +5,7 @@ import { url as inspectorUrl } from 'node:inspector';
 import { hostname, userInfo } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import type { TopCommand } from './cli/admin/admin-commands.ts';
-import { type AddCommand, exitCodeOf, type ProcessEdge } from './cli/commands/edge.ts';
+import { type AddCommand, exitCodeOf, type ProcessEdge } from './cli/edge.ts';
 import { exitCodes, type Output } from './cli/output.ts';
 import { printable } from './cli/printable.ts';
 import type { ConfigSource } from './cli/read-config.ts';

@@ -1,7 +1,7 @@
 /** `completion`: what a shell needs to complete commands and options, read off the commands themselves. */
 
 import { Argument, type Command } from 'commander';
-import type { AddCommand, ProcessEdge } from './commands/edge.ts';
+import type { AddCommand, ProcessEdge } from './edge.ts';
 import { exitCodes } from './output.ts';
 
 const shells = ['bash', 'zsh', 'fish'] as const;

@@ -4,7 +4,7 @@ import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { defaultGuardrails } from '../core/policy/guardrails.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
-import type { Edge } from './commands/edge.ts';
+import type { Edge } from './edge.ts';
 import { readConfig } from './read-config.ts';
 import type { RulesOptions } from './rules-options.ts';
 

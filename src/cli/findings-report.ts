@@ -1,7 +1,7 @@
 /** What the doctor has found, as people or programs read it. */
 
 import type { CheckedFinding } from '../doctor/examine.ts';
-import { type OutputFormat, printDocument } from './admin/output-format.ts';
+import { type OutputFormat, printDocument } from './output-format.ts';
 import { type Paint, paintFor } from './paint.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,7 +1,7 @@
-/** The options of commands that read role mappings as files; `files-rules.ts` makes rules of them. */
+/** The options of commands that read role mappings as files. `files-rules.ts` makes rules of them, and is loaded where files are read. */
 
 import type { Command } from 'commander';
-import { collected } from './commands/edge.ts';
+import { collected } from './edge.ts';
 
 export interface RulesOptions {
   readonly config?: string;

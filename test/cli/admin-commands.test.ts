@@ -12,7 +12,7 @@ import {
   topCommands,
 } from '../../src/cli/admin/admin-commands.ts';
 import { listMappings } from '../../src/cli/admin/mappings/list.ts';
-import type { AddCommand, ProcessEdge } from '../../src/cli/commands/edge.ts';
+import type { AddCommand, ProcessEdge } from '../../src/cli/edge.ts';
 import { processTerminal, type Terminal } from '../../src/cli/terminal.ts';
 import {
   type AdminHarness,

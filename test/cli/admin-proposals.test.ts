@@ -11,8 +11,8 @@ import {
   proposalCommands,
   topCommands,
 } from '../../src/cli/admin/admin-commands.ts';
-import type { AddCommand, ProcessEdge } from '../../src/cli/commands/edge.ts';
 import { addReviewCommand } from '../../src/cli/commands/review.ts';
+import type { AddCommand, ProcessEdge } from '../../src/cli/edge.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { noApproval } from '../../src/core/policy/approval.ts';
 import {

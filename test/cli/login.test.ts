@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import { addLoginCommand } from '../../src/cli/admin/login/login.ts';
 import { addLogoutCommand } from '../../src/cli/admin/login/logout.ts';
-import type { AddCommand } from '../../src/cli/commands/edge.ts';
+import type { AddCommand } from '../../src/cli/edge.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import type { BrokerFixture } from '../support/broker-fixture.ts';
 import { runCommandLine, startCommandLine } from '../support/command-line.ts';

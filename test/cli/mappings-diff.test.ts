@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { addAdminCommand } from '../../src/cli/admin/admin-command.ts';
 import { diffMapping } from '../../src/cli/admin/mappings/diff.ts';
-import type { AddCommand } from '../../src/cli/commands/edge.ts';
+import type { AddCommand } from '../../src/cli/edge.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { mappingText, temporaryFolders } from '../support/mapping-folder.ts';
 

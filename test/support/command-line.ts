@@ -1,7 +1,7 @@
 /** Commands in this process: a command line in, what a shell would see out. */
 
 import { Command, CommanderError } from 'commander';
-import { type AddCommand, exitCodeOf, type ProcessEdge } from '../../src/cli/commands/edge.ts';
+import { type AddCommand, exitCodeOf, type ProcessEdge } from '../../src/cli/edge.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { type Ran, terminal } from './mapping-folder.ts';
 

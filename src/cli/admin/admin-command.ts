@@ -10,13 +10,13 @@ import { callerVariables } from '../../config/caller-variables.ts';
 import { isMappingId } from '../../core/policy/role-mapping.ts';
 import { FileRefusedError } from '../../kit/files/regular-file.ts';
 import { type Clock, systemClock } from '../../kit/timing/clock.ts';
-import { helpText, type ProcessEdge, usageFails } from '../commands/edge.ts';
+import { helpText, type ProcessEdge, usageFails } from '../edge.ts';
 import { exitCodes } from '../output.ts';
+import { type OutputFormat, outputFormats, printDocument } from '../output-format.ts';
 import { type Paint, paintFor } from '../paint.ts';
 import { printable } from '../printable.ts';
 import type { Terminal } from '../terminal.ts';
 import { AdminApi, AdminApiError, adminUrl } from './admin-api.ts';
-import { type OutputFormat, outputFormats, printDocument } from './output-format.ts';
 import { readSession, sessionFile } from './session.ts';
 import { Withheld } from './withheld.ts';
 

@@ -1,7 +1,7 @@
 /** The commands by the admin API, under the names of their groups; freezes stand at the top: they are looked for in a hurry. */
 
 import type { Command } from 'commander';
-import type { AddCommand, ProcessEdge } from '../commands/edge.ts';
+import type { AddCommand, ProcessEdge } from '../edge.ts';
 import { type AdminCommand, addAdminCommand } from './admin-command.ts';
 import { explain } from './explain.ts';
 import { freeze } from './freezes/freeze.ts';

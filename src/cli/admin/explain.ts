@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { readTokenFile } from '../../client/token-file.ts';
-import { collected } from '../commands/edge.ts';
+import { collected } from '../edge.ts';
 import { exitCodes } from '../output.ts';
 import { printable, printableJson } from '../printable.ts';
 import { type AdminQuestion, type AdminResult, adminCommand, UsageError } from './admin-command.ts';

@@ -7,7 +7,7 @@ import { callerVariables } from '../../config/caller-variables.ts';
 import { replaceFileSync } from '../../kit/files/replace-file.ts';
 import { readStateFileSync } from '../../kit/files/state-file.ts';
 import { requireSecretFolderSync } from '../../kit/files/state-folder.ts';
-import type { ProcessEdge } from '../commands/edge.ts';
+import type { ProcessEdge } from '../edge.ts';
 
 const session = z.strictObject({
   /** A token for one broker would let another be its holder there. */

@@ -13,8 +13,8 @@ import { createLogger } from '../../telemetry/logger.ts';
 import type { CallerRequest } from '../caller-options.ts';
 import { addCallerOptions, type CallerArguments, readCallerArguments } from '../caller-options.ts';
 import { callerToken } from '../caller-token.ts';
+import { type ProcessEdge, parsePort } from '../edge.ts';
 import { exitCodes } from '../output.ts';
-import { type ProcessEdge, parsePort } from './edge.ts';
 
 interface AgentArguments extends CallerArguments {
   readonly port: number;

@@ -6,7 +6,7 @@ import { auditExport, type ExportFormat, exportFormats } from '../audit-export.t
 import { auditFind } from '../audit-find.ts';
 import type { AuditSearchOptions } from '../audit-search.ts';
 import { auditVerify } from '../audit-verify.ts';
-import type { AddCommand } from './edge.ts';
+import type { AddCommand } from '../edge.ts';
 
 export const addAuditCommands: AddCommand = (program, { output, finish }) => {
   const { out } = output;

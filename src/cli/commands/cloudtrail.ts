@@ -5,7 +5,7 @@ import { systemClock } from '../../kit/timing/clock.ts';
 import { duration } from '../audit-search.ts';
 import type { BucketAccess } from '../bucket-places.ts';
 import { cloudTrailCheck } from '../cloudtrail-check.ts';
-import { type AddCommand, parsePort, usageFails } from './edge.ts';
+import { type AddCommand, parsePort, usageFails } from '../edge.ts';
 
 export const addCloudTrailCommands: AddCommand = (
   program,

@@ -12,10 +12,10 @@ import { CredentialFolder } from '../../disk-cache/credential-folder.ts';
 import { jsonLine } from '../../kit/json/ascii-json.ts';
 import { systemClock, toRfc3339 } from '../../kit/timing/clock.ts';
 import { addCallerOptions, type CallerArguments, readCallerArguments } from '../caller-options.ts';
+import type { ProcessEdge } from '../edge.ts';
 import { exitCodes, type Output } from '../output.ts';
 import { printable } from '../printable.ts';
 import { type SharedCredentialsOptions, sharedCredentials } from '../shared-credentials.ts';
-import type { ProcessEdge } from './edge.ts';
 
 interface CredentialProcessArguments extends CallerArguments {
   readonly cacheDir?: string;

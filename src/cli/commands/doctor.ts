@@ -12,14 +12,14 @@ import { type CheckedFinding, examine } from '../../doctor/examine.ts';
 import { readSampleToken, type SampleToken } from '../../doctor/sample-token.ts';
 import { isSecureUrl } from '../../kit/net/secure-url.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
-import { type OutputFormat, outputFormats } from '../admin/output-format.ts';
+import type { AddCommand, Edge } from '../edge.ts';
 import { findingsReport } from '../findings-report.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
 import { exitCodes } from '../output.ts';
+import { type OutputFormat, outputFormats } from '../output-format.ts';
 import { printable } from '../printable.ts';
 import { readConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
-import type { AddCommand, Edge } from './edge.ts';
 
 interface DoctorArguments {
   readonly config: string;

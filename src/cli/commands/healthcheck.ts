@@ -2,8 +2,8 @@
 
 import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
+import { type AddCommand, helpText } from '../edge.ts';
 import { exitCodes, type Output } from '../output.ts';
-import { type AddCommand, helpText } from './edge.ts';
 
 export const addHealthcheckCommand: AddCommand = (program, { output, finish }) => {
   program

@@ -12,6 +12,7 @@ import type { PlanScope } from '../../mapping-files/mapping-plan.ts';
 import { addAdminCommand } from '../admin/admin-command.ts';
 import { mappingCommands } from '../admin/admin-commands.ts';
 import { readSession, sessionFile } from '../admin/session.ts';
+import { collected, type Edge, helpText, type ProcessEdge, usageFails } from '../edge.ts';
 import { configFor, rulesFor } from '../files-rules.ts';
 import { mappingsApply } from '../mappings-apply.ts';
 import { mappingsExport } from '../mappings-export.ts';
@@ -21,7 +22,6 @@ import { mappingsUpdate } from '../mappings-update.ts';
 import { mappingsValidate } from '../mappings-validate.ts';
 import { exitCodes } from '../output.ts';
 import { addRulesOptions, type RulesOptions } from '../rules-options.ts';
-import { collected, type Edge, helpText, type ProcessEdge, usageFails } from './edge.ts';
 
 export function addMappingsCommands(program: Command, edge: ProcessEdge): void {
   const mappings = program

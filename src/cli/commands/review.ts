@@ -5,8 +5,8 @@ import { systemClock } from '../../kit/timing/clock.ts';
 import { addConnectionOptions, type ConnectionOptions, connect } from '../admin/admin-command.ts';
 import { proposeOff } from '../admin/mappings/propose-off.ts';
 import { Withheld } from '../admin/withheld.ts';
+import type { AddCommand, ProcessEdge } from '../edge.ts';
 import { type ReviewOptions, review } from '../review.ts';
-import type { AddCommand, ProcessEdge } from './edge.ts';
 
 export const addReviewCommand: AddCommand = (program, edge) => {
   const command = program

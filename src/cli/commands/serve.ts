@@ -9,9 +9,9 @@ import { replaceFile } from '../../kit/files/replace-file.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import type { BuildInfo } from '../../telemetry/metrics.ts';
+import { type AddCommand, helpText } from '../edge.ts';
 import { exitCodes } from '../output.ts';
 import { readServableConfig, rereadServableConfig } from '../read-config.ts';
-import { type AddCommand, helpText } from './edge.ts';
 
 export const addServeCommand: AddCommand = (program, edge) => {
   program

@@ -1,10 +1,10 @@
 /** `token-broker table …`: the role-mapping table that the configuration names. */
 
 import type { Config } from '../../config/schema.ts';
+import { type AddCommand, helpText } from '../edge.ts';
 import { withMappingTable } from '../mapping-table.ts';
 import { exitCodes, type Output } from '../output.ts';
 import { readConfig } from '../read-config.ts';
-import { type AddCommand, helpText } from './edge.ts';
 
 export const addTableCommands: AddCommand = (program, { configSource, output, finish }) => {
   const table = program.command('table').description('work with the role-mapping table');

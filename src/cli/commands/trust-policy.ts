@@ -3,12 +3,12 @@
 import { Option } from 'commander';
 import { roleArnPattern } from '../../core/aws-names.ts';
 import { resourceControlPolicy, trustPolicy } from '../../web-identity/trust-policy.ts';
+import { type AddCommand, helpText } from '../edge.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
 import { exitCodes } from '../output.ts';
 import { type PolicyFormat, policyFormats, policyText } from '../policy-text.ts';
 import { readConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
-import { type AddCommand, helpText } from './edge.ts';
 
 interface TrustPolicyArguments {
   readonly config: string;

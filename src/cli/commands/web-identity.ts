@@ -9,10 +9,10 @@ import { documentsCacheControl, publicDocuments } from '../../web-identity/docum
 import type { PublishedKey } from '../../web-identity/public-key.ts';
 import { checkPublished } from '../../web-identity/published-documents.ts';
 import { TokenKeyError } from '../../web-identity/token-issuer.ts';
+import { type AddCommand, helpText } from '../edge.ts';
 import { exitCodes, type Output } from '../output.ts';
 import { printable } from '../printable.ts';
 import { readConfig } from '../read-config.ts';
-import { type AddCommand, helpText } from './edge.ts';
 
 interface ConfigArgument {
   readonly config: string;

@@ -7,7 +7,7 @@ import { TokenRequestError } from '../../../identity/token-request-error.ts';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
 import { type Clock, systemClock } from '../../../kit/timing/clock.ts';
 import { callerToken } from '../../caller-token.ts';
-import { collected, helpText, type ProcessEdge } from '../../commands/edge.ts';
+import { collected, helpText, type ProcessEdge } from '../../edge.ts';
 import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { adminUrl } from '../admin-api.ts';

@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
-import { helpText, type ProcessEdge } from '../../commands/edge.ts';
+import { helpText, type ProcessEdge } from '../../edge.ts';
 import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { readSession, sessionFile } from '../session.ts';

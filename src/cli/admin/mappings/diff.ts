@@ -1,7 +1,7 @@
 import { leafChanges } from '../../../core/policy/leaf-changes.ts';
 import { isMappingId } from '../../../core/policy/role-mapping.ts';
 import { changeLines } from '../../change-lines.ts';
-import type { ProcessEdge } from '../../commands/edge.ts';
+import type { ProcessEdge } from '../../edge.ts';
 import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { addRulesOptions, type RulesOptions } from '../../rules-options.ts';

@@ -1,8 +1,8 @@
+import { printDocument } from '../../output-format.ts';
 import { printable } from '../../printable.ts';
 import { whoAndWhy } from '../../who-and-why.ts';
 import { mappingVersion } from '../admin-answers.ts';
 import { adminCommand, mappingIdArgument, versionNumber } from '../admin-command.ts';
-import { printDocument } from '../output-format.ts';
 import { documentOf } from './versions.ts';
 
 export const getMapping = adminCommand<{ readonly version?: number }>({

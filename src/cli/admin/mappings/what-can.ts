@@ -1,4 +1,4 @@
-import { collected } from '../../commands/edge.ts';
+import { collected } from '../../edge.ts';
 import { principalText } from '../../principal-text.ts';
 import { permissionPage } from '../admin-answers.ts';
 import { adminCommand, UsageError } from '../admin-command.ts';

@@ -1,9 +1,9 @@
 /** What commands get from the edge of the process, which alone knows the process. */
 
 import { type Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exitCodes, type Output } from '../output.ts';
-import type { ConfigSource } from '../read-config.ts';
-import type { Terminal } from '../terminal.ts';
+import { exitCodes, type Output } from './output.ts';
+import type { ConfigSource } from './read-config.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Edge {
   readonly output: Output;

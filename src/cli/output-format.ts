@@ -1,8 +1,8 @@
 /** How a result is printed: for people, or for programs. */
 
 import { stringify } from 'yaml';
-import { asciiJson } from '../../kit/json/ascii-json.ts';
-import { printable } from '../printable.ts';
+import { asciiJson } from '../kit/json/ascii-json.ts';
+import { printable } from './printable.ts';
 
 export const outputFormats = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
