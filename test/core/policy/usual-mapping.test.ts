@@ -78,8 +78,9 @@ function changed(
   const whole = document as { [name: string]: Json };
   const part = (into === '' ? whole : whole[into]) as { [name: string]: Json } | undefined;
   if (typeof part !== 'object' || part === null || Array.isArray(part)) return;
+  // A copy: the next change may be within it, and the values are there for all cases.
   if (value === undefined) delete part[member];
-  else part[member] = value;
+  else part[member] = structuredClone(value);
 }
 
 function expectSchemasWord(document: unknown): boolean {

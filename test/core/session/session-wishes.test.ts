@@ -198,7 +198,7 @@ describe('whatever is wished for', () => {
         expect(policy).toEqual(wishes.policy?.trim());
         expect(policyArns).toEqual(distinctArns(wishes));
       }),
-      runs(1500),
+      runs(3000),
     );
     expect(Math.min(seen.mappings, seen.callers)).toBeGreaterThan(seenMoreThan(50));
   });

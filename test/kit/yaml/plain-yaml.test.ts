@@ -305,7 +305,7 @@ describe('Plain YAML', () => {
         if (isPlain(text)) plain += 1;
         expectAgreement(text);
       }),
-      runs(6000),
+      runs(9000),
     );
     expect(plain).toBeGreaterThan(seenMoreThan(1000));
   });
