@@ -34,6 +34,8 @@ export interface LabOptions extends WorldOptions {
   readonly pollSeconds?: number;
   /** Default true. */
   readonly startBroker?: boolean;
+  /** Whether exchanges may take longer than a broker allows: where STS has no fault, a busy machine is to make none. */
+  readonly patientWithSts?: boolean;
 }
 
 export interface LoadHandle {
@@ -59,6 +61,7 @@ const coldDurations = Array.from({ length: 706 }, (_, at) => 900 + 60 * at).filt
   (seconds) => seconds !== 3600,
 );
 const noLimit = { perSecond: 1_000_000, burst: 1_000_000 };
+const patience = { connectTimeoutMs: 10_000, requestTimeoutMs: 10_000, totalTimeoutMs: 30_000 };
 
 export class Lab {
   readonly world: World;
@@ -352,7 +355,11 @@ export class Lab {
           ? {}
           : { pollSeconds: this.#options.pollSeconds }),
       },
-      sts: { endpoints: [{ region, endpoint: world.fronts.sts.url }], perAccount: noLimit },
+      sts: {
+        endpoints: [{ region, endpoint: world.fronts.sts.url }],
+        perAccount: noLimit,
+        ...(this.#options.patientWithSts ? patience : {}),
+      },
       // Rows about other faults are not to be held up by these.
       limits: { perCaller: noLimit, failedTokensPerAddress: noLimit, maxEventLoopDelayMs: 10_000 },
       audit: { directory: auditDirectory },

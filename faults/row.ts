@@ -48,6 +48,8 @@ export function runsHere({ needsRoot = false }: Row): boolean {
 const shortSlack = 5;
 
 const shortLab = { pollSeconds: 0.2 };
+/** Of a row that has a lab of its own, for a fault that is not in STS. */
+const shortOwnLab = { ...shortLab, patientWithSts: true };
 const longLab = { exerciseMs: 5_000 };
 
 /** Keeps the lab that rows of a short run share. */
@@ -105,7 +107,7 @@ export class RowRunner {
       await this.#shared.warmUp();
       return this.#shared;
     }
-    const lab = await Lab.start({ ...(this.#long ? longLab : shortLab), ...options });
+    const lab = await Lab.start({ ...(this.#long ? longLab : shortOwnLab), ...options });
     own.push(lab);
     return lab;
   }

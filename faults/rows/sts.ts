@@ -279,6 +279,7 @@ async function refusedRenewal({ lab: newLab }: RowContext): Promise<Outcome> {
 
 async function secondRegion({ lab: newLab, pick, atMost }: RowContext): Promise<Outcome> {
   const lab = await newLab({
+    patientWithSts: false,
     config: ({ fronts }) => ({
       sts: {
         endpoints: [
