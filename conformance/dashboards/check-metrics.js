@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { startLocalStack } from '../conformance/local-stack.js';
+import { startLocalStack } from '../local-stack.js';
 
 const maxSeries = 2_000;
 
@@ -11,7 +11,7 @@ if (spawnSync('promtool', ['--version']).error !== undefined) {
   console.error('promtool is not installed; Debian has it in the package "prometheus".');
   process.exit(1);
 }
-if (!existsSync(fileURLToPath(new URL('../build/emulators/main.js', import.meta.url)))) {
+if (!existsSync(fileURLToPath(new URL('../../build/emulators/main.js', import.meta.url)))) {
   console.error('build/ is not there; run "node scripts/prepare.js --build" first.');
   process.exit(1);
 }
