@@ -142,3 +142,9 @@ export function requireNormalized(claim: string, values: readonly string[]): voi
 export function invalid(detail: string): BrokerError {
   return new BrokerError('token_claims_invalid', { detail: `The token ${detail}.` });
 }
+
+export function clientRefused(): BrokerError {
+  return new BrokerError('token_client_refused', {
+    detail: 'Have the app client listed for this user pool in the configuration.',
+  });
+}

@@ -5,6 +5,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { KnownPool, KnownPools } from '../core/policy/mapping-reach.ts';
 import type { JsonObject } from '../kit/json/json-object.ts';
 import type { TrustedIssuer } from './providers/provider.ts';
+import { clientRefused } from './token-claims.ts';
 
 export type TrustedIssuers = ReadonlyMap<string, readonly [TrustedIssuer, ...TrustedIssuer[]]>;
 
@@ -79,12 +80,6 @@ export function requireTrusted({ issuer, pool, clientId }: Caller, issuers: Trus
   const { clients } = entry.reach;
   if (clients === undefined || (clientId !== undefined && clients.has(clientId))) return;
   throw clientRefused();
-}
-
-export function clientRefused(): BrokerError {
-  return new BrokerError('token_client_refused', {
-    detail: 'Have the app client listed for this user pool in the configuration.',
-  });
 }
 
 /** How metrics call it: `iss` is long, and may stand for several. */

@@ -6,8 +6,7 @@ import { BrokerError } from '../../core/errors.ts';
 import { distinctList } from '../../kit/json/distinct-list.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
 import { rsaKeys } from '../keys/rsa-keys.ts';
-import { invalid, readNames } from '../token-claims.ts';
-import { clientRefused } from '../trusted-issuers.ts';
+import { clientRefused, invalid, readNames } from '../token-claims.ts';
 import {
   dnsSuffix,
   endpointUrl,
