@@ -66,17 +66,18 @@ it.each(['console', 'bench', 'scripts', 'conformance'])(
   (folder) => {
     const files = sources(folder);
     expect(files.length).toBeGreaterThan(5);
-    const programs = folder === 'conformance' ? foldersOf(files) : [files];
+    const programs = folder === 'conformance' ? suitesOf(files) : [files];
     expect(programs.map(namesInSeveral)).toEqual(programs.map(() => ({})));
   },
 );
 
-/** A suite of the conformance tests is a folder. */
-function foldersOf(files: readonly string[]): readonly (readonly string[])[] {
-  const folders = new Map<string, string[]>();
-  for (const file of files) {
-    const folder = file.split(sep)[1] ?? '';
-    folders.set(folder, [...(folders.get(folder) ?? []), file]);
-  }
-  return [...folders.values()];
+/** A suite of the conformance tests is a folder, and what lies beside the folders is every suite's. */
+function suitesOf(files: readonly string[]): readonly (readonly string[])[] {
+  const shared = files.filter((file) => file.split(sep).length === 2);
+  const own = files.filter((file) => !shared.includes(file));
+  const suites = new Set(own.map((file) => file.split(sep)[1]));
+  return [...suites].map((suite) => [
+    ...shared,
+    ...own.filter((file) => file.split(sep)[1] === suite),
+  ]);
 }
