@@ -1,5 +1,5 @@
-import type { AuditRecord } from '../core/audit-record.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
 import { type AuditSink, auditUnavailable } from './audit-sink.ts';
 import { type DiskSpace, purposeOf } from './disk-room.ts';
 import { recordFields } from './record-fields.ts';

@@ -1,5 +1,6 @@
-import type { AuditRecord, ExchangeRecord } from '../core/audit-record.ts';
 import type { AuditLog, RecentDecisions } from '../core/ports.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
+import type { ExchangeRecord } from '../core/records/exchange-record.ts';
 
 export interface DecisionTailOptions {
   readonly log: AuditLog;

@@ -1,7 +1,7 @@
 /** Keeps the end of the audit disk for administrators: whoever fills it must not be able to prevent a freeze. */
 
 import { statfs } from 'node:fs/promises';
-import type { AuditRecord } from '../core/audit-record.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { type RecordPurpose, recordPurposes } from './record-purpose.ts';
 import { refusalKinds } from './refusal-kinds.ts';

@@ -3,8 +3,8 @@
  * does not take now is offered again until it does.
  */
 
-import type { EmergencyFileRecord } from '../core/audit-record.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { EmergencyFileRecord } from '../core/records/change-records.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 
 const retryMs = 1_000;

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
+import type { AuditRecord } from '../core/records/audit-record.ts';
+import type { AuditedRequest } from '../core/records/audited-request.ts';
+import type { MappingChangeRecord } from '../core/records/change-records.ts';
 import {
-  type AuditedRequest,
-  type AuditRecord,
   type ExchangeEnd,
   type ExchangeRecord,
   type ExchangeStart,
   exchangeEndNames,
-  type MappingChangeRecord,
-} from '../core/audit-record.ts';
+} from '../core/records/exchange-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
 import type { LogEvent } from './log-event.ts';
 

@@ -1,4 +1,4 @@
-import type { AuditRecord } from '../core/audit-record.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
 import type { LogEvent } from './log-event.ts';
 
 const types: Readonly<Record<(AuditRecord | LogEvent)['type'], true>> = {

@@ -1,13 +1,11 @@
 /** Which refusals and looks share an audit record: who may make records of their own, and how many. */
 
-import type {
-  AccessRecord,
-  AuditedRequest,
-  AuditedToken,
-  AuditRecord,
-  ExchangeRecord,
-  MappingChangeRecord,
-} from '../core/audit-record.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
+import type { AuditedRequest } from '../core/records/audited-request.ts';
+import type { AuditedToken } from '../core/records/audited-token.ts';
+import type { MappingChangeRecord } from '../core/records/change-records.ts';
+import type { ExchangeRecord } from '../core/records/exchange-record.ts';
+import type { AccessRecord } from '../core/records/reading-records.ts';
 import { addressBlock } from '../kit/net/address-block.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 

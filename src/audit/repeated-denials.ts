@@ -1,5 +1,5 @@
-import type { AuditRecord } from '../core/audit-record.ts';
 import type { AuditLog } from '../core/ports.ts';
+import type { AuditRecord } from '../core/records/audit-record.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import type { RecordPurpose } from './record-purpose.ts';
 import {

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RereadConfig } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
-import type { ConfigReloadRecord } from '../core/audit-record.ts';
+import type { ConfigReloadRecord } from '../core/records/change-records.ts';
 import { overloadGuard } from '../http/api/overload-guard.ts';
 import { formFinder } from '../http/forms/form-finder.ts';
 import { wireForms } from '../http/forms/wire-forms.ts';

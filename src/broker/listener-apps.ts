@@ -2,9 +2,9 @@
 
 import type { Express } from 'express';
 import type { Config } from '../config/schema.ts';
-import type { RequestContext } from '../core/audit-record.ts';
 import type { BrokerError } from '../core/errors.ts';
 import { createExchange } from '../core/exchange.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import { adminApp } from '../http/admin/admin-app.ts';
 import { admission } from '../http/admission.ts';
 import { apiApp } from '../http/api/api-app.ts';

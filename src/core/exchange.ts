@@ -8,17 +8,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../kit/timing/clock.ts';
 import { isoTime } from '../kit/timing/iso-time.ts';
 import type { AccessHelp } from './access-help.ts';
-import {
-  type AuditedToken,
-  auditedCredentials,
-  auditedMapping,
-  auditedRequest,
-  auditedSession,
-  auditedToken,
-  type ExchangeEnd,
-  type ExchangeRecord,
-  type RequestContext,
-} from './audit-record.ts';
 import { minDurationSeconds } from './aws-names.ts';
 import type { Caller } from './caller.ts';
 import type { IssueResult } from './credentials.ts';
@@ -34,6 +23,11 @@ import type {
   PolicySource,
   TokenValidator,
 } from './ports.ts';
+import { auditedRequest } from './records/audited-request.ts';
+import { auditedCredentials, auditedMapping, auditedSession } from './records/audited-session.ts';
+import { type AuditedToken, auditedToken } from './records/audited-token.ts';
+import type { ExchangeEnd, ExchangeRecord } from './records/exchange-record.ts';
+import type { RequestContext } from './request-context.ts';
 import type { SessionPlan } from './session/session.ts';
 import {
   bringsPolicy,

@@ -4,13 +4,6 @@
  */
 
 import type { Clock } from '../kit/timing/clock.ts';
-import {
-  type AuditedToken,
-  auditedToken,
-  type ExplainRecord,
-  type RequestContext,
-  recordedRequest,
-} from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import {
   type DescribedCaller,
@@ -21,6 +14,10 @@ import { BrokerError } from './errors.ts';
 import type { RoleRequest } from './policy/decide.ts';
 import { type Explanation, explain } from './policy/explain.ts';
 import type { AuditLog, PolicySource, TokenValidator } from './ports.ts';
+import { type AuditedToken, auditedToken } from './records/audited-token.ts';
+import type { ExplainRecord } from './records/reading-records.ts';
+import { recordedRequest } from './records/recorded-request.ts';
+import type { RequestContext } from './request-context.ts';
 import { identityOf } from './session/session.ts';
 import type { IdentityForm } from './session/session-settings.ts';
 import { tokenDigest } from './token-digest.ts';

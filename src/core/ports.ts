@@ -1,10 +1,11 @@
 /** What the domain needs from the outside: implemented by adapters, decorated and wired in broker.ts. */
 
-import type { AuditRecord, ExchangeRecord } from './audit-record.ts';
 import type { Caller } from './caller.ts';
 import type { IssuedSession, IssueResult } from './credentials.ts';
 import type { Fault } from './fault.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { AuditRecord } from './records/audit-record.ts';
+import type { ExchangeRecord } from './records/exchange-record.ts';
 import type { SessionPlan } from './session/session.ts';
 
 export interface TokenValidator {

@@ -5,8 +5,8 @@
  */
 
 import type { Request } from 'express';
-import type { RequestContext } from '../core/audit-record.ts';
 import type { BrokerError } from '../core/errors.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import type { Admission, AdmittedRequest } from './admission.ts';
 
 export class Arrival {

@@ -1,8 +1,8 @@
 /** Times a route, and turns what it throws into an answer. */
 
 import type { Request, RequestHandler, Response } from 'express';
-import type { RequestContext } from '../core/audit-record.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Answered, FollowedRequest, RequestTraces } from '../telemetry/request-traces.ts';

@@ -1,14 +1,12 @@
 /** Puts on record who looked at what, and who tried to: what nothing else of a request leaves a record of. */
 
-import {
-  type AccessRecord,
-  auditedToken,
-  type RequestContext,
-  recordedRequest,
-} from '../core/audit-record.ts';
 import type { Caller } from '../core/caller.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog } from '../core/ports.ts';
+import { auditedToken } from '../core/records/audited-token.ts';
+import type { AccessRecord } from '../core/records/reading-records.ts';
+import { recordedRequest } from '../core/records/recorded-request.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import type { AdmittedRequest } from './admission.ts';
 import type { Arrival } from './arrival.ts';

@@ -1,7 +1,7 @@
 /** Log lines of requests that were not answered as asked: bounded, however many there are. */
 
-import type { RequestContext } from '../core/audit-record.ts';
 import type { BrokerError } from '../core/errors.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 

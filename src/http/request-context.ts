@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Request } from 'express';
-import type { RequestContext } from '../core/audit-record.ts';
+import type { RequestContext } from '../core/request-context.ts';
 import type { TraceParent } from '../telemetry/trace-parent.ts';
 import type { ClientIp } from './client-ip.ts';
 

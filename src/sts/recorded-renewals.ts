@@ -1,6 +1,7 @@
-import { auditedCredentials, auditedSession, auditedToken } from '../core/audit-record.ts';
 import type { IssueResult } from '../core/credentials.ts';
 import type { AuditLog, CredentialIssuer, Urgency } from '../core/ports.ts';
+import { auditedCredentials, auditedSession } from '../core/records/audited-session.ts';
+import { auditedToken } from '../core/records/audited-token.ts';
 import type { SessionPlan } from '../core/session/session.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 

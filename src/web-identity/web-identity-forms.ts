@@ -1,7 +1,8 @@
-import { auditedSession, auditedToken } from '../core/audit-record.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog, CredentialIssuer, Urgency } from '../core/ports.ts';
+import { auditedSession } from '../core/records/audited-session.ts';
+import { auditedToken } from '../core/records/audited-token.ts';
 import { identityOf, type SessionPlan } from '../core/session/session.ts';
 import type { IdentityForm } from '../core/session/session-settings.ts';
 import type { Clock } from '../kit/timing/clock.ts';

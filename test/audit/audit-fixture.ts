@@ -10,8 +10,9 @@ import type {
 } from '../../src/audit/audit-sink.ts';
 import { FileSink, type FileSinkOptions } from '../../src/audit/file-sink.ts';
 import { type Verification, verifyAuditLog } from '../../src/audit/verify.ts';
-import type { ExchangeRecord, MappingChangeRecord } from '../../src/core/audit-record.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
+import type { MappingChangeRecord } from '../../src/core/records/change-records.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 
 export const version = '1.2.3';

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { addAuditCommands } from '../../src/cli/commands/audit.ts';
-import type { AuditRecord } from '../../src/core/audit-record.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { DecisionTail } from '../../src/audit/decision-tail.ts';
-import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 
 function decision(requestId: string): ExchangeRecord {
   return {

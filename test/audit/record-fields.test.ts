@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
 import { maxLineBytes, maxStringLength, recordFields } from '../../src/audit/record-fields.ts';
-import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
 import type { ErrorReason } from '../../src/core/errors.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { exchangeRecord, mappingChange } from './audit-fixture.ts';
 

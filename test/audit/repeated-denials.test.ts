@@ -3,9 +3,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RepeatedDenials, type RepeatedDenialsOptions } from '../../src/audit/repeated-denials.ts';
-import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
 import { BrokerError, type ErrorReason } from '../../src/core/errors.ts';
 import type { AuditLog } from '../../src/core/ports.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';

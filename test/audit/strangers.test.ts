@@ -3,12 +3,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RepeatedDenials } from '../../src/audit/repeated-denials.ts';
-import type {
-  AuditRecord,
-  ExchangeRecord,
-  MappingChangeRecord,
-} from '../../src/core/audit-record.ts';
 import type { BrokerErrorCode } from '../../src/core/errors.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { MappingChangeRecord } from '../../src/core/records/change-records.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import { portion, runs } from '../support/fuzz-budget.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import {

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { review } from '../../src/cli/review.ts';
-import type { AuditRecord } from '../../src/core/audit-record.ts';
 import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import {
   exchangeRecord,
   fileLog,

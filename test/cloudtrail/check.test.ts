@@ -3,7 +3,8 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
-import type { AuditRecord, ExchangeRecord } from '../../src/core/audit-record.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import {
   exchangeRecord,
   fileLog,

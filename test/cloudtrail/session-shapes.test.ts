@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
-import type { ExchangeRecord } from '../../src/core/audit-record.ts';
+import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import {
   exchangeRecord,
   fileLog,

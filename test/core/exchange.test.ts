@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { AuditRecord, RequestContext } from '../../src/core/audit-record.ts';
 import type { Caller } from '../../src/core/caller.ts';
 import type { IssuedSession, IssueResult } from '../../src/core/credentials.ts';
 import {
@@ -21,6 +20,8 @@ import {
 } from '../../src/core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { CredentialIssuer, TokenValidator } from '../../src/core/ports.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
+import type { RequestContext } from '../../src/core/request-context.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
 import { rateLimited } from '../../src/limits/rate-limited.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { auditedCredentials } from '../../src/core/audit-record.ts';
+import { auditedCredentials } from '../../src/core/records/audited-session.ts';
 import { systemClock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import {

@@ -18,9 +18,9 @@ import { type Broker, type BrokerOptions, createBroker } from '../../src/broker/
 import type { BrokerUrls } from '../../src/broker/listeners.ts';
 import { rereadServableConfig } from '../../src/cli/read-config.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import type { AuditedRepeats } from '../../src/core/audit-record.ts';
 import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
+import type { AuditedRepeats } from '../../src/core/records/recorded-request.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';

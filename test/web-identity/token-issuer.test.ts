@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { AuditRecord } from '../../src/core/audit-record.ts';
 import { BrokerError } from '../../src/core/errors.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import type { SessionPlan } from '../../src/core/session/session.ts';
 import { EphemeralTokenSigner } from '../../src/web-identity/ephemeral-token-signer.ts';
 import { TokenIssuer } from '../../src/web-identity/token-issuer.ts';

@@ -5,18 +5,14 @@
 
 import type { Clock } from '../../kit/timing/clock.ts';
 import { type AdminAccess, type AdminPermission, requireAdmin } from '../admin-access.ts';
-import {
-  type AccessRecord,
-  type AuditedProposal,
-  type AuditedToken,
-  auditedToken,
-  type MappingChangeRecord,
-  type RequestContext,
-  recordedRequest,
-} from '../audit-record.ts';
 import type { Caller } from '../caller.ts';
 import { BrokerError } from '../errors.ts';
 import type { TokenValidator } from '../ports.ts';
+import { type AuditedToken, auditedToken } from '../records/audited-token.ts';
+import type { AuditedProposal, MappingChangeRecord } from '../records/change-records.ts';
+import type { AccessRecord } from '../records/reading-records.ts';
+import { recordedRequest } from '../records/recorded-request.ts';
+import type { RequestContext } from '../request-context.ts';
 import { tokenDigest } from '../token-digest.ts';
 import type { ChangeAction } from './change-facts.ts';
 import { type Proposal, proposalDigest } from './proposal.ts';

@@ -1,11 +1,11 @@
 /** What a second administrator, or the author, does with a proposal: approves, rejects or withdraws it. */
 
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { RequestContext } from '../audit-record.ts';
 import { BrokerError } from '../errors.ts';
 import type { ApprovalRule } from '../policy/approval.ts';
 import { isFreezeId } from '../policy/freeze.ts';
 import type { AuditLog } from '../ports.ts';
+import type { RequestContext } from '../request-context.ts';
 import {
   changeRecord,
   type EditOutcome,

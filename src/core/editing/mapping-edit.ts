@@ -5,9 +5,10 @@
  */
 
 import type { Clock } from '../../kit/timing/clock.ts';
-import type { AccessRecord, RequestContext } from '../audit-record.ts';
 import { isManagedByGit } from '../policy/managed-by-git.ts';
 import type { AuditLog, LivePolicy } from '../ports.ts';
+import type { AccessRecord } from '../records/reading-records.ts';
+import type { RequestContext } from '../request-context.ts';
 import { snapshotInForce } from '../snapshot-in-force.ts';
 import {
   changeRecord,

@@ -1,9 +1,9 @@
 /** Lets administrators read, and puts on record what they read and who was refused. Edits are authorized by their use case, which records who was refused. */
 
 import { type AdminAccess, requireAdmin } from '../../core/admin-access.ts';
-import type { RequestContext } from '../../core/audit-record.ts';
 import type { Caller } from '../../core/caller.ts';
 import type { AuditLog, TokenValidator } from '../../core/ports.ts';
+import type { RequestContext } from '../../core/request-context.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { Arrival } from '../arrival.ts';

@@ -1,8 +1,8 @@
 /** `GET /v1/decisions`: the last decisions of this instance that are on record, newest first. */
 
 import { z } from 'zod';
-import type { ExchangeRecord } from '../../core/audit-record.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
+import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';

@@ -1,11 +1,11 @@
 /** A proposal as the admin listener prints it: exactly what would be written, and what that changes for whom. */
 
 import { type AdminAccess, isAdministratorStill } from '../../core/admin-access.ts';
-import type { ExchangeRecord } from '../../core/audit-record.ts';
 import { type Proposal, type ProposalState, proposalDigest } from '../../core/editing/proposal.ts';
 import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
 import { type RoleMapping, roleMappingSchema } from '../../core/policy/role-mapping.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
+import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
 import { documentChanges } from '../../kit/json/document-changes.ts';
 import { toRfc3339 } from '../../kit/timing/clock.ts';
 

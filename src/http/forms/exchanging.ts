@@ -1,9 +1,9 @@
 /** The exchange behind every wire form: counted, and answered to those who are still there. */
 
 import type { Response } from 'express';
-import type { RequestContext } from '../../core/audit-record.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type { ExchangeRequest, ExchangeResult } from '../../core/exchange.ts';
+import type { RequestContext } from '../../core/request-context.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { Arrival } from '../arrival.ts';
 import { exchangeCounters } from './exchange-counters.ts';
