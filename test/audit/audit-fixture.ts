@@ -11,9 +11,11 @@ import type {
 import { FileSink, type FileSinkOptions } from '../../src/audit/file-sink.ts';
 import { type Verification, verifyAuditLog } from '../../src/audit/verify.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
+import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import type { MappingChangeRecord } from '../../src/core/records/change-records.ts';
 import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
+import { createTestClock } from '../support/test-clock.ts';
 
 export const version = '1.2.3';
 
@@ -135,6 +137,18 @@ export function fileLog(directory: string, options: Partial<FileSinkOptions> = {
     ...options,
   });
   return { log: new ChainedAuditLog({ durable: [sink] }), sink, ...events };
+}
+
+/** A log with these records, of a broker that started then; closed. */
+export async function logOf(
+  directory: string,
+  startMs: number,
+  ...records: readonly AuditRecord[]
+): Promise<void> {
+  const { log } = fileLog(directory, { clock: createTestClock(startMs) });
+  await log.start();
+  for (const record of records) await log.record(record);
+  await log.stop();
 }
 
 /** A directory whose log holds `count` records of requests `r1` to `r<count>`, closed. */

@@ -10,6 +10,7 @@ import { createTestClock } from '../support/test-clock.ts';
 import {
   exchangeRecord,
   fileLog,
+  logOf,
   mappingChange,
   newDirectory,
   removeDirectories,
@@ -25,10 +26,7 @@ async function volume(logs: Readonly<Record<string, readonly AuditRecord[]>>): P
   const root = newDirectory();
   for (const [pod, records] of Object.entries(logs)) {
     mkdirSync(path.join(root, pod));
-    const { log } = fileLog(path.join(root, pod), { clock });
-    await log.start();
-    for (const record of records) await log.record(record);
-    await log.stop();
+    await logOf(path.join(root, pod), clock.now(), ...records);
   }
   return root;
 }

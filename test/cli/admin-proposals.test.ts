@@ -15,12 +15,7 @@ import { addReviewCommand } from '../../src/cli/commands/review.ts';
 import type { AddCommand, ProcessEdge } from '../../src/cli/edge.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { noApproval } from '../../src/core/policy/approval.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
 import {
   type AdminHarness,
   adminClient,
@@ -36,7 +31,6 @@ import {
 } from '../support/admin-harness.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { temporaryFolders, terminal } from '../support/mapping-folder.ts';
-import { createTestClock } from '../support/test-clock.ts';
 
 const folders = temporaryFolders();
 let admin: AdminHarness;
@@ -142,10 +136,8 @@ describe('a proposal by command', () => {
       ),
     );
     const audit = newDirectory();
-    const { log } = fileLog(audit, { clock: createTestClock(Date.parse('2026-01-01T00:00:00Z')) });
-    await log.start();
-    await log.record(exchangeRecord('a', { time: '2026-01-01T00:00:00.000Z' }));
-    await log.stop();
+    const first = exchangeRecord('a', { time: '2026-01-01T00:00:00.000Z' });
+    await logOf(audit, Date.parse(first.time), first);
     const review = ['review', '--unused', '1d', '--audit', audit, '--mappings', mappings, '--json'];
     const asAda = { as: 'ada' } as const;
     const { code, out, err } = await run([...review, '--propose', ...reason], asAda);

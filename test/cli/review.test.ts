@@ -6,12 +6,11 @@ import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
 import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import {
   exchangeRecord,
-  fileLog,
+  logOf,
   mappingChange,
   newDirectory,
   removeDirectories,
 } from '../audit/audit-fixture.ts';
-import { createTestClock } from '../support/test-clock.ts';
 
 afterEach(removeDirectories);
 
@@ -19,10 +18,7 @@ const now = Date.parse('2026-06-30T00:00:00Z');
 
 async function logFrom(start: string, records: readonly AuditRecord[]): Promise<string> {
   const directory = newDirectory();
-  const { log } = fileLog(directory, { clock: createTestClock(Date.parse(start)) });
-  await log.start();
-  for (const record of records) await log.record(record);
-  await log.stop();
+  await logOf(directory, Date.parse(start), ...records);
   return directory;
 }
 

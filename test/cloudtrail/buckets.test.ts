@@ -5,19 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type S3Server, startS3Server } from '../../emulators/s3/s3-server.ts';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
 import { BucketReader } from '../../src/cloudtrail/bucket-reader.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
-import { createTestClock } from '../support/test-clock.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
 import { withEnvironment } from '../support/with-environment.ts';
-import { event, trailFile } from './trail-fixture.ts';
+import { checkTrail, event, trailFile } from './trail-fixture.ts';
 
 const bucket = 'org-trail';
 let s3: S3Server;
@@ -37,30 +29,22 @@ const session = (id: string) => trailFile(event(id, Date.parse('2026-01-15T10:00
 
 async function putLog(folder: string, id: string): Promise<void> {
   const directory = newDirectory();
-  const { log } = fileLog(directory, {
-    clock: createTestClock(Date.parse('2026-01-15T09:00:00Z')),
-  });
-  await log.start();
-  await log.record(exchangeRecord(id, { time: '2026-01-15T10:00:00.000Z' }));
-  await log.record(exchangeRecord(`${id}2`, { time: '2026-01-15T20:00:00.000Z' }));
-  await log.stop();
+  await logOf(
+    directory,
+    Date.parse('2026-01-15T09:00:00Z'),
+    exchangeRecord(id, { time: '2026-01-15T10:00:00.000Z' }),
+    exchangeRecord(`${id}2`, { time: '2026-01-15T20:00:00.000Z' }),
+  );
   put(`${folder}/audit.jsonl`, readFileSync(path.join(directory, 'audit.jsonl')));
 }
 
 const credentials = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' };
 
-async function check(...more: readonly string[]) {
-  const words = ['cloudtrail', 'check', '--audit', `s3://${bucket}/logs/`, '--trail'];
-  words.push(`s3://${bucket}/AWSLogs/`, '--s3-endpoint', s3.url, ...more);
-  const { code, out, err } = await withEnvironment(credentials, () =>
-    runCommandLine(addCloudTrailCommands, words),
+function check(...more: readonly string[]) {
+  const [audit, trail] = [`s3://${bucket}/logs/`, `s3://${bucket}/AWSLogs/`];
+  return withEnvironment(credentials, () =>
+    checkTrail(audit, trail, '--s3-endpoint', s3.url, ...more),
   );
-  const lines = out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
-  const found = lines.flatMap((line) => (line.type === 'finding' ? [line.class] : []));
-  return { code, err, found, summary: lines.at(-1) };
 }
 
 const firstKey = async (reader: BucketReader) =>
@@ -78,15 +62,15 @@ describe('cloudtrail check in buckets', () => {
     put('AWSLogs/1/CloudTrail-Digest/us-east-1/d.json.gz', 'no events');
     put('elsewhere/1.json.gz', session('Y'));
     const before = copies();
-    const { code, found, summary } = await check(
+    const { code, classes, summary } = await check(
       '--region',
       'us-east-1',
       '--bucket-owner',
       '111122223333',
     );
-    expect({ code, found, events: summary.events, sessions: summary.sessions }).toEqual({
+    expect({ code, classes, events: summary.events, sessions: summary.sessions }).toEqual({
       code: 2,
-      found: ['bypass'],
+      classes: ['bypass'],
       events: 3,
       sessions: 4,
     });

@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, it } from '@jest/globals';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
 import { formOf, formType, webIdentity } from '../support/sts-call.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
+import { checkTrail } from './trail-fixture.ts';
 
 let broker: BrokerFixture | undefined;
 afterEach(() => broker?.stop());
@@ -24,13 +23,8 @@ it('a session that is taken from STS with the caller’s token is found among th
   const file = path.join(started.directory, 'cloudtrail.jsonl');
   const check = async () => {
     writeFileSync(file, trail.map((event) => `${JSON.stringify(event)}\n`).join(''));
-    const words = ['cloudtrail', 'check', '--audit', started.auditDirectory, '--trail', file];
-    const { code, out } = await runCommandLine(addCloudTrailCommands, words);
-    const lines = out
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line));
-    return { code, found: lines.filter(({ type }) => type === 'finding') };
+    const { code, found } = await checkTrail(started.auditDirectory, file);
+    return { code, found };
   };
 
   expect((await started.issue('orders')).status).toBe(200);

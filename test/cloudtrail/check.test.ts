@@ -2,17 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
 import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
-import { createTestClock } from '../support/test-clock.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
+import { checkTrail } from './trail-fixture.ts';
 
 afterEach(removeDirectories);
 
@@ -79,10 +72,7 @@ async function logs(...replicas: readonly (readonly AuditRecord[])[]): Promise<s
   for (const [index, records] of replicas.entries()) {
     const directory = path.join(root, `pod-${index}`);
     mkdirSync(directory);
-    const { log } = fileLog(directory, { clock: createTestClock(Date.parse(at('09:00:00'))) });
-    await log.start();
-    for (const record of records) await log.record(record);
-    await log.stop();
+    await logOf(directory, Date.parse(at('09:00:00')), ...records);
   }
   return root;
 }
@@ -100,24 +90,6 @@ function trail(...records: readonly object[]): string {
   return root;
 }
 
-async function check(auditRoot: string, trailRoot: string, ...more: string[]) {
-  const words = ['cloudtrail', 'check', '--audit', auditRoot, '--trail', trailRoot, ...more];
-  const { code, out, err } = await runCommandLine(addCloudTrailCommands, words);
-  const lines = out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
-  const found = lines.filter(({ type }) => type === 'finding');
-  return {
-    code,
-    out,
-    err,
-    found,
-    classes: found.map((finding) => finding.class),
-    summary: lines.at(-1),
-  };
-}
-
 describe('cloudtrail check', () => {
   it('finds nothing where each session is on record, of whichever replica, and where roles are not ours', async () => {
     const audit = await logs(
@@ -132,7 +104,7 @@ describe('cloudtrail check', () => {
       event('R', '10:40:00', { errorCode: 'AccessDenied', responseElements: null }),
       anyCall('12:00:00'),
     );
-    const { code, summary, found } = await check(audit, events);
+    const { code, summary, found } = await checkTrail(audit, events);
     expect({ code, found }).toEqual({ code: 0, found: [] });
     expect(summary).toMatchObject({ events: 6, sessions: 3, joined: 2, managedRoles: 1 });
     expect(summary.watermarks['123456789012/eu-west-1']).toBe(at('12:00:00'));
@@ -140,7 +112,7 @@ describe('cloudtrail check', () => {
 
   it('T225: names a session of a managed role that no broker has recorded', async () => {
     const audit = await logs([issued('A', '10:00:00'), issued('Z', '20:00:00')]);
-    const { code, found } = await check(
+    const { code, found } = await checkTrail(
       audit,
       trail(event('A', '10:00:00'), event('X', '11:00:00')),
     );
@@ -152,7 +124,7 @@ describe('cloudtrail check', () => {
     const shouted = event('Y', '11:00:00', {
       requestParameters: { roleArn: role.replace('orders-writer', 'Orders-Writer') },
     });
-    expect((await check(audit, trail(event('A', '10:00:00'), shouted))).classes).toEqual([
+    expect((await checkTrail(audit, trail(event('A', '10:00:00'), shouted))).classes).toEqual([
       'bypass',
     ]);
   });
@@ -160,9 +132,9 @@ describe('cloudtrail check', () => {
   it('T226: judges nothing that the logs do not reach yet, and says how much that is', async () => {
     const audit = await logs([issued('A', '10:00:00')]);
     const late = trail(event('A', '10:00:00'), event('X', '10:00:30'), event('Y', '08:00:00'));
-    const waiting = await check(audit, late);
+    const waiting = await checkTrail(audit, late);
     expect(waiting).toMatchObject({ code: 0, summary: { unjudged: { events: 2 } } });
-    const known = await check(audit, late, '--audit-until', '2026-01-15T12:00:00Z');
+    const known = await checkTrail(audit, late, '--audit-until', '2026-01-15T12:00:00Z');
     expect(known).toMatchObject({
       code: 2,
       classes: ['bypass'],
@@ -176,7 +148,10 @@ describe('cloudtrail check', () => {
       userIdentity: { type: 'WebIdentityUser', identityProvider: `${provider}Other` },
     });
     const direct = event('Y', '11:00:00', { eventName: 'AssumeRole' });
-    const { code, classes } = await check(audit, trail(event('A', '10:00:00'), foreign, direct));
+    const { code, classes } = await checkTrail(
+      audit,
+      trail(event('A', '10:00:00'), foreign, direct),
+    );
     expect({ code, classes }).toEqual({ code: 2, classes: ['other_provider', 'other_provider'] });
   });
 
@@ -201,7 +176,7 @@ describe('cloudtrail check', () => {
         principalTags: { team: 'other' },
       },
     });
-    const { classes, found } = await check(audit, trail(altered));
+    const { classes, found } = await checkTrail(audit, trail(altered));
     expect(classes).toEqual(['unbound', 'altered']);
     expect(found[1].differences).toEqual({
       durationSeconds: [3600, 43200],
@@ -223,10 +198,10 @@ describe('cloudtrail check', () => {
       }),
       anyCall('15:00:00'),
     );
-    const { classes, summary } = await check(audit, events);
+    const { classes, summary } = await checkTrail(audit, events);
     expect(classes).toEqual(['phantom']);
     expect(summary.unjudged.sessions).toBe(1);
-    expect((await check(audit, events, '--unused')).classes).toEqual(['unused', 'phantom']);
+    expect((await checkTrail(audit, events, '--unused')).classes).toEqual(['unused', 'phantom']);
   });
 
   it('T227: repeats no session token, and nothing that acts on a terminal', async () => {
@@ -235,7 +210,7 @@ describe('cloudtrail check', () => {
       userAgent: '\u001b[2J\u202eevil',
       requestParameters: { roleArn: role, roleSessionName: '\u202ename' },
     });
-    const { code, out } = await check(audit, trail(hostile));
+    const { code, out } = await checkTrail(audit, trail(hostile));
     expect(code).toBe(2);
     expect(out).not.toContain('THE-SESSION-TOKEN');
     expect(out).toMatch(/^[\x20-\x7e\n]*$/);
@@ -245,22 +220,22 @@ describe('cloudtrail check', () => {
     const audit = await logs([issued('A', '10:00:00'), issued('Z', '20:00:00')]);
     const file = path.join(audit, 'pod-0', 'audit.jsonl');
     const good = trail(event('A', '10:00:00'));
-    expect((await check(audit, newDirectory())).code).toBe(1);
+    expect((await checkTrail(audit, newDirectory())).code).toBe(1);
     const odd = trail();
     writeFileSync(path.join(odd, 'x.json'), '{"records":[]}');
-    expect(await check(audit, odd)).toMatchObject({
+    expect(await checkTrail(audit, odd)).toMatchObject({
       code: 1,
       err: expect.stringContaining('list of Records'),
     });
     const cut = trail();
     writeFileSync(path.join(cut, 'x.json.gz'), gzipSync('{"Records":[]}').subarray(0, 12));
-    expect(await check(audit, cut)).toMatchObject({
+    expect(await checkTrail(audit, cut)).toMatchObject({
       code: 1,
       err: expect.stringContaining('unpacked'),
     });
-    expect((await check(newDirectory(), good)).code).toBe(1);
+    expect((await checkTrail(newDirectory(), good)).code).toBe(1);
     writeFileSync(file, `${JSON.stringify(issued('X', '11:00:00'))}\n`, { flag: 'a' });
-    const changed = await check(audit, good);
+    const changed = await checkTrail(audit, good);
     expect(changed).toMatchObject({ code: 1, err: expect.stringContaining('audit verify') });
   });
 });

@@ -4,15 +4,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
-import { createTestClock } from '../support/test-clock.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
+import { checkTrail } from './trail-fixture.ts';
 
 afterAll(removeDirectories);
 
@@ -199,23 +192,15 @@ const bypass = {
 let audit = '';
 beforeAll(async () => {
   audit = newDirectory();
-  const { log } = fileLog(audit, { clock: createTestClock(Date.parse('2026-01-15T09:00:00Z')) });
-  await log.start();
-  await log.record(exchangeRecord('A', { time: '2026-01-15T10:00:00.000Z' }));
-  await log.record(exchangeRecord('Z', { time: '2026-01-15T20:00:00.000Z' }));
-  await log.stop();
+  await logOf(
+    audit,
+    Date.parse('2026-01-15T09:00:00Z'),
+    exchangeRecord('A', { time: '2026-01-15T10:00:00.000Z' }),
+    exchangeRecord('Z', { time: '2026-01-15T20:00:00.000Z' }),
+  );
 });
 
-async function check(trail: string) {
-  const words = ['cloudtrail', 'check', '--audit', audit, '--trail', trail];
-  const { code, out, err } = await runCommandLine(addCloudTrailCommands, words);
-  const lines = out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
-  const classes = lines.flatMap((line) => (line.type === 'finding' ? [line.class] : []));
-  return { code, err, classes, summary: lines.at(-1) };
-}
+const check = (trail: string) => checkTrail(audit, trail);
 
 function folder(files: Readonly<Record<string, string | Buffer>>): string {
   const directory = newDirectory();

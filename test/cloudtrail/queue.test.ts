@@ -22,6 +22,7 @@ import {
   record,
   stopWatchers,
   type Watcher,
+  warnings,
   watch,
 } from './watcher-fixture.ts';
 
@@ -37,8 +38,11 @@ beforeEach(async () => {
   s3 = await startS3Server({ clock: where.clock, bucket, owner: '111122223333' });
   sqs = await startSqsServer({ clock: where.clock });
 });
+/** Of one test. */
+const alsoOpen: (() => Promise<void>)[] = [];
 afterEach(async () => {
   await stopWatchers();
+  for (const stop of alsoOpen.splice(0)) await stop();
   await s3.stop();
   await sqs.stop();
 });
@@ -102,12 +106,6 @@ const delivered = (...keys: string[]) => ({ s3Bucket: bucket, s3ObjectKey: keys 
 const sendAgain = (key: string, receives: number) =>
   sqs.send(JSON.stringify(delivered(key)), receives);
 
-function warnings() {
-  const said: string[] = [];
-  const write = (line: string) => void said.push(line);
-  return { said, logger: createLogger({ level: 'warn', stream: { write } }) };
-}
-
 /** The local S3 behind something that comes before each of its answers. */
 async function behind(before: () => unknown) {
   const server = createServer(async (req, res) => {
@@ -117,8 +115,8 @@ async function behind(before: () => unknown) {
     res.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
   });
   const endpoint = await listenOnLoopback(server);
-  const buckets = { region: 'us-east-1', endpoint, bucketOwner: undefined };
-  return { buckets, stop: () => closeServer(server) };
+  alsoOpen.push(() => closeServer(server));
+  return { region: 'us-east-1', endpoint, bucketOwner: undefined };
 }
 
 describe('cloudtrail watch by a queue', () => {
@@ -239,9 +237,7 @@ describe('cloudtrail watch by a queue', () => {
       send(created(put(below('broken.json.gz'), 'no gzip')));
       send(created(put(below('other.json.gz'), trailFile().subarray(0, 12))));
       send(created(put(below('1.json.gz'), bypass('X'))));
-      const said: string[] = [];
-      const write = (line: string) => void said.push(line);
-      const logger = createLogger({ level: 'warn', stream: { write } });
+      const { said, logger } = warnings();
       const watcher = await watchQueue({ logger });
       expect(keysOf(watcher.out())).toEqual(['ASIAX']);
       expect(await watcher.series('tokenbroker_cloudtrail_unreadable_total')).toBe(3);
@@ -372,6 +368,7 @@ describe('cloudtrail watch by a queue', () => {
       const hidden = await startS3Server({
         ...{ clock: where.clock, bucket, owner: '111122223333', mayList: false },
       });
+      alsoOpen.push(() => hidden.stop());
       for (let name = 0; name < 120; name += 1) sendAgain(below(`made-up-${name}.json.gz`), 8);
       const honest = { body: bypass('X'), lock: undefined, onlyIfAbsent: false };
       hidden.objects.put(below('1.json.gz'), honest);
@@ -385,8 +382,6 @@ describe('cloudtrail watch by a queue', () => {
       // Not the one that has come for the first time.
       expect(await watcher.series(withheld)).toBe(120);
       expect([hidden.operations.length, sqs.size]).toEqual([100 + 2, 121]);
-      await stopWatchers();
-      await hidden.stop();
     }),
   );
 
@@ -428,12 +423,10 @@ describe('cloudtrail watch by a queue', () => {
       const slow = await behind(() => where.clock.advance(4 * minute));
       for (const name of ['1', '2', '3', '4', '5'])
         send(delivered(put(below(`${name}.json.gz`), bypass(name))));
-      const watcher = await watchQueue({ buckets: slow.buckets });
+      const watcher = await watchQueue({ buckets: slow });
       expect([keysOf(watcher.out()), sqs.size]).toEqual([['ASIA1', 'ASIA2', 'ASIA3'], 2]);
       await watcher.look(15 * minute);
       expect([keysOf(watcher.out()).slice(3), sqs.size]).toEqual([['ASIA4', 'ASIA5'], 0]);
-      await stopWatchers();
-      await slow.stop();
     }),
   );
 
@@ -454,11 +447,10 @@ describe('cloudtrail watch by a queue', () => {
       const code = await cloudTrailWatch({
         ...{ audit: [where.audit], trail: [`s3://${bucket}/${prefix}`], queue: sqs.queueUrl },
         ...{ role: [], stateFile: where.stateFile, everyMs: minute, auditLagMs: 0 },
-        ...{ host: '127.0.0.1', port: 0, buckets: asked.buckets, clock: where.clock },
+        ...{ host: '127.0.0.1', port: 0, buckets: asked, clock: where.clock },
         ...{ logger: createLogger({ level: 'silent' }), output, stopRequested },
       });
       expect([code, keysOf(out.join('')), sqs.size]).toEqual([0, ['ASIA1', 'ASIA2'], 1]);
-      await asked.stop();
     }),
   );
 

@@ -6,16 +6,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
 import type { ExchangeRecord } from '../../src/core/records/exchange-record.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
-import { createTestClock } from '../support/test-clock.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
+import { checkTrail } from './trail-fixture.ts';
 
 afterEach(removeDirectories);
 
@@ -276,21 +269,12 @@ const refusals = ['AccessDenied', 'ExpiredTokenException', 'InvalidIdentityToken
 
 async function judged(recorded: readonly ExchangeRecord[], events: readonly object[]) {
   const audit = newDirectory();
-  const { log } = fileLog(audit, { clock: createTestClock(Date.parse('2026-01-15T08:00:00Z')) });
-  await log.start();
-  for (const record of recorded) await log.record(record);
-  await log.record(exchangeRecord('Z', { time: '2026-01-15T20:00:00.000Z', outcome: 'denied' }));
-  await log.stop();
+  const last = exchangeRecord('Z', { time: '2026-01-15T20:00:00.000Z', outcome: 'denied' });
+  await logOf(audit, Date.parse('2026-01-15T08:00:00Z'), ...recorded, last);
   const file = path.join(newDirectory(), 'a.json');
   writeFileSync(file, JSON.stringify({ Records: events }));
-  const words = ['cloudtrail', 'check', '--audit', audit, '--trail', file];
-  const { code, out, err } = await runCommandLine(addCloudTrailCommands, words);
-  const lines = out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
-  const classes = lines.flatMap((line) => (line.type === 'finding' ? [line.class] : []));
-  return { code, err, out, classes, joined: lines.at(-1)?.joined };
+  const { code, err, out, classes, summary } = await checkTrail(audit, file);
+  return { code, err, out, classes, joined: summary?.joined };
 }
 
 const recordOf = ({ recorded }: Shape) =>

@@ -5,15 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, expect, it } from '@jest/globals';
-import { addCloudTrailCommands } from '../../src/cli/commands/cloudtrail.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
-import { runCommandLine } from '../support/command-line.ts';
-import { createTestClock } from '../support/test-clock.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
+import { checkTrail } from './trail-fixture.ts';
 
 const trail = mkdtempSync(join(tmpdir(), 'trail-'));
 
@@ -24,15 +17,12 @@ afterAll(() => {
 
 it('T271: cloudtrail check unpacks no file without end', async () => {
   const audit = newDirectory();
-  const { log } = fileLog(audit, { clock: createTestClock() });
-  await log.start();
-  await log.record(exchangeRecord('A'));
-  await log.stop();
+  const record = exchangeRecord('A');
+  await logOf(audit, Date.parse(record.time), record);
   const part = gzipSync(Buffer.alloc(16 * 1024 * 1024));
   writeFileSync(join(trail, 'a.json.gz'), Buffer.concat(Array.from({ length: 17 }, () => part)));
   writeFileSync(join(trail, 'b.json'), JSON.stringify({ Records: [{}] }));
-  const words = ['cloudtrail', 'check', '--audit', audit, '--trail', trail];
-  const { code, err } = await runCommandLine(addCloudTrailCommands, words);
+  const { code, err } = await checkTrail(audit, trail);
   expect({ code, bomb: err.includes('a.json.gz holds more than') }).toEqual({
     code: 1,
     bomb: true,

@@ -16,6 +16,7 @@ import {
   place,
   record,
   stopWatchers,
+  warnings,
   watch,
 } from './watcher-fixture.ts';
 
@@ -139,9 +140,7 @@ describe('cloudtrail watch', () => {
     const where = place();
     await record(where.audit, 'A', noon - 60 * minute);
     for (const id of ['X', 'Y', 'Z']) deliver(where.trail, event(id, noon - 30 * minute));
-    const said: string[] = [];
-    const write = (line: string) => void said.push(line);
-    const logger = createLogger({ level: 'warn', stream: { write } });
+    const { said, logger } = warnings();
     const crowded = await watch(where, { mostListed: 2, logger });
     expect(await crowded.series('tokenbroker_cloudtrail_failed_looks_total{reason="trail"}')).toBe(
       1,

@@ -3,13 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type CloudTrailWatchOptions, cloudTrailWatch } from '../../src/cli/cloudtrail-watch.ts';
-import { createLogger } from '../../src/telemetry/logger.ts';
-import {
-  exchangeRecord,
-  fileLog,
-  newDirectory,
-  removeDirectories,
-} from '../audit/audit-fixture.ts';
+import { createLogger, type Logger } from '../../src/telemetry/logger.ts';
+import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import { trailFile } from './trail-fixture.ts';
@@ -52,10 +47,14 @@ export function place(): Place {
 }
 
 export async function record(folder: string, id: string, time: number): Promise<void> {
-  const { log } = fileLog(folder, { clock: createTestClock(time) });
-  await log.start();
-  await log.record(exchangeRecord(id, { time: at(time) }));
-  await log.stop();
+  await logOf(folder, time, exchangeRecord(id, { time: at(time) }));
+}
+
+/** A logger, and the lines that it has written of what is wrong. */
+export function warnings(): { readonly said: string[]; readonly logger: Logger } {
+  const said: string[] = [];
+  const write = (line: string) => void said.push(line);
+  return { said, logger: createLogger({ level: 'warn', stream: { write } }) };
 }
 
 let files = 0;

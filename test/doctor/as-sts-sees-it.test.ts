@@ -4,8 +4,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { isPublicAddress } from '../../src/doctor/public-addresses.ts';
 import { isTakenBySts } from '../../src/doctor/usable-keys.ts';
+import { rsaKeyPair } from '../support/rsa-keys.ts';
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
+const rsa = rsaKeyPair().publicKey.export({ format: 'jwk' });
 const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
   format: 'jwk',
 });

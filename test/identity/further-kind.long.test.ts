@@ -17,6 +17,7 @@ import {
   startOutsideWorld,
   trustPolicy,
 } from '../support/outside-world.ts';
+import { rsaKeyPair } from '../support/rsa-keys.ts';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -24,7 +25,7 @@ const audience = 'token-broker';
 const subject = 'workload:billing/invoices';
 const role = roleNamed('invoices');
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const rsa = rsaKeyPair();
 const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'one', use: 'sig', alg: 'ES256' };
 
 let copy: string;
