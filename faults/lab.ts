@@ -21,9 +21,11 @@ import { pool, region, startWorld, tableName, type World, type WorldOptions } fr
 
 export type Section = Readonly<Record<string, unknown>>;
 
+type Sections = Readonly<Record<string, Section>>;
+
 export interface LabOptions extends WorldOptions {
   /** Replaces members of sections of the broker's configuration. */
-  readonly config?: (world: World, directory: string) => Readonly<Record<string, Section>>;
+  readonly config?: (world: World, directory: string) => Sections | Promise<Sections>;
   readonly wrap?: readonly string[];
   readonly nodeArgs?: readonly string[];
   /** The audit log is on a file system of its own. Needs root. */
@@ -132,7 +134,7 @@ export class Lab {
     const { nodeArgs = usualHeap } = this.#options;
     const started = await BrokerProcess.start({
       directory: this.directory,
-      config: this.#config(auditDirectory, replica),
+      config: await this.#config(auditDirectory, replica),
       number: this.#brokers.length,
       wallOffsetMs: this.#travelledMs,
       ...(wrap === undefined ? {} : { wrap }),
@@ -328,9 +330,9 @@ export class Lab {
     return found;
   }
 
-  #config(auditDirectory: string, replica: string): object {
+  async #config(auditDirectory: string, replica: string): Promise<object> {
     const { world, directory } = this;
-    const changes = this.#options.config?.(world, directory) ?? {};
+    const changes = (await this.#options.config?.(world, directory)) ?? {};
     const jwksPath = new URL(world.issuer.jwksUri).pathname;
     const sections: Record<string, Section> = {
       listeners: { api: { port: 0 }, admin: { port: 0 }, ops: { port: 0 } },

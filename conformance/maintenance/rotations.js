@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startKmsServer } from '../../build/emulators/kms/kms-server.js';
 import { Administrator } from '../../build/faults/administrator.js';
 import { Connection, runLoad, Turnstile } from '../../build/faults/load.js';
-import { mappingOf, region, roleNamed } from '../../build/faults/world.js';
+import { mappingOf, region, roleNamed, tableName } from '../../build/faults/world.js';
+import { readAnchor, unprovenSeal } from '../../build/src/dynamodb/seal-anchor.js';
 import { run } from '../commands.js';
 import { Fleet } from '../fleet.js';
 import { thisTree } from '../release.js';
@@ -53,10 +54,15 @@ export async function replaceKeys(world, directory) {
       oldNotary: publicKey(oldNotary, 'old-notary'),
       newNotary: publicKey(newNotary, 'new-notary'),
     };
-    const fromRevision = (await world.table.head()) + 1;
+    const { anchor: found } = await readAnchor(
+      world.table,
+      await world.table.loadAll(),
+      unprovenSeal(tableName),
+    );
+    const anchor = { revision: found.revision, chain: found.digest };
     const kmsOf = ({ endpoint }) => ({ keyId: 'alias/conformance', region, endpoint });
     const sections = (publicKeyFiles, seals, notary) => ({
-      policy: { seal: { publicKeyFiles, kms: kmsOf(seals), fromRevision } },
+      policy: { seal: { publicKeyFiles, kms: kmsOf(seals), anchor } },
       audit: { checkpoints: { origin, kms: kmsOf(notary) } },
     });
     const rollOut = async (...settings) => {

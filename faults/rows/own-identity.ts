@@ -119,8 +119,8 @@ async function issuersLab(
 ): Promise<Lab> {
   const lab = await newLab({
     startBroker: false,
-    config: (world, directory) => ({
-      ...config?.(world, directory),
+    config: async (world, directory) => ({
+      ...(await config?.(world, directory)),
       webIdentity: { default: 'broker', signTimeoutMs: signMs, ...own.section },
       // None of these rows is about the disk.
       audit: { deadlineMs: 10_000 },

@@ -4,13 +4,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { startKmsServer } from '../../emulators/kms/kms-server.ts';
+import { readAnchor, unprovenSeal } from '../../src/dynamodb/seal-anchor.ts';
 import { Administrator, adminSection, EditRefused } from '../administrator.ts';
 import { startFront } from '../front.ts';
 import type { Lab } from '../lab.ts';
 import { pause } from '../load.ts';
 import { failures, seconds, tally } from '../measures.ts';
 import type { Outcome, Row, RowContext } from '../row.ts';
-import { mappingOf, region, roleNamed } from '../world.ts';
+import { mappingOf, region, roleNamed, tableName, type World } from '../world.ts';
 import { editRow, labMappings, putHead, soon } from './table.ts';
 
 const signTimeoutMs = 1_500;
@@ -35,14 +36,16 @@ async function sealed({ lab: newLab, pick, atMost }: RowContext): Promise<Outcom
   const kms = await startKmsServer('p256');
   const front = await startFront({ upstream: kms.endpoint });
   try {
+    let anchor: ReturnType<typeof anchorOf> | undefined;
     const lab = await newLab({
-      config: (world, directory) => {
+      config: async (world, directory) => {
+        anchor ??= anchorOf(world);
         const publicKey = join(directory, 'seal.pub');
         writeFileSync(publicKey, kms.publicKey.export({ type: 'spki', format: 'pem' }));
         const seal = {
           publicKeyFiles: [publicKey],
           kms: { keyId: front.url, region, endpoint: front.url },
-          fromRevision: labMappings.length + 1,
+          anchor: await anchor,
           signTimeoutMs,
         };
         return { admin: adminSection(world), policy: { seal } };
@@ -99,6 +102,13 @@ async function sealed({ lab: newLab, pick, atMost }: RowContext): Promise<Outcom
   } finally {
     await Promise.all([front.stop(), kms.stop()]);
   }
+}
+
+/** Of what the table has before anything is sealed. */
+async function anchorOf({ table }: World) {
+  const found = await readAnchor(table, await table.loadAll(), unprovenSeal(tableName));
+  if (found.kind !== 'found') throw new Error(`no anchor: ${found.kind}`);
+  return { revision: found.anchor.revision, chain: found.anchor.digest };
 }
 
 class Editor {

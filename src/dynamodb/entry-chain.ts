@@ -4,6 +4,7 @@
  */
 
 import { hash } from 'node:crypto';
+import type { PiecesOfWork } from '../kit/timing/in-turns.ts';
 import { readInteger, readText } from './item-attributes.ts';
 import type { Item } from './table-calls.ts';
 
@@ -24,12 +25,29 @@ export interface ChainLink {
   readonly seal: string | undefined;
 }
 
+/** So many are followed before whatever else is due. */
+export const linksPerPiece = 200;
+
 export function emptyChain(name: string): Chain {
   return { name, revision: 0, digest: digestOf(`token-broker change log\n${name}\n`) };
 }
 
 export function nextInChain({ name, digest }: Chain, { revision, content }: ChainLink): Chain {
   return { name, revision, digest: digestOf(`${digest}\n${content}\n`) };
+}
+
+/** The chain after these entries, whoever made them; undefined if they do not follow from it. */
+export function* followingUnproven(
+  from: Chain,
+  links: readonly ChainLink[],
+): PiecesOfWork<Chain | undefined> {
+  let chain = from;
+  for (const link of links) {
+    if (link.revision !== chain.revision + 1) return undefined;
+    chain = nextInChain(chain, link);
+    if (chain.revision % linksPerPiece === 0) yield;
+  }
+  return chain;
 }
 
 /** What is signed. */

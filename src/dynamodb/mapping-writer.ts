@@ -17,7 +17,7 @@ import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
 import { sleep } from '../kit/timing/sleep.ts';
 import { type BaseRow, readBaseRow } from './base-row.ts';
-import { incompleteRead, readLinks } from './change-log.ts';
+import { readLinks } from './change-log.ts';
 import type { Chain } from './entry-chain.ts';
 import { readInteger, readText } from './item-attributes.ts';
 import {
@@ -191,7 +191,7 @@ export class MappingWriter {
     known: Chain | undefined,
   ): Promise<readonly Item[]> {
     const seal = this.#seal;
-    if (seal === undefined || !seal.isDue(before + entries.length)) return entries;
+    if (seal === undefined) return entries;
     await seal.ready();
     return await seal.sealed(entries, await this.#chainThrough(seal, before, known));
   }
@@ -210,12 +210,12 @@ export class MappingWriter {
     return chain;
   }
 
-  /** The first seal answers for all that came before it. */
+  /** The first seal answers for all that came before it, and so does the anchor. */
   async #adopted(seal: TableSeal, revision: number, known: Chain | undefined): Promise<Chain> {
     const from = known ?? seal.empty;
     const range = { since: from.revision, through: revision };
     const chain = seal.follow(from, await readLinks(this.#calls, range));
-    if (chain === undefined) throw incompleteRead('The change log of the table has a gap.');
+    if (chain === undefined) throw notSealed(notAnchored);
     return chain;
   }
 
@@ -369,6 +369,9 @@ function isUnavailable(error: unknown): boolean {
     (error.code === 'table_unavailable' || error.code === 'change_not_sealed')
   );
 }
+
+const notAnchored =
+  'The change log of the table is not the one of policy.seal.anchor, or does not reach it: it was put back, or written around the API, or the setting is wrong. Nothing may be written after it. docs/operations.md (TokenBrokerTableTampered) says what to do; docs/table.md says how seals begin.';
 
 const fellBack =
   'The change log of the table is not the one that this instance has seen before: it was put back, or written around the API. Nothing may be written after it. docs/operations.md (TokenBrokerTableTampered) says what to do; if the table was restored on purpose, restart.';

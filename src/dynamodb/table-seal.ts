@@ -16,6 +16,7 @@ import {
   type ChainLink,
   emptyChain,
   linkOf,
+  linksPerPiece,
   nextInChain,
   sealedItem,
   sealText,
@@ -26,8 +27,11 @@ import type { Item } from './table-calls.ts';
 export interface TableSealOptions {
   /** Of the table, in its seals. */
   readonly name: string;
-  /** The first revision that must carry a seal; earlier entries have none. */
-  readonly fromRevision: number;
+  /**
+   * How far the table had come, and with which change log: nothing earlier and no other counts (T325). What came after it
+   * must be sealed. Default: the empty table.
+   */
+  readonly anchor?: Omit<Chain, 'name'> | undefined;
   /** PEM files; a seal by any of these keys counts. */
   readonly publicKeyFiles: readonly string[];
   /** Absent: nothing can be changed from here. */
@@ -37,16 +41,17 @@ export interface TableSealOptions {
   readonly clock: Clock;
 }
 
-const linksPerPiece = 200;
-
 export class TableSeal {
   readonly #options: TableSealOptions;
+  readonly #anchor: Chain;
   readonly #ending = new AbortController();
   #publicKeys: readonly KeyObject[] = [];
   #newest: Chain | undefined;
 
   constructor(options: TableSealOptions) {
     this.#options = options;
+    const { name, anchor } = options;
+    this.#anchor = anchor === undefined ? emptyChain(name) : { name, ...anchor };
   }
 
   /** Reads the public keys; before that no seal counts. @throws PublicKeyError */
@@ -69,17 +74,26 @@ export class TableSeal {
   }
 
   isDue(revision: number): boolean {
-    return revision >= this.#options.fromRevision;
+    return revision > this.#anchor.revision;
   }
 
-  /** Whether a chain can be followed from here: it is of this table, by the name in its seals. */
+  /** Whether a chain can be followed from here: it is of this table, by the name in its seals, and not behind the anchor. */
   isOurs(chain: Chain | undefined): chain is Chain {
-    return chain?.name === this.#options.name;
+    return chain?.name === this.#options.name && this.#isPast(chain) && this.#isAnchored(chain);
+  }
+
+  #isPast({ revision }: Chain): boolean {
+    return revision >= this.#anchor.revision;
+  }
+
+  /** As far as this chain tells. */
+  #isAnchored({ revision, digest }: Chain): boolean {
+    return revision !== this.#anchor.revision || digest === this.#anchor.digest;
   }
 
   /**
-   * The chain after these entries; undefined if they do not follow from it, one that has to be sealed is not, or the
-   * newest is not by one of the keys. `from` must have been verified before, or be empty.
+   * The chain after these entries; undefined if they do not follow from it, do not lead through the anchor, one that has to
+   * be sealed is not, or the newest is not by one of the keys. `from` must have been verified before, or be empty.
    */
   follow(from: Chain, links: readonly ChainLink[]): Chain | undefined {
     return atOnce(this.following(from, links));
@@ -90,22 +104,25 @@ export class TableSeal {
     let chain = from;
     let count = 0;
     for (const link of links) {
-      if (link.revision !== chain.revision + 1) return undefined;
-      if (this.isDue(link.revision) && link.seal === undefined) return undefined;
+      if (link.revision !== chain.revision + 1 || this.#lacksSeal(link)) return undefined;
       chain = nextInChain(chain, link);
+      if (!this.#isAnchored(chain)) return undefined;
       count += 1;
       if (count % linksPerPiece === 0) yield;
     }
-    const newest = links.at(-1);
-    if (
-      newest !== undefined &&
-      this.isDue(newest.revision) &&
-      !this.proves(newest.seal, sealText(chain))
-    ) {
-      return undefined;
-    }
+    if (!this.#isPast(chain) || !this.#isProven(chain, links.at(-1))) return undefined;
     this.remember(chain);
     return chain;
+  }
+
+  #lacksSeal({ revision, seal }: ChainLink): boolean {
+    return this.isDue(revision) && seal === undefined;
+  }
+
+  /** Up to the anchor nothing has to be signed. */
+  #isProven(chain: Chain, newest: ChainLink | undefined): boolean {
+    if (newest === undefined || !this.isDue(newest.revision)) return true;
+    return this.proves(newest.seal, sealText(chain));
   }
 
   /** What a change may no longer fall behind. */
@@ -128,11 +145,11 @@ export class TableSeal {
     if (stated !== undefined && this.proves(stated.seal, sealText(stated.chain)))
       return stated.chain;
     throw notSealed(
-      'The newest entry of the change log has no seal by a listed key, so nothing may be written after it; docs/operations.md (TokenBrokerTableTampered) says what to do. Where seals begin with this change, policy.seal.fromRevision is the revision after the newest.',
+      'The newest entry of the change log has no seal by a listed key, so nothing may be written after it; docs/operations.md (TokenBrokerTableTampered) says what to do. Where seals begin with this change, policy.seal.anchor must say so: docs/table.md.',
     );
   }
 
-  /** Entries that follow one after the other, those that must with their seals. @throws BrokerError `change_not_sealed` */
+  /** Entries that follow one after the other, with their seals. @throws BrokerError `change_not_sealed` */
   async sealed(entries: readonly Item[], before: Chain): Promise<readonly Item[]> {
     let newest = before;
     const chained = entries.map((item) => {
@@ -141,9 +158,7 @@ export class TableSeal {
     });
     return await Promise.all(
       chained.map(async ({ item, chain }) =>
-        this.isDue(chain.revision)
-          ? sealedItem(item, chain, await this.signature(sealText(chain)))
-          : item,
+        sealedItem(item, chain, await this.signature(sealText(chain))),
       ),
     );
   }

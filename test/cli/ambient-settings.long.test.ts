@@ -74,6 +74,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = ke
 describe('under a hostile environment', () => {
   it.each([
     ['table create'],
+    ['table anchor --unsealed'],
     ['mappings plan FOLDER'],
     ['mappings apply FOLDER --yes --reason test'],
     ['mappings export'],

@@ -39,6 +39,9 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   'token-broker mappings apply mappings/ --config config.yaml --reason "ORD-12: new service"':
     asksAtATerminal,
   'token-broker mappings apply --plan plan.json --config config.yaml --reason "ORD-12" --yes': 0,
+  'token-broker table anchor --config config.yaml --unsealed': 0,
+  // Nothing of that table is sealed.
+  'token-broker table anchor --config config.yaml': 1,
   'token-broker mappings export --config config.yaml --directory mappings': 0,
   'token-broker mappings export --config config.yaml --update mappings/': 0,
   'token-broker mappings schema role-mapping > mappings/schemas/role-mapping.v1.json': 0,

@@ -749,6 +749,7 @@ describe('the environment', () => {
     retentionDays: 1,
   };
   const publicKeyFiles = ['/seal.pub'];
+  const chain = `${'A'.repeat(43)}=`;
   const keyFile = '/key.pem';
   /** The key is in KMS, or in a file where that may be. */
   const sectionsWith = (path: string) => {
@@ -763,7 +764,11 @@ describe('the environment', () => {
       }),
       set('identity.matchableClaims', ['changed']),
       set('traces', { endpoint: 'https://collector.example/v1/traces' }),
-      set('policy.seal', { publicKeyFiles, ...(inFile('policy.seal') ? { keyFile } : { kms }) }),
+      set('policy.seal', {
+        publicKeyFiles,
+        ...(inFile('policy.seal') ? { keyFile } : { kms }),
+        anchor: { revision: 3, chain },
+      }),
       set('webIdentity', {
         issuer: 'https://identity.example.com',
         keys: {
@@ -798,6 +803,7 @@ describe('the environment', () => {
         '/changed',
         'c/',
         '444455556666',
+        `${'B'.repeat(43)}=`,
       ];
     }
     return type.split(' \\| ');
@@ -885,6 +891,7 @@ describe('the production profile', () => {
     retentionDays: 1,
   };
   const publicKeyFiles = ['/seal.pub'];
+  const chain = `${'A'.repeat(43)}=`;
   const endpoints: readonly [string, (url: string) => Change][] = [
     ['policy.endpoint', (url) => set('policy.endpoint', url)],
     [
@@ -940,6 +947,24 @@ describe('the production profile', () => {
     ['has a public one', { publicKeyFiles: [] }, ['policy.seal.publicKeyFiles']],
   ])('%s, of keys that seal (T112)', (_case, key, faults) => {
     expect(pathsOf({ change: set('policy.seal', { publicKeyFiles, ...key }) })).toEqual(faults);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['a whole one', { anchor: { revision: 3, chain } }, []],
+    ['half of one', { anchor: { revision: 3 } }, ['policy.seal.anchor.chain']],
+    ['one at nothing', { anchor: { revision: 0, chain } }, ['policy.seal.anchor.revision']],
+    [
+      'a digest cut off',
+      { anchor: { revision: 3, chain: chain.slice(1) } },
+      ['policy.seal.anchor.chain'],
+    ],
+    [
+      'a revision alone, from which seals would begin',
+      { fromRevision: 4 },
+      ['policy.seal.fromRevision'],
+    ],
+  ])('takes an anchor of seals whole or not at all: %s (T325)', (_case, fields, faults) => {
+    expect(pathsOf({ change: set('policy.seal', { publicKeyFiles, ...fields }) })).toEqual(faults);
   });
 
   it('refuses checkpoints of standard output, and an origin that notes cannot have', () => {

@@ -15,6 +15,7 @@ import { checkRoleMapping, type MappingRules } from '../../src/core/policy/mappi
 import type { RoleMapping, RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { type Anchor, readAnchor, unprovenSeal } from '../../src/dynamodb/seal-anchor.ts';
 import type { TableSeal } from '../../src/dynamodb/table-seal.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 
@@ -189,6 +190,17 @@ export function denial(
   fields: Partial<RoleMappingInput> = {},
 ): RoleMapping {
   return mapping(id, { principal: { pool, client }, effect: 'deny', role: '*', ...fields });
+}
+
+/** The log of the table as it stands, for seals that begin or go on behind it; undefined for an empty one. */
+export async function anchorOf(
+  { table, name }: Pick<TestTable, 'table' | 'name'>,
+  sealName = name,
+): Promise<Anchor | undefined> {
+  const found = await readAnchor(table, await table.loadAll(), unprovenSeal(sealName));
+  if (found.kind === 'found') return found.anchor;
+  if (found.kind === 'empty') return undefined;
+  throw new Error(`no anchor: ${found.kind}`);
 }
 
 export function ids(count: number, prefix = 'row'): string[] {

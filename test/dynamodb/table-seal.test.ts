@@ -16,6 +16,7 @@ import { withEnvironment } from '../support/with-environment.ts';
 import { heldLoads, wasEverAfter } from './held-loads.ts';
 import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
 import {
+  anchorOf,
   denial,
   mapping,
   pool,
@@ -56,7 +57,6 @@ afterAll(async () => {
 async function sealOf(options: Partial<TableSealOptions> = {}): Promise<TableSeal> {
   const seal = new TableSeal({
     name: t.name,
-    fromRevision: 1,
     publicKeyFiles: [ours.publicKey],
     signTimeoutMs: 5_000,
     clock: systemClock,
@@ -457,13 +457,19 @@ describe('honest edits', () => {
 
   it('carry on where a table had none, and answer for all that came before', async () => {
     await history(t.table);
+    const second = await entry(2);
     const snapshotFile = path.join(folder, `${t.name}.json`);
     const unsealed = probeSync({ table: t.table, snapshotFile });
     await unsealed.sync.start();
     await unsealed.sync.stop();
-    await expect(edit(await editorOf(), mapping('late'), 'absent')).rejects.toThrow(/fromRevision/);
+    await expect(edit(await editorOf(), mapping('late'), 'absent')).rejects.toThrow(/seal.anchor/);
 
-    const from = { fromRevision: 5 };
+    const from = { anchor: await anchorOf(t) };
+    await t.putItem({ ...(await entry(2)), after: { S: JSON.stringify(ghost) } });
+    await expect(edit(await editorOf(from), mapping('late'), 'absent')).rejects.toMatchObject({
+      code: 'change_not_sealed',
+    });
+    await t.putItem(second);
     const following = await brokerOf(from, { snapshotFile });
     await edit(await editorOf(from), mapping('late'), 'absent');
     expect(await following.tick()).toBe('applied');

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import type { MappingEdit } from '../../src/core/editing/mapping-history.ts';
 import { TooMuchAtOnceError } from '../../src/dynamodb/mapping-writer.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import type { Anchor } from '../../src/dynamodb/seal-anchor.ts';
 import { TableSeal } from '../../src/dynamodb/table-seal.ts';
 import { maxEditsAtOnce } from '../../src/dynamodb/transaction-items.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
@@ -16,6 +17,7 @@ import { runs } from '../support/fuzz-budget.ts';
 import { type KeyFiles, keyFiles } from '../support/key-files.ts';
 import { probeSync } from './sync-probe.ts';
 import {
+  anchorOf,
   ids,
   mapping,
   startTableFixture,
@@ -47,10 +49,10 @@ afterAll(async () => {
 });
 
 /** One seal name for both tables, so that their chains can be compared. */
-async function sealFrom(fromRevision: number): Promise<TableSeal> {
+async function sealOf(anchor?: Anchor): Promise<TableSeal> {
   const seal = new TableSeal({
     name: 'same',
-    fromRevision,
+    anchor,
     publicKeyFiles: [key.publicKey],
     signer: new FileSigner(key.privateKey),
     signTimeoutMs: 5_000,
@@ -133,21 +135,26 @@ describe('Edits that are written together', () => {
       fc.asyncProperty(
         wishes,
         fc.integer({ min: 1, max: 6 }),
-        fc.integer({ min: 1, max: 8 }),
-        async (wanted, size, fromRevision) => {
+        fc.nat({ max: 7 }),
+        async (wanted, size, unsealed) => {
           const edits = editsFor(wanted);
           const [single, grouped] = [await fixture.table(), await fixture.table()];
-          const oneByOne = single.another(await sealFrom(fromRevision));
-          const together = grouped.another(await sealFrom(fromRevision));
-          for (const edit of edits) await oneByOne.write(edit);
+          for (const edit of edits.slice(0, unsealed)) await single.table.write(edit);
+          const oneByOne = single.another(await sealOf(await anchorOf(single, 'same')));
+          for (const edit of edits.slice(unsealed)) await oneByOne.write(edit);
           const written = [];
-          for (const group of groupsBy(edits, size)) {
+          for (const group of groupsBy(edits.slice(0, unsealed), size)) {
+            written.push(...(await grouped.table.writeTogether(group)));
+          }
+          const anchor = await anchorOf(grouped, 'same');
+          const together = grouped.another(await sealOf(anchor));
+          for (const group of groupsBy(edits.slice(unsealed), size)) {
             written.push(...(await together.writeTogether(group)));
           }
           expect(written.map(({ revision }) => revision)).toEqual(edits.map((_, at) => at + 1));
           expect(await contents(grouped.table)).toEqual(await contents(single.table));
           // A broker that has never seen the table takes every entry.
-          const probe = probeSync({ table: grouped.table, seal: await sealFrom(fromRevision) });
+          const probe = probeSync({ table: grouped.table, seal: await sealOf(anchor) });
           await probe.sync.start();
           expect([probe.sync.current().revision, probe.alarms]).toEqual([edits.length, []]);
           await probe.sync.stop();

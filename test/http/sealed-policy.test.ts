@@ -5,6 +5,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { configSchema } from '../../src/config/schema.ts';
+import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
+import { anchorOf, rules as tableRules } from '../dynamodb/table-fixture.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import {
   type MappingStack,
@@ -28,12 +32,21 @@ let stack: MappingStack;
 beforeAll(async () => {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
   writeFileSync(keyFile, pem, { mode: 0o600 });
-  const fromRevision = defaultMappings.length + 1;
+  let anchor: { revision: number; chain: string } | undefined;
   [broker, stack] = await Promise.all([
     startBrokerFixture({
+      async beforeStart({ dynamodb }) {
+        const client = createDynamoDbClient({ region: 'us-east-1', endpoint: dynamodb.url });
+        const shared = { rules: tableRules, clock: systemClock };
+        const name = 'role-mappings';
+        const table = new RoleMappingTable({ ...shared, client, tableName: name });
+        const found = await anchorOf({ table, name });
+        anchor = found && { revision: found.revision, chain: found.digest };
+        client.destroy();
+      },
       configure: (config) => ({
         ...config,
-        policy: { ...config.policy, seal: { publicKeyFiles, keyFile, fromRevision } },
+        policy: { ...config.policy, seal: { publicKeyFiles, keyFile, anchor } },
       }),
     }),
     startMappingStack(),

@@ -14,7 +14,8 @@ export function configuredSeal(
 ): TableSeal | undefined {
   const { seal, table } = policy;
   if (seal === undefined) return undefined;
-  const { name = table, fromRevision, publicKeyFiles, signTimeoutMs } = seal;
+  const { name = table, publicKeyFiles, signTimeoutMs } = seal;
+  const anchor = seal.anchor && { revision: seal.anchor.revision, digest: seal.anchor.chain };
   const signer = configuredSigner(seal, signTimeoutMs, onKmsCall && { clock, onCall: onKmsCall });
-  return new TableSeal({ name, fromRevision, publicKeyFiles, signer, signTimeoutMs, clock });
+  return new TableSeal({ name, anchor, publicKeyFiles, signer, signTimeoutMs, clock });
 }

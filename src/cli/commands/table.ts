@@ -5,8 +5,12 @@ import { type AddCommand, helpText } from '../edge.ts';
 import { withMappingTable } from '../mapping-table.ts';
 import { exitCodes, type Output } from '../output.ts';
 import { readConfig } from '../read-config.ts';
+import { printAnchor } from '../table-anchor.ts';
 
-export const addTableCommands: AddCommand = (program, { configSource, output, finish }) => {
+export const addTableCommands: AddCommand = (
+  program,
+  { configSource, output, terminal, finish },
+) => {
   const table = program.command('table').description('work with the role-mapping table');
   table
     .command('create')
@@ -22,6 +26,29 @@ export const addTableCommands: AddCommand = (program, { configSource, output, fi
     .action(async (options: { config: string }) => {
       const config = readConfig(configSource(options.config), output);
       finish(config === undefined ? exitCodes.config : await createTable(config, output));
+    });
+  table
+    .command('anchor')
+    .description('print the policy.seal.anchor by which brokers know this table and its change log')
+    .requiredOption('--config <file>', 'configuration file (YAML)')
+    .option('--unsealed', 'take the change log as it stands, before its first seal')
+    .addHelpText(
+      'after',
+      helpText(
+        [
+          'token-broker table anchor --config config.yaml --unsealed',
+          'token-broker table anchor --config config.yaml',
+        ],
+        '0 printed, 1 the table or its change log is not as it must be, or could not be read, 2 wrong usage, 78 invalid configuration',
+      ),
+    )
+    .action(async ({ config: file, unsealed = false }: { config: string; unsealed?: boolean }) => {
+      const config = readConfig(configSource(file), output);
+      finish(
+        config === undefined
+          ? exitCodes.config
+          : await printAnchor(config, output, { terminal, unsealed }),
+      );
     });
 };
 

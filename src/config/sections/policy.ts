@@ -136,13 +136,21 @@ export const policy = z.strictObject({
         .max(10)
         .describe('PEM files; the change log must be sealed by one of these keys.'),
       ...signingKey,
-      fromRevision: z
-        .int()
-        .min(1)
-        .default(1)
-        .describe(
-          'First revision that must be sealed: 1 for a new table, else the one after the newest.',
-        ),
+      anchor: z
+        .strictObject({
+          revision: z
+            .int()
+            .min(1)
+            .describe('How far the table had come: later revisions must be sealed.'),
+          chain: z
+            .string()
+            .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be a SHA-256 in base64')
+            .describe(
+              'Digest of the change log up to there; no other log, and no earlier one, is taken.',
+            ),
+        })
+        .optional()
+        .describe('As `token-broker table anchor` prints it; default: the table was empty.'),
       name: z
         .string()
         .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be a DynamoDB table name')

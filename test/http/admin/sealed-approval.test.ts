@@ -32,7 +32,6 @@ beforeAll(async () => {
   signer = switched(new FileSigner(ours.privateKey));
   const seal = new TableSeal({
     name: 'admin-test',
-    fromRevision: 1,
     publicKeyFiles: [ours.publicKey],
     signer,
     signTimeoutMs: 5_000,
