@@ -41,13 +41,14 @@ import { createTestClock } from '../support/test-clock.ts';
 
 const token = 'CANARY.token.signature';
 const secrets = [token, 'CANARY/secret+access/key', 'CANARY-session-token'];
-const context: RequestContext = {
+/** An exchange notes in its context who asks: each gets one of its own. */
+const context: RequestContext = Object.freeze({
   requestId: 'request-1',
   route: '/v1/credentials',
   sourceIp: '192.0.2.7',
   peerIp: '10.0.0.1',
   userAgent: 'test/1.0',
-};
+});
 
 function issuedFor(plan: SessionPlan): IssuedSession {
   return {
@@ -773,11 +774,11 @@ describe('the decision', () => {
       clock: createTestClock(),
     });
     const request = { token, role: undefined, durationSeconds: undefined };
-    await run(context, () => request);
+    await run({ ...context }, () => request);
     inForce = snapshotOf(mapping('orders'), deny);
-    expect(await run(context, () => request)).toMatchObject({ code: 'access_denied' });
+    expect(await run({ ...context }, () => request)).toMatchObject({ code: 'access_denied' });
     inForce = snapshotOf(mapping('orders'));
-    await run(context, () => request);
+    await run({ ...context }, () => request);
     expect(records).toMatchObject([
       { outcome: 'issued' },
       { outcome: 'denied' },
