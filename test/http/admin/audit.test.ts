@@ -11,28 +11,38 @@ import {
 import { secretsIn } from '../../support/secrets-in.ts';
 
 let admin: AdminHarness;
-const path = '/v1/role-mappings/audited';
 const because = { 'change-reason': 'INC-2: somebody asked' };
 
 beforeAll(async () => {
   admin = await startAdmin();
-  await admin.create(testMapping('audited'));
 });
 
 afterEach(() => admin.dynamodb.setFault());
 
 afterAll(() => admin.stop());
 
-const replace = (changes: object, version: number) =>
-  admin.send('PUT', path, {
+let count = 0;
+
+/** A mapping of version 1, which nobody else edits. */
+async function created() {
+  count += 1;
+  const id = `audited-${count}`;
+  await admin.create(testMapping(id));
+  return { id, path: `/v1/role-mappings/${id}` };
+}
+
+const replace = (id: string, changes: object, version = 1) =>
+  admin.send('PUT', `/v1/role-mappings/${id}`, {
     headers: { ...because, 'if-match': `"${version}"`, 'user-agent': 'the test' },
-    body: testMapping('audited', changes),
+    body: testMapping(id, changes),
   });
-const version = async () => (await admin.table.get('audited'))?.version ?? 0;
+const versionOf = async (id: string) => (await admin.table.get(id))?.version;
+const authorized = () => admin.records().filter(({ outcome }) => outcome === 'authorized').length;
 
 describe('the record of an edit (T53)', () => {
   it('says who, from where, why, and what was before and after', async () => {
-    const { headers } = await replace({ description: 'second' }, 1);
+    const { id } = await created();
+    const { headers } = await replace(id, { description: 'second' });
     expect(admin.records().at(-1)).toMatchObject({
       type: 'mapping_change',
       outcome: 'authorized',
@@ -44,27 +54,33 @@ describe('the record of an edit (T53)', () => {
       actor: `${adminPool}/${adminClient}`,
       actorProven: true,
       action: 'replace',
-      mappingId: 'audited',
+      mappingId: id,
       baseVersion: 1,
       reason: because['change-reason'],
-      before: testMapping('audited'),
-      after: testMapping('audited', { description: 'second' }),
+      before: testMapping(id),
+      after: testMapping(id, { description: 'second' }),
     });
   });
 
   it('is one per edit that was made, and the table has as many changes', async () => {
-    const authorized = admin.records().filter(({ outcome }) => outcome === 'authorized');
-    expect(authorized).toHaveLength(await admin.table.head());
+    const [records, head] = [authorized(), await admin.table.head()];
+    const { id } = await created();
+    await replace(id, { description: 'second' });
+    await replace(id, { description: 'never' });
+    await replace(id, { description: 'third' }, 2);
+    expect([authorized() - records, (await admin.table.head()) - head]).toEqual([3, 3]);
   });
 
   it('exists for refused attempts, and says how far they came', async () => {
+    const { id, path } = await created();
+    await replace(id, { description: 'second' });
     const refused = async (request: Parameters<AdminHarness['send']>[2]) => {
       const { status, body } = await admin.send('PUT', path, request);
       const { outcome, code, token, reason } = admin.records().at(-1);
       expect([status >= 400, outcome, code]).toEqual([true, 'refused', body.code]);
       return { code, known: Object.keys(token ?? {}).sort(byText), reason };
     };
-    const body = testMapping('audited', { owner: 'thief' });
+    const body = testMapping(id, { owner: 'thief' });
     const headers = { ...because, 'if-match': '"1"' };
 
     expect(await refused({ token: null, headers, body })).toMatchObject({
@@ -95,6 +111,7 @@ describe('the record of an edit (T53)', () => {
   });
 
   it('is not made for reads and previews', async () => {
+    const { path } = await created();
     const before = admin.records().length;
     await admin.send('GET', '/v1/role-mappings');
     await admin.send('GET', path, { token: null });
@@ -107,6 +124,7 @@ describe('the record of an edit (T53)', () => {
   });
 
   it('never holds the token', async () => {
+    const { path } = await created();
     const token = admin.token();
     await admin.send('PUT', path, { token, headers: because, body: {} });
     expect(secretsIn(JSON.stringify(admin.records()), [token])).toEqual([]);
@@ -115,14 +133,14 @@ describe('the record of an edit (T53)', () => {
 
 describe('when the table is away', () => {
   it('says so, and the log tells that the authorized change was not made', async () => {
-    const current = await version();
+    const { id } = await created();
     admin.dynamodb.setFault({
       kind: 'error',
       operations: ['TransactWriteItems'],
       type: 'AccessDeniedException',
       status: 400,
     });
-    const { status, body } = await replace({ description: 'never' }, current);
+    const { status, body } = await replace(id, { description: 'never' });
 
     expect([status, body.code]).toEqual([503, 'table_unavailable']);
     expect(
@@ -134,18 +152,18 @@ describe('when the table is away', () => {
       ['authorized', undefined],
       ['failed', 'table_unavailable'],
     ]);
-    expect(await version()).toBe(current);
+    expect(await versionOf(id)).toBe(1);
   });
 
   it('records a failed attempt where the table does not even tell the current version', async () => {
-    const current = await version();
+    const { id } = await created();
     admin.dynamodb.setFault({
       kind: 'error',
       operations: ['GetItem'],
       type: 'AccessDeniedException',
       status: 400,
     });
-    const { status } = await replace({}, current);
+    const { status } = await replace(id, {});
     expect(status).toBe(503);
     expect(admin.records().at(-1)).toMatchObject({
       outcome: 'failed',
@@ -155,12 +173,12 @@ describe('when the table is away', () => {
   });
 
   it('makes an edit whose answer was lost once, and says that it was made', async () => {
-    const current = await version();
+    const { id } = await created();
     const head = await admin.table.head();
     admin.dynamodb.setFault({ kind: 'loseAnswer', operations: ['TransactWriteItems'], times: 1 });
-    const { status, body } = await replace({ description: 'once' }, current);
+    const { status, body } = await replace(id, { description: 'once' });
 
-    expect([status, body.version]).toEqual([200, current + 1]);
+    expect([status, body.version]).toEqual([200, 2]);
     expect(await admin.table.head()).toBe(head + 1);
   });
 });

@@ -107,7 +107,7 @@ describe('POST /v1/explain', () => {
 
   it('says that a mapping can match nobody, and why: its app client is not configured (T96)', async () => {
     const principal = { pool: adminPool, client: 'nobody0has0this0client' };
-    await admin.create(testMapping('waiting', { principal }));
+    await admin.create(testMapping('waiting', { principal, role: `${testRole}-waiting` }));
     const asked = { caller: client, request: { role: 'waiting' } };
     expect((await explain(asked)).nearMisses).toMatchObject([
       {
@@ -215,9 +215,8 @@ describe('explaining a token', () => {
   });
 
   it('says that STS would not take it where it has no audience', async () => {
-    await admin.create(
-      testMapping('legacy', { principal: { pool: adminPool, client: legacyClient } }),
-    );
+    const principal = { pool: adminPool, client: legacyClient };
+    await admin.create(testMapping('legacy', { principal, role: `${testRole}-legacy` }));
     const token = admin.token({ clientId: legacyClient });
     const { refusal, decision } = await explain({ token, request: { role: 'legacy' } });
     expect(decision.outcome).toBe('allow');

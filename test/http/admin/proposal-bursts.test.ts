@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Broker, createBroker } from '../../../src/broker/broker.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { proposalLifetimeMs, timePart } from '../../../src/core/editing/proposal.ts';
@@ -62,6 +62,7 @@ afterAll(async () => {
   await second.stop();
   await first.stop();
 });
+beforeEach(() => putCount('#ALL', []));
 afterEach(() => expect(warnings).toEqual([]));
 
 const atOnce = portion(50);

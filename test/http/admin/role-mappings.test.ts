@@ -37,7 +37,10 @@ const refusal = ({ status, body }: AdminAnswer) => [status, body.code];
 
 describe('creating, replacing and deleting', () => {
   it('creates a mapping that is in force at once, and tells its ETag', async () => {
-    const mapping = testMapping('created', { conditions: { caller: 'machine' } });
+    const mapping = testMapping('created', {
+      role: `${testRole}-created`,
+      conditions: { caller: 'machine' },
+    });
     const created = await admin.create(mapping);
 
     expect(created.status).toBe(201);
@@ -283,14 +286,14 @@ describe('the reason of a change', () => {
 describe('mappings managed from Git', () => {
   const fromGit = { managedBy: 'git' as const };
 
-  beforeAll(async () => {
-    await admin.send('PUT', `${path('from-git')}?override=true`, {
+  const createFromGit = (id: string) =>
+    admin.send('PUT', `${path(id)}?override=true`, {
       headers: { ...because, 'if-none-match': '*' },
-      body: testMapping('from-git', fromGit),
+      body: testMapping(id, fromGit),
     });
-  });
 
   it('are not changed, deleted or claimed by hand', async () => {
+    await createFromGit('from-git');
     await admin.create(testMapping('from-hand'));
     const expected = [409, 'mapping_managed_by_git'];
     expect(refusal(await replace('from-git', 1, { ...fromGit, enabled: false }))).toEqual(expected);
@@ -300,9 +303,11 @@ describe('mappings managed from Git', () => {
   });
 
   it('are changed by whoever says ?override=true, and the audit log keeps that', async () => {
-    const replaced = await replace('from-git', 1, { ...fromGit, enabled: false }, '?override=true');
+    const id = 'overridden';
+    await createFromGit(id);
+    const replaced = await replace(id, 1, { ...fromGit, enabled: false }, '?override=true');
     expect(replaced.status).toBe(200);
-    expect(admin.records().at(-1)).toMatchObject({ mappingId: 'from-git', override: true });
+    expect(admin.records().at(-1)).toMatchObject({ mappingId: id, override: true });
   });
 });
 
@@ -364,11 +369,12 @@ describe('?dryRun=true', () => {
 });
 
 describe('history', () => {
-  beforeAll(async () => {
-    await admin.create(testMapping('storied'));
-    await replace('storied', 1, { description: 'second' });
-    await remove('storied', 2);
-  });
+  async function createStory(id: string) {
+    await admin.create(testMapping(id));
+    await replace(id, 1, { description: 'second' });
+    await remove(id, 2);
+  }
+  beforeAll(() => createStory('storied'));
 
   it('has every version, newest first, with deletions, page by page', async () => {
     const first = await admin.send('GET', `${path('storied')}/versions?limit=2`);
@@ -383,7 +389,8 @@ describe('history', () => {
   });
 
   it('gives an old version back by an ordinary edit', async () => {
-    const old = await admin.send('GET', `${path('storied')}/versions/2`);
+    await createStory('retold');
+    const old = await admin.send('GET', `${path('retold')}/versions/2`);
     const restored = await admin.create(old.body.mapping);
     expect([restored.status, restored.body.version]).toEqual([201, 4]);
     expect(restored.body.mapping.description).toBe('second');
