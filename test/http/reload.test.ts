@@ -94,13 +94,14 @@ const limited =
   (limits: ConfigInput['limits']): Change =>
   (config) => ({ ...config, limits: { ...config.limits, ...limits } });
 
-const records = () => broker.auditRecords().filter(({ type }) => type === 'config_reload');
+const records = (of = broker) => of.auditRecords().filter(({ type }) => type === 'config_reload');
 const lastRecord = () => records().at(-1);
-const lastLog = () => broker.logs.filter(({ msg }) => msg?.includes('the configuration')).at(-1);
-const outcomes = async () => {
-  const page = await broker.metrics();
-  const of = (name: string) => page.get(`tokenbroker_config_reloads_total{outcome="${name}"}`);
-  return Object.fromEntries(reloadOutcomes.map((name) => [name, of(name)]));
+const lastLog = (of = broker) =>
+  of.logs.filter(({ msg }) => msg?.includes('the configuration')).at(-1);
+const outcomes = async (of = broker) => {
+  const page = await of.metrics();
+  const count = (name: string) => page.get(`tokenbroker_config_reloads_total{outcome="${name}"}`);
+  return Object.fromEntries(reloadOutcomes.map((name) => [name, count(name)]));
 };
 
 /** In front of STS: lets nobody through while it is shut. */
@@ -143,25 +144,31 @@ const as = (user: string) => broker.token('admin', { user, scopes });
 const adminCall = (call: Partial<Call> & Pick<Call, 'path'>, token: string) =>
   broker.call({ listener: 'admin', token, ...call });
 
-describe('before anybody asks', () => {
-  it('has every outcome at zero, and the start as the last success', async () => {
-    const page = await broker.metrics();
-    expect(await outcomes()).toEqual(Object.fromEntries(reloadOutcomes.map((name) => [name, 0])));
+it('has every outcome at zero before anybody asks, and the start as the last success', async () => {
+  const fresh = await startBrokerFixture();
+  try {
+    const page = await fresh.metrics();
+    expect(await outcomes(fresh)).toEqual(
+      Object.fromEntries(reloadOutcomes.map((name) => [name, 0])),
+    );
     expect(page.get('tokenbroker_config_last_reload_successful')).toBe(1);
     const at = page.get('tokenbroker_config_last_reload_success_timestamp_seconds') ?? 0;
     expect(at).toBeGreaterThan(0);
     expect(at).toBeLessThanOrEqual(Date.now() / 1000);
-  });
+  } finally {
+    await fresh.stop();
+  }
+});
 
-  it('finds the file as it started unchanged, which is a success without a record', async () => {
-    const before = (await outcomes())['unchanged'] ?? 0;
-    const from = Date.now() / 1000;
-    await reload(same);
-    expect((await outcomes())['unchanged']).toBe(before + 1);
-    const at = 'tokenbroker_config_last_reload_success_timestamp_seconds';
-    expect((await broker.metrics()).get(at)).toBeGreaterThanOrEqual(from);
-    expect(records()).toEqual([]);
-  });
+it('finds the file as it started unchanged, which is a success without a record', async () => {
+  const before = (await outcomes())['unchanged'] ?? 0;
+  const recorded = records();
+  const from = Date.now() / 1000;
+  await reload(same);
+  expect((await outcomes())['unchanged']).toBe(before + 1);
+  const at = 'tokenbroker_config_last_reload_success_timestamp_seconds';
+  expect((await broker.metrics()).get(at)).toBeGreaterThanOrEqual(from);
+  expect(records()).toEqual(recorded);
 });
 
 describe('an app client that is taken out', () => {
@@ -713,10 +720,17 @@ describe('all of it or nothing', () => {
 });
 
 it('is not read again by a broker that is ending', async () => {
-  await broker.stopBroker();
-  const before = broker.auditRecords().length;
-  broker.writeConfig(withoutClients('orders'));
-  await broker.reload();
-  expect(broker.auditRecords().length).toBe(before);
-  expect(lastLog()).toMatchObject({ msg: expect.stringContaining('this process is ending') });
+  const ending = await startBrokerFixture();
+  try {
+    await ending.stopBroker();
+    const before = ending.auditRecords().length;
+    ending.writeConfig(withoutClients('orders'));
+    await ending.reload();
+    expect(ending.auditRecords().length).toBe(before);
+    expect(lastLog(ending)).toMatchObject({
+      msg: expect.stringContaining('this process is ending'),
+    });
+  } finally {
+    await ending.stop();
+  }
 });
