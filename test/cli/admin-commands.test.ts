@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { addAdminCommand } from '../../src/cli/admin/admin-command.ts';
 import {
   adding,
@@ -60,21 +60,34 @@ function run(args: readonly string[], { url = admin.url, add = addAll, ...edge }
 }
 
 const reason = ['--reason', 'INC-1: a test'];
-const written = (id: string, description: string) =>
-  run(['mappings', 'edit', id, '--file', mappingFile(id, description), ...reason, '--yes']);
-const mappingFile = (id: string, description: string) =>
-  file(JSON.stringify({ ...testMapping(id), description }));
+type Changes = Parameters<typeof testMapping>[1];
+const written = (id: string, description: string, changes?: Changes) =>
+  run([
+    'mappings',
+    'edit',
+    id,
+    '--file',
+    mappingFile(id, description, changes),
+    ...reason,
+    '--yes',
+  ]);
+const mappingFile = (id: string, description: string, changes?: Changes) =>
+  file(JSON.stringify({ ...testMapping(id, changes), description }));
 const inTable = async (id: string) => (await admin.table.get(id))?.mapping;
 
 describe('role mappings by command', () => {
   it('are created from a file, listed, shown, compared and taken back, each step in the history', async () => {
-    expect((await written('steps', 'first')).out).toMatch(/^steps is created, version 1\n/);
-    expect((await written('steps', 'second')).out).toContain('~ description: "first" -> "second"');
-    const listed = await run(['mappings', 'list', '--client', callerClient]);
+    // A client that no other mapping here is for.
+    const client = '3stranger0example0client0i';
+    const write = (text: string) =>
+      written('steps', text, { principal: { pool: adminPool, client } });
+    expect((await write('first')).out).toMatch(/^steps is created, version 1\n/);
+    expect((await write('second')).out).toContain('~ description: "first" -> "second"');
+    const listed = await run(['mappings', 'list', '--client', client]);
     expect([listed.code, listed.out]).toEqual([
       0,
       expect.stringMatching(
-        /^ID .*\nsteps +allow +client 1orders0\S+ of us-east-1_Local0001 +arn:/,
+        /^ID .*\nsteps +allow +client 3stranger0\S+ of us-east-1_Local0001 +arn:.*\n$/,
       ),
     ]);
     const shown = await run(['mappings', 'get', 'steps', '--version', '1']);
@@ -522,7 +535,21 @@ describe('every command by the admin API', () => {
     };
   });
 
+  /** Of the app client that the examples freeze; the id is theirs, too. */
+  const freeze = () =>
+    admin.send('POST', '/v1/freezes', {
+      headers: { 'change-reason': 'a test needs it' },
+      body: { principal: { pool: adminPool, client: callerClient }, role: '*' },
+    });
+  afterEach(async () => {
+    const frozen = await admin.send('GET', '/v1/freezes');
+    for (const { mapping } of frozen.body.items) {
+      await run(['unfreeze', mapping.id, ...reason, '--yes']);
+    }
+  });
+
   it.each(examples)('does what an example of its --help says: %s', async (example) => {
+    if (example.includes(' unfreeze ')) await freeze();
     const words = [...example.matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, word]) => quoted ?? word,
     );

@@ -1,6 +1,6 @@
 /** Which tokens of one caller share a session: those that no trust policy could tell apart. */
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CredentialCache } from '../../src/sts/credential-cache.ts';
 import { RememberedRefusals } from '../../src/sts/remembered-refusals.ts';
@@ -168,6 +168,9 @@ describe('a verdict of STS on one token', () => {
     ['sts_token_rejected', 400, 'InvalidIdentityToken'],
     ['token_expired', 400, 'ExpiredTokenException'],
   ];
+  afterEach(() => {
+    sts.servers[0].script = honestly(validation.clock);
+  });
 
   it.each(verdicts)(
     'T65: %s is not that of another token that came while it was asked for, or after',
