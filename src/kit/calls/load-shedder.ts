@@ -16,12 +16,15 @@ const sampleMs = 100;
 const samplesInARow = 3;
 /** Whatever makes the loop late may be none of the requests: some of them are always let in. */
 const leastQuota = 0.05;
+/** Of the quota that is left after one sample, however late the loop is. */
+const leastShare = 0.5;
 
 /**
  * Keeps the event loop on time by refusing requests, those of the busiest askers first.
  *
- * While shedding, each asker may have the same number of requests between two samples. That quota is halved while
- * the loop is late and grows by a fifth while it is well on time, so it settles where the loop is just kept busy.
+ * While shedding, each asker may have the same number of requests between two samples. That quota shrinks by as much as
+ * the loop was too late twice in a row, to half at most, and grows by a fifth while it is well on time, so it settles where the
+ * loop is just kept busy.
  * Whoever asks for less than the quota notices nothing. Below one it is the probability to be let in.
  */
 export class LoadShedder {
@@ -39,6 +42,8 @@ export class LoadShedder {
   #quota: number | undefined;
   /** Samples in a row that speak for a change. */
   #inARow = 0;
+  /** At the sample before. */
+  #lastDelayMs = 0;
 
   constructor({ clock, maxDelayMs, delayMs, random = Math.random, observer }: LoadShedderOptions) {
     this.#clock = clock;
@@ -76,6 +81,10 @@ export class LoadShedder {
 
   #sample(delayMs: number): void {
     const maxDelayMs = this.#maxDelayMs();
+    // A collection of garbage or a neighbour of this process makes single turns late, which says nothing of how much is asked:
+    // the quota would fall at each, and clients that wait as they are told come back a second later.
+    const lateMs = Math.min(delayMs, this.#lastDelayMs);
+    this.#lastDelayMs = delayMs;
     if (this.#quota === undefined) {
       this.#inARow = delayMs > maxDelayMs ? this.#inARow + 1 : 0;
       // How busy the askers are is known at the next sample.
@@ -85,16 +94,17 @@ export class LoadShedder {
     const onTime = delayMs < maxDelayMs / 2;
     this.#inARow = onTime && this.#refused === 0 ? this.#inARow + 1 : 0;
     if (this.#inARow >= samplesInARow) this.#change(undefined);
-    else if (delayMs > maxDelayMs) this.#quota = this.#halved(this.#quota);
+    else if (lateMs > maxDelayMs) this.#quota = this.#reduced(this.#quota, maxDelayMs / lateMs);
     else if (onTime) this.#quota *= 1.2;
     this.#seen.clear();
     this.#refused = 0;
   }
 
-  #halved(quota: number): number {
+  #reduced(quota: number, share: number): number {
     let busiest = 0;
     for (const requests of this.#seen.values()) busiest = Math.max(busiest, requests);
-    return busiest === 0 ? quota : Math.max(leastQuota, Math.min(quota, busiest) / 2);
+    if (busiest === 0) return quota;
+    return Math.max(leastQuota, Math.min(quota, busiest) * Math.max(leastShare, share));
   }
 
   #change(quota: number | undefined): void {

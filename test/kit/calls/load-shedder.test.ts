@@ -107,6 +107,40 @@ describe('a load shedder', () => {
     expect(total).toBeLessThan(1.2 * capacity);
   });
 
+  it('is not driven down by single late turns, which collections of garbage make', async () => {
+    const load = { delayMs: 300 };
+    const { clock, shedder } = await start(load);
+    const ask = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`asker ${at}`, 1]));
+    let samples = 0;
+    const onSample = (admitted: Readonly<Record<string, number>>) => {
+      const total = Object.values(admitted).reduce((sum, count) => sum + count, 0);
+      samples += 1;
+      load.delayMs = samples % 3 === 0 ? 1000 : (total / 100) ** 2 * 150;
+    };
+    const all = await admittedPerSample({ clock, shedder, samples: 300, ask, onSample });
+    const admitted = all
+      .slice(100)
+      .map((counts) => Object.values(counts).reduce((sum, count) => sum + count, 0));
+    expect(admitted.reduce((sum, count) => sum + count, 0) / admitted.length).toBeGreaterThan(70);
+  });
+
+  it('takes away no more than the loop is too late for', async () => {
+    const load = { delayMs: 300 };
+    const { clock, shedder } = await start(load);
+    await clock.advance(3 * sampleMs);
+    const admitted = async (delayMs: number) => {
+      load.delayMs = delayMs;
+      const passed = Array.from({ length: 100 }, () => shedder.admits('one')).filter(Boolean);
+      await clock.advance(sampleMs);
+      return passed.length;
+    };
+    // 250 ms twice where 200 are allowed: four fifths; however late it is, half.
+    expect([await admitted(250), await admitted(1000), await admitted(1000)]).toEqual([
+      100, 80, 64,
+    ]);
+    expect(await admitted(1000)).toBe(32);
+  });
+
   it('leaves an overload of one alone at what the loop can do', async () => {
     const { total } = await underLoad({ noisy: 1000 }, 200);
     expect(total).toBeGreaterThan(160);
