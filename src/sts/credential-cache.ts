@@ -3,7 +3,6 @@ import { callerKey } from '../core/caller.ts';
 import type { IssuedSession, IssueResult } from '../core/credentials.ts';
 import { BrokerError, type BrokerErrorCode } from '../core/errors.ts';
 import type { CredentialIssuer, HeldSessions, Urgency } from '../core/ports.ts';
-import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session/session.ts';
 import { SingleFlight } from '../kit/calls/single-flight.ts';
 import { equalJitter } from '../kit/timing/backoff.ts';
@@ -70,8 +69,6 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   readonly #exchanges = new SingleFlight<string, Entry>();
   /** Digest of the token that leads the exchange under way. */
   readonly #leaders = new Map<string, string>();
-  /** Plans are immutable, and the same object on each warm request. */
-  readonly #keyOf = remember(sessionKey);
   #renewals = 0;
   #purges = 0;
 
@@ -121,7 +118,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
 
   /** @throws BrokerError as the decorated issuer does, when nothing in the cache can stand in. */
   issue(plan: SessionPlan, token: string): IssueResult | Promise<IssueResult> {
-    const key = this.#keyOf(plan);
+    const key = sessionKey(plan);
     const entry = this.#entries.get(key);
     if (entry === undefined) return this.#obtain(key, plan, token);
     requireSameSession(entry, plan);

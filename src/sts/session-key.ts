@@ -3,17 +3,21 @@
  * or says whose it is belongs in here: one component too few hands one caller's credentials to another (T28).
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { remember } from '../core/remember.ts';
 import type { SessionPlan } from '../core/session/session.ts';
 
-/** Hex SHA-256 over every component, each with its length before it, so that no two lists run together. */
-export function sessionKey(plan: SessionPlan): string {
-  const hash = createHash('sha256');
+/**
+ * Hex SHA-256 over every component, each with its length before it, so that no two lists run together. Plans are immutable, and
+ * the same object on each warm request and for all who decorate one exchange.
+ */
+export const sessionKey = remember((plan: SessionPlan): string => {
+  let text = '';
   for (const component of components(plan)) {
-    hash.update(component === undefined ? '-;' : `${Buffer.byteLength(component)}:${component};`);
+    text += component === undefined ? '-;' : `${Buffer.byteLength(component)}:${component};`;
   }
-  return hash.digest('hex');
-}
+  return hash('sha256', text, 'hex');
+});
 
 /** The same question as equal keys, answered without the digest: asked again whenever an entry is read. */
 export function sameSession(one: SessionPlan, other: SessionPlan): boolean {
