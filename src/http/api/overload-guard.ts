@@ -9,6 +9,7 @@ import { callerKey } from '../../core/caller.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type { KnownTokens } from '../../core/ports.ts';
 import { addressBlock } from '../../kit/net/address-block.ts';
+import { bodyText, endWith } from '../body-text.ts';
 import { noteAnswer } from '../broken-connections.ts';
 import type { ClientIp } from '../client-ip.ts';
 import type { FormFinder } from '../forms/form-finder.ts';
@@ -95,7 +96,7 @@ function sendOverloaded(req: Request, res: Response, formOf: FormFinder): void {
       ...headersBeforeId,
       requestId,
     ]);
-    res.end(problemText(overloaded, requestId));
+    endWith(res, bodyText(problemText(overloaded, requestId)));
   }
 }
 
