@@ -100,6 +100,9 @@ export async function startBrokerUnderTest({
       return replica.urls.admin;
     },
     token: (index) => tokens[index],
+    /** URL of the STS that it asks. */
+    sts,
+    roleOf,
     async stsCalls() {
       return (await tellCloud({})).stsCalls;
     },

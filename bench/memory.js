@@ -1,8 +1,8 @@
 /** What a cached session takes, with the token, the decision and the printed texts that come with it. */
 
 import { once } from 'node:events';
+import { atOnce } from './at-once.js';
 import { startBrokerUnderTest } from './broker-under-test.js';
-import { atOnce } from './cold-path.js';
 import { note } from './figures.js';
 import { post, rawRequest } from './raw-request.js';
 import { runLoad } from './run-load.js';

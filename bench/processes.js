@@ -29,6 +29,11 @@ export function startNode(core, args, { env = {}, ...options } = {}) {
   return child;
 }
 
+/** Options of Node for a process whose whole life is profiled, where a directory is given for that. */
+export function profiling(directory) {
+  return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
+}
+
 export async function stopProcess(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');

@@ -22,3 +22,16 @@ export function post(url, token) {
     body: '{"durationSeconds":3600}',
   });
 }
+
+/** The same exchange, asked of STS itself. */
+export function postToSts(sts, { token, roleArn }) {
+  const body = new URLSearchParams({
+    Action: 'AssumeRoleWithWebIdentity',
+    Version: '2011-06-15',
+    RoleArn: roleArn,
+    RoleSessionName: 'bench',
+    WebIdentityToken: token,
+    DurationSeconds: '3600',
+  });
+  return fetch(sts, { method: 'POST', body });
+}

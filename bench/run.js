@@ -5,7 +5,7 @@
  * the same run is the figure to quote: what else a machine does moves it least.
  *
  *     --only PARTS          such as warm,cold: some of warm, traces, cold, overload, memory, policy, commands
- *     --profile DIRECTORY   the broker of the warm path writes a CPU profile of its whole life there
+ *     --profile DIRECTORY   the brokers of the warm path, the cold path and the overload write CPU profiles of their whole lives there
  *     --json FILE           the figures for programs
  *     BENCH_NODE=PATH       another Node for the servers that are measured
  *     BENCH_ROUNDS, BENCH_SLICE_SECONDS, BENCH_PAIRS, BENCH_SESSIONS, BENCH_POLICY_ROWS, BENCH_COMMAND_MAPPINGS

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { startBrokerUnderTest } from './broker-under-test.js';
 import { note } from './figures.js';
-import { firstLine, measuredVersion, startNode, stopProcess } from './processes.js';
+import { firstLine, measuredVersion, profiling, startNode, stopProcess } from './processes.js';
 import { post } from './raw-request.js';
 import { connections, measure, medianOf, sliceSeconds, warmUpSeconds } from './slices.js';
 
@@ -20,8 +20,7 @@ export async function warmPath({ directory, profileDirectory }) {
     directory,
     callers,
     stsLatencyMs: 0,
-    nodeOptions:
-      profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`],
+    nodeOptions: profiling(profileDirectory),
   });
   const tokens = Array.from({ length: callers }, (_, index) => broker.token(index));
   let document;
