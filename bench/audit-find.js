@@ -4,15 +4,13 @@
  * that somebody waits.
  */
 
-import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { sealRecords, startChain } from '../dist/audit/hash-chain.js';
 import { note, printFigures } from './figures.js';
+import { measuredCommand } from './measured-command.js';
 
 const { values } = parseArgs({ options: { records: { type: 'string', default: '2000000' } } });
 const total = Number(values.records);
@@ -39,23 +37,13 @@ try {
 if (!printFigures()) process.exitCode = 1;
 
 function search(what, filters, { records, atMost }) {
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-  const usage =
-    'data:text/javascript,process.on("exit",()=>{const{maxRSS,userCPUTime,systemCPUTime}=process.resourceUsage();process.stderr.write(JSON.stringify({maxRSS,cpu:userCPUTime%2BsystemCPUTime}))})';
   const words = ['audit', 'find', '--directory', directory, '--json', ...filters];
-  const startedAt = performance.now();
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--import', usage, main, ...words],
-    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
-  );
-  const seconds = (performance.now() - startedAt) / 1000;
+  const { status, stdout, stderr, seconds, cpuSeconds, megabytes } = measuredCommand(words);
   if (status !== 0) throw new Error(`audit find ended with ${status}: ${stderr}`);
-  const { maxRSS, cpu } = JSON.parse(/\{[^{}]*\}$/.exec(stderr)[0]);
   note(`${what}: records found`, stdout.split('\n').length - 1, { atLeast: records });
-  note(`${what}: seconds of processor time`, cpu / 1e6, { atMost });
+  note(`${what}: seconds of processor time`, cpuSeconds, { atMost });
   note(`${what}: seconds`, seconds);
-  note(`${what}: megabytes of memory at the most`, maxRSS / 1024, { atMost: 300 });
+  note(`${what}: megabytes of memory at the most`, megabytes, { atMost: 300 });
 }
 
 function writeLog() {

@@ -4,7 +4,6 @@
  * records, in the logs of three brokers; the trail has its events late, out of order and some of them twice.
  */
 
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -17,12 +16,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { sealRecords, startChain } from '../dist/audit/hash-chain.js';
 import { note, printFigures } from './figures.js';
+import { measuredCommand } from './measured-command.js';
 
 const { values } = parseArgs({ options: { events: { type: 'string', default: '1000000' } } });
 const events = Number(values.events);
@@ -48,39 +46,21 @@ try {
 }
 
 function check() {
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-  const usage =
-    'data:text/javascript,process.on("exit",()=>{const{maxRSS,userCPUTime,systemCPUTime}=process.resourceUsage();process.stderr.write(JSON.stringify({maxRSS,cpu:userCPUTime%2BsystemCPUTime}))})';
-  const startedAt = performance.now();
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [
-      '--import',
-      usage,
-      main,
-      'cloudtrail',
-      'check',
-      '--audit',
-      join(directory, 'audit'),
-      '--trail',
-      join(directory, 'AWSLogs'),
-    ],
-    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
-  );
-  const seconds = (performance.now() - startedAt) / 1000;
+  const [audit, trail] = [join(directory, 'audit'), join(directory, 'AWSLogs')];
+  const words = ['cloudtrail', 'check', '--audit', audit, '--trail', trail];
+  const { status, stdout, stderr, seconds, cpuSeconds, megabytes } = measuredCommand(words);
   const lines = stdout.trim().split('\n');
   if (status !== 0) console.error(lines.slice(0, 5).join('\n'), stderr);
   const summary = JSON.parse(lines.at(-1) || '{}');
-  const { maxRSS, cpu } = JSON.parse(/\{[^{}]*\}$/.exec(stderr)?.[0] ?? '{}');
   note('exit code of cloudtrail check', status ?? Number.NaN, { atMost: 0 });
   note('findings', lines.length - 1, { atMost: 0 });
   note('events read', summary.events ?? 0, { atLeast: sessions * (callsEach + 1) });
   note('sessions joined', summary.joined ?? 0, { atLeast: sessions });
   note('seconds', seconds);
-  note('seconds of processor time', cpu / 1e6);
+  note('seconds of processor time', cpuSeconds);
   note('events a second', (summary.events ?? 0) / seconds);
   // What Node itself takes, two files of the trail, and a few bytes for each session.
-  note('megabytes of memory at the most', maxRSS / 1024, { atMost: 400 + sessions / 10_000 });
+  note('megabytes of memory at the most', megabytes, { atMost: 400 + sessions / 10_000 });
   if (!printFigures()) process.exitCode = 1;
 }
 

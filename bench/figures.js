@@ -10,6 +10,13 @@ export function note(name, value, demand = {}) {
   figures.push({ name, value, ...demand, met: value >= atLeast && value <= atMost });
 }
 
+/** Of an even number of values, the middle of the two in the middle. */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+}
+
 /** Whether all demands are met. */
 export function printFigures() {
   console.log('\nFigures, and what is demanded of them');

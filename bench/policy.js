@@ -9,7 +9,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { decide } from '../dist/core/policy/decide.js';
 import { compileSnapshot } from '../dist/core/policy/policy-snapshot.js';
 import { PolicySync } from '../dist/dynamodb/policy-sync.js';
-import { note } from './figures.js';
+import { median, note } from './figures.js';
 import { callerOf, clock, openTable, roleMappingOf, rules } from './policy-under-test.js';
 import { firstLine, startNode, stopProcess } from './processes.js';
 
@@ -79,8 +79,8 @@ function measureDecisions(size) {
     return { first: microsEach(callers), again: microsEach(callers) };
   });
   return {
-    firstMicros: medianOf(rounds.map(({ first }) => first)),
-    againMicros: medianOf(rounds.map(({ again }) => again)),
+    firstMicros: median(rounds.map(({ first }) => first)),
+    againMicros: median(rounds.map(({ again }) => again)),
     bytesEach,
   };
 }
@@ -177,10 +177,6 @@ async function editAndWait(table, source) {
   note(`policy, edits among ${manyRows} rows: longest pause, ms`, delay.max / 1e6, {
     atMost: maxPauseMs,
   });
-}
-
-function medianOf(values) {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 function pause(ms) {

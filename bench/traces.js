@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { startBrokerUnderTest } from './broker-under-test.js';
-import { note } from './figures.js';
+import { median, note } from './figures.js';
 import { post } from './raw-request.js';
-import { measure, medianOf, sliceSeconds, warmUpSeconds } from './slices.js';
+import { inTurns } from './slices.js';
 
 const callers = 64;
 /** Two processes of one program differ by some per cent, whatever they are asked: so many of each are compared. */
@@ -55,8 +55,10 @@ async function comparePair(directory, endpoint) {
     without: { ...without, traceparent: `${trace}-00` },
     unsampled: { ...configured, traceparent: `${trace}-00` },
   };
-  const results = await inTurns(targets);
-  results.sampled = await sampled(configured);
+  const results = await inTurns(targets, rounds);
+  // Everybody says "sampled"; so many as are allowed are traced.
+  const sampled = { ...configured, traceparent: `${trace}-01` };
+  Object.assign(results, await inTurns({ sampled }, rounds));
   await Promise.all([without.stop(), configured.stop()]);
   return results;
 }
@@ -76,32 +78,8 @@ async function start(directory, configuration) {
   return { ...broker, tokens };
 }
 
-async function inTurns(targets) {
-  const names = Object.keys(targets);
-  for (const name of names) await measure(targets[name], warmUpSeconds);
-  const slices = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      slices[name].push(await measure(targets[name], sliceSeconds));
-    }
-  }
-  return Object.fromEntries(names.map((name) => [name, medianOf(slices[name])]));
-}
-
-/** Everybody says "sampled"; so many as are allowed are traced. */
-async function sampled(broker) {
-  const all = { ...broker, traceparent: `${trace}-01` };
-  await measure(all, warmUpSeconds);
-  const slices = [];
-  for (let round = 0; round < rounds; round += 1) slices.push(await measure(all, sliceSeconds));
-  return medianOf(slices);
-}
-
 function report(seen, bytes) {
   const ratios = seen.map(({ without, unsampled }) => unsampled.cpuMicros / without.cpuMicros);
-  const sorted = ratios.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2;
   const perTraced = seen.map(
     ({ unsampled, sampled: all }) =>
       ((all.cpuMicros - unsampled.cpuMicros) * all.requestsPerSecond) / maxPerSecond,
@@ -116,13 +94,10 @@ function report(seen, bytes) {
   }
   console.log(`  ${(bytes / 2 ** 20).toFixed(0)} MiB of spans were sent`);
   const name = 'traces configured, nobody sampled: CPU over that without';
-  note(`${name}, lowest pair`, sorted[0]);
-  note(`${name}, highest pair`, sorted.at(-1));
-  note(name, median, { atMost: 1.01 });
-  note(
-    'traces: CPU µs that a traced request costs more',
-    perTraced.toSorted((a, b) => a - b)[Math.floor(middle)],
-  );
+  note(`${name}, lowest pair`, Math.min(...ratios));
+  note(`${name}, highest pair`, Math.max(...ratios));
+  note(name, median(ratios), { atMost: 1.01 });
+  note('traces: CPU µs that a traced request costs more', median(perTraced));
   const failures = seen
     .flatMap((pair) => Object.values(pair))
     .reduce((sum, result) => sum + result.failures, 0);

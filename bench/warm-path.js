@@ -5,7 +5,7 @@ import { startBrokerUnderTest } from './broker-under-test.js';
 import { note } from './figures.js';
 import { firstLine, measuredVersion, profiling, startNode, stopProcess } from './processes.js';
 import { post } from './raw-request.js';
-import { connections, measure, medianOf, sliceSeconds, warmUpSeconds } from './slices.js';
+import { connections, inTurns } from './slices.js';
 
 const callers = 1000;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 9);
@@ -42,7 +42,7 @@ export async function warmPath({ directory, profileDirectory }) {
     // Each asks for a role that it may not have.
     denied: { ...ours, tokens, role: 'bench-nobody', status: 403 },
   };
-  const results = await inTurns(targets);
+  const results = await inTurns(targets, rounds);
   const stsCalls = await broker.stsCalls();
   const records = await broker.metric('tokenbroker_audit_records_total');
   const commits = await broker.metric('tokenbroker_audit_commit_duration_seconds_count');
@@ -76,23 +76,6 @@ async function startIssuing(directory) {
     if (status !== 200) throw new Error(`with the identity of the broker: ${status}`);
   }
   return { ...broker, tokens };
-}
-
-/** Slices take turns, forwards and backwards: what else runs on the machine meets all alike. */
-async function inTurns(targets) {
-  const names = Object.keys(targets);
-  const slices = Object.fromEntries(names.map((name) => [name, []]));
-  for (const name of names) {
-    console.error(`Warming up: ${name} …`);
-    await measure(targets[name], warmUpSeconds);
-  }
-  for (let round = 0; round < rounds; round += 1) {
-    console.error(`Round ${round + 1} of ${rounds} …`);
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      slices[name].push(await measure(targets[name], sliceSeconds));
-    }
-  }
-  return Object.fromEntries(names.map((name) => [name, medianOf(slices[name])]));
 }
 
 function report(results) {
