@@ -81,22 +81,8 @@ export async function startApiServer(program, directory) {
     directory,
     stop: () => daemon.stop(),
   };
-  const isReady = async () => {
-    const args = [
-      '--server',
-      server.url,
-      '--token',
-      token,
-      '--certificate-authority',
-      server.certificate,
-    ];
-    const options = {
-      cwd: directory,
-      env: { HOME: directory, KUBECONFIG: '/dev/null' },
-      timeoutMs: 60_000,
-    };
-    return (await outcomeOf('kubectl', [...args, 'get', '--raw', '/readyz'], options)).ok;
-  };
+  const isReady = async () =>
+    (await kubectlOutcome(server, ['get', '--raw', '/readyz'], 60_000)).ok;
   try {
     await waitFor(isReady, {
       daemons: [daemon],
@@ -108,4 +94,11 @@ export async function startApiServer(program, directory) {
     throw error;
   }
   return server;
+}
+
+/** How a command of kubectl ends that knows this server and nothing of the machine's own. */
+export function kubectlOutcome({ url, token, certificate, directory }, args, timeoutMs) {
+  const how = ['--server', url, '--token', token, '--certificate-authority', certificate];
+  const env = { HOME: directory, KUBECONFIG: '/dev/null' };
+  return outcomeOf('kubectl', [...how, ...args], { cwd: directory, env, timeoutMs });
 }

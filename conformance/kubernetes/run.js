@@ -8,9 +8,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { interrupt, outcomeOf, versionOf } from '../commands.js';
+import { interrupt, versionOf } from '../commands.js';
 import { readOptions } from '../options.js';
-import { buildApiServer, kubernetesVersion, startApiServer } from './api-server.js';
+import { buildApiServer, kubectlOutcome, kubernetesVersion, startApiServer } from './api-server.js';
 
 const usage = `Usage: npm run conformance:kubernetes -- [--require]
 
@@ -75,15 +75,9 @@ async function tryObjects({ program, definitions }) {
 }
 
 /** Rejects if the server refuses, and if it warns: of fields that nobody knows, or pods that it will refuse. */
-function kubectlFor({ url, token, certificate, directory }) {
-  const how = ['--server', url, '--token', token, '--certificate-authority', certificate];
+function kubectlFor(server) {
   return async (...args) => {
-    const options = {
-      cwd: directory,
-      env: { HOME: directory, KUBECONFIG: '/dev/null' },
-      timeoutMs: commandMs,
-    };
-    const { ok, end, out, err } = await outcomeOf('kubectl', [...how, ...args], options);
+    const { ok, end, out, err } = await kubectlOutcome(server, args, commandMs);
     assert(ok, `kubectl ${args.join(' ')} ${end}: ${err}`);
     const warnings = err.match(/^Warning: .*/gm) ?? [];
     assert.deepEqual(
