@@ -8,21 +8,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { outcomeOf, run } from '../commands.js';
-import { pythonTool } from '../virtual-environment.js';
-import { emulatorsEnvironment, withServer } from './python-server.js';
+import { motoKeys, motoTools, withMoto } from './moto-server.js';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const timeoutMs = 120_000;
 const region = 'us-east-1';
 const role = 'arn:aws:iam::123456789012:role/broker/orders-writer';
 const client = '1orders0example0client0id0';
-const keys = {
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_DEFAULT_REGION: region,
-  AWS_CONFIG_FILE: '/dev/null',
-  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-};
 /** What moto can judge; the others are the local stack's. It finds out by the signature which service is asked, so that unsigned calls go astray. */
 const judged = [
   ...['credentials', 'provider', 'issuer', 'audiences'],
@@ -32,21 +24,16 @@ const judged = [
 
 export const moto = {
   name: 'moto',
-  tools: [pythonTool, { name: 'bash', command: 'bash', args: ['--version'] }],
+  tools: motoTools,
   async run({ directory, stack, say }) {
-    const bin = await emulatorsEnvironment(join(directory, '..'), say);
-    const start = (port) => ({
-      command: join(bin, 'moto_server'),
-      args: ['-H', '127.0.0.1', '-p', String(port)],
-    });
-    return await withServer({ directory, start }, (url) =>
-      examine({ url, bin, directory, issuer: stack.urls.issuer, say }),
+    const { issuer } = stack.urls;
+    return await withMoto({ directory, say }, ({ url, env }) =>
+      examine({ url, env: { ...env, AWS_ENDPOINT_URL: url }, directory, issuer, say }),
     );
   },
 };
 
-async function examine({ url, bin, directory, issuer, say }) {
-  const env = { ...keys, AWS_ENDPOINT_URL: url, PATH: `${bin}:${process.env.PATH}` };
+async function examine({ url, env, directory, issuer, say }) {
   const shell = (line) => run('bash', ['-c', line], { cwd: directory, env, timeoutMs });
   const lambda = 'arn:aws:lambda:us-east-1:123456789012:function:audience';
   const trigger = (version) =>
@@ -58,7 +45,7 @@ async function examine({ url, bin, directory, issuer, say }) {
   ).trim();
   const files = writeFiles({ directory, url, issuer, pool });
   await run(process.execPath, [main, 'table', 'create', '--config', files.config], {
-    ...{ cwd: directory, env: keys, timeoutMs },
+    ...{ cwd: directory, env: motoKeys, timeoutMs },
   });
 
   const doctor = async (...args) => {
@@ -67,7 +54,7 @@ async function examine({ url, bin, directory, issuer, say }) {
     const { out, all } = await outcomeOf(
       process.execPath,
       [main, 'doctor', ...options, ...places, ...args],
-      { cwd: directory, env: keys, timeoutMs },
+      { cwd: directory, env: motoKeys, timeoutMs },
     );
     assert(out.startsWith('{'), all);
     return JSON.parse(out).findings;

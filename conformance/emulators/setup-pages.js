@@ -5,36 +5,26 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../commands.js';
-import { pythonTool } from '../virtual-environment.js';
-import { emulatorsEnvironment, withServer } from './python-server.js';
+import { motoTools, withMoto } from './moto-server.js';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const timeoutMs = 180_000;
-const environment = {
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_DEFAULT_REGION: 'us-east-1',
-  AWS_CONFIG_FILE: '/dev/null',
-  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-  AWS_PAGER: '',
-  POOL_DOMAIN: 'services-of-nobody',
-};
 
 export const setupPages = {
   name: 'setup pages',
-  tools: [pythonTool, { name: 'bash', command: 'bash', args: ['--version'] }],
+  tools: motoTools,
   async run({ directory, say }) {
-    const bin = await emulatorsEnvironment(join(directory, '..'), say);
-    const start = (port) => ({
-      command: join(bin, 'moto_server'),
-      args: ['-H', '127.0.0.1', '-p', String(port)],
-    });
-    return await withServer({ directory, start }, (url) => paste({ url, bin, directory, say }));
+    return await withMoto({ directory, say }, ({ url, env }) =>
+      paste({
+        env: { ...env, AWS_ENDPOINT_URL: url, POOL_DOMAIN: 'services-of-nobody' },
+        directory,
+        say,
+      }),
+    );
   },
 };
 
-async function paste({ url, bin, directory, say }) {
-  const env = { ...environment, AWS_ENDPOINT_URL: url, PATH: `${bin}:${process.env.PATH}` };
+async function paste({ env, directory, say }) {
   const shell = (script) =>
     run('bash', ['-c', `set -euo pipefail\n${script}`], { cwd: directory, env, timeoutMs });
   const json = async (line) => JSON.parse(await shell(line));

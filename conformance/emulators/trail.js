@@ -12,8 +12,7 @@ import { sealRecords, startChain } from '../../dist/audit/hash-chain.js';
 import { outcomeOf, run } from '../commands.js';
 import { startDaemon, waitFor } from '../daemon.js';
 import { freePorts } from '../free-ports.js';
-import { pythonTool } from '../virtual-environment.js';
-import { emulatorsEnvironment, withServer } from './python-server.js';
+import { motoKeys, motoTools, withMoto } from './moto-server.js';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const timeoutMs = 180_000;
@@ -25,33 +24,19 @@ const prefix = 'AWSLogs/o-1/';
 const below = (name) => `${prefix}${account}/CloudTrail/${region}/${name}.json.gz`;
 const url = (key) => `s3://${bucket}/${key}`;
 const minuteMs = 60_000;
-const keys = {
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_DEFAULT_REGION: region,
-  AWS_CONFIG_FILE: '/dev/null',
-  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-  AWS_PAGER: '',
-};
 
 export const trail = {
   name: 'trail',
-  tools: [pythonTool, { name: 'bash', command: 'bash', args: ['--version'] }],
+  tools: motoTools,
   async run({ directory, say }) {
-    const bin = await emulatorsEnvironment(join(directory, '..'), say);
-    const start = (port) => ({
-      command: join(bin, 'moto_server'),
-      args: ['-H', '127.0.0.1', '-p', String(port)],
-      env: { MOTO_S3_DEFAULT_MAX_KEYS: '2' },
-    });
-    return await withServer({ directory, start }, (endpoint) =>
-      follow({ endpoint, bin, directory, say }),
+    const settings = { MOTO_S3_DEFAULT_MAX_KEYS: '2' };
+    return await withMoto({ directory, say, settings }, ({ url: endpoint, env }) =>
+      follow({ endpoint, env, directory, say }),
     );
   },
 };
 
-async function follow({ endpoint, bin, directory, say }) {
-  const env = { ...keys, PATH: `${bin}:${process.env.PATH}` };
+async function follow({ endpoint, env, directory, say }) {
   // The CLI asks SQS elsewhere than AWS_ENDPOINT_URL says.
   const aws = (...args) =>
     run('aws', ['--endpoint-url', endpoint, ...args], { cwd: directory, env, timeoutMs });
@@ -77,14 +62,14 @@ async function follow({ endpoint, bin, directory, say }) {
   const { out, all } = await outcomeOf(
     process.execPath,
     [main, 'cloudtrail', 'check', ...command, ...places, '--audit-until', iso(now)],
-    { cwd: directory, env: keys, timeoutMs },
+    { cwd: directory, env: motoKeys, timeoutMs },
   );
   const lines = out
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
   assert.deepEqual(bypassesIn(lines), ['ASIAQUEUE', 'ASIATOPIC'], all);
-  assert.deepEqual({ ...lines.at(-1), watermarks: {} }.events, 6, all);
+  assert.equal(lines.at(-1).events, 6, all);
   say('cloudtrail check: page by page, and names both bypasses');
 
   const strangers = strangeMessages(session);
@@ -101,7 +86,7 @@ async function follow({ endpoint, bin, directory, say }) {
   const watcher = startDaemon(
     process.execPath,
     [main, 'cloudtrail', 'watch', ...args, '--audit-lag', '0s', '--port', String(port)],
-    { logFile, env: keys },
+    { logFile, env: motoKeys },
   );
   try {
     const left = async () => {
