@@ -30,6 +30,19 @@ const unchanged: ReadonlySet<string> = new Set([
   'overloaded',
 ]);
 
+/** Of every edit. */
+const reason = 'fault laboratory';
+
+interface Content {
+  readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Answer extends Omit<Edited, 'acknowledgedAt'> {
+  readonly code?: string;
+  readonly proposal?: { readonly id: string };
+}
+
 export interface FrozenThing {
   readonly principal: RoleMappingInput['principal'];
   readonly role: string;
@@ -63,14 +76,25 @@ export class Administrator {
     return this.#edit('DELETE', `/v1/role-mappings/${id}`, { headers: matching(version) });
   }
 
-  async #edit(
-    method: string,
-    path: string,
-    {
-      body,
-      headers,
-    }: { readonly body?: object; readonly headers?: Readonly<Record<string, string>> },
-  ): Promise<Edited> {
+  /** A new mapping that waits for a second administrator. @returns the id of the proposal */
+  async propose(mapping: RoleMappingInput): Promise<string> {
+    const path = `/v1/role-mappings/${mapping.id}?propose=true`;
+    const headers = { 'if-none-match': '*' };
+    const { proposal } = await this.#send('PUT', path, { body: mapping, headers });
+    if (proposal === undefined) throw new Error(`${mapping.id} was not proposed`);
+    return proposal.id;
+  }
+
+  async withdraw(proposal: string): Promise<void> {
+    await this.#send('POST', `/v1/proposals/${proposal}/withdraw`, { body: { reason } });
+  }
+
+  async #edit(method: string, path: string, content: Content): Promise<Edited> {
+    const { id, version, inForce, sentAt } = await this.#send(method, path, content);
+    return { id, version, inForce, sentAt, acknowledgedAt: performance.now() };
+  }
+
+  async #send(method: string, path: string, { body, headers }: Content): Promise<Answer> {
     this.#token ||= this.#world.service('operator').token;
     const sentAt = performance.now();
     const answer = await fetch(`${this.#url()}${path}`, {
@@ -78,17 +102,17 @@ export class Administrator {
       headers: {
         authorization: `Bearer ${this.#token}`,
         'content-type': 'application/json',
-        'change-reason': 'fault laboratory',
+        'change-reason': reason,
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
     await allRead();
-    const { code, id, version, inForce } = JSON.parse(text) as Edited & { readonly code?: string };
-    if (unchanged.has(code ?? '')) throw new EditRefused(code);
+    const document = { ...(JSON.parse(text) as Omit<Answer, 'sentAt'>), sentAt };
+    if (unchanged.has(document.code ?? '')) throw new EditRefused(document.code);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    return { id, version, inForce, sentAt, acknowledgedAt: performance.now() };
+    return document;
   }
 }
 

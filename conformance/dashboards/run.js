@@ -208,35 +208,18 @@ async function happen({ world, fleet, identity, emergencyFile }) {
     },
     () => world.removeRow('MAPPING#ghost', 'CURRENT'),
   );
-  await propose(world, urls.admin);
+  await propose(administrator);
   await sleep(15_000);
 }
 
 /** Two edits that wait for a second administrator; one is withdrawn. */
-async function propose(world, url) {
-  const { token } = world.service('operator');
-  const send = async (method, path, body, headers = {}) => {
-    const answer = await fetch(new URL(path, url), {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'change-reason': 'an example',
-        ...headers,
-      },
-      body: JSON.stringify(body),
-    });
-    assert(answer.ok, `${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return answer.headers.get('location');
-  };
+async function propose(administrator) {
   const proposed = [];
   for (const id of ['wanted', 'unwanted']) {
-    const path = `/v1/role-mappings/${id}?propose=true`;
-    const created = { 'if-none-match': '*' };
-    proposed.push(await send('PUT', path, mappingOf(id, 'orders'), created));
+    proposed.push(await administrator.propose(mappingOf(id, 'orders')));
     await sleep(4_000);
   }
-  await send('POST', `${proposed[1]}/withdraw`, { reason: 'an example' });
+  await administrator.withdraw(proposed[1]);
 }
 
 async function draw(name, prometheus, start, end) {
