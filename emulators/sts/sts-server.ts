@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseTrustPolicy, trustsAnyIdentityPool } from '../../src/iam-policy/trust-policy.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { callerIdentityXml, errorXml, webIdentityXml } from '../../src/sts-protocol/answers.ts';
+import {
+  callerIdentityXml,
+  errorXml,
+  resultTail,
+  webIdentityAction,
+  webIdentityHead,
+} from '../../src/sts-protocol/answers.ts';
 import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { checkSignatureV4, SignatureError } from '../../src/sts-protocol/signature-v4.ts';
 import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
@@ -251,7 +257,8 @@ class LocalSts {
         this.#onEvent(exchangeEvent({ request, exchange, requestId, now, userAgent }));
         call.subject = answer.subjectFromWebIdentityToken ?? '';
         const lie = this.#faults.takeAnswerFault();
-        return webIdentityXml(lie ? lie.rewrite(answer) : answer, requestId);
+        const head = webIdentityHead(lie ? lie.rewrite(answer) : answer);
+        return head + resultTail(webIdentityAction, requestId);
       }
       case 'GetCallerIdentity': {
         const { method = '', rawHeaders } = req;

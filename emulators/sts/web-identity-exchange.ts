@@ -1,5 +1,5 @@
 import { trustContext } from '../../src/iam-policy/trust-context.ts';
-import { type TrustPolicy, trustPolicyAllows } from '../../src/iam-policy/trust-policy.ts';
+import { type TrustPolicy, trustVerdict } from '../../src/iam-policy/trust-policy.ts';
 import { type Clock, toRfc3339 } from '../../src/kit/timing/clock.ts';
 import type { WebIdentityAnswer } from '../../src/sts-protocol/answers.ts';
 import { type IssuedKeys, roleId } from './issued-keys.ts';
@@ -145,8 +145,9 @@ function checkTrust(check: TrustCheck): void {
     ...(sessionClaims.tags ? ['sts:TagSession'] : []),
     ...(sessionClaims.sourceIdentity === undefined ? [] : ['sts:SetSourceIdentity']),
   ];
-  const trusted = actions.every((action) =>
-    trustPolicyAllows(role.trustPolicy, { action, federatedArn, context }),
+  // What cannot be evaluated must never widen access.
+  const trusted = actions.every(
+    (action) => trustVerdict(role.trustPolicy, { action, federatedArn, context }) === 'allowed',
   );
   if (!trusted) throw notAuthorized();
 }

@@ -65,11 +65,6 @@ export function trustVerdict(policy: TrustPolicy, request: TrustRequest): TrustV
   return allows.includes('match') && !denies.includes('unknown') ? 'allowed' : 'undecided';
 }
 
-/** What cannot be evaluated must never widen access. */
-export function trustPolicyAllows(policy: TrustPolicy, request: TrustRequest): boolean {
-  return trustVerdict(policy, request) === 'allowed';
-}
-
 export interface TrustStatement {
   readonly sid: string | undefined;
   readonly effect: 'Allow' | 'Deny';

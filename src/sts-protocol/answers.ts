@@ -61,10 +61,6 @@ export function webIdentityHead(answer: WebIdentityAnswer): string {
   ]);
 }
 
-export function webIdentityXml(answer: WebIdentityAnswer, requestId: string): string {
-  return webIdentityHead(answer) + resultTail(webIdentityAction, requestId);
-}
-
 export function callerIdentityXml(answer: CallerIdentityAnswer, requestId: string): string {
   const head = resultHead(callerIdentityAction, [
     ['Arn', answer.arn],
