@@ -3,6 +3,12 @@ import { BrokerError } from '../core/errors.ts';
 import { jsonPointer } from '../kit/json/json-pointer.ts';
 import type { AdmittedRequest } from './admission.ts';
 
+/** A parameter that is `true` or `false`; absent means false. */
+export const flagParameter = z
+  .enum(['true', 'false'], 'must be true or false')
+  .default('false')
+  .transform((text) => text === 'true');
+
 /** @throws BrokerError `query_invalid`. */
 export function requireNoQuery(req: AdmittedRequest): void {
   if (req.url.includes('?')) {

@@ -21,13 +21,12 @@ import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
 import { readJsonBody } from '../json-body.ts';
-import { readQuery } from '../query.ts';
+import { flagParameter, readQuery } from '../query.ts';
 import { askedFor } from '../record-access.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
 import { changeReason } from './change-reason.ts';
 import type { AnswerEdit } from './edit-answer.ts';
-import { flagParameter } from './flag-parameter.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPages } from './snapshot-page.ts';
 
