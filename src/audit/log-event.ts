@@ -64,7 +64,7 @@ export interface ChainBroken {
  * one that this process wrote last. `checkpoint_missing`: the log lacks a record that a checkpoint covers, or nobody can
  * read any more which one that is.
  */
-export const chainBreaks = ['tail_altered', 'tail_unexpected', 'checkpoint_missing'] as const;
+const chainBreaks = ['tail_altered', 'tail_unexpected', 'checkpoint_missing'] as const;
 export type ChainBreak = (typeof chainBreaks)[number];
 
 /**

@@ -7,13 +7,7 @@ import type { SessionLedger } from './session-ledger.ts';
 import { TrailCheck, type TrailFinding } from './trail-check.ts';
 
 /** A session that is in no trail, or that nobody has used, shows in all of it only: `cloudtrail check` has those. */
-export const watchedClasses = [
-  'bypass',
-  'other_provider',
-  'unbound',
-  'altered',
-  'thumbprint',
-] as const;
+const watchedClasses = ['bypass', 'other_provider', 'unbound', 'altered', 'thumbprint'] as const;
 
 /** Sessions that are not on record and too young to be judged: more of them cannot be honest. */
 const mostWaiting = 100_000;

@@ -18,7 +18,7 @@ const misnamed = [
 ];
 
 /** What requests are refused by because there are too many of them. */
-export const limitNames = [
+const limitNames = [
   'caller',
   'failed_tokens',
   'in_flight',

@@ -12,7 +12,7 @@ export const keySetPath = '/.well-known/jwks.json';
  * Seconds that a copy of the documents may be used. Recorded of STS: with `no-cache` it fetches before every exchange,
  * and some of these fetches then fail. The order of a rotation waits for longer than this.
  */
-export const documentsMaxAgeSeconds = 300;
+const documentsMaxAgeSeconds = 300;
 export const documentsCacheControl = `public, max-age=${documentsMaxAgeSeconds}`;
 
 export interface PublicDocument {

@@ -8,7 +8,7 @@ import { type PublishedKey, UnfitTokenKeyError } from './public-key.ts';
 import { nameOfFailure, signingFailureOf, signingFailures } from './signing-failure.ts';
 import type { TokenSigner } from './token-signer.ts';
 
-export const keyUses = ['current', 'next', 'previous'] as const;
+const keyUses = ['current', 'next', 'previous'] as const;
 export type KeyUse = (typeof keyUses)[number];
 
 export interface TokenIssuerOptions extends SigningLimits {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 const principal = z.record(z.string(), z.unknown());
 
 /** A role mapping of a broker that may be newer: whatever else it says is kept, and not understood. */
-export const mappingFacts = z.looseObject({
+const mappingFacts = z.looseObject({
   id: z.string(),
   principal,
   effect: z.string(),

@@ -62,7 +62,7 @@ function warnOfNoEffect({ enabled, conditions }: RoleMapping, now: number): Faul
 }
 
 /** Those that come through here as warnings: an allow whose app client, say, is configured later. */
-export function warnOfNobody(mapping: RoleMapping, pools: KnownPools): Fault[] {
+function warnOfNobody(mapping: RoleMapping, pools: KnownPools): Fault[] {
   return unreachable(mapping, pools).map(({ pointer, detail }) => ({
     pointer,
     detail: `${detail}; the mapping matches nobody`,

@@ -52,7 +52,7 @@ export interface UnsafeClaim {
 
 /** IAM user guide, "Passing session tags in AWS STS": 50 tags, keys of 128 and values of 256 characters. */
 export const maxTags = 50;
-export const tagValueMaxLength = 256;
+const tagValueMaxLength = 256;
 /** Narrower than AWS, which takes letters of every script: a key is what policies are written with. */
 const tagKey = /^(?!aws:)[A-Za-z0-9 _.:/=+@-]{1,128}$/i;
 /** Narrower than AWS by separators other than the space, which look like it or end a line, and by the empty text. */

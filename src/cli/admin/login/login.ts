@@ -24,7 +24,7 @@ interface LoginOptions {
   readonly scope: readonly string[];
 }
 
-export const loginExamples = [
+const loginExamples = [
   'token-broker login --admin-url https://broker-admin.example.com',
   'token-broker login --admin-url https://broker-admin.example.com --token-endpoint https://example.auth.us-east-1.amazoncognito.com/oauth2/token --client-id 5admin0exampleclientid --client-secret-file /run/secrets/admin',
 ];

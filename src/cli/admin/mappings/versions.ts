@@ -4,7 +4,7 @@ import { mappingVersion, type ReadVersion, versionPage } from '../admin-answers.
 import { type AdminApi, AdminApiError } from '../admin-api.ts';
 
 /** Newest first: the last hundred, deletions included. @throws AdminApiError */
-export async function lastVersions(api: AdminApi, id: string) {
+async function lastVersions(api: AdminApi, id: string) {
   const query = { limit: '100' };
   return api.ask({ path: `/v1/role-mappings/${id}/versions`, query, answer: versionPage });
 }
