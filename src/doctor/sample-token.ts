@@ -25,3 +25,9 @@ export function comparedAudience({ azp, aud }: JsonObject): string | undefined {
   const [only, ...others] = [aud].flat();
   return typeof only === 'string' && others.length === 0 ? only : undefined;
 }
+
+/** App client that asked for it, where the token says so: its audience may be another. */
+export function clientOf(claims: JsonObject): string | undefined {
+  const { client_id: client } = claims;
+  return typeof client === 'string' ? client : comparedAudience(claims);
+}

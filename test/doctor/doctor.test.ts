@@ -51,6 +51,19 @@ describe('an account as it should be', () => {
   });
 });
 
+describe('a sample token of a caller for whom the broker issues the token', () => {
+  it('is not held to what STS takes, which is never shown it', async () => {
+    const { clientId = '' } = world.stack.clients.find(({ name }) => name === 'ledger') ?? {};
+    world.token = world.stack.issuer.issueAccessToken({ clientId });
+    const { findings, code } = await world.report('--role', world.roles.ledger);
+    expect(bad(findings)).toEqual([]);
+    expect(code).toBe(0);
+    expect(findings.filter(({ subject }) => subject === 'the sample token')).toMatchObject([
+      { check: 'token', detail: expect.stringContaining('is not what STS is shown') },
+    ]);
+  });
+});
+
 describe('the tables', () => {
   it('have a fault for each check, which faults.long.test.ts makes', () => {
     expect(new Set(Object.keys(faults))).toEqual(new Set(checkIds));

@@ -292,6 +292,13 @@ export const faults = {
       names: /several audiences and no azp/,
       words: { ...newToken, say: /one audience/ },
     },
+    ...[{ aud: 'another', client_id: 'another' }, { client_id: 'another' }].map(
+      (claims): Fault => ({
+        make: unsigned(claims),
+        names: /of an app client that no mapping of these roles is for/,
+        words: { ...newToken, say: /token of the caller whom a mapping names/ },
+      }),
+    ),
   ],
   'token-key': [
     ...[{ use: 'enc' }, { key_ops: ['verify'] }, { key_ops: [] }, { x5c: ['MIIB'] }].map(

@@ -1,9 +1,10 @@
 /** The sample token as STS would read it, in the order in which STS looks. */
 
 import type { Check } from '../check.ts';
-import { neededIssuers } from '../examination.ts';
+import { type Examination, neededIssuers } from '../examination.ts';
 import { type Finding, fail, pass, unknown } from '../finding.ts';
 import { fetchDiscovery, fetchKeySet, keysIn } from '../published-keys.ts';
+import { clientOf, type SampleToken } from '../sample-token.ts';
 import { isTakenBySts } from '../usable-keys.ts';
 
 /** AssumeRoleWithWebIdentity, API reference. */
@@ -13,10 +14,13 @@ const toleranceSeconds = 300;
 const subject = 'the sample token';
 
 export const token: Check = {
-  about: 'the claims of the sample token: those that STS requires, and its times',
+  about:
+    'the claims of the sample token: those that STS requires, its times, and that a mapping is for its app client',
   permissions: [],
-  async run({ token: sample, clock }) {
+  async run(examination) {
+    const { token: sample, clock } = examination;
     if (sample === undefined) return [];
+    if (isNeverShown(sample, examination)) return [neverShown];
     const { claims } = sample;
     const missing = ['iss', 'sub', 'aud', 'iat', 'exp'].filter((name) => !(name in claims));
     if (missing.length > 0) {
@@ -32,9 +36,35 @@ export const token: Check = {
         ]),
       ];
     }
+    if (isOfAnotherClient(sample, examination)) return [ofAnotherClient];
     return [pass(subject, 'has the claims that STS requires, and is in its time')];
   },
 };
+
+/** Whatever it holds: STS is shown tokens of the broker instead. */
+function isNeverShown({ claims }: SampleToken, { examined }: Examination): boolean {
+  const needs = examined.flatMap((role) => role.needs);
+  const others = needs.filter(({ form, issuer }) => form === 'broker' && issuer !== claims['iss']);
+  return needs.length > 0 && others.length === needs.length;
+}
+
+const neverShown = pass(
+  subject,
+  'is not what STS is shown: mappings of these roles have the identity of the broker',
+);
+
+/** Of an issuer that they are for: of another one says the next check. */
+function isOfAnotherClient({ claims }: SampleToken, { examined }: Examination): boolean {
+  const ofIssuer = examined
+    .flatMap(({ needs }) => needs)
+    .filter(({ form, issuer }) => form === 'caller' && issuer === claims['iss']);
+  const client = clientOf(claims);
+  return ofIssuer.length > 0 && ofIssuer.every(({ audience }) => audience !== client);
+}
+
+const ofAnotherClient = fail(subject, 'is of an app client that no mapping of these roles is for', [
+  'Show a token of the caller whom a mapping names; token-broker explain says what this one may have.',
+]);
 
 function lacking(missing: readonly string[]): string {
   return missing.includes('aud')
@@ -70,7 +100,7 @@ export const tokenKey: Check = {
   permissions: [],
   async run(examination) {
     const { token: sample } = examination;
-    if (sample === undefined) return [];
+    if (sample === undefined || isNeverShown(sample, examination)) return [];
     const { alg, kid } = sample.header;
     if (typeof alg !== 'string' || !algorithms.includes(alg)) {
       const detail = `is signed by an algorithm that STS does not take; it takes ${algorithms.join(', ')}`;
