@@ -7,6 +7,7 @@ import { codeBlocks, readDocument } from '../support/markdown.ts';
 /** Pages whose every block is taken by one test or command, new ones too. */
 const whole: Readonly<Record<string, string>> = {
   'auditors.md': 'test/docs/auditors.test.ts',
+  'diagnosis.md': 'test/docs/diagnosis.long.test.ts',
   'walk.md': 'conformance/walk/run.js',
   'walkthrough.md': 'test/docs/by-commands.long.test.ts',
 };
@@ -109,6 +110,7 @@ const pages = [
   '../README.md',
   'auditors.md',
   'deployment.md',
+  'diagnosis.md',
   'maintenance.md',
   'metrics.md',
   'operations.md',
