@@ -42,9 +42,23 @@ export async function readLoggedRows(
   const latest = await latestTexts(calls, range);
   const { texts, links, changedAgain } = latest;
   const rows = await inTurns(readingRows(latest.rows, texts, rules));
-  const ids = changedAgain.filter((id) => rows.get(id)?.kind === 'unreadable');
-  const before = await rowsBefore(calls, range, { ids: new Set(ids), texts, links, rules });
+  const ids = await inTurns(unreadableOf(changedAgain, rows));
+  const before = await rowsBefore(calls, range, { ids, texts, links, rules });
   return { rows, before, links };
+}
+
+const idsPerPiece = 1_000;
+
+/** There may be as many ids as entries in the log. */
+function* unreadableOf(
+  ids: readonly string[],
+  rows: ShardedMap<LoggedRow>,
+): PiecesOfWork<ReadonlySet<string>> {
+  const unreadable = new Set<string>();
+  yield* eachInPieces(ids, idsPerPiece, (id) => {
+    if (rows.get(id)?.kind === 'unreadable') unreadable.add(id);
+  });
+  return unreadable;
 }
 
 interface Unreadable {

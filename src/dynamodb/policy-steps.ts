@@ -255,24 +255,32 @@ function* puttingRight(
   const unexplained: string[] = [];
   let count = 0;
   for (const id of idsOfBoth(rows, expected)) {
-    const row = expected.of(id);
-    const found = rows.get(id);
+    const row = id === undefined ? undefined : expected.of(id);
+    if (id !== undefined && !putRight(rows, id, row)) unexplained.push(id);
     count += row?.kind === 'quarantined' ? rowsPerQuarantined : 1;
-    if (count >= rowsPerPiece) {
-      count = 0;
-      yield;
-    }
-    if (!isSameRow(found, row)) unexplained.push(id);
-    else if (!mayBeAnotherText(found, row) && !standInsDiffer(found, row)) continue;
-    rows.set(id, row);
+    if (count < rowsPerPiece) continue;
+    count = 0;
+    yield;
   }
   return unexplained;
 }
 
-/** Each row, and then what is not among them, while they are put right. */
-function* idsOfBoth(rows: MapDraft<PolicyRow>, expected: Expectation): Generator<string> {
+/** Whether the row was what is expected. */
+function putRight(rows: MapDraft<PolicyRow>, id: string, expected: PolicyRow | undefined): boolean {
+  const found = rows.get(id);
+  const explained = isSameRow(found, expected);
+  const kept = explained && !mayBeAnotherText(found, expected) && !standInsDiffer(found, expected);
+  if (!kept) rows.set(id, expected);
+  return explained;
+}
+
+/** Each row, and then what is not among them, while they are put right. Undefined: what is, which takes time as well. */
+function* idsOfBoth(
+  rows: MapDraft<PolicyRow>,
+  expected: Expectation,
+): Generator<string | undefined> {
   yield* rows.keys();
-  for (const id of expected.ids()) if (!rows.has(id)) yield id;
+  for (const id of expected.ids()) yield rows.has(id) ? undefined : id;
 }
 
 /** Nothing is taken that may be no text of the log, although the same is in force: other rules may read it. */

@@ -1,6 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { MappingRules } from '../../src/core/policy/mapping-check.ts';
+import { ShardedMap } from '../../src/core/policy/sharded-map.ts';
+import { judgeReload } from '../../src/dynamodb/policy-steps.ts';
+import { readMapping, type ValidRow } from '../../src/dynamodb/role-mapping-item.ts';
+import { forwardingTable } from './forwarding-table.ts';
 import { probeSync, type SyncProbe } from './sync-probe.ts';
 import {
   ids,
@@ -132,5 +136,44 @@ describe('many changes at once', () => {
     await t.editRaw('row-3', JSON.stringify(mapping('row-3')), 3);
     await sync.refresh();
     expect(told().sort()).toEqual(['new none', 'row-5 last_good']);
+  });
+});
+
+describe('a complete read', () => {
+  const rowsInAll = 5_000;
+  const mostLookedAt = 2_000;
+
+  it('is compared with the change log in turns, where the two agree as well', async () => {
+    const text = JSON.stringify(mapping('row'));
+    const row = readMapping({ id: 'row', version: 1, text }, rules) as ValidRow;
+    const rows = ShardedMap.of(ids(rowsInAll).map((id) => [id, { ...row, id }]));
+    const logged = ShardedMap.of(rows);
+    let looked = 0;
+    const all = logged.keys.bind(logged);
+    logged.keys = function* () {
+      for (const id of all()) {
+        looked += 1;
+        yield id;
+      }
+      return undefined;
+    };
+    const table = forwardingTable(() => t.table, {
+      loggedRows: async () => ({ rows: logged, before: new Map(), links: [] }),
+    });
+    const loaded = {
+      ...{ revision: rowsInAll, writeId: undefined, rows },
+      ...{ quarantined: [], overridden: new Set<string>() },
+    };
+
+    const counts: number[] = [];
+    const judging = judgeReload(table, { loaded, base: undefined, revisionBefore: 0 });
+    await eachTurn(judging, () => {
+      counts.push(looked);
+      looked = 0;
+    });
+
+    expect(await judging).toMatchObject({ kind: 'next', unexplained: [] });
+    expect(counts.reduce((sum, count) => sum + count)).toBe(rowsInAll);
+    expect(Math.max(...counts)).toBeLessThan(mostLookedAt);
   });
 });
