@@ -57,7 +57,7 @@ export function checkGuardrails(
 ): Fault[] {
   if (effect === 'deny') return [];
   const faults: Fault[] = [
-    ...[...roleFaults(role, guardrails)].map((detail): Fault => ({ pointer: '/role', detail })),
+    ...roleFaults(role, guardrails).map((detail): Fault => ({ pointer: '/role', detail })),
     ...tagFaults(session, guardrails),
   ];
   const { maxSessionSeconds } = guardrails;
@@ -66,39 +66,39 @@ export function checkGuardrails(
   return [...faults, { pointer: '/session/maxDurationSeconds', detail }];
 }
 
-function* tagFaults(
-  { tags = {} }: RoleMapping['session'],
-  { reservedTags }: Guardrails,
-): Generator<Fault> {
-  for (const [key, value] of Object.entries(tags)) {
+function tagFaults({ tags }: RoleMapping['session'], { reservedTags }: Guardrails): Fault[] {
+  if (tags === undefined) return [];
+  return Object.entries(tags).flatMap(([key, value]): Fault[] => {
     const reserved = reservedTags.find((one) => one.key.toLowerCase() === key.toLowerCase());
-    if (reserved === undefined || reserved.value === value) continue;
+    if (reserved === undefined || reserved.value === value) return [];
     const detail =
       reserved.value === undefined
         ? `is a tag that ${setting('reservedTags')} lets no mapping set`
         : `must be the value that ${setting('reservedTags')} has for this tag`;
-    yield { pointer: `/session/tags/${escapePointer(key)}`, detail };
-  }
+    return [{ pointer: `/session/tags/${escapePointer(key)}`, detail }];
+  });
 }
 
-function* roleFaults(role: string, guardrails: Guardrails): Generator<string> {
+function roleFaults(role: string, guardrails: Guardrails): string[] {
   const [, partition = '', account = '', path = '', name = ''] = roleArnPattern.exec(role) ?? [];
   // Not an ARN at all: the other checks refuse it.
-  if (name === '') return;
+  if (name === '') return [];
+  const faults: string[] = [];
   const { allowedPartitions, allowedAccounts, rolePathPrefixes, forbiddenRoleNames } = guardrails;
   if (!allows(allowedPartitions, (allowed) => allowed === partition)) {
-    yield `is in a partition that ${setting('allowedPartitions')} does not list`;
+    faults.push(`is in a partition that ${setting('allowedPartitions')} does not list`);
   }
   if (!allows(allowedAccounts, (allowed) => allowed === account)) {
-    yield `is in an account that ${setting('allowedAccounts')} does not list`;
+    faults.push(`is in an account that ${setting('allowedAccounts')} does not list`);
   }
   if (!allows(rolePathPrefixes, (prefix) => `/${path}`.startsWith(prefix))) {
-    yield `has a path that begins with none of ${setting('rolePathPrefixes')}`;
+    faults.push(`has a path that begins with none of ${setting('rolePathPrefixes')}`);
   }
   const sameName = iamName(name);
   if (matchersOf(forbiddenRoleNames).some((forbids) => forbids(sameName))) {
-    yield `has a name that ${setting('forbiddenRoleNames')} keeps out of role mappings`;
+    faults.push(`has a name that ${setting('forbiddenRoleNames')} keeps out of role mappings`);
   }
+  return faults;
 }
 
 const matchersOf = remember((patterns: readonly string[]) => patterns.map(roleNameMatcher));

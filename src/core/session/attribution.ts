@@ -83,6 +83,7 @@ export function hasAttribution({ tags, transitiveTags, sourceIdentity }: Attribu
 
 /** What STS would refuse, or what no caller could ever have. Pointers begin with the member's name. */
 export function checkAttribution(templates: AttributionTemplates): Fault[] {
+  if (!hasAttribution(templates)) return [];
   const keys = Object.keys(templates.tags ?? {});
   return [
     ...checkKeys(keys),
@@ -94,10 +95,13 @@ export function checkAttribution(templates: AttributionTemplates): Fault[] {
   ];
 }
 
+const noClaims: ReadonlyMap<string, JsonPointer> = new Map();
+
 /** The claims that the values refer to, each with a place where it does. */
 export function attributedClaims(
   templates: AttributionTemplates,
 ): ReadonlyMap<string, JsonPointer> {
+  if (!hasAttribution(templates)) return noClaims;
   const claims = new Map<string, JsonPointer>();
   for (const { pointer, template } of templatesOf(templates)) {
     for (const [, name = ''] of template.matchAll(reference)) claims.set(name, pointer);

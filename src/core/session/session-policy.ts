@@ -62,7 +62,7 @@ const longestClaimValue = 'x'.repeat(claimValueMaxLength);
  */
 export function worstCaseLength(policy: SessionPolicy, enough = 0): number {
   const text = JSON.stringify(policy);
-  const estimate = text.length + (text.split(referenceStart).length - 1) * claimValueMaxLength;
+  const estimate = text.length + countOf(referenceStart, text) * claimValueMaxLength;
   if (estimate <= enough) return estimate;
   let { length } = text;
   for (const value of referringTexts(policy)) {
@@ -70,6 +70,12 @@ export function worstCaseLength(policy: SessionPolicy, enough = 0): number {
     length += JSON.stringify(longest).length - JSON.stringify(value).length;
   }
   return length;
+}
+
+function countOf(part: string, text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count += 1;
+  return count;
 }
 
 /** Values, not names, that may refer to claims. */

@@ -10,12 +10,15 @@ const usable = /^[\t\n\r\u0020-\u00ff]*$/;
 /** What is wrong with a text or a name anywhere in the document, as it reads without escapes. */
 export function unusableText(document: unknown): string | undefined {
   const detail = 'may only hold tabs, line ends and characters from U+0020 to U+00FF';
-  return everyText(document, (text) => usable.test(text)) ? undefined : detail;
+  return isUsable(document) ? undefined : detail;
 }
 
-function everyText(node: unknown, test: (text: string) => boolean): boolean {
-  if (typeof node === 'string') return test(node);
-  if (Array.isArray(node)) return node.every((item) => everyText(item, test));
+function isUsable(node: unknown): boolean {
+  if (typeof node === 'string') return usable.test(node);
+  if (Array.isArray(node)) return node.every(isUsable);
   if (!isJsonObject(node)) return true;
-  return Object.entries(node).every(([name, value]) => test(name) && everyText(value, test));
+  for (const name of Object.keys(node)) {
+    if (!usable.test(name) || !isUsable(node[name])) return false;
+  }
+  return true;
 }

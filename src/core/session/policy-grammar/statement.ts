@@ -65,13 +65,13 @@ function checkOneOf(
   names: readonly [string, string],
   { at, report, faultOf }: OneOf,
 ): void {
-  const present = names.filter((name) => statement[name] !== undefined);
-  const name = present[0];
-  if (name === undefined || present.length > 1) {
-    report(at, `must have exactly one of ${names[0]} and ${names[1]}`);
+  const [plain, negated] = names;
+  const name = statement[plain] === undefined ? negated : plain;
+  const value = statement[name];
+  if (value === undefined || (name === plain && statement[negated] !== undefined)) {
+    report(at, `must have exactly one of ${plain} and ${negated}`);
     return;
   }
-  const value = statement[name];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (values.length === 0) report(`${at}/${name}`, 'must not be empty');
   values.forEach((item, index) => {
