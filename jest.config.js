@@ -15,6 +15,8 @@ export default {
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // A limit against hanging, not a measure: machines are shared.
   testTimeout: 30_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? '1')),
+  // Likewise: on a busy machine the end of a process that has nothing open takes longer than jest's half a second.
+  workerGracefulExitTimeout: 30_000,
   globalSetup: './test/setup/keys.js',
   // Modules are loaded once for a worker, not once for a file (docs/adr/0031-quick-tests.md).
   testRunner: './test/runner/shared-modules.js',
