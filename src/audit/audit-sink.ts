@@ -55,7 +55,7 @@ export interface AuditFailureEvent {
   /** How many records were not accepted. */
   readonly records: number;
   /** System error code such as ENOSPC, where there is one. */
-  readonly errorCode?: string;
+  readonly errorCode?: string | undefined;
 }
 
 /** Someone should look: the log on disk is not what was written. */

@@ -245,11 +245,6 @@ export class GroupCommit {
   #report(reason: AuditFailureReason, records: number, errorCode?: string): void {
     this.#notAccepted += records;
     const { sink, observer } = this.#options;
-    observer.onFailure?.({
-      sink,
-      reason,
-      records,
-      ...(errorCode === undefined ? {} : { errorCode }),
-    });
+    observer.onFailure?.({ sink, reason, records, errorCode });
   }
 }

@@ -20,9 +20,9 @@ export interface BrokerUrls {
   readonly api: string;
   readonly ops: string;
   /** Absent when configuration names no administrators. */
-  readonly admin?: string;
+  readonly admin: string | undefined;
   /** Absent unless configuration says that the documents are served here. */
-  readonly identity?: string;
+  readonly identity: string | undefined;
 }
 
 /** What each listener serves; undefined where configuration does without it. */
@@ -71,12 +71,7 @@ export class Listeners {
       apps.admin === undefined ? undefined : this.#openOne('admin', apps.admin),
       apps.identity === undefined ? undefined : this.#openOne('identity', apps.identity),
     ]);
-    return {
-      api,
-      ops,
-      ...(admin === undefined ? {} : { admin }),
-      ...(identity === undefined ? {} : { identity }),
-    };
+    return { api, ops, admin, identity };
   }
 
   /** Undefined before it listens. */

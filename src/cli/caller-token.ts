@@ -39,7 +39,7 @@ export function callerToken(identity: CallerIdentity, timeoutMs?: number): Calle
     clientSecret: readSecret,
     scopes,
     clock: systemClock,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    timeoutMs,
   });
   const token = async (options?: TokenOptions) => {
     // The client does not repeat what a source of secrets says, and this one says which file it is.

@@ -56,7 +56,7 @@ interface ActionsSeen {
 }
 
 interface Reviewed {
-  readonly actions?: ActionsSeen;
+  readonly actions: ActionsSeen | undefined;
   readonly mapping: RoleMapping;
   readonly verdict: Verdict;
   readonly use: MappingUse | undefined;
@@ -92,7 +92,7 @@ export async function review(options: ReviewOptions): Promise<number> {
   const reviewed = mappings
     .map(({ mapping }) => ({
       ...judge(mapping, counted.of(mapping.id), since),
-      ...(called === undefined ? {} : { actions: actionsSeen(mapping, called) }),
+      actions: called && actionsSeen(mapping, called),
     }))
     .sort((a, b) => (a.mapping.id < b.mapping.id ? -1 : 1));
   output.out(reviewed.map(json ? asJson : asText).join(''));
@@ -189,7 +189,11 @@ function allowedActions(policy: unknown): readonly string[] {
   return [...new Set(actions.filter((action) => typeof action === 'string'))];
 }
 
-function judge(mapping: RoleMapping, use: MappingUse | undefined, since: number): Reviewed {
+function judge(
+  mapping: RoleMapping,
+  use: MappingUse | undefined,
+  since: number,
+): Omit<Reviewed, 'actions'> {
   const isOld = (time: string | undefined) => time === undefined || Date.parse(time) < since;
   const gone = (use?.callers ?? []).filter(({ last }) => last !== undefined && isOld(last));
   return { mapping, verdict: verdictOf(mapping, use, isOld), use, gone };

@@ -33,7 +33,7 @@ export interface TrailFinding {
   readonly sessionName: string | undefined;
   readonly mapping?: string | undefined;
   /** What differs: in the record, and in the trail. */
-  readonly differences?: Differences;
+  readonly differences?: Differences | undefined;
   readonly event?: Omit<AssumedSession, 'role' | 'accessKeyId' | 'sessionName' | 'time' | 'tags'>;
 }
 
@@ -257,13 +257,10 @@ export class TrailCheck {
 
   #reportAltered(
     assumed: AssumedSession,
-    found: Differences | undefined,
+    differences: Differences | undefined,
     mapping: string | undefined,
   ): void {
-    this.#report('altered', assumed, {
-      mapping,
-      ...(found === undefined ? {} : { differences: found }),
-    });
+    this.#report('altered', assumed, { mapping, differences });
   }
 
   #report(

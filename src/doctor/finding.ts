@@ -9,11 +9,11 @@ export interface Finding {
   /** The IAM action that the credentials lack. */
   readonly missingPermission?: string;
   /** What to do, in order; a line that begins with `aws ` is a command to paste. */
-  readonly cure?: readonly string[];
+  readonly cure?: readonly string[] | undefined;
 }
 
 export function pass(subject: string, detail: string, cure?: readonly string[]): Finding {
-  return { subject, status: 'pass', detail, ...(cure === undefined ? {} : { cure }) };
+  return { subject, status: 'pass', detail, cure };
 }
 
 export function fail(subject: string, detail: string, cure: readonly string[]): Finding {
@@ -21,7 +21,7 @@ export function fail(subject: string, detail: string, cure: readonly string[]): 
 }
 
 export function unknown(subject: string, detail: string, cure?: readonly string[]): Finding {
-  return { subject, status: 'unknown', detail, ...(cure === undefined ? {} : { cure }) };
+  return { subject, status: 'unknown', detail, cure };
 }
 
 /** What was asked of AWS, and came or not. */

@@ -52,7 +52,7 @@ export interface PolicySyncObserver {
     /** From asking the table to having the policy in force. */
     readonly loadMs: number;
     /** From the latest edit to its effect here, by two machines' clocks; absent after a complete read. */
-    readonly lagMs?: number;
+    readonly lagMs?: number | undefined;
   }): void;
   /** When the alarm begins, not each time that its cause is seen again. */
   onAlarm?(alarm: PolicyAlarm): void;

@@ -41,7 +41,7 @@ export interface PolicySyncOptions {
   readonly clock: Clock;
   readonly random?: () => number;
   /** Default: nothing is kept for a restart while the table is away. */
-  readonly snapshotFile?: string;
+  readonly snapshotFile?: string | undefined;
   /** Release and commit of this program: a snapshot file that it wrote itself is not checked twice. Default: it is. */
   readonly program?: string | undefined;
   /** How long the policy holds without hearing from the table. Default 4 h, at most 24 h. */
@@ -309,7 +309,7 @@ export class PolicySync implements PolicySource {
       mappings: state.snapshot.byId.size,
       quarantined: state.quarantined.size,
       loadMs: this.#clock.monotonic() - startedAt,
-      ...(editedAt === undefined ? {} : { lagMs: this.#clock.now() - editedAt }),
+      lagMs: editedAt === undefined ? undefined : this.#clock.now() - editedAt,
     });
   }
 

@@ -61,7 +61,7 @@ export interface ChangesOptions {
 
 export interface VersionsOptions {
   /** Only older ones than this. Default: all. */
-  readonly before?: number;
+  readonly before?: number | undefined;
   /** At most so many, the newest ones. Default 100. */
   readonly limit?: number;
 }

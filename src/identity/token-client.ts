@@ -16,7 +16,7 @@ export interface TokenClientOptions {
   readonly scopes?: readonly string[];
   readonly clock: Clock;
   /** From asking for the secret to the last byte of the answer. Default 5,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface TokenOptions {

@@ -48,7 +48,10 @@ export class TokenRequestError extends Error {
 
   constructor(
     code: TokenRequestErrorCode,
-    { status, requestId }: { readonly status?: number; readonly requestId?: string } = {},
+    {
+      status,
+      requestId,
+    }: { readonly status?: number; readonly requestId?: string | undefined } = {},
   ) {
     const { detail, retryable } = failures[code];
     super(requestId === undefined ? detail : `${detail} (request ${requestId})`);
@@ -60,8 +63,7 @@ export class TokenRequestError extends Error {
   /** For an answer that is no success (RFC 6749 section 5.2). */
   static refusal({ status, headers, problem }: Refusal): TokenRequestError {
     const requestId = /^[\w-]{1,128}$/.exec(headers.get('x-amz-cognito-request-id') ?? '')?.[0];
-    const options = { status, ...(requestId === undefined ? {} : { requestId }) };
-    return new TokenRequestError(codeOf(status, problem?.['error']), options);
+    return new TokenRequestError(codeOf(status, problem?.['error']), { status, requestId });
   }
 }
 

@@ -83,7 +83,7 @@ export function readTests(files: readonly SourceFile[]): ReadTests {
       const { now, tests: cases } = checked.data;
       tests.push(
         ...cases.map((one, index) => ({
-          test: { ...(now === undefined ? {} : { now }), ...one },
+          test: { now, ...one },
           document,
           pointer: `/tests/${index}` as const,
         })),

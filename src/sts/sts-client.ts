@@ -8,7 +8,7 @@ import { readRequestIdsOfDocuments } from './answer-request-id.ts';
 export interface StsEndpoint {
   readonly region: string;
   /** URL, where it is not the public endpoint of the region: a VPC endpoint, a FIPS endpoint, a local server. */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
 }
 
 export interface StsClientOptions extends StsEndpoint {

@@ -219,7 +219,7 @@ function command(plan: WebIdentityRequest, token: string): AssumeRoleWithWebIden
     RoleSessionName: plan.sessionName,
     WebIdentityToken: token,
     DurationSeconds: plan.durationSeconds,
-    ...(plan.policy === undefined ? {} : { Policy: plan.policy }),
+    Policy: plan.policy,
     ...(plan.policyArns.length === 0
       ? {}
       : { PolicyArns: plan.policyArns.map((arn) => ({ arn })) }),

@@ -15,7 +15,7 @@ export interface TokenIssuerOptions extends SigningLimits {
   readonly terms: TokenTerms;
   /** `current` signs; all of them are published. */
   readonly signers: { readonly current: TokenSigner } & Partial<Record<KeyUse, TokenSigner>>;
-  readonly observer?: (event: SigningEvent) => void;
+  readonly observer?: ((event: SigningEvent) => void) | undefined;
 }
 
 export const signingResults = ['signed', ...signingFailures, 'overloaded'] as const;

@@ -278,7 +278,10 @@ function idsOf({ requestId, repeats }: AuditedRecord): readonly (string | undefi
   return repeats?.requestIds ?? [requestId];
 }
 
-function urlOf(urls: Partial<Record<ListenerName, string>>, name: ListenerName): string {
+function urlOf(
+  urls: Partial<Record<ListenerName, string | undefined>>,
+  name: ListenerName,
+): string {
   const url = urls[name];
   if (url === undefined) throw new Error(`there is no ${name} listener`);
   return url;

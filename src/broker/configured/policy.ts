@@ -69,7 +69,7 @@ export function configuredPolicySync(
     maxAgeSeconds,
     acceptShrink,
     seal,
-    ...(snapshotFile === undefined ? {} : { snapshotFile }),
+    snapshotFile,
   });
 }
 

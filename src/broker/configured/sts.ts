@@ -27,10 +27,7 @@ export function configuredSts(
 ): StsWebIdentityAdapter {
   const { endpoints, connectTimeoutMs, requestTimeoutMs, totalTimeoutMs, maxConcurrent } =
     config.sts;
-  const [first, ...others] = endpoints.map(({ region, endpoint }) => ({
-    region,
-    ...(endpoint === undefined ? {} : { endpoint }),
-  }));
+  const [first, ...others] = endpoints;
   if (first === undefined) throw new TypeError('configuration must name an STS endpoint');
   return new StsWebIdentityAdapter({
     endpoints: [first, ...others],

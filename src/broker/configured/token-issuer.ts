@@ -27,7 +27,7 @@ export function configuredTokenIssuer(
     clock,
     timeoutMs: signTimeoutMs,
     maxInFlight: sts.maxConcurrent,
-    ...(observer === undefined ? {} : { observer }),
+    observer,
   });
 }
 

@@ -57,7 +57,7 @@ export interface AdminResult {
   /** What people read: lines that hold nothing that could act on a terminal. */
   readonly text: (paint: Paint) => string;
   /** Default: 0. */
-  readonly code?: number;
+  readonly code?: number | undefined;
 }
 
 /** The command line cannot be used; the message says what to write, in lines in which others have no line feed. */

@@ -93,7 +93,7 @@ export function editAnswered(document: unknown, answer: ReadEdit): AdminResult {
       editLines(answer, paint)
         .map((line) => `${line}\n`)
         .join(''),
-    ...(isWaiting(answer) ? { code: exitCodes.waiting } : {}),
+    code: isWaiting(answer) ? exitCodes.waiting : undefined,
   };
 }
 

@@ -17,7 +17,7 @@ export interface RoleMappingStore {
   /** Newest first, deletions included; only those older than `before`. */
   versions(
     id: string,
-    options: { readonly before?: number; readonly limit: number },
+    options: { readonly before?: number | undefined; readonly limit: number },
   ): Promise<readonly MappingVersion[]>;
   /** @throws BrokerError `mapping_not_found` */
   version(id: string, version: number): Promise<MappingVersion>;

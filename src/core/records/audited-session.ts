@@ -39,7 +39,7 @@ export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((p
     policySha256: plan.policySha256,
     policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
     identity: plan.identity,
-    ...(plan.attribution === undefined ? {} : auditedAttribution(plan.attribution)),
+    ...(plan.attribution && auditedAttribution(plan.attribution)),
   }),
 );
 

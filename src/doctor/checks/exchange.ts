@@ -24,9 +24,7 @@ export const exchange: Check = {
     if (!tries || token === undefined) return [];
     const [first] = config.sts.endpoints;
     if (first === undefined) return [unknown('STS', 'the configuration has no endpoint of it')];
-    const { region, endpoint } = first;
-    const at = { region, ...(endpoint === undefined ? {} : { endpoint }) };
-    const client = createStsClient({ ...oneAtATime, ...at });
+    const client = createStsClient({ ...oneAtATime, ...first });
     try {
       const findings: Finding[] = [];
       // One after the other: STS limits what comes at once.

@@ -6,7 +6,7 @@ import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import type { Decision } from '../../core/policy/decide.ts';
 import type { Explanation, NearMiss } from '../../core/policy/explain.ts';
 import { type KnownPools, unreachable } from '../../core/policy/mapping-reach.ts';
-import type { AttributedValue, Attribution } from '../../core/session/attribution.ts';
+import type { Attribution } from '../../core/session/attribution.ts';
 import type { SessionPlan } from '../../core/session/session.ts';
 import { planSession } from '../../core/session/session.ts';
 import { sessionPolicyBudget } from '../../core/session/session-policy.ts';
@@ -29,7 +29,11 @@ export function explanationDocument(
 function nearMiss({ mapping, failed }: NearMiss, pools: KnownPools | undefined) {
   const nobody = pools === undefined ? [] : unreachable(mapping.mapping, pools);
   const matchesNobody = nobody.map(({ pointer, detail }) => ({ pointer, detail }));
-  return { ...name(mapping), failed, ...(nobody.length === 0 ? {} : { matchesNobody }) };
+  return {
+    ...name(mapping),
+    failed,
+    matchesNobody: matchesNobody.length === 0 ? undefined : matchesNobody,
+  };
 }
 
 function decisionDocument(decision: Decision, caller: Caller) {
@@ -41,9 +45,10 @@ function decisionDocument(decision: Decision, caller: Caller) {
         outcome: 'deny',
         reason: decision.reason,
         mapping: decision.mapping && name(decision.mapping),
-        ...(decision.reason === 'claim_unsafe' && decision.mapping !== undefined
-          ? { failed: [unsafeClaim(decision.mapping, caller)] }
-          : {}),
+        failed:
+          decision.reason === 'claim_unsafe' && decision.mapping !== undefined
+            ? [unsafeClaim(decision.mapping, caller)]
+            : undefined,
       };
     case 'ambiguous':
       return { outcome: 'ambiguous', choices: decision.choices.map(name) };
@@ -72,24 +77,20 @@ function stsParameters({
     roleSessionName: sessionName,
     durationSeconds,
     policy,
-    ...(policyArns.length === 0 ? {} : { policyArns }),
+    policyArns: policyArns.length === 0 ? undefined : policyArns,
     policyCharacters: (policy?.length ?? 0) + policyArns.join('').length,
     policyCharactersAllowed: sessionPolicyBudget,
-    ...(attribution === undefined ? {} : attributionDocument(attribution)),
+    ...(attribution && attributionDocument(attribution)),
   };
 }
 
 /** What the token will say of the caller, each value with the claim that it came from. */
 function attributionDocument({ tags, transitiveTagKeys, sourceIdentity }: Attribution) {
   return {
-    tags: tags.map(({ key, ...value }) => ({ key, ...attributed(value) })),
+    tags: tags.map(({ key, value, claim }) => ({ key, value, claim })),
     transitiveTagKeys,
-    ...(sourceIdentity === undefined ? {} : { sourceIdentity: attributed(sourceIdentity) }),
+    sourceIdentity: sourceIdentity && { value: sourceIdentity.value, claim: sourceIdentity.claim },
   };
-}
-
-function attributed({ value, claim }: AttributedValue) {
-  return { value, ...(claim === undefined ? {} : { claim }) };
 }
 
 function unsafeClaim(compiled: CompiledMapping, caller: Caller) {

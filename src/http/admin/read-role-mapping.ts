@@ -51,7 +51,7 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
     const id = pathParameter(req, 'id');
     const found = await store.versions(id, {
       limit: limit + 1,
-      ...(before === undefined ? {} : { before: Number(before) }),
+      before: before === undefined ? undefined : Number(before),
     });
     if (found.length === 0 && before === undefined) throw notFound();
     const items = found.slice(0, limit);
