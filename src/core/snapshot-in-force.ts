@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { MappingVersion } from './editing/mapping-history.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
 import type { PolicySource } from './ports.ts';
 
@@ -11,4 +13,13 @@ export function snapshotInForce(policy: PolicySource): PolicySnapshot | undefine
   } catch {
     return undefined;
   }
+}
+
+/** Whether it decides by just this version: a row that was written around the change log is none. */
+export function isHeldBy(
+  snapshot: PolicySnapshot | undefined,
+  { id, version, mapping }: MappingVersion,
+): boolean {
+  const known = snapshot?.byId.get(id);
+  return known?.version === version && isDeepStrictEqual(known.mapping, mapping);
 }

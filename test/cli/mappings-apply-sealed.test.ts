@@ -52,19 +52,22 @@ async function sealedTable() {
   return { ...made, config };
 }
 
-/** In the row and in the change log alike, with the seal that the entry has. */
-async function disableBehind({ policy }: Config): Promise<void> {
+/** Keeps the seal, where there is one. */
+async function rewrite({ policy }: Config, key: ItemKey, says: object): Promise<void> {
   const { table: TableName, region, endpoint } = policy;
   const client = createDynamoDbClient({ region, endpoint });
-  const rewrite = async (key: ItemKey, attribute: string) => {
-    const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
-    const text = JSON.stringify({ ...behind, enabled: false });
-    const forged = { ...Item, [attribute]: { S: text } };
-    await client.send(new PutItemCommand({ TableName, Item: forged }));
-  };
-  await rewrite(currentKey('two'), 'mapping');
-  await rewrite(changeKey(1), 'after');
+  const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
+  const texts = Object.entries(says).map(([name, value]) => [name, { S: JSON.stringify(value) }]);
+  const forged = { ...Item, ...Object.fromEntries(texts) };
+  await client.send(new PutItemCommand({ TableName, Item: forged }));
   client.destroy();
+}
+
+/** In the row and in the change log alike. */
+async function disableBehind(config: Config): Promise<void> {
+  const disabledOne = { ...behind, enabled: false };
+  await rewrite(config, currentKey('two'), { mapping: disabledOne });
+  await rewrite(config, changeKey(1), { after: disabledOne });
 }
 
 const filesWith = (...ids: readonly string[]) =>
@@ -96,6 +99,18 @@ describe('mappings apply to a sealed table', () => {
     const uncovers = await apply(filesWith('a'), { config, prune: true });
     expect([uncovers.code, uncovers.err]).toEqual(refused);
     expect(await table.get('one')).toBeDefined();
+  });
+
+  it('T327: takes for narrower only what is narrower than what is in force, whatever the row says', async () => {
+    const { config, table, apply } = await sealedTable();
+    const wide = row('a', { session: { maxDurationSeconds: 43_200 } });
+    await rewrite(config, currentKey('a'), { mapping: wide });
+    const directory = filesWith('one', 'three');
+    const asked = 'session: { maxDurationSeconds: 36000 }\nmanagedBy: git\n';
+    writeFileSync(join(directory, 'a.yaml'), `${mappingText('a')}${asked}`);
+    const narrower = await apply(directory, { config });
+    expect([narrower.code, narrower.err]).toEqual(refused);
+    expect(await table.head()).toBe(4);
   });
 
   it('T324: hides nothing that lies behind it by what was written around the change log', async () => {

@@ -2,11 +2,11 @@
 
 import type { Caller } from '../caller.ts';
 import { BrokerError } from '../errors.ts';
-import { type ApprovalRule, needsApproval } from '../policy/approval.ts';
+import { type ApprovalRule, type JudgedStep, needsApproval } from '../policy/approval.ts';
 import type { WritingRules } from '../policy/mapping-check.ts';
 import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
 import type { LivePolicy } from '../ports.ts';
-import { snapshotInForce } from '../snapshot-in-force.ts';
+import { isHeldBy, snapshotInForce } from '../snapshot-in-force.ts';
 import type { RoleMappingStore } from './ports.ts';
 import type { EditRequest, SoundEdit } from './sound-edit.ts';
 
@@ -33,18 +33,29 @@ export async function wayOf(
   { policy, rules, store }: WayParts,
 ): Promise<Way> {
   const rule = rules().guardrails.approval;
-  const { current, after } = edit;
-  const before = current === undefined ? undefined : (current.mapping ?? 'unreadable');
-  const step = { before, after } as const;
+  const { after } = edit;
   if (request.approving !== undefined) return 'direct';
   if (request.propose) return 'proposal';
-  // Most edits need no look around, a freeze above all.
-  if (!needsApproval(step, rule, undefined)) return 'direct';
+  // Whatever is there: a freeze above all.
+  if (!needsApproval({ before: 'unreadable', after }, rule, undefined)) return 'direct';
   const snapshot = policy && (await policyOfTable(policy, store));
-  if (!needsApproval(step, rule, snapshot)) return 'direct';
+  if (!needsApproval({ before: changedBy(edit, snapshot), after }, rule, snapshot)) return 'direct';
   if (!request.breakGlass) return 'proposal';
   requireBreakGlass(caller, rule);
   return 'break_glass';
+}
+
+/**
+ * What an edit changes is what is in force, whatever somebody has written into its row around the change log: where that is another
+ * one, or not known, nothing is proven by it (T327).
+ */
+function changedBy(
+  { id, current }: SoundEdit,
+  snapshot: PolicySnapshot | undefined,
+): JudgedStep['before'] {
+  if (snapshot === undefined) return 'unreadable';
+  if (current === undefined) return snapshot.byId.has(id) ? 'unreadable' : undefined;
+  return (isHeldBy(snapshot, current) && current.mapping) || 'unreadable';
 }
 
 /** @throws BrokerError `approval_required` */

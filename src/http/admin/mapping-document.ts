@@ -1,9 +1,8 @@
 /** Role mappings, their versions and their changes as the admin listener prints them. */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { MappingChange, MappingVersion } from '../../core/editing/mapping-history.ts';
 import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
-import { snapshotInForce } from '../../core/snapshot-in-force.ts';
+import { isHeldBy, snapshotInForce } from '../../core/snapshot-in-force.ts';
 
 export function versionDocument(version: MappingVersion) {
   const { id, mapping, faults, document } = version;
@@ -28,15 +27,10 @@ export function currentDocument(
 ) {
   return {
     ...versionDocument(current),
-    inForce: isInForce(current, policy),
+    inForce: isHeldBy(snapshotInForce(policy), current),
     lastIssuedAt: decisions.lastIssued(current.id) ?? null,
     issuedSince: decisions.since,
   };
-}
-
-function isInForce({ id, version, mapping }: MappingVersion, policy: PolicySource): boolean {
-  const known = snapshotInForce(policy)?.byId.get(id);
-  return known?.version === version && isDeepStrictEqual(known.mapping, mapping);
 }
 
 export function changeDocument(change: MappingChange) {

@@ -1,0 +1,202 @@
+/**
+ * An administrator who can write the table as well, and not seal: rows that say what is not in force make no edit look as if it
+ * only took access away.
+ */
+
+import {
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { noApproval } from '../../../src/core/policy/approval.ts';
+import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
+import { createDynamoDbClient } from '../../../src/dynamodb/dynamodb-client.ts';
+import { currentKey, toItem } from '../../../src/dynamodb/role-mapping-item.ts';
+import { TableSeal } from '../../../src/dynamodb/table-seal.ts';
+import { systemClock } from '../../../src/kit/timing/clock.ts';
+import { FileSigner } from '../../../src/signing/file-signer.ts';
+import {
+  type AdminHarness,
+  adminPool,
+  callerClient,
+  freezeScope,
+  readScope,
+  startAdmin,
+  testMapping,
+  testRole,
+  writeScope,
+} from '../../support/admin-harness.ts';
+import { keyFiles } from '../../support/key-files.ts';
+import { temporaryFolders } from '../../support/mapping-folder.ts';
+
+const folders = temporaryFolders();
+const keys = keyFiles(folders.folder(), 'seal');
+const TableName = 'admin-test';
+let admin: AdminHarness;
+let client: DynamoDBClient;
+
+beforeAll(async () => {
+  const seal = new TableSeal({
+    name: TableName,
+    publicKeyFiles: [keys.publicKey],
+    signer: new FileSigner(keys.privateKey),
+    signTimeoutMs: 5_000,
+    clock: systemClock,
+  });
+  await seal.start();
+  admin = await startAdmin({ seal, guardrails: { approval: { ...noApproval, when: 'widens' } } });
+  client = createDynamoDbClient({
+    region: 'us-east-1',
+    endpoint: admin.dynamodb.url,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+});
+afterAll(async () => {
+  client.destroy();
+  await admin.stop();
+  folders.remove();
+});
+
+const ada = () => admin.token({ user: 'ada', scopes: [freezeScope, readScope, writeScope] });
+
+/** By two people, as it should be. */
+async function inForce(mapping: RoleMapping): Promise<void> {
+  const { id } = mapping;
+  await admin.table.write({ id, mapping, expectedVersion: 'absent', actor: 'x', reason: 'test' });
+  await admin.policy.refresh();
+  expect(admin.policy.current().byId.get(id)?.mapping).toEqual(mapping);
+}
+
+/** Undefined: the row is gone. `version`: another one than it has. */
+async function tamper(id: string, mapping: RoleMapping | undefined, version = 1): Promise<void> {
+  const Key = toItem(currentKey(id), {});
+  if (mapping === undefined) {
+    await client.send(new DeleteItemCommand({ TableName, Key }));
+    return;
+  }
+  const { Item } = await client.send(new GetItemCommand({ TableName, Key }));
+  const facts = {
+    revision: { N: '1' },
+    action: { S: 'create' },
+    updatedAt: { S: '2026-01-01T00:00:00.000Z' },
+    updatedBy: { S: 'x' },
+    reason: { S: 'test' },
+    ...Item,
+  };
+  const says = { version: { N: String(version) }, mapping: { S: JSON.stringify(mapping) } };
+  await client.send(new PutItemCommand({ TableName, Item: { ...Key, ...facts, ...says } }));
+}
+
+const etag = async (id: string) =>
+  (await admin.send('GET', `/v1/role-mappings/${id}`, { token: ada() })).headers.get('etag') ?? '';
+
+async function put(mapping: RoleMapping, precondition: Record<string, string>) {
+  return await admin.send('PUT', `/v1/role-mappings/${mapping.id}`, {
+    token: ada(),
+    headers: { ...precondition, 'change-reason': 'ticket 7' },
+    body: mapping,
+  });
+}
+
+const replace = async (mapping: RoleMapping) =>
+  await put(mapping, { 'if-match': await etag(mapping.id) });
+const create = (mapping: RoleMapping) => put(mapping, { 'if-none-match': '*' });
+const remove = async (id: string) =>
+  await admin.send('DELETE', `/v1/role-mappings/${id}`, {
+    token: ada(),
+    headers: { 'if-match': await etag(id), 'change-reason': 'ticket 7' },
+  });
+
+const seconds = (maxDurationSeconds: number): Partial<RoleMappingInput> => ({
+  session: { durationSeconds: 900, maxDurationSeconds },
+});
+const deny: Partial<RoleMappingInput> = { effect: 'deny', role: '*' };
+const off = { enabled: false };
+
+interface Tampered {
+  /** In force; undefined: nothing is. */
+  readonly is: Partial<RoleMappingInput> | undefined;
+  /** What the row says instead; undefined: there is none. */
+  readonly row: Partial<RoleMappingInput> | undefined;
+  readonly version?: number;
+  /** What is asked for; undefined: that it be deleted. */
+  readonly asked: Partial<RoleMappingInput> | undefined;
+}
+
+const tamperings: Readonly<Record<string, Tampered>> = {
+  'a wider allow, narrowed to what is wider': {
+    is: seconds(3_600),
+    row: seconds(43_200),
+    asked: seconds(36_000),
+  },
+  'an allow that is on, narrowed to what was off': {
+    is: off,
+    row: { ...seconds(43_200) },
+    asked: seconds(36_000),
+  },
+  'an allow that nobody made, narrowed': {
+    is: undefined,
+    row: seconds(43_200),
+    asked: seconds(36_000),
+  },
+  'an allow in the place of a deny, deleted': { is: deny, row: {}, asked: undefined },
+  'an allow in the place of a deny, narrowed': {
+    is: deny,
+    row: seconds(43_200),
+    asked: seconds(36_000),
+  },
+  'a deny that is off in the place of one that is on': {
+    is: deny,
+    row: { ...deny, ...off },
+    asked: { ...deny, conditions: { caller: 'person' } },
+  },
+  'nothing in the place of a deny, and a narrower deny made': {
+    is: deny,
+    row: undefined,
+    asked: { ...deny, conditions: { caller: 'person' } },
+  },
+  'a wider allow of another version': {
+    is: seconds(3_600),
+    row: seconds(43_200),
+    version: 7,
+    asked: seconds(36_000),
+  },
+};
+
+let count = 0;
+
+describe('a row that says what is not in force', () => {
+  it.each(Object.entries(tamperings))(
+    'hides from no second administrator what an edit does: %s (T327)',
+    async (_, { is, row, version, asked }) => {
+      count += 1;
+      const id = `base-${count}`;
+      if (is !== undefined) await inForce(testMapping(id, is));
+      await tamper(id, row && testMapping(id, row), version);
+
+      const answer =
+        asked === undefined
+          ? await remove(id)
+          : await (row === undefined ? create : replace)(testMapping(id, asked));
+      expect([answer.status, answer.body.proposal?.id]).toEqual([202, expect.any(String)]);
+      await admin.policy.refresh();
+      const now = admin.policy.current().byId.get(id)?.mapping;
+      expect(now).toEqual(is && testMapping(id, is));
+    },
+  );
+
+  it('keeps nobody from freezing, or from what only takes away (T327)', async () => {
+    const frozen = await admin.send('POST', '/v1/freezes', {
+      token: ada(),
+      headers: { 'change-reason': 'ticket 7' },
+      body: { principal: { pool: adminPool, client: callerClient }, role: testRole },
+    });
+    expect(frozen.status).toBe(201);
+    await inForce(testMapping('honest', seconds(3_600)));
+    expect((await replace(testMapping('honest', seconds(1_800)))).status).toBe(200);
+    expect((await remove('honest')).status).toBe(200);
+    expect((await create(testMapping('honest-deny', deny))).status).toBe(201);
+  });
+});
