@@ -5,9 +5,9 @@ import { rawRequest } from './raw-request.js';
 import { runLoad } from './run-load.js';
 
 export const connections = 64;
-const sliceSeconds = Number(process.env.BENCH_SLICE_SECONDS ?? 2);
+export const sliceSeconds = Number(process.env.BENCH_SLICE_SECONDS ?? 2);
 /** From the first slice to the fourth second a server becomes a third faster. */
-const warmUpSeconds = 5;
+export const warmUpSeconds = 5;
 
 /** One slice of load: cached credentials for `tokens` in turn. `role` and `traceparent` are sent if they are given. */
 async function measure({ child, url, tokens, status = 200, ...more }, seconds) {
