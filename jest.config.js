@@ -27,7 +27,7 @@ export default {
   testPathIgnorePatterns: [
     // These need kubectl or kustomize, which npm does not have: `npm run test:kubernetes`.
     '<rootDir>/test/kubernetes/',
-    // These start processes, kill them, or send herds: `npm run test:all`.
+    // Processes, kills, restarts, outages and herds, by the rule of ADR 31: `npm run test:all`.
     '\\.long\\.test\\.ts$',
   ],
 };

@@ -43,11 +43,11 @@ export class KeyRing {
     return this.#published;
   }
 
-  /** New tokens get new keys; the old ones stay published. */
-  rotate(): Promise<void> {
+  /** New tokens get these keys, or new ones; the old ones stay published. */
+  rotate(next?: KeySet): Promise<void> {
     // One at a time: two at once would both build on the same old keys, and one new set would be lost.
     const done = this.#rotation.then(async () => {
-      const current = await createKeySet();
+      const current = next ?? (await createKeySet());
       const retired = [this.#keys.current, ...this.#keys.retired].slice(0, maxRetiredKeySets);
       this.#use({ current, retired });
     });

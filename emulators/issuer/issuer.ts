@@ -22,7 +22,7 @@ import { IssuerCodes } from './issuer-codes.ts';
 import type { IssuerFault } from './issuer-faults.ts';
 import { answerWithFault } from './issuer-faults.ts';
 import { KeyRing } from './issuer-key-ring.ts';
-import type { KeyHistory, TokenKey } from './issuer-keys.ts';
+import type { KeyHistory, KeySet, TokenKey } from './issuer-keys.ts';
 import { IssuerSessions } from './issuer-sessions.ts';
 import { sendAuthorizeAnswer } from './issuer-sign-in-page.ts';
 import { grantToken } from './issuer-token-endpoint.ts';
@@ -78,8 +78,8 @@ export interface Issuer {
   readonly origin: string;
   readonly jwksUri: string;
   readonly tokenEndpoint: string;
-  /** Signs new tokens with new keys; the old ones stay published. */
-  rotateKeys(): Promise<void>;
+  /** Signs new tokens with these keys, or with new ones; the old ones stay published. */
+  rotateKeys(next?: KeySet): Promise<void>;
   /** Where browsers may be sent with a code for this client, and after signing out; and whose pages may redeem one. */
   allowCallback(clientId: string, url: string): void;
   /** Publishes the current keys alone. */
@@ -284,7 +284,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     origin,
     jwksUri,
     tokenEndpoint,
-    rotateKeys: () => keys.rotate(),
+    rotateKeys: (next) => keys.rotate(next),
     allowCallback(clientId, callback) {
       const { origin: from, pathname } = new URL(callback);
       const urls = callbacks.get(clientId) ?? new Set();

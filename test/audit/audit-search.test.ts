@@ -39,12 +39,13 @@ function pack(directory: string): void {
   rmSync(current);
 }
 
+const blanks = gzipSync(Buffer.alloc(33 * 1024 * 1024, ' '));
+
 /** Beside the log, a packed file that holds a thousand times its size: a line, and blanks without an end. */
 function bomb(directory: string): void {
   const line = readFileSync(path.join(directory, 'audit.jsonl')).toString().split('\n')[0];
-  const unpacked = Buffer.alloc(33 * 1024 * 1024, ' ');
-  unpacked.write(`${line}\n`);
-  writeFileSync(path.join(directory, 'audit-000000000001.jsonl.gz'), gzipSync(unpacked));
+  const packed = Buffer.concat([gzipSync(`${line}\n`), blanks]);
+  writeFileSync(path.join(directory, 'audit-000000000001.jsonl.gz'), packed);
 }
 
 const at = (time: string) => `2026-01-15T${time}.000Z`;

@@ -1,123 +1,37 @@
-/** A watcher that a queue tells what is new, by the real SDK, the local S3 and the local SQS. */
+/** A watcher that a queue tells what is new. */
 
-import { rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
-import { type S3Server, startS3Server } from '../../emulators/s3/s3-server.ts';
-import { type SqsServer, startSqsServer } from '../../emulators/sqs/sqs-server.ts';
 import { type CloudTrailWatchOptions, cloudTrailWatch } from '../../src/cli/cloudtrail-watch.ts';
 import { readQueued } from '../../src/cloudtrail/queued-trail.ts';
 import { TrailQueue } from '../../src/cloudtrail/trail-queue.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
-import { createLogger } from '../../src/telemetry/logger.ts';
-import { withEnvironment } from '../support/with-environment.ts';
-import { event, trailFile } from './trail-fixture.ts';
 import {
-  findings,
-  minute,
-  noon,
-  type Place,
-  place,
-  record,
-  stopWatchers,
-  type Watcher,
-  warnings,
-  watch,
-} from './watcher-fixture.ts';
+  below,
+  bucket,
+  bypass,
+  closeQueue,
+  created,
+  delivered,
+  failedLooks,
+  inEnvelope,
+  keysOf,
+  openQueue,
+  prefix,
+  put,
+  refused,
+  s3,
+  send,
+  sqs,
+  unreadable,
+  watchQueue,
+  where,
+  withCredentials,
+} from './queue-fixture.ts';
+import { event, trailFile } from './trail-fixture.ts';
+import { findings, minute, noon, warnings, watch } from './watcher-fixture.ts';
 
-const bucket = 'org-trail';
-const credentials = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'example' };
-
-let s3: S3Server;
-let sqs: SqsServer;
-let where: Place;
-beforeEach(async () => {
-  where = place();
-  await record(where.audit, 'A', noon - 60 * minute);
-  s3 = await startS3Server({ clock: where.clock, bucket, owner: '111122223333' });
-  sqs = await startSqsServer({ clock: where.clock });
-});
-/** Of one test. */
-const alsoOpen: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  await stopWatchers();
-  for (const stop of alsoOpen.splice(0)) await stop();
-  await s3.stop();
-  await sqs.stop();
-});
-
-function put(key: string, body: Buffer | string): string {
-  s3.objects.put(key, { body: Buffer.from(body), lock: undefined, onlyIfAbsent: false });
-  return key;
-}
-
-/** In the form of S3's event notifications. */
-const created = (key: string, inBucket = bucket) => ({
-  Records: [
-    {
-      eventVersion: '2.1',
-      eventSource: 'aws:s3',
-      awsRegion: 'us-east-1',
-      eventName: 'ObjectCreated:Put',
-      s3: {
-        s3SchemaVersion: '1.0',
-        bucket: { name: inBucket, arn: `arn:aws:s3:::${inBucket}` },
-        object: { key: encodeURIComponent(key).replaceAll('%20', '+'), size: 1024 },
-      },
-    },
-  ],
-});
-const inEnvelope = (message: unknown) => ({
-  Type: 'Notification',
-  MessageId: '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324',
-  TopicArn: 'arn:aws:sns:us-east-1:123456789012:trail',
-  Message: typeof message === 'string' ? message : JSON.stringify(message),
-});
-const send = (message: unknown) =>
-  sqs.send(typeof message === 'string' ? message : JSON.stringify(message));
-
-const prefix = 'AWSLogs/o-1/';
-const below = (name: string) => `${prefix}123456789012/CloudTrail/us-east-1/${name}`;
-
-async function watchQueue(more: Partial<CloudTrailWatchOptions> = {}): Promise<Watcher> {
-  return await watch(where, {
-    trail: [`s3://${bucket}/${prefix}`],
-    queue: sqs.queueUrl,
-    buckets: { region: 'us-east-1', endpoint: s3.url, bucketOwner: undefined },
-    ...more,
-  });
-}
-
-const withCredentials = (test: () => Promise<void>) => () => withEnvironment(credentials, test);
-const keysOf = (out: string) =>
-  out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line).accessKeyId);
-
-const bypass = (id: string) => trailFile(event(id, noon - 30 * minute));
-const refused = 'tokenbroker_cloudtrail_refused_messages_total';
-const unreadable = 'tokenbroker_cloudtrail_unreadable_total';
-const withheld = 'tokenbroker_cloudtrail_withheld_messages_total';
-const failedLooks = 'tokenbroker_cloudtrail_failed_looks_total{reason="queue"}';
-/** In the form of CloudTrail's own notifications. */
-const delivered = (...keys: string[]) => ({ s3Bucket: bucket, s3ObjectKey: keys });
-const sendAgain = (key: string, receives: number) =>
-  sqs.send(JSON.stringify(delivered(key)), receives);
-
-/** The local S3 behind something that comes before each of its answers. */
-async function behind(before: () => unknown) {
-  const server = createServer(async (req, res) => {
-    await before();
-    const headers = { authorization: req.headers.authorization ?? '' };
-    const answer = await fetch(`${s3.url}${req.url}`, { headers });
-    res.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
-  });
-  const endpoint = await listenOnLoopback(server);
-  alsoOpen.push(() => closeServer(server));
-  return { region: 'us-east-1', endpoint, bucketOwner: undefined };
-}
+beforeEach(openQueue);
+afterEach(closeQueue);
 
 describe('cloudtrail watch by a queue', () => {
   it(
@@ -209,28 +123,6 @@ describe('cloudtrail watch by a queue', () => {
   );
 
   it(
-    'T295: tells a finding once, where its message comes again after a restart, and counts its events once',
-    withCredentials(async () => {
-      sqs.behave('keep');
-      send(created(put(below('1.json.gz'), bypass('X'))));
-      const before = await watchQueue();
-      expect(keysOf(before.out())).toEqual(['ASIAX']);
-      await before.look();
-      expect(await before.series('tokenbroker_cloudtrail_failed_looks_total{reason="queue"}')).toBe(
-        1,
-      );
-      await before.stop();
-      sqs.behave('answer');
-      await where.clock.advance(15 * minute);
-      const after = await watchQueue();
-      expect(after.out()).toBe('');
-      expect(await after.series(findings('bypass'))).toBe(1);
-      expect(await after.series('tokenbroker_cloudtrail_events_total')).toBe(1);
-      expect(sqs.size).toBe(0);
-    }),
-  );
-
-  it(
     'T296: says once what can never be read, and goes on with the rest',
     withCredentials(async () => {
       send(created(below('gone.json.gz')));
@@ -243,21 +135,6 @@ describe('cloudtrail watch by a queue', () => {
       expect(await watcher.series('tokenbroker_cloudtrail_unreadable_total')).toBe(3);
       for (const name of ['gone', 'broken', 'other'])
         expect(said.join('')).toContain(`s3://${bucket}/${below(name)}.json.gz`);
-      expect(sqs.size).toBe(0);
-    }),
-  );
-
-  it(
-    'T296: keeps in the queue what S3 does not give just now',
-    withCredentials(async () => {
-      send(created(put(below('1.json.gz'), bypass('X'))));
-      s3.setFault({ kind: 'error', status: 403, code: 'AccessDenied', operations: ['GetObject'] });
-      const watcher = await watchQueue();
-      expect(await watcher.series('tokenbroker_cloudtrail_unreadable_total')).toBe(1);
-      expect(sqs.size).toBe(1);
-      s3.setFault(undefined);
-      await watcher.look(16 * minute);
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
       expect(sqs.size).toBe(0);
     }),
   );
@@ -318,89 +195,6 @@ describe('cloudtrail watch by a queue', () => {
     }),
   );
 
-  it.each(['KeyTooLongError', 'InvalidURI', 'NoSuchKey'])(
-    'T308: removes a message of what S3 calls %s, and reads it if it is announced again',
-    (code) =>
-      withCredentials(async () => {
-        send(delivered(put(below('1.json.gz'), bypass('X'))));
-        s3.setFault({ kind: 'error', status: 400, code, times: 1 });
-        const watcher = await watchQueue();
-        expect([watcher.out(), await watcher.series(unreadable), sqs.size]).toEqual(['', 1, 0]);
-        send(delivered(below('1.json.gz')));
-        await watcher.look();
-        expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-      })(),
-  );
-
-  it(
-    'T308: reads a file that was announced before it was there, also within one look',
-    withCredentials(async () => {
-      send(delivered(below('late.json.gz')));
-      send(delivered(below('late.json.gz')));
-      const watcher = await watchQueue();
-      expect([await watcher.series(unreadable), sqs.size]).toEqual([2, 0]);
-      send(delivered(put(below('late.json.gz'), bypass('X'))));
-      await watcher.look();
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-    }),
-  );
-
-  it(
-    'T308: gives up a message after ten files that S3 does not give, and reads those of the others',
-    withCredentials(async () => {
-      for (let message = 0; message < 11; message += 1) {
-        const names = Array.from({ length: 100 }, (_, index) =>
-          below(`${message}-${index}.json.gz`),
-        );
-        send(delivered(...names));
-      }
-      send(delivered(put(below('1.json.gz'), bypass('X'))));
-      s3.setFault({ kind: 'error', status: 403, code: 'AccessDenied', times: 110 });
-      const watcher = await watchQueue();
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-      expect([s3.operations.length, sqs.size]).toEqual([111, 11]);
-    }),
-  );
-
-  it(
-    'T315: spends little on names that S3 has long not given, says so, and finds what is behind them',
-    withCredentials(async () => {
-      const hidden = await startS3Server({
-        ...{ clock: where.clock, bucket, owner: '111122223333', mayList: false },
-      });
-      alsoOpen.push(() => hidden.stop());
-      for (let name = 0; name < 120; name += 1) sendAgain(below(`made-up-${name}.json.gz`), 8);
-      const honest = { body: bypass('X'), lock: undefined, onlyIfAbsent: false };
-      hidden.objects.put(below('1.json.gz'), honest);
-      send(delivered(below('made-up-now.json.gz')));
-      send(delivered(below('1.json.gz')));
-      const { said, logger } = warnings();
-      const buckets = { region: 'us-east-1', endpoint: hidden.url, bucketOwner: undefined };
-      const watcher = await watchQueue({ buckets, logger });
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-      expect(said.join('')).toContain('where s3:ListBucket is missing');
-      // Not the one that has come for the first time.
-      expect(await watcher.series(withheld)).toBe(120);
-      expect([hidden.operations.length, sqs.size]).toEqual([100 + 2, 121]);
-    }),
-  );
-
-  it(
-    'T315: reads what S3 gives in the end, however often its message has come, and has not given up before',
-    withCredentials(async () => {
-      sendAgain(put(below('1.json.gz'), bypass('X')), 7);
-      s3.setFault({ kind: 'error', status: 403, code: 'AccessDenied', operations: ['GetObject'] });
-      const watcher = await watchQueue();
-      expect([watcher.out(), await watcher.series(withheld), sqs.size]).toEqual(['', 0, 1]);
-      await watcher.look(16 * minute);
-      expect([watcher.out(), await watcher.series(withheld), sqs.size]).toEqual(['', 1, 1]);
-      s3.setFault(undefined);
-      await watcher.look(16 * minute);
-      expect([keysOf(watcher.out()), await watcher.series(withheld)]).toEqual([['ASIAX'], 1]);
-      expect(sqs.size).toBe(0);
-    }),
-  );
-
   it(
     'T316: keeps nothing of a message that is done with but what it is removed by',
     withCredentials(async () => {
@@ -418,54 +212,6 @@ describe('cloudtrail watch by a queue', () => {
   );
 
   it(
-    'T296: ends a look after ten minutes, with what it has found, and takes the rest later',
-    withCredentials(async () => {
-      const slow = await behind(() => where.clock.advance(4 * minute));
-      for (const name of ['1', '2', '3', '4', '5'])
-        send(delivered(put(below(`${name}.json.gz`), bypass(name))));
-      const watcher = await watchQueue({ buckets: slow });
-      expect([keysOf(watcher.out()), sqs.size]).toEqual([['ASIA1', 'ASIA2', 'ASIA3'], 2]);
-      await watcher.look(15 * minute);
-      expect([keysOf(watcher.out()).slice(3), sqs.size]).toEqual([['ASIA4', 'ASIA5'], 0]);
-    }),
-  );
-
-  it(
-    'T296: stops between two files of one message, which stays in the queue',
-    withCredentials(async () => {
-      let stop: (signal: string) => void = () => undefined;
-      const stopRequested = new Promise<string>((resolve) => {
-        stop = resolve;
-      });
-      const asked = await behind(() => s3.operations.length === 1 && stop('SIGTERM'));
-      const keys = ['1', '2', '3', '4'].map((name) => put(below(`${name}.json.gz`), bypass(name)));
-      // At the first file of the second message.
-      send(delivered(keys[0] ?? ''));
-      send(delivered(...keys.slice(1)));
-      const out: string[] = [];
-      const output = { out: (text: string) => void out.push(text), err: () => undefined };
-      const code = await cloudTrailWatch({
-        ...{ audit: [where.audit], trail: [`s3://${bucket}/${prefix}`], queue: sqs.queueUrl },
-        ...{ role: [], stateFile: where.stateFile, everyMs: minute, auditLagMs: 0 },
-        ...{ host: '127.0.0.1', port: 0, buckets: asked, clock: where.clock },
-        ...{ logger: createLogger({ level: 'silent' }), output, stopRequested },
-      });
-      expect([code, keysOf(out.join('')), sqs.size]).toEqual([0, ['ASIA1', 'ASIA2'], 1]);
-    }),
-  );
-
-  it(
-    'T296: names twenty files of a look that cannot be read, and counts all',
-    withCredentials(async () => {
-      send(delivered(...Array.from({ length: 50 }, (_, index) => below(`${index}.json.gz`))));
-      const { said, logger } = warnings();
-      const watcher = await watchQueue({ logger });
-      expect(said.filter((line) => line.includes('cannot be read:'))).toHaveLength(20);
-      expect(await watcher.series(unreadable)).toBe(50);
-    }),
-  );
-
-  it(
     'shows no name of a stranger that would act on a terminal',
     withCredentials(async () => {
       send(delivered(below('\u202e\u2066.json.gz')));
@@ -473,26 +219,6 @@ describe('cloudtrail watch by a queue', () => {
       await watchQueue({ logger });
       expect(said.join('')).toContain('\\\\u{202e}\\\\u{2066}.json.gz');
       expect(said.join('')).not.toMatch(/[\u202e\u2066]/);
-    }),
-  );
-
-  it(
-    'T295: says that a lost state needs a check, once a queue is followed without one, and never with one',
-    withCredentials(async () => {
-      const first = warnings();
-      await (await watchQueue({ logger: first.logger })).stop();
-      const second = warnings();
-      await (await watchQueue({ logger: second.logger })).stop();
-      rmSync(where.stateFile);
-      const third = warnings();
-      await (await watchQueue({ logger: third.logger })).stop();
-      rmSync(where.stateFile);
-      const listed = warnings();
-      await (await watch(where, { logger: listed.logger })).stop();
-      const isSaid = [first, second, third, listed].map(({ said }) =>
-        said.join('').includes('token-broker cloudtrail check'),
-      );
-      expect(isSaid).toEqual([true, false, true, false]);
     }),
   );
 
@@ -512,37 +238,6 @@ describe('cloudtrail watch by a queue', () => {
     expect(code).toBe(1);
     expect(err.join('')).toContain(said);
   });
-
-  it(
-    'gives no verdict where the queue gives no messages, and goes on once it does',
-    withCredentials(async () => {
-      send(created(put(below('1.json.gz'), bypass('X'))));
-      sqs.behave({ error: 'AccessDeniedException' });
-      const failed = 'tokenbroker_cloudtrail_failed_looks_total{reason="queue"}';
-      const watcher = await watchQueue();
-      expect(await watcher.series(failed)).toBe(1);
-      sqs.behave({ error: 'ReceiptHandleIsInvalid', action: 'DeleteMessageBatch' });
-      await watcher.look();
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-      sqs.behave('answer');
-      await watcher.look(16 * minute);
-      expect(keysOf(watcher.out())).toEqual(['ASIAX']);
-      expect(sqs.size).toBe(0);
-    }),
-  );
-
-  it(
-    'waits for no answer without end, and keeps none',
-    withCredentials(async () => {
-      const about = { url: sqs.queueUrl, region: 'us-east-1', clock: systemClock };
-      const queue = new TrailQueue({ ...about, requestTimeoutMs: 300 });
-      sqs.behave('silent');
-      await expect(queue.receive()).rejects.toThrow('no messages can be received');
-      sqs.behave('endless');
-      await expect(queue.receive()).rejects.toThrow('no messages can be received');
-      queue.stop();
-    }),
-  );
 
   it.each([
     ['http://sqs.us-east-1.amazonaws.com/1/q', 's3://trail/p/', 'https URL'],

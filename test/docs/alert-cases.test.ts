@@ -66,7 +66,7 @@ const promtoolAlone: Readonly<Record<string, string>> = {
   TokenBrokerTrailMessagesRefused:
     'a queue that a stranger writes into; test/cloudtrail/watch.test.ts has its series',
   TokenBrokerTrailFilesWithheld:
-    'a bucket that keeps a file back for two hours; test/cloudtrail/queue.test.ts has its series',
+    'a bucket that keeps a file back for two hours; test/cloudtrail/queue-failures.long.test.ts has its series',
 };
 
 describe('a real Prometheus', () => {

@@ -10,7 +10,7 @@ import type { Issuer, IssuerOptions } from '../../emulators/issuer/issuer.ts';
 import { startIssuer } from '../../emulators/issuer/issuer.ts';
 import type { IssuerClient, IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import type { KeyHistory, TokenKey } from '../../emulators/issuer/issuer-keys.ts';
-import { createIssuerKeys, createSigningKey } from '../../emulators/issuer/issuer-keys.ts';
+import { issuerKey, issuerKeySet } from '../support/rsa-keys.ts';
 import type { TestClock } from '../support/test-clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
@@ -50,8 +50,9 @@ let clock: TestClock;
 let nowSeconds: number;
 const running: { stop(): Promise<void> }[] = [];
 
-beforeAll(async () => {
-  [keys, identityPoolKey] = await Promise.all([createIssuerKeys(), createSigningKey('us-east-11')]);
+beforeAll(() => {
+  keys = { current: issuerKeySet(), retired: [] };
+  identityPoolKey = issuerKey('us-east-11');
 });
 
 beforeEach(() => {
@@ -379,7 +380,7 @@ describe('key set', () => {
   it('keeps old keys beside the new ones after a rotation, until they are withdrawn', async () => {
     const issuer = await start();
     const before = issuer.issueAccessToken({ clientId: orders.clientId });
-    await issuer.rotateKeys();
+    await issuer.rotateKeys(issuerKeySet());
     const after = issuer.issueAccessToken({ clientId: orders.clientId });
 
     expect(decodeProtectedHeader(after).kid).not.toBe(decodeProtectedHeader(before).kid);
@@ -392,7 +393,7 @@ describe('key set', () => {
 
   it('loses no key to two rotations at once', async () => {
     const issuer = await start();
-    await Promise.all([issuer.rotateKeys(), issuer.rotateKeys()]);
+    await Promise.all([issuer.rotateKeys(issuerKeySet()), issuer.rotateKeys(issuerKeySet())]);
     expect(((await fetchJson(issuer.jwksUri)) as JSONWebKeySet).keys).toHaveLength(6);
   });
 
@@ -426,7 +427,7 @@ describe('key set', () => {
     it('survives a restart, rotations included, so that older tokens verify', async () => {
       const first = await start({ keyFile });
       const before = first.issueAccessToken({ clientId: orders.clientId });
-      await first.rotateKeys();
+      await first.rotateKeys(issuerKeySet());
       const after = first.issueAccessToken({ clientId: orders.clientId });
       await first.stop();
 

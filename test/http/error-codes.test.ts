@@ -238,7 +238,7 @@ const elsewhere: Partial<Readonly<Record<BrokerErrorCode, string>>> = {
   token_not_yet_valid: 'test/http/admin/administrators.test.ts',
   token_revoked: 'test/http/emergency-file.test.ts',
   sign_in_insufficient: 'test/http/admin/administrators.test.ts',
-  web_identity_unavailable: 'test/web-identity/outages.test.ts',
+  web_identity_unavailable: 'test/web-identity/outages.long.test.ts',
   policy_changed: 'test/core/exchange.test.ts',
   session_policy_invalid: 'test/http/session-wishes.test.ts',
   access_key_unknown: 'test/http/sts/caller-identity.test.ts',

@@ -5,6 +5,7 @@ import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixtur
 import { type IssuingBroker, startIssuingBroker } from '../support/issuing-broker.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { allow, defaultMappings, roleNamed } from '../support/outside-world.ts';
+import { issuerKeySet } from '../support/rsa-keys.ts';
 import { startScriptedServer } from '../support/scripted-server.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
@@ -136,7 +137,7 @@ describe('a request whose caller keeps a trace', () => {
 
   it('has a span of the key set that it made the broker fetch', async () => {
     await start();
-    await broker.issuer.rotateKeys();
+    await broker.issuer.rotateKeys(issuerKeySet());
     await clock.advance(31_000);
     expect((await ask(1)).status).toBe(200);
     const received = await spans(4);
@@ -334,7 +335,7 @@ describe('who decides which requests are traced', () => {
       }),
     );
     // The fetch that this request causes is what the next one is planned by.
-    await broker.issuer.rotateKeys();
+    await broker.issuer.rotateKeys(issuerKeySet());
     await clock.advance(31_000);
     await ask(1);
     expect(namesOf(await spans(4))).toContain('GET');

@@ -38,6 +38,7 @@ import {
   startOutsideWorld,
 } from './outside-world.ts';
 import type { TestClock } from './test-clock.ts';
+import { until } from './until.ts';
 
 export type ConfigInput = z.input<typeof configSchema>;
 
@@ -146,6 +147,11 @@ export async function startBrokerFixture(
   });
   const { table, client } = await seededTable(outside, clock, mappings, matchableClaims);
   const lines: string[] = [];
+  let inForce: number | undefined;
+  const onLine = (line: string) => {
+    lines.push(line);
+    inForce = appliedRevision(line) ?? inForce;
+  };
   let broker: Broker | undefined;
   const stopBroker = async () => {
     if (broker !== undefined) await passTime(options.clock, broker.stop());
@@ -169,7 +175,7 @@ export async function startBrokerFixture(
       build: { version: '0.0.0-test', revision: 'unknown', node: process.version },
       logger: createLogger({
         level: options.logLevel ?? 'debug',
-        stream: { write: (line) => void lines.push(line) },
+        stream: { write: onLine },
       }),
       clock,
       eventLoopDelayMs: options.eventLoopDelayMs ?? (() => 0),
@@ -188,6 +194,7 @@ export async function startBrokerFixture(
       directory,
       table,
       lines,
+      inForce: () => inForce,
       config,
       configFile,
       reload,
@@ -206,6 +213,8 @@ interface Parts {
   readonly directory: string;
   readonly table: RoleMappingTable;
   readonly lines: readonly string[];
+  /** The revision of the policy that the broker decides by. */
+  readonly inForce: () => number | undefined;
   readonly config: ConfigInput;
   readonly configFile: string;
   readonly reload: () => Promise<void>;
@@ -214,7 +223,7 @@ interface Parts {
 }
 
 function fixture(parts: Parts): BrokerFixture {
-  const { outside, urls, directory, table, lines, config, configFile } = parts;
+  const { outside, urls, directory, table, lines, inForce, config, configFile } = parts;
   const { reload, stopBroker, stop } = parts;
   const auditDirectory = join(directory, 'audit');
   let calls = 0;
@@ -258,8 +267,8 @@ function fixture(parts: Parts): BrokerFixture {
       const current = await table.get(input.id);
       const expected = current === undefined ? 'absent' : current.version;
       const { revision } = await write(table, input, expected);
-      let inForce: number | undefined;
-      while (inForce !== revision) inForce = (await metrics()).get('tokenbroker_policy_revision');
+      // To ask the broker until then would keep it busy with answers.
+      await until(() => inForce() === revision);
     },
     configFile,
     writeConfig(change) {
@@ -271,6 +280,12 @@ function fixture(parts: Parts): BrokerFixture {
     stopBroker,
     stop,
   };
+}
+
+/** What the log line says if it tells that another policy is in force. */
+function appliedRevision(line: string): number | undefined {
+  if (!line.includes('"policy applied"')) return undefined;
+  return (JSON.parse(line) as { readonly revision: number }).revision;
 }
 
 /** A record of repeats has the id of the first denial, which has a record of its own. */

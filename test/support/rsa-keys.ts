@@ -5,8 +5,10 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyPairKeyObjectResult,
+  randomBytes,
 } from 'node:crypto';
 import { expect } from '@jest/globals';
+import type { KeySet, TokenKey } from '../../emulators/issuer/issuer-keys.ts';
 
 const spare = JSON.parse(process.env['TEST_SPARE_KEYS'] ?? '[]') as string[];
 /** How many each file has taken. */
@@ -22,4 +24,15 @@ export function rsaKeyPair(): KeyPairKeyObjectResult {
   if (pem === undefined) return generateKeyPairSync('rsa', { modulusLength: 2048 });
   const privateKey = createPrivateKey(pem);
   return { privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+/** For an issuer to sign with, or to change to. */
+export function issuerKeySet(): KeySet {
+  return { access: issuerKey(), id: issuerKey() };
+}
+
+/** A `kid` in the form Cognito uses, unless told otherwise. */
+export function issuerKey(kid = randomBytes(32).toString('base64')): TokenKey {
+  const privateKeyPem = rsaKeyPair().privateKey.export({ type: 'pkcs8', format: 'pem' });
+  return { kid, privateKeyPem: privateKeyPem.toString() };
 }

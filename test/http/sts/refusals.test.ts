@@ -107,11 +107,12 @@ describe('a parameter', () => {
   /** In quadratic time each would keep everybody else waiting for a fifth of a second or more. */
   it('full of line feeds is looked at in linear time', async () => {
     const WebIdentityToken = `${'\n'.repeat(19_998)}x`;
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     for (let times = 0; times < 40; times += 1) {
       expect(await ask({ WebIdentityToken })).toBe('400 InvalidIdentityToken');
     }
-    expect(performance.now() - startedAt).toBeLessThan(4000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(4000);
   });
 
   it.each([
