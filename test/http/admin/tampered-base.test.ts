@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { noApproval } from '../../../src/core/policy/approval.ts';
 import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../../src/dynamodb/dynamodb-client.ts';
-import { currentKey, toItem } from '../../../src/dynamodb/role-mapping-item.ts';
+import { currentKey, toItem, versionKey } from '../../../src/dynamodb/role-mapping-item.ts';
 import { TableSeal } from '../../../src/dynamodb/table-seal.ts';
 import { systemClock } from '../../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../../src/signing/file-signer.ts';
@@ -46,7 +46,11 @@ beforeAll(async () => {
     clock: systemClock,
   });
   await seal.start();
-  admin = await startAdmin({ seal, guardrails: { approval: { ...noApproval, when: 'widens' } } });
+  admin = await startAdmin({
+    seal,
+    guardrails: { approval: { ...noApproval, when: 'widens' } },
+    access: { groups: new Set(['customers']) },
+  });
   client = createDynamoDbClient({
     region: 'us-east-1',
     endpoint: admin.dynamodb.url,
@@ -184,6 +188,34 @@ describe('a row that says what is not in force', () => {
       await admin.policy.refresh();
       const now = admin.policy.current().byId.get(id)?.mapping;
       expect(now).toEqual(is && testMapping(id, is));
+    },
+  );
+
+  it.each([
+    ['replaced', testMapping('moved-on', seconds(3_600))],
+    ['made', undefined],
+  ])(
+    'brings no proposal back to the present that was made before the mapping was %s (T327)',
+    async (_, before) => {
+      const id = before?.id ?? 'made-since';
+      if (before !== undefined) await inForce(before);
+      const wanted = testMapping(id, seconds(43_200));
+      const proposed = await (before === undefined ? create : replace)(wanted);
+      const { body } = await admin.send('GET', `/v1/proposals/${proposed.body.proposal.id}`);
+      const since = testMapping(id, { ...seconds(900), ...deny });
+      const expectedVersion = before === undefined ? 'absent' : 1;
+      await admin.table.write({ id, mapping: since, expectedVersion, actor: 'x', reason: 'test' });
+      await tamper(id, before);
+      const version = toItem(versionKey(id, before === undefined ? 1 : 2), {});
+      await client.send(new DeleteItemCommand({ TableName, Key: version }));
+
+      const approved = await admin.send('POST', `/v1/proposals/${body.id}/approve`, {
+        token: admin.token({ user: 'cleo', scopes: [readScope, writeScope] }),
+        body: { reason: 'read', sha256: body.sha256 },
+      });
+      expect([approved.status, approved.body.code]).toEqual([409, 'proposal_not_open']);
+      await admin.policy.refresh();
+      expect(admin.policy.current().byId.get(id)?.mapping).toEqual(since);
     },
   );
 
