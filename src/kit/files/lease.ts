@@ -81,7 +81,10 @@ export class Lease {
     if (this.#own === undefined) return false;
     if (this.#clock.monotonic() - this.#beatAt > this.#leaseMs / 2) return this.#beat();
     await this.#beating;
-    return await hasContent(this.#path, this.#own);
+    const own = this.#own;
+    if (await hasContent(this.#path, own)) return true;
+    // A beat that began after this look may have written before it read.
+    return this.#own !== own && (await this.isHeld());
   }
 
   async release(): Promise<void> {
