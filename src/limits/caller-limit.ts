@@ -1,6 +1,5 @@
-import { type Caller, callerKey } from '../core/caller.ts';
+import { callerKey } from '../core/caller.ts';
 import type { CallerLimit } from '../core/ports.ts';
-import { remember } from '../core/remember.ts';
 import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
 import type { Rate } from '../kit/rates/token-bucket.ts';
 import type { Clock } from '../kit/timing/clock.ts';
@@ -15,11 +14,9 @@ export interface CallerLimitOptions {
 /** One bucket for all tokens of a principal. */
 export function callerLimit({ rate, clock, onRefused }: CallerLimitOptions): CallerLimit {
   const buckets = new KeyedBuckets({ rate, clock });
-  // On the warm path a caller is the same object each time, and costs no key.
-  const bucketOf = remember((caller: Caller) => buckets.of(callerKey(caller)));
   return {
     charge(caller) {
-      const bucket = bucketOf(caller);
+      const bucket = buckets.of(callerKey(caller));
       if (bucket.take()) return;
       onRefused?.();
       throw rateLimited({

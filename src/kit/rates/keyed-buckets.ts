@@ -10,7 +10,7 @@ export interface KeyedBucketsOptions {
   readonly maxKeys?: number;
 }
 
-/** A bucket for each key that anything was taken for. */
+/** A bucket for each key that anything was taken for. Not to be kept: the next one to ask for it may get another. */
 export class KeyedBuckets {
   readonly #rate: Rate;
   readonly #clock: Clock;
@@ -34,9 +34,19 @@ export class KeyedBuckets {
   of(key: string): TokenBucket {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
+      this.#forgetFull();
       bucket = new TokenBucket(this.#rate, this.#clock);
       this.#buckets.set(key, bucket);
     }
     return bucket;
+  }
+
+  /** A full one says as much as none. More go than come, so that those stay alone that something is missing in. */
+  #forgetFull(): void {
+    for (let looks = 0; looks < 2; looks += 1) {
+      const [oldest] = this.#buckets.rkeys();
+      if (oldest === undefined || this.#buckets.peek(oldest)?.isFull !== true) return;
+      this.#buckets.delete(oldest);
+    }
   }
 }

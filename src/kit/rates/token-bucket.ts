@@ -31,6 +31,11 @@ export class TokenBucket {
     return this.#tokens;
   }
 
+  /** As one that nothing was taken from. */
+  get isFull(): boolean {
+    return this.level >= this.#rate.burst;
+  }
+
   /** Takes a token, or that part of one, if it is there, and says whether. */
   take(amount = 1): boolean {
     if (this.level < amount) return false;

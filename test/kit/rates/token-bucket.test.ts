@@ -65,6 +65,24 @@ describe('keyed buckets', () => {
     expect(buckets.known('c')).toBe(undefined);
   });
 
+  it('forget those that are full again, and no others', async () => {
+    const clock = createTestClock();
+    const buckets = new KeyedBuckets({ rate: { perSecond: 1, burst: 2 }, clock });
+    for (let key = 0; key < 100; key += 1) buckets.of(`early ${key}`).take();
+    await clock.advance(999);
+    for (let key = 0; key < 100; key += 1) expect(taken(buckets.of(`late ${key}`), 3)).toBe(2);
+    expect(buckets.size).toBe(200);
+    await clock.advance(1);
+    // Full again are the early ones alone, and each that comes has two of them forgotten.
+    for (let key = 0; key < 60; key += 1) taken(buckets.of(`last ${key}`), 2);
+    expect(buckets.size).toBe(160);
+    expect([buckets.known('early 99'), buckets.known('late 0')]).toEqual([
+      undefined,
+      expect.anything(),
+    ]);
+    expect(taken(buckets.of('late 0'), 3)).toBe(0);
+  });
+
   it('stay as many as they may be, whatever number of keys there is', () => {
     const rate = { perSecond: 1, burst: 1 };
     const buckets = new KeyedBuckets({ rate, clock: createTestClock(), maxKeys: 1000 });
