@@ -9,6 +9,7 @@ import {
   exchangeEndNames,
 } from '../core/records/exchange-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
+import { ownText } from '../kit/text/own-text.ts';
 import type { LogEvent } from './log-event.ts';
 
 /** Longest string that a record keeps whole, in UTF-16 units; the documents of a mapping change are exempt. */
@@ -80,7 +81,7 @@ function printEnd(record: ExchangeRecord): Printed {
   const end = endOf(record);
   if (request === undefined || !Object.isFrozen(request)) return printMembers(end);
   const { text, cut } = printMembers(end, print);
-  const printed = { end, text: inOnePiece(text), cut };
+  const printed = { end, text: ownText(text), cut };
   printedEnds.set(request, printed);
   return printed;
 }
@@ -102,11 +103,6 @@ function endOf({
   credentials,
 }: ExchangeRecord): ExchangeEnd {
   return { outcome, code, reason, token, request, policyRevision, mapping, session, credentials };
-}
-
-/** What is added up is a tree of small strings, which takes as much memory again for as long as it is kept. */
-function inOnePiece(ascii: string): string {
-  return Buffer.from(ascii, 'latin1').toString('latin1');
 }
 
 const printedObjects = new WeakMap<object, Printed>();

@@ -121,6 +121,25 @@ describe('STS', () => {
     expect((await shared.issue('orders', coldRequest())).status).toBe(200);
   });
 
+  it.each([
+    ['needs escapes in JSON', 'a"session\\token-that-is-odd'],
+    ['is the name of the role as well', 'arn:aws:iam::123456789012:role/broker/orders-writer'],
+    ['is an access key id as well', 'ASIAIOSFODNN7EXAMPLE'],
+  ])('gives a session token that %s, and it is answered as it is', async (_what, sessionToken) => {
+    shared.sts.setFault({
+      kind: 'answer',
+      rewrite: (it) => ({ ...it, accessKeyId: 'ASIAIOSFODNN7EXAMPLE', sessionToken }),
+    });
+    const request = coldRequest();
+    const answers = [await shared.issue('orders', request), await shared.issue('orders', request)];
+    shared.sts.setFault(undefined);
+    for (const { status, body } of answers) {
+      expect(status).toBe(200);
+      expect(body.credentials).toMatchObject({ accessKeyId: 'ASIAIOSFODNN7EXAMPLE', sessionToken });
+      expect(body.role).toMatch(/^arn:aws:iam::/);
+    }
+  });
+
   it('that hangs is given up in time', async () => {
     await start({ configure: hasty });
     broker.sts.setFault({ kind: 'hang' });
