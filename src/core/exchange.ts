@@ -289,9 +289,9 @@ function recordOf(
 const lastEnds = new WeakMap<IssueResult | Caller, KnownEnd>();
 
 /** An end, with all that it was made of; no token is kept. */
-interface KnownEnd
-  extends Readonly<Pick<Findings, 'caller' | 'snapshot' | 'mapping' | 'plan'>>,
-    Pick<ExchangeRequest, 'role' | 'durationSeconds'> {
+interface KnownEnd extends Readonly<Pick<Findings, 'caller' | 'snapshot' | 'mapping' | 'plan'>> {
+  /** No other request comes to this end: it has wishes. */
+  readonly once: boolean;
   readonly end: ExchangeEnd;
 }
 
@@ -299,49 +299,57 @@ interface KnownEnd
 function endOf(findings: Findings, came: Outcome): ExchangeEnd {
   const { caller, request, issued } = findings;
   const of = issued ?? caller;
-  if (of === undefined || request === undefined || hasWishes(request)) {
-    return newEnd(findings, came);
-  }
+  if (of === undefined || request === undefined) return newEnd(findings, came);
+  const once = hasWishes(request);
   const known = lastEnds.get(of);
-  if (known !== undefined && isEndOf(known, findings, came)) return known.end;
-  const end = newEnd(findings, came);
-  Object.freeze(end.request);
+  if (known !== undefined && !once && isEndOf(known, findings, came)) return known.end;
+  const end = newEnd(findings, came, known);
+  if (!once) Object.freeze(end.request);
   const { snapshot, mapping, plan } = findings;
-  const { role, durationSeconds } = request;
-  lastEnds.set(of, { caller, snapshot, mapping, plan, role, durationSeconds, end });
+  // Whoever asks with wishes does not displace what others come to again.
+  if (!once || known?.once !== false) {
+    lastEnds.set(of, { caller, snapshot, mapping, plan, once, end });
+  }
   return end;
 }
 
 function isEndOf(
-  { caller, snapshot, mapping, plan, role, durationSeconds, end }: KnownEnd,
+  { caller, snapshot, mapping, plan, once, end }: KnownEnd,
   findings: Findings,
   { outcome, code, reason }: Outcome,
 ): boolean {
   return (
+    !once &&
     caller === findings.caller &&
     snapshot === findings.snapshot &&
     mapping === findings.mapping &&
     plan === findings.plan &&
-    role === findings.request?.role &&
-    durationSeconds === findings.request?.durationSeconds &&
+    end.request?.role === findings.request?.role &&
+    end.request?.durationSeconds === findings.request?.durationSeconds &&
     outcome === end.outcome &&
     code === end.code &&
     reason === end.reason
   );
 }
 
-function newEnd(findings: Findings, { outcome, code, reason }: Outcome): ExchangeEnd {
-  const { request, snapshot, mapping, plan, issued } = findings;
+/** Parts of `known` that say the same are used again. */
+function newEnd(
+  findings: Findings,
+  { outcome, code, reason }: Outcome,
+  known?: KnownEnd,
+): ExchangeEnd {
+  const { caller, request, snapshot, mapping, plan, issued } = findings;
   return {
     outcome,
     code,
     reason,
-    token: tokenOf(findings),
+    token: (caller === known?.caller ? known?.end.token : undefined) ?? tokenOf(findings),
     request: request && auditedRequest(request),
     policyRevision: snapshot?.revision,
-    mapping: mapping && auditedMapping(mapping),
-    session: plan && auditedSession(plan),
-    credentials: issued && auditedCredentials(issued),
+    mapping: mapping === known?.mapping ? known?.end.mapping : mapping && auditedMapping(mapping),
+    session: plan === known?.plan ? known?.end.session : plan && auditedSession(plan),
+    // Where there are any, it is the end of the same result of issuing.
+    credentials: issued && (known?.end.credentials ?? auditedCredentials(issued)),
   };
 }
 

@@ -3,7 +3,6 @@
 import { toRfc3339 } from '../../kit/timing/clock.ts';
 import type { IssuedWebIdentity, IssueResult } from '../credentials.ts';
 import type { CompiledMapping } from '../policy/compiled-mapping.ts';
-import { remember } from '../remember.ts';
 import type { Attribution } from '../session/attribution.ts';
 import type { SessionPlan } from '../session/session.ts';
 import type { IdentityForm } from '../session/session-settings.ts';
@@ -13,9 +12,9 @@ export interface AuditedMapping {
   readonly version: number;
 }
 
-export const auditedMapping: (compiled: CompiledMapping) => AuditedMapping = remember(
-  ({ mapping, version }) => Object.freeze({ id: mapping.id, version }),
-);
+export function auditedMapping({ mapping, version }: CompiledMapping): AuditedMapping {
+  return Object.freeze({ id: mapping.id, version });
+}
 
 export interface AuditedSession {
   readonly role: string;
@@ -31,8 +30,8 @@ export interface AuditedSession {
   readonly sourceIdentity?: string | undefined;
 }
 
-export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((plan) =>
-  Object.freeze({
+export function auditedSession(plan: SessionPlan): AuditedSession {
+  return Object.freeze({
     role: plan.roleArn,
     name: plan.sessionName,
     durationSeconds: plan.durationSeconds,
@@ -40,8 +39,8 @@ export const auditedSession: (plan: SessionPlan) => AuditedSession = remember((p
     policyArns: plan.policyArns.length === 0 ? undefined : plan.policyArns,
     identity: plan.identity,
     ...(plan.attribution && auditedAttribution(plan.attribution)),
-  }),
-);
+  });
+}
 
 function auditedAttribution({ tags, transitiveTagKeys, sourceIdentity }: Attribution) {
   return {
@@ -64,15 +63,13 @@ export interface AuditedCredentials {
   readonly webIdentity?: IssuedWebIdentity | undefined;
 }
 
-/** By the result of issuing, which is one object for all hits of a cache entry. */
-export const auditedCredentials: (result: IssueResult) => AuditedCredentials = remember(
-  ({ session, cached }) =>
-    Object.freeze({
-      cached,
-      accessKeyId: session.credentials.accessKeyId,
-      assumedRoleId: session.assumedRoleId,
-      stsRequestId: session.stsRequestId ?? null,
-      expiration: toRfc3339(session.credentials.expiresAt),
-      webIdentity: session.webIdentity,
-    }),
-);
+export function auditedCredentials({ session, cached }: IssueResult): AuditedCredentials {
+  return Object.freeze({
+    cached,
+    accessKeyId: session.credentials.accessKeyId,
+    assumedRoleId: session.assumedRoleId,
+    stsRequestId: session.stsRequestId ?? null,
+    expiration: toRfc3339(session.credentials.expiresAt),
+    webIdentity: session.webIdentity,
+  });
+}

@@ -1,7 +1,6 @@
 /** How a record names the token that a request was made with: never by its text. */
 
 import type { Caller, CallerDescription } from '../caller.ts';
-import { remember } from '../remember.ts';
 
 export interface AuditedToken {
   readonly sha256: string;
@@ -15,9 +14,9 @@ export interface AuditedToken {
   readonly description?: CallerDescription | undefined;
 }
 
-/** One frozen object for one caller, mapping, session or result: the log prints each of them once. */
-export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) =>
-  Object.freeze({
+/** Frozen, like the other parts of a record: the log prints a part once, for as long as it is the same object. */
+export function auditedToken(caller: Caller): AuditedToken {
+  return Object.freeze({
     sha256: caller.tokenSha256,
     issuer: caller.issuer,
     pool: caller.pool,
@@ -26,5 +25,5 @@ export const auditedToken: (caller: Caller) => AuditedToken = remember((caller) 
     use: caller.tokenUse,
     id: caller.tokenId,
     description: caller.description,
-  }),
-);
+  });
+}
