@@ -1,6 +1,7 @@
 /** The identity that a verified token proves. Built only by the token validator, after every check. */
 
-import type { ClaimValue } from './claim-value.ts';
+import { ownText } from '../kit/text/own-text.ts';
+import type { Claims } from './claim-value.ts';
 import { remember } from './remember.ts';
 
 /**
@@ -39,7 +40,7 @@ export interface Caller {
   /** What STS will take as the audience: `azp` if present, else `aud`; undefined if there is neither. */
   readonly audience: string | undefined;
   /** `sub` and `client_id`, and those further claims that configuration lets mappings match: each that the token has. */
-  readonly claims: ReadonlyMap<string, ClaimValue>;
+  readonly claims: Claims;
   /** What configuration lets records say of the caller, as far as the token has it. */
   readonly description?: CallerDescription | undefined;
   /**
@@ -71,5 +72,5 @@ export interface Caller {
 
 /** Names whom the caller is, the same for all of their tokens. */
 export const callerKey: (caller: Caller) => string = remember(({ pool, clientId, subject }) =>
-  JSON.stringify([pool, clientId, subject]),
+  ownText(JSON.stringify([pool, clientId, subject])),
 );

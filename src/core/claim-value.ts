@@ -14,6 +14,11 @@ export type ComparableClaim = ClaimScalar | readonly ClaimScalar[];
 
 export type ClaimValue = ComparableClaim | IncomparableClaim;
 
+/** By their names. */
+export interface Claims extends Iterable<[string, ClaimValue]> {
+  get(name: string): ClaimValue | undefined;
+}
+
 /** Of parsed JSON. */
 export function claimValue(json: unknown): ClaimValue {
   if (isScalar(json)) return json;

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import type { Caller, DescribingClaim } from '../core/caller.ts';
-import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
+import { type Claims, type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
+import { CallerClaims } from './caller-claims.ts';
 import { describedBy } from './describing-claims.ts';
 import { isProven } from './proven-claim.ts';
 import type { TokenIdentity, TrustedIssuer } from './providers/provider.ts';
@@ -26,16 +28,18 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
   const { all, subject } = checked;
   const { issuer, identity } = options;
   const { scope, azp, aud, jti, origin_jti: origin } = all;
+  const audience = [azp, aud].find((value) => typeof value === 'string');
   return {
     issuer: issuer.issuer,
     pool: issuer.name,
     subject,
-    clientId: identity.clientId,
+    // What is the same text is kept once.
+    clientId: identity.clientId === subject ? subject : identity.clientId,
     tokenUse: identity.tokenUse,
     machine: identity.machine,
-    groups: identity.groups,
-    scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter(Boolean) : []),
-    audience: [azp, aud].find((value) => typeof value === 'string'),
+    groups: orNone(identity.groups),
+    scopes: scopesIn(typeof scope === 'string' ? scope : ''),
+    audience: [subject, identity.clientId].find((text) => text === audience) ?? audience,
     claims: matchable(checked, options),
     description: describedBy(all, identity.groups, options.describe),
     sessionClaims: sessionClaims(all),
@@ -45,27 +49,41 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
     tokenSha256: options.tokenSha256,
     issuedAt: checked.issuedAt,
     signedInAt: checked.signedInAt,
-    amr: identity.amr,
+    amr: orNone(identity.amr),
     expiresAt: checked.expiresAt,
   };
+}
+
+const none: readonly string[] = Object.freeze([]);
+
+function orNone(list: readonly string[]): readonly string[] {
+  return list.length === 0 ? none : list;
+}
+
+/** By their claim: most callers have the same few. */
+const knownScopes = boundedMap<ReadonlySet<string>>(256);
+
+function scopesIn(claim: string): ReadonlySet<string> {
+  let scopes = knownScopes.get(claim);
+  if (scopes === undefined) {
+    scopes = new Set(claim.split(' ').filter(Boolean));
+    knownScopes.set(claim, scopes);
+  }
+  return scopes;
 }
 
 function matchable(
   { all, subject }: CheckedClaims,
   { identity: { clientId }, matchableClaims }: CallerOptions,
-): ReadonlyMap<string, ClaimValue> {
-  const claims = new Map<string, ClaimValue>();
+): Claims {
+  const others = new Map<string, ClaimValue>();
   for (const name of matchableClaims) {
     if (!Object.hasOwn(all, name)) continue;
     const value = isProven(name, all) ? claimValue(all[name]) : { incomparable: all[name] };
     requireNormalized(name, (comparableItems(value) ?? []).filter(isText));
-    claims.set(name, value);
+    others.set(name, value);
   }
-  // Last, so that a claim of that name cannot stand in for the checked one.
-  claims.set('sub', subject);
-  if (clientId === undefined) claims.delete('client_id');
-  else claims.set('client_id', clientId);
-  return claims;
+  return new CallerClaims(subject, clientId === subject ? subject : clientId, others);
 }
 
 function isText(item: unknown): item is string {

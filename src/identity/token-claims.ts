@@ -37,19 +37,26 @@ export function checkClaims(claims: JsonObject, limits: ClaimLimits, now: number
   return { ...times, subject: sub, all: claims };
 }
 
-/** Whether the clock is inside the token's lifetime, give or take the tolerance. */
+/** A token's lifetime: epoch milliseconds. */
+export interface Lifetime {
+  readonly startsAt: number;
+  readonly expiresAt: number;
+}
+
+/** Whether the clock is inside of it, give or take the tolerance. */
 export function isTimely(
-  times: TokenTimes,
+  { startsAt, expiresAt }: Lifetime,
   { clockToleranceSeconds }: ClaimLimits,
   now: number,
 ): boolean {
   const tolerance = clockToleranceSeconds * 1000;
-  return now < times.expiresAt + tolerance && startsAt(times) <= now + tolerance;
+  return now < expiresAt + tolerance && startsAt <= now + tolerance;
 }
 
 function requireTimely(times: TokenTimes, limits: ClaimLimits, now: number): void {
-  if (isTimely(times, limits, now)) return;
-  if (startsAt(times) > now) {
+  const lifetime = { startsAt: startOf(times), expiresAt: times.expiresAt };
+  if (isTimely(lifetime, limits, now)) return;
+  if (lifetime.startsAt > now) {
     throw new BrokerError('token_not_yet_valid', {
       detail: 'The token starts in the future: check the clocks of its issuer and of this service.',
     });
@@ -58,7 +65,7 @@ function requireTimely(times: TokenTimes, limits: ClaimLimits, now: number): voi
 }
 
 /** A sign-in that is still to come proves nothing yet, and would be recent for ever. */
-function startsAt({ issuedAt, notBefore = 0, signedInAt = 0 }: TokenTimes): number {
+export function startOf({ issuedAt, notBefore = 0, signedInAt = 0 }: TokenTimes): number {
   return Math.max(issuedAt, notBefore, signedInAt);
 }
 

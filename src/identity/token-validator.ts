@@ -16,7 +16,7 @@ import {
   type ClaimLimits,
   checkClaims,
   isTimely,
-  type TokenTimes,
+  startOf,
 } from './token-claims.ts';
 import { malformed, readToken, requireTokenSize, type UnverifiedToken } from './token-format.ts';
 import {
@@ -52,7 +52,8 @@ interface PendingToken {
 
 interface VerifiedToken {
   readonly caller: Caller;
-  readonly times: TokenTimes;
+  /** Epoch milliseconds. */
+  readonly startsAt: number;
   readonly key: VerificationKey;
 }
 
@@ -188,9 +189,7 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
     });
     // The key may have been waited for.
     this.requireStillAccepted(caller);
-    const { issuedAt, notBefore, signedInAt, expiresAt } = claims;
-    const times = { issuedAt, notBefore, signedInAt, expiresAt };
-    this.#verified.set(tokenSha256, { caller, times, key });
+    this.#verified.set(tokenSha256, { caller, startsAt: startOf(claims), key });
     return caller;
   }
 
@@ -198,9 +197,10 @@ export class CognitoTokenValidator implements TokenValidator, KnownTokens, Issue
   #recall(tokenSha256: string, now: number): Caller | undefined {
     const known = this.#verified.get(tokenSha256);
     if (known === undefined) return undefined;
-    const { caller, times, key } = known;
+    const { caller, startsAt, key } = known;
+    const lifetime = { startsAt, expiresAt: caller.expiresAt };
     const current = this.#keys.current(caller.issuer, key.jwk.kid);
-    if (current === key && isTimely(times, this.#limits, now)) return caller;
+    if (current === key && isTimely(lifetime, this.#limits, now)) return caller;
     this.#verified.delete(tokenSha256);
     return undefined;
   }

@@ -6,6 +6,7 @@ import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { addressBlock, type BlockBits } from '../kit/net/address-block.ts';
 import { KeyedBuckets } from '../kit/rates/keyed-buckets.ts';
 import type { Rate } from '../kit/rates/token-bucket.ts';
+import { ownText } from '../kit/text/own-text.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { rateLimited } from './rate-limited.ts';
 
@@ -156,5 +157,5 @@ export class FailedTokenLimit implements TokenValidator {
 }
 
 function subjectKey({ issuer, subject }: ClaimedSubject): string {
-  return JSON.stringify([issuer, subject]);
+  return ownText(JSON.stringify([issuer, subject]));
 }

@@ -65,7 +65,8 @@ describe('the caller that a user-pool token proves', () => {
     const validation = await start();
     const token = accessToken(validation);
     const now = validation.clock.now();
-    expect(await callerOf(validation, token)).toEqual({
+    const caller = await callerOf(validation, token);
+    expect({ ...caller, claims: new Map(caller.claims) }).toEqual({
       issuer: testIssuer,
       pool: testPool,
       subject: '7d8e2a5c-1111-4222-8333-944445555666',
@@ -117,7 +118,8 @@ describe('the caller that a user-pool token proves', () => {
 
   it('has the audience of an ID token as its app client', async () => {
     const validation = await start();
-    expect(await callerOf(validation, idToken(validation, { sub: testClient }))).toMatchObject({
+    const caller = await callerOf(validation, idToken(validation, { sub: testClient }));
+    expect({ ...caller, claims: new Map(caller.claims) }).toMatchObject({
       tokenUse: 'id',
       clientId: testClient,
       audience: testClient,
@@ -160,7 +162,8 @@ describe('the caller that a user-pool token proves', () => {
       'custom:null': null,
       'custom:other': 'not listed',
     };
-    expect((await callerOf(validation, idToken(validation, changes))).claims).toEqual(
+    const { claims } = await callerOf(validation, idToken(validation, changes));
+    expect(new Map(claims)).toEqual(
       new Map<string, unknown>([
         ['sub', '7d8e2a5c-1111-4222-8333-944445555666'],
         ['client_id', testClient],
@@ -204,7 +207,7 @@ describe('the caller that a user-pool token proves', () => {
   it('T17: has no user name and no attribute that was not listed', async () => {
     const validation = await start();
     const caller = await callerOf(validation, idToken(validation, { 'custom:admin': 'true' }));
-    expect([...caller.claims.keys()]).toEqual(['sub', 'client_id']);
+    expect([...caller.claims].map(([name]) => name)).toEqual(['sub', 'client_id']);
   });
 
   it('T17: does not take client_id from a claim that a trigger can add to an ID token', async () => {
@@ -501,7 +504,7 @@ describe('tokens of identity pools', () => {
       groups: ['authenticated', 'graph.facebook.com', 'graph.facebook.com:17:42'],
       audience: pool,
     });
-    expect(caller.claims).toEqual(
+    expect(new Map(caller.claims)).toEqual(
       new Map([['sub', 'us-east-1:0a1b2c3d-1111-4222-8333-944445555666']]),
     );
     expect(await callerOf(validation, openIdToken(validation, openPool))).toMatchObject({
@@ -514,7 +517,7 @@ describe('tokens of identity pools', () => {
     const token = openIdToken(validation, pool, { client_id: testClient });
     const caller = await callerOf(validation, token);
     expect(caller.clientId).toBeUndefined();
-    expect(caller.claims.has('client_id')).toBe(false);
+    expect(caller.claims.get('client_id')).toBeUndefined();
   });
 
   it.each([

@@ -1,5 +1,6 @@
 /** A role mapping ready for decisions. Compiled when somebody first comes for it: of a million, most wait for nobody. */
 
+import { ownText } from '../../kit/text/own-text.ts';
 import { remember } from '../remember.ts';
 import { type CompiledCheck, compileConditions } from './conditions/conditions.ts';
 import { roleKey } from './role-key.ts';
@@ -26,7 +27,7 @@ export function compileMapping({ mapping, version }: StoredRoleMapping): Compile
     version,
     effect,
     specificity: specificityOf(mapping.principal),
-    roleKey: roleKey(mapping.role),
+    roleKey: ownText(roleKey(mapping.role)),
     checks: checksFor[effect](conditions),
     durationSeconds: session.durationSeconds,
     maxDurationSeconds: session.maxDurationSeconds,

@@ -131,7 +131,11 @@ class SnapshotDraft {
 
 /** Callers come back with the same object for each request with one token. */
 function lookup(byPrincipal: PrincipalIndex): PolicySnapshot['mappingsFor'] {
-  return remember((caller) => principalKeysOf(caller).flatMap((key) => byPrincipal.inUse(key)));
+  return remember((caller) => {
+    const lists = principalKeysOf(caller).map((key) => byPrincipal.inUse(key));
+    // By `flatMap` it would have room for 17.
+    return ([] as CompiledMapping[]).concat(...lists);
+  });
 }
 
 /** Every key under which a mapping for this caller can stand. */

@@ -8,7 +8,7 @@
 
 import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
 import { sourceIdentityPattern } from '../aws-names.ts';
-import type { ClaimValue } from '../claim-value.ts';
+import type { Claims } from '../claim-value.ts';
 import { isNormalized } from '../exact-text.ts';
 import type { Fault } from '../fault.ts';
 
@@ -111,7 +111,7 @@ export function attributedClaims(
 
 export function renderAttribution(
   templates: AttributionTemplates,
-  claims: ReadonlyMap<string, ClaimValue>,
+  claims: Claims,
 ): RenderedAttribution {
   if (!hasAttribution(templates)) return { kind: 'rendered', attribution: undefined };
   const values = new Map<string, AttributedValue>();
@@ -208,7 +208,7 @@ function templateFault(template: string, { pattern, allowed, shortest }: Kind) {
 function render(
   template: string,
   { pattern }: Kind,
-  claims: ReadonlyMap<string, ClaimValue>,
+  claims: Claims,
 ): AttributedValue | { readonly unsafe: string } {
   let claim: string | undefined;
   let known = true;

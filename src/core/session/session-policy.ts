@@ -7,7 +7,7 @@
  */
 
 import { isJsonObject } from '../../kit/json/json-object.ts';
-import type { ClaimValue } from '../claim-value.ts';
+import type { Claims } from '../claim-value.ts';
 
 /** STS allows 2,048 characters for the inline policy and all policy ARNs together. */
 export const sessionPolicyBudget = 2048;
@@ -27,10 +27,7 @@ export type RenderedPolicy =
   | { readonly kind: 'unsafe_claim'; readonly claim: string };
 
 /** The minified policy with the caller's claims in place; `unsafe_claim` if one is absent or could widen it. */
-export function renderSessionPolicy(
-  policy: SessionPolicy,
-  claims: ReadonlyMap<string, ClaimValue>,
-): RenderedPolicy {
+export function renderSessionPolicy(policy: SessionPolicy, claims: Claims): RenderedPolicy {
   let unsafe: string | undefined;
   const substitute = (text: string): string =>
     text.replace(claimReference, (_whole, name: string) => {

@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import type { Caller } from '../caller.ts';
-import { remember } from '../remember.ts';
 import { type Attribution, renderAttribution, type UnsafeClaim } from './attribution.ts';
 import { renderSessionName } from './session-name.ts';
 import { renderSessionPolicy } from './session-policy.ts';
@@ -43,14 +42,15 @@ export function planSession(
   caller: Caller,
   durationSeconds: number,
 ): SessionPlanning {
-  const known = plansOf(caller);
-  for (const one of known) {
+  const known = plansOf.get(caller);
+  for (const one of known ?? []) {
     if (one.source === source && one.durationSeconds === durationSeconds) return one.planning;
   }
   const planning = plan(source, caller, durationSeconds);
+  const made = { source, durationSeconds, planning };
   // A caller may ask for any number of seconds: remember only as many answers as honest callers need.
-  if (known.length >= maxPlansRemembered) known.length = 0;
-  known.push({ source, durationSeconds, planning });
+  if (known === undefined || known.length >= maxPlansRemembered) plansOf.set(caller, [made]);
+  else known.push(made);
   return planning;
 }
 
@@ -62,8 +62,8 @@ interface RememberedPlan {
 
 const maxPlansRemembered = 16;
 
-/** A list, because nearly every caller asks for one role all the time. */
-const plansOf = remember((_caller: Caller): RememberedPlan[] => []);
+/** Lists, because nearly every caller asks for one role all the time; one that began empty would have room for 17. */
+const plansOf = new WeakMap<Caller, RememberedPlan[]>();
 
 function plan(
   { mapping, version }: SessionSource,
