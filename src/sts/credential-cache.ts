@@ -63,7 +63,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   readonly #observe: (event: CacheEvent) => void;
   readonly #entries: LRUCache<string, Entry>;
   /** The keys of each caller's entries, in the order in which they were made. */
-  readonly #keysOfCallers = new Map<string, Set<string>>();
+  readonly #keysOfCallers = new Map<string, readonly string[]>();
   /** The same entries, by access key id. */
   readonly #byAccessKey = new Map<string, Entry>();
   readonly #exchanges = new SingleFlight<string, Entry>();
@@ -93,7 +93,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
       maxSize: maxBytes,
       sizeCalculation: sizeBytes,
       dispose: (entry, key, reason) => {
-        const { accessKeyId } = entry.session.credentials;
+        const { accessKeyId } = entry.result.session.credentials;
         if (this.#byAccessKey.get(accessKeyId) === entry) this.#byAccessKey.delete(accessKeyId);
         if (reason !== 'set') this.#forget(key, entry);
         if (reason === 'evict') this.#observe('displaced');
@@ -124,7 +124,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
     requireSameSession(entry, plan);
 
     const remainingMs = this.#remainingMs(entry);
-    if (remainingMs >= entry.minRemainingMs) {
+    if (remainingMs >= minRemainingMs(plan.durationSeconds)) {
       if (remainingMs <= entry.renewalRemainingMs) this.#renewAhead(key, entry, plan, token);
       this.#observe('hit');
       return entry.result;
@@ -156,7 +156,7 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   }
 
   sessionOfKey(accessKeyId: string): IssuedSession | undefined {
-    return this.#byAccessKey.get(accessKeyId)?.session;
+    return this.#byAccessKey.get(accessKeyId)?.result.session;
   }
 
   async #renewNow(key: string, plan: SessionPlan, token: string): Promise<IssueResult> {
@@ -205,8 +205,8 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
 
   async #led(exchange: Promise<Entry>): Promise<IssueResult> {
     this.#observe('miss');
-    const { session } = await exchange;
-    return { session, cached: false };
+    const { result } = await exchange;
+    return { session: result.session, cached: false };
   }
 
   #renewAhead(key: string, entry: Entry, plan: SessionPlan, token: string): void {
@@ -258,19 +258,17 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
       this.#forget(key, entry);
       return;
     }
-    this.#byAccessKey.set(entry.session.credentials.accessKeyId, entry);
+    this.#byAccessKey.set(entry.result.session.credentials.accessKeyId, entry);
     this.#makeRoom(key, callerKey(entry.plan.caller));
   }
 
   /** Whoever thinks of ever new durations, names and policies displaces their own sessions, and nobody else's (T67). */
   #makeRoom(key: string, caller: string): void {
-    const keys = this.#keysOfCallers.get(caller) ?? new Set();
-    this.#keysOfCallers.set(caller, keys);
-    keys.delete(key);
-    keys.add(key);
-    for (const oldest of keys) {
-      if (keys.size <= this.#maxEntriesPerCaller) break;
-      keys.delete(oldest);
+    const others = (this.#keysOfCallers.get(caller) ?? []).filter((other) => other !== key);
+    const surplus = others.splice(0, others.length + 1 - this.#maxEntriesPerCaller);
+    // Nearly always the only one: a list that it is pushed or spread into has room for 17.
+    this.#keysOfCallers.set(caller, others.concat(key));
+    for (const oldest of surplus) {
       this.#entries.delete(oldest);
       this.#observe('surplus');
     }
@@ -278,9 +276,9 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
 
   #forget(key: string, { plan }: Entry): void {
     const caller = callerKey(plan.caller);
-    const keys = this.#keysOfCallers.get(caller);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#keysOfCallers.delete(caller);
+    const left = (this.#keysOfCallers.get(caller) ?? []).filter((other) => other !== key);
+    if (left.length === 0) this.#keysOfCallers.delete(caller);
+    else this.#keysOfCallers.set(caller, left);
   }
 
   #noteFailure(key: string, error: unknown): void {
@@ -298,19 +296,19 @@ export class CredentialCache implements CredentialIssuer, HeldSessions {
   #newEntry(plan: SessionPlan, session: IssuedSession): Entry {
     const { expiresAt } = session.credentials;
     const lifetimeMs = expiresAt - session.issuedAt;
+    const { epochMs, monotonicMs } = momentAt(this.#clock, expiresAt);
     return {
       plan,
-      session,
       result: Object.freeze({ session, cached: true }),
-      minRemainingMs: minRemainingMs(plan.durationSeconds),
       renewalRemainingMs: renewalRemainingMs(plan.durationSeconds, lifetimeMs, this.#random()),
-      ends: momentAt(this.#clock, expiresAt),
-      pausedUntil: Number.NEGATIVE_INFINITY,
+      epochMs,
+      monotonicMs,
+      pausedUntil: 0,
     };
   }
 
-  #remainingMs({ ends }: Entry): number {
-    return remainingMs(this.#clock, ends);
+  #remainingMs(entry: Entry): number {
+    return remainingMs(this.#clock, entry);
   }
 
   #isPaused(entry: Entry): boolean {
@@ -327,18 +325,16 @@ interface Asked {
   readonly purges: number;
 }
 
-interface Entry {
+/** With the moment at which the session ends. */
+interface Entry extends Moment {
   readonly plan: SessionPlan;
-  readonly session: IssuedSession;
   readonly result: IssueResult;
-  readonly minRemainingMs: number;
   readonly renewalRemainingMs: number;
-  readonly ends: Moment;
   /** Monotonic: no renewal before that, because the last one met an outage. */
   pausedUntil: number;
 }
 
-const overheadBytes = 5_632;
+const overheadBytes = 4_224;
 const maxJoins = 3;
 const longestPauseMs = 20_000;
 
@@ -346,12 +342,13 @@ const longestPauseMs = 20_000;
  * Strings of the session and of the plan, and the objects that are there because of it: of the caller, the verified token,
  * the printed answer and the end of its audit record. `npm run bench -- --only memory` compares it with the truth.
  */
-function sizeBytes({ session, plan }: Entry): number {
+function sizeBytes({ result: { session }, plan }: Entry): number {
   const { accessKeyId, secretAccessKey, sessionToken } = session.credentials;
   return (
     overheadBytes +
     // In the printed answer as well.
-    2 * (accessKeyId.length + secretAccessKey.length + sessionToken.length) +
+    2 * (accessKeyId.length + secretAccessKey.length) +
+    sessionToken.length +
     session.assumedRoleArn.length +
     componentsLength(plan)
   );

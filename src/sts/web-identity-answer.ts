@@ -4,6 +4,7 @@
  */
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
+import { LRUCache } from 'lru-cache';
 import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { AnswerDefect } from '../core/errors.ts';
@@ -31,6 +32,8 @@ export function readAnswer(
     credentials?.Expiration instanceof Date ? credentials.Expiration.getTime() : NaN;
   const expectedArn = assumedRoleArn(plan);
   const subject = output.SubjectFromWebIdentityToken;
+  const audience = informative(output.Audience);
+  const provider = informative(output.Provider);
   const defect =
     malformedField(fields) ??
     expirationDefect(expiresAt, plan, now) ??
@@ -51,9 +54,10 @@ export function readAnswer(
       }),
       assumedRoleArn: expectedArn,
       assumedRoleId: fields.assumed_role_id as string,
-      subject,
-      audience: informative(output.Audience),
-      provider: informative(output.Provider),
+      // What is the same text is kept once.
+      subject: subject && plan.caller.subject,
+      audience: audience === plan.caller.audience ? plan.caller.audience : audience,
+      provider: provider && sharedProvider(provider),
       packedPolicySize: Number.isInteger(output.PackedPolicySize)
         ? output.PackedPolicySize
         : undefined,
@@ -98,6 +102,15 @@ function expirationDefect(
   const latest = now + plan.durationSeconds * 1000 + skewAllowanceMs;
   if (!(expiresAt > now + shortestRemainingMs)) return 'expiration_too_early';
   return expiresAt <= latest ? undefined : 'expiration_too_late';
+}
+
+/** An account has few, and each answer brings a text of its own. */
+const providers = new LRUCache<string, string>({ max: 256 });
+
+function sharedProvider(provider: string): string {
+  const known = providers.get(provider);
+  if (known === undefined) providers.set(provider, provider);
+  return known ?? provider;
 }
 
 /** Goes into the audit record at most: nothing is decided by it. */

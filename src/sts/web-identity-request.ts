@@ -8,5 +8,5 @@ export interface WebIdentityRequest
     'roleArn' | 'sessionName' | 'durationSeconds' | 'policy' | 'policyArns'
   > {
   /** STS must name the same subject in its answer. */
-  readonly caller: Pick<Caller, 'subject'>;
+  readonly caller: Pick<Caller, 'subject'> & Partial<Pick<Caller, 'audience'>>;
 }

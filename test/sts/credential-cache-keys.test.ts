@@ -33,7 +33,7 @@ it('keys lead to the session that they are of', async () => {
 
 it.each([
   ['number', { maxEntries: 2 }],
-  ['size', { maxBytes: 40_000 }],
+  ['size', { maxBytes: 24_000 }],
 ])('keys of an entry that was displaced by %s lead nowhere', async (_by, bounds) => {
   await start(bounds);
   const keys: string[] = [];
