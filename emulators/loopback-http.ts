@@ -3,6 +3,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** Connections are not closed for being idle: that is real time, and a request on its way then fails. */
+export const staysOpen = { keepAliveTimeout: 0 } as const;
+
 /**
  * Listens and returns the origin (`http://127.0.0.1:49152`). There is no choice of address: these servers hand
  * out tokens and take any credentials, so nothing outside this machine may reach them. Port 0 is any free one.

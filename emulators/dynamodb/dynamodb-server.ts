@@ -11,7 +11,13 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from '../loopback-http.ts';
+import {
+  closeServer,
+  comesFromBrowser,
+  listenOnLoopback,
+  readBody,
+  staysOpen,
+} from '../loopback-http.ts';
 import { AccessLock } from './access-lock.ts';
 import type { DynamoDbFault } from './dynamodb-faults.ts';
 import { answerAfter, answerBefore, DynamoDbFaultSwitch } from './dynamodb-faults.ts';
@@ -46,8 +52,6 @@ export interface DynamoDbServer {
 /** DynamoDB's own limit for a request. */
 const maxBodyBytes = 16 * 1024 * 1024;
 const maxCalls = 1000;
-/** Longer than clients keep idle connections, so that none writes into one that is just being closed. */
-const keepAliveMs = 75_000;
 
 /** Throws if another process has `path`, or the address is taken. */
 export async function startDynamoDbServer(options: DynamoDbServerOptions): Promise<DynamoDbServer> {
@@ -55,10 +59,9 @@ export async function startDynamoDbServer(options: DynamoDbServerOptions): Promi
   const faults = new DynamoDbFaultSwitch();
   const calls: string[] = [];
 
-  const server = createServer((req, res) => {
+  const server = createServer(staysOpen, (req, res) => {
     void answer(req, res).catch(() => sendInternalError(res));
   });
-  server.keepAliveTimeout = keepAliveMs;
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     // The body is read whole first: a client that goes away in the middle leaves no trace in the store.

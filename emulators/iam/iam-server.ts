@@ -11,7 +11,13 @@ import {
   type QueryParameters,
 } from '../../src/sts-protocol/query-form.ts';
 import { type XmlElement, xmlElements } from '../../src/sts-protocol/xml.ts';
-import { closeServer, comesFromBrowser, listenOnLoopback, readBody } from '../loopback-http.ts';
+import {
+  closeServer,
+  comesFromBrowser,
+  listenOnLoopback,
+  readBody,
+  staysOpen,
+} from '../loopback-http.ts';
 import type { StsServer } from '../sts/sts-server.ts';
 import { IamError } from './iam-error.ts';
 import { type IamOperation, iamOperations } from './iam-operations.ts';
@@ -90,7 +96,10 @@ export async function startIamServer(options: IamServerOptions): Promise<IamServ
     }
   }
 
-  const server = createServer((req, res) => void handle(req, res).catch(() => res.destroy()));
+  const server = createServer(
+    staysOpen,
+    (req, res) => void handle(req, res).catch(() => res.destroy()),
+  );
   const url = await listenOnLoopback(server, options.port);
   return {
     url,

@@ -6,7 +6,13 @@
 import { createServer } from 'node:http';
 
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { answerJson, closeServer, comesFromBrowser, listenOnLoopback } from '../loopback-http.ts';
+import {
+  answerJson,
+  closeServer,
+  comesFromBrowser,
+  listenOnLoopback,
+  staysOpen,
+} from '../loopback-http.ts';
 import type { TokenKey } from './issuer-keys.ts';
 import { cognitoJwk, createSigningKey } from './issuer-keys.ts';
 import { signJwt } from './jwt-signer.ts';
@@ -52,7 +58,7 @@ export async function startIdentityPool(options: IdentityPoolOptions): Promise<I
   // The key ids observed at AWS are the region and a number, without anything between.
   const key = options.key ?? (await createSigningKey(`${poolId.split(':', 1)[0]}1`));
   const published = { keys: [cognitoJwk(key, 'RS512')] };
-  const server = createServer((req, res) => {
+  const server = createServer(staysOpen, (req, res) => {
     if (comesFromBrowser(req)) return answerJson(res, 403, { error: 'browsers_are_refused' });
     const found = req.method === 'GET' && (req.url ?? '').split('?', 1)[0] === jwksPath;
     return found ? answerJson(res, 200, published) : answerJson(res, 404, { error: 'not_found' });

@@ -14,6 +14,7 @@ import {
   comesFromBrowser,
   listenOnLoopback,
   readBody,
+  staysOpen,
 } from '../loopback-http.ts';
 import { authorize, logoutTarget } from './issuer-authorize.ts';
 import type { ExtraClaims, IssuerClient, IssuerUser } from './issuer-claims.ts';
@@ -139,7 +140,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
     ['/oauth2/token', { methods: ['POST'], handle: answerToken, admits: isCallbackOrigin }],
   ]);
 
-  const server = createServer((req, res) => {
+  const server = createServer(staysOpen, (req, res) => {
     void answer(req, res).catch(() => res.destroy());
   });
   const origin = await listenOnLoopback(server, options.port);

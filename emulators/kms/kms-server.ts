@@ -11,7 +11,7 @@ import {
 } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { closeServer, listenOnLoopback } from '../loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../loopback-http.ts';
 
 export interface KmsServer {
   readonly endpoint: string;
@@ -148,7 +148,7 @@ export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsSe
     }
   };
 
-  const server = createServer(async (request, response) => {
+  const server = createServer(staysOpen, async (request, response) => {
     const action = actionOf(request);
     const body = await text(request);
     asked.push(action);

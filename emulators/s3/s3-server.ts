@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import type { XmlElement } from '../../src/sts-protocol/xml.ts';
-import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
+import { closeServer, listenOnLoopback, readBody, staysOpen } from '../loopback-http.ts';
 import { BucketError, bucketErrorXml } from './bucket-error.ts';
 import { bucketXml } from './bucket-xml.ts';
 import { type ObjectVersion, ObjectVersions } from './object-versions.ts';
@@ -36,7 +36,7 @@ export interface S3Server {
  */
 export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
   const s3 = new LocalS3(options);
-  const server = createServer((req, res) => void s3.handle(req, res));
+  const server = createServer(staysOpen, (req, res) => void s3.handle(req, res));
   const url = await listenOnLoopback(server);
   return {
     url,

@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../../src/kit/timing/clock.ts';
-import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
+import { closeServer, listenOnLoopback, readBody, staysOpen } from '../loopback-http.ts';
 
 export interface SqsServer {
   readonly queueUrl: string;
@@ -41,7 +41,7 @@ export async function startSqsServer({ clock }: { readonly clock: Clock }): Prom
   const queue = new LocalQueue(clock);
   const asked: string[] = [];
   let how: SqsBehaviour = 'answer';
-  const server = createServer(async (req, res) => {
+  const server = createServer(staysOpen, async (req, res) => {
     const action = String(req.headers['x-amz-target']).replace('AmazonSQS.', '');
     const body = await readBody(req, maxBodyBytes);
     if (body.kind !== 'complete') return;

@@ -11,7 +11,7 @@ import {
 } from '../../src/sts-protocol/answers.ts';
 import type { QueryParameters } from '../../src/sts-protocol/query-form.ts';
 import { checkSignatureV4, SignatureError } from '../../src/sts-protocol/signature-v4.ts';
-import { closeServer, listenOnLoopback, readBody } from '../loopback-http.ts';
+import { closeServer, listenOnLoopback, readBody, staysOpen } from '../loopback-http.ts';
 import { type CloudTrailEvent, exchangeEvent } from './cloudtrail-events.ts';
 import { type IamUser, IssuedKeys } from './issued-keys.ts';
 import { OidcProviders, type OpenIdConnectProvider } from './oidc-providers.ts';
@@ -87,7 +87,7 @@ export interface StsServer {
  */
 export async function startStsServer(options: StsServerOptions): Promise<StsServer> {
   const sts = new LocalSts(options);
-  const server = createServer((req, res) => void sts.handle(req, res));
+  const server = createServer(staysOpen, (req, res) => void sts.handle(req, res));
   const url = await listenOnLoopback(server, options.port);
   return {
     url,

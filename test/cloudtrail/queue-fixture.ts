@@ -1,7 +1,7 @@
 /** A queue that tells of files in a bucket, and a watcher that follows it: the real SDK, the local S3 and the local SQS. */
 
 import { createServer } from 'node:http';
-import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 import { type S3Server, startS3Server } from '../../emulators/s3/s3-server.ts';
 import { type SqsServer, startSqsServer } from '../../emulators/sqs/sqs-server.ts';
 import type { CloudTrailWatchOptions } from '../../src/cli/cloudtrail-watch.ts';
@@ -104,7 +104,7 @@ export const sendAgain = (key: string, receives: number) =>
 
 /** The local S3 behind something that comes before each of its answers. */
 export async function behind(before: () => unknown) {
-  const server = createServer(async (req, res) => {
+  const server = createServer(staysOpen, async (req, res) => {
     await before();
     const headers = { authorization: req.headers.authorization ?? '' };
     const answer = await fetch(`${s3.url}${req.url}`, { headers });

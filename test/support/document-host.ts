@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 
 export interface DocumentHost {
   readonly url: string;
@@ -16,7 +17,7 @@ export interface DocumentHost {
 }
 
 export async function startDocumentHost(folder: string): Promise<DocumentHost> {
-  const server = createServer((req, res) => {
+  const server = createServer(staysOpen, (req, res) => {
     host.asked.push(req.url ?? '');
     if (host.answer === 'silent') return;
     const file = join(folder, req.url ?? '');

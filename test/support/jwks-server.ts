@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 import type { TestKey } from './tokens.ts';
 
 export type JwksFault =
@@ -35,7 +36,7 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
   let requests = 0;
   const waiting = new Set<ServerResponse>();
   const document = () => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
-  const server = createServer((_req, res) => {
+  const server = createServer(staysOpen, (_req, res) => {
     requests += 1;
     if (fault === undefined) res.end(document());
     else if (fault.kind === 'hang') waiting.add(res);

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 
 export interface OddBroker {
   readonly url: string;
@@ -12,7 +13,7 @@ export interface OddBroker {
 
 export async function startOddBroker(answer: RequestListener): Promise<OddBroker> {
   const requests: IncomingMessage[] = [];
-  const server = createServer((req, res) => {
+  const server = createServer(staysOpen, (req, res) => {
     requests.push(req);
     answer(req, res);
   });

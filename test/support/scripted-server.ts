@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 
 export interface ScriptedRequest {
   readonly method: string;
@@ -37,8 +38,7 @@ export interface ScriptedServer {
 export async function startScriptedServer(initial: Script): Promise<ScriptedServer> {
   const requests: ScriptedRequest[] = [];
   let script = initial;
-  // Connections are not closed for being idle: that is real time, and a request on its way then fails.
-  const server = createServer({ keepAliveTimeout: 0 }, async (req, res) => {
+  const server = createServer(staysOpen, async (req, res) => {
     let body = '';
     for await (const chunk of req) body += chunk;
     const { method = '', url = '', headers } = req;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { toRfc3339 } from '../../src/kit/timing/clock.ts';
 
@@ -43,8 +44,7 @@ export async function startScriptedSts(clock: Clock): Promise<ScriptedSts> {
   const calls: ScriptedCall[] = [];
   const sts = { url: '', calls, script: honestly(clock) as Script, stop };
   const server = createServer(
-    // Connections are not closed for being idle: that is real time, and a request on its way then fails.
-    { keepAliveTimeout: 0 },
+    staysOpen,
     (req, res) =>
       void readCall(req).then(async (call) => {
         calls.push(call);

@@ -8,6 +8,7 @@ import {
   STSClient,
   STSServiceException,
 } from '@aws-sdk/client-sts';
+import { staysOpen } from '../../emulators/loopback-http.ts';
 import {
   type StsServer,
   type StsServerOptions,
@@ -160,7 +161,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
   const jwks: object[] = [];
   let fetches = 0;
   let answer: { readonly status: number; readonly body: string } | undefined;
-  const server = createServer((_req, res) => {
+  const server = createServer(staysOpen, (_req, res) => {
     fetches += 1;
     const { status, body } = answer ?? { status: 200, body: JSON.stringify({ keys: jwks }) };
     res.writeHead(status, { 'content-type': 'application/json' }).end(body);
