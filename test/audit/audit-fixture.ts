@@ -127,6 +127,10 @@ export function observed(): Observed {
   };
 }
 
+/** Of real time, where the deadline is not the subject: the machine may be busy. */
+export const patientDeadlineMs = 60_000;
+
+/** Without a clock in the options it is the real one, and the deadline a long one. */
 export function fileLog(directory: string, options: Partial<FileSinkOptions> = {}) {
   const events = observed();
   const sink = new FileSink({
@@ -134,6 +138,7 @@ export function fileLog(directory: string, options: Partial<FileSinkOptions> = {
     clock: systemClock,
     version,
     observer: events.observer,
+    ...(options.clock === undefined ? { deadlineMs: patientDeadlineMs } : {}),
     ...options,
   });
   return { log: new ChainedAuditLog({ durable: [sink] }), sink, ...events };

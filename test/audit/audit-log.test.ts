@@ -2,13 +2,13 @@ import { closeSync, createWriteStream, openSync, statSync, writeFileSync } from 
 import path from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
-import { FileSink } from '../../src/audit/file-sink.ts';
 import { StdoutSink } from '../../src/audit/stdout-sink.ts';
-import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
+import type { Clock } from '../../src/kit/timing/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
   exchangeRecord,
+  fileLog,
   newDirectory,
   observed,
   removeDirectories,
@@ -29,15 +29,15 @@ afterEach(() => {
 
 const record = (requestId: string) => exchangeRecord(requestId);
 
-function fileSink(directory: string, clock = systemClock) {
-  const { failures, observer } = observed();
-  return { directory, failures, sink: new FileSink({ directory, clock, version, observer }) };
+function fileSink(directory: string, clock?: Clock) {
+  const { failures, sink } = fileLog(directory, clock === undefined ? {} : { clock });
+  return { directory, failures, sink };
 }
 
 const fullAtBytes = 12 * 1024;
 
 /** Have no room left, while the disks of other sinks have some. */
-async function fullDisks(clock = systemClock) {
+async function fullDisks(clock?: Clock) {
   const directories = [await writtenLog(20), await writtenLog(20)] as const;
   for (const directory of directories) {
     expect(statSync(path.join(directory, 'audit.jsonl')).size).toBeGreaterThan(fullAtBytes);

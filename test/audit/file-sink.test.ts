@@ -45,7 +45,7 @@ const record = (requestId: string) => exchangeRecord(requestId);
 describe('records in a file', () => {
   it('are all there, in the order of the calls, however many come at once, with few syncs', async () => {
     const directory = newDirectory();
-    const { log, commits } = fileLog(directory, { deadlineMs: 60_000 });
+    const { log, commits } = fileLog(directory);
     await log.start();
     const count = portion(10_000);
     const ids = Array.from({ length: count }, (_, number) => `r${number}`);
@@ -59,7 +59,7 @@ describe('records in a file', () => {
 
   it('of one commit share one promise, and those of the next have another', async () => {
     const directory = newDirectory();
-    const { log, commits } = fileLog(directory, { deadlineMs: 60_000 });
+    const { log, commits } = fileLog(directory);
     await log.start();
     const [first, second] = [log.record(record('r1')), log.record(record('r2'))];
     expect(second).toBe(first);

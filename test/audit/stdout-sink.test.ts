@@ -5,13 +5,14 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { ChainedAuditLog } from '../../src/audit/audit-log.ts';
 import { StdoutSink } from '../../src/audit/stdout-sink.ts';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
+import { type Clock, systemClock } from '../../src/kit/timing/clock.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
   exchangeRecord,
   newDirectory,
   observed,
+  patientDeadlineMs,
   removeDirectories,
   turnBeforeCommit,
   verify,
@@ -24,9 +25,14 @@ afterEach(removeDirectories);
 const unavailable = { code: 'audit_unavailable', status: 503 };
 const record = (requestId: string) => exchangeRecord(requestId);
 
-function stdoutLog(stream: Writable, clock = systemClock) {
+function stdoutLog(stream: Writable, clock?: Clock) {
   const events = observed();
-  const sink = new StdoutSink({ stream, clock, version, observer: events.observer });
+  const sink = new StdoutSink({
+    stream,
+    version,
+    observer: events.observer,
+    ...(clock === undefined ? { clock: systemClock, deadlineMs: patientDeadlineMs } : { clock }),
+  });
   return { log: new ChainedAuditLog({ durable: [sink] }), ...events };
 }
 
@@ -115,14 +121,15 @@ describe('records on standard output', () => {
   it('are refused when the collector is gone, without an error that nobody handles', async () => {
     const pipe = createPipe();
     const writer = openSync(pipe.path, 'w');
-    const { log, failures } = stdoutLog(backgroundStream(writer));
+    const clock = createTestClock();
+    const { log, failures } = stdoutLog(backgroundStream(writer), clock);
     await log.start();
     pipe.close();
     await expect(log.record(record('r1'))).rejects.toMatchObject(unavailable);
     expect(failures).toMatchObject([{ reason: 'write_failed', records: 1, errorCode: 'EPIPE' }]);
     expect(log.ready()).toBe(false);
-    await expect(log.record(record('r2'))).rejects.toMatchObject(unavailable);
-    await log.stop();
+    await expect(clock.outlast(log.record(record('r2')))).rejects.toMatchObject(unavailable);
+    await clock.outlast(log.stop());
     closeSync(writer);
   });
 
