@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DynamoDbFault } from '../../emulators/dynamodb/dynamodb-faults.ts';
 import { freezeId } from '../../src/core/policy/freeze.ts';
 import type { RoleMapping, RoleMappingInput } from '../../src/core/policy/role-mapping.ts';
 import type { PolicyTable } from '../../src/dynamodb/policy-steps.ts';
@@ -47,7 +48,7 @@ beforeEach(async () => {
   clock = createTestClock();
 });
 afterEach(async () => {
-  fixture.server.setFault();
+  comeBack();
   await Promise.all(probes.splice(0).map(({ sync }) => sync.stop()));
   await rm(folder, { recursive: true });
 });
@@ -101,6 +102,20 @@ function rowsIn(text: string): readonly string[] {
   return text.split('\n').slice(1, -2);
 }
 
+/** The table, which is waited for while it is there: the machine may be busy. */
+const tableThatGoesAway = () => forwardingTable(() => (isAway ? t.hasty : t.table));
+let isAway = false;
+
+function goAway(fault: DynamoDbFault): void {
+  isAway = true;
+  fixture.server.setFault(fault);
+}
+
+function comeBack(): void {
+  isAway = false;
+  fixture.server.setFault();
+}
+
 const outages = [
   ['hangs', { kind: 'hang' } as const],
   ['cuts connections', { kind: 'reset' } as const],
@@ -113,8 +128,8 @@ describe('while it runs, a table that is away', () => {
     'changes nothing for 4 h, then the policy is stale: it %s (T27)',
     async (_, fault) => {
       await t.create(mapping('orders'));
-      const probe = await started({ table: t.hasty });
-      fixture.server.setFault(fault);
+      const probe = await started({ table: tableThatGoesAway() });
+      goAway(fault);
 
       expect(await probe.tick()).toBe('failed');
       expect(allows(probe, 'client-orders', 'orders')).toBe(true);
@@ -123,7 +138,7 @@ describe('while it runs, a table that is away', () => {
       await clock.advance(10_000);
       expect(() => probe.sync.current()).toThrow(stale);
 
-      fixture.server.setFault();
+      comeBack();
       await t.create(mapping('invoices'));
       await probe.sync.refresh();
       expect(allows(probe, 'client-orders', 'orders')).toBe(true);
@@ -172,16 +187,16 @@ describe('when it starts, a table that is away', () => {
     await t.create(mapping('orders'));
     await ranBefore();
     await clock.advance(hourMs);
-    fixture.server.setFault(fault);
+    goAway(fault);
 
-    const probe = await started({ table: t.hasty });
+    const probe = await started({ table: tableThatGoesAway() });
 
     expect(allows(probe, 'client-orders', 'orders')).toBe(true);
     expect(probe.sync.ageSeconds()).toBeGreaterThanOrEqual(3600);
     await clock.advance(3 * hourMs + 1_000);
     expect(() => probe.sync.current()).toThrow(stale);
 
-    fixture.server.setFault();
+    comeBack();
     await t.create(mapping('invoices'));
     await probe.sync.refresh();
     expect(allows(probe, 'client-invoices', 'invoices')).toBe(true);

@@ -81,8 +81,14 @@ export async function startTableFixture(): Promise<TableFixture> {
       tables += 1;
       const tableName = `role-mappings-${tables}`;
       const client = connect(patientTimeoutMs);
+      const patient = { callTimeoutMs: patientTimeoutMs };
       const shared = { tableName, rules, clock: systemClock };
-      const table = new RoleMappingTable({ ...shared, client, writeTimeoutMs: patientTimeoutMs });
+      const table = new RoleMappingTable({
+        ...shared,
+        ...patient,
+        client,
+        writeTimeoutMs: patientTimeoutMs,
+      });
       await table.create();
       return {
         table,
@@ -95,13 +101,14 @@ export async function startTableFixture(): Promise<TableFixture> {
         another: (seal, under = rules) =>
           new RoleMappingTable({
             ...shared,
+            ...patient,
             rules: under,
             seal,
             client: connect(patientTimeoutMs),
             writeTimeoutMs: stormTimeoutMs,
           }),
         elsewhere: (place) =>
-          new RoleMappingTable({ ...shared, client: connect(patientTimeoutMs, place) }),
+          new RoleMappingTable({ ...shared, ...patient, client: connect(patientTimeoutMs, place) }),
         ...rawAccess(client, tableName, table),
       };
     },
