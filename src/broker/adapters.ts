@@ -19,6 +19,7 @@ import {
   configuredEmergencyFile,
   configuredPolicySync,
   configuredTable,
+  type TableTimeouts,
 } from './configured/policy.ts';
 import { configuredSeal } from './configured/seal.ts';
 import { configuredIssuer, configuredSts } from './configured/sts.ts';
@@ -36,6 +37,7 @@ export interface AdapterOptions {
   readonly traces: RequestTraces | undefined;
   readonly version: string;
   readonly refusalWindowMs?: number | undefined;
+  readonly tableTimeouts?: TableTimeouts | undefined;
 }
 
 export type Adapters = ReturnType<typeof createAdapters>;

@@ -17,6 +17,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { type BuildInfo, createMetrics, registerReadings } from '../telemetry/metrics.ts';
 import { createAdapters } from './adapters.ts';
 import { builtConsole, configuredConsole } from './configured/console.ts';
+import type { TableTimeouts } from './configured/policy.ts';
 import { configuredTraces } from './configured/traces.ts';
 import { declareSeries } from './declare-series.ts';
 import { listenerApps } from './listener-apps.ts';
@@ -39,6 +40,8 @@ export interface BrokerOptions {
   readonly clock?: Clock;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts;
+  /** Default: those of production. */
+  readonly tableTimeouts?: TableTimeouts | undefined;
   /** How late the event loop is; default: measured. */
   readonly eventLoopDelayMs?: () => number;
   /** How long refusals that are alike are counted before they are recorded. Default: ten seconds. */
@@ -90,6 +93,7 @@ export function createBroker(options: BrokerOptions): Broker {
     traces: traces?.requests,
     version: build.version,
     refusalWindowMs: options.refusalWindowMs,
+    tableTimeouts: options.tableTimeouts,
   });
   registerReadings(metrics.registry, readings(adapters));
   const refusals = new RefusalLog({ logger, clock });

@@ -14,7 +14,7 @@ export interface DynamoDbTimeouts {
 export interface DynamoDbClientOptions extends AwsEndpoint {
   /** Default: the SDK's chain (container or instance role, web identity, profile). */
   readonly credentials?: NonNullable<DynamoDBClientConfig['credentials']>;
-  readonly timeouts?: DynamoDbTimeouts;
+  readonly timeouts?: DynamoDbTimeouts | undefined;
   /** Tries of one call inside the SDK. The callers have retries of their own, so few. */
   readonly maxAttempts?: number;
 }

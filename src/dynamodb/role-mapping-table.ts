@@ -44,7 +44,7 @@ export interface RoleMappingTableOptions {
   /** For one call, tries and finding credentials included. Default 5 s. */
   readonly callTimeoutMs?: number;
   /** For one edit, waiting for other edits included. Default 30 s. */
-  readonly writeTimeoutMs?: number;
+  readonly writeTimeoutMs?: number | undefined;
   /** For reading all rows. Default 5 minutes. */
   readonly loadTimeoutMs?: number;
   readonly observer?: TableCallsOptions['observer'];

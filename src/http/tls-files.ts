@@ -154,7 +154,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? ` (${code})` : '';
 }
 
-const checkIntervalMs = 15_000;
+export const checkIntervalMs = 15_000;
 /** While the files are refused: the repair must not wait. */
 const recheckIntervalMs = 5_000;
 

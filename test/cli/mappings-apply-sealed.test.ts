@@ -17,6 +17,7 @@ import {
   startMappingStack,
   temporaryFolders,
 } from '../support/mapping-folder.ts';
+import { patientTable } from '../support/patience.ts';
 
 const folders = temporaryFolders();
 const keys = keyFiles(folders.folder(), 'seal');
@@ -55,7 +56,7 @@ async function sealedTable() {
 /** Keeps the seal, where there is one. */
 async function rewrite({ policy }: Config, key: ItemKey, says: object): Promise<void> {
   const { table: TableName, region, endpoint } = policy;
-  const client = createDynamoDbClient({ region, endpoint });
+  const client = createDynamoDbClient({ region, endpoint, timeouts: patientTable });
   const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
   const texts = Object.entries(says).map(([name, value]) => [name, { S: JSON.stringify(value) }]);
   const forged = { ...Item, ...Object.fromEntries(texts) };

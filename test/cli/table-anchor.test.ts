@@ -17,6 +17,7 @@ import {
   startMappingStack,
   temporaryFolders,
 } from '../support/mapping-folder.ts';
+import { patientTable } from '../support/patience.ts';
 
 const folders = temporaryFolders();
 const keys = keyFiles(folders.folder(), 'seal');
@@ -55,7 +56,7 @@ async function edit(config: Config, ...ids: readonly string[]): Promise<void> {
 
 async function rewrite({ policy }: Config, key: ItemKey, attribute: string): Promise<void> {
   const { table: TableName, region, endpoint } = policy;
-  const client = createDynamoDbClient({ region, endpoint });
+  const client = createDynamoDbClient({ region, endpoint, timeouts: patientTable });
   const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
   const text = JSON.stringify({ ...row('a'), description: 'by somebody else' });
   const forged = { ...Item, [attribute]: { S: text } };

@@ -21,6 +21,7 @@ import { type DocumentHost, startDocumentHost } from '../support/document-host.t
 import { type Ran, rules } from '../support/mapping-folder.ts';
 import { ordinaryProcess } from '../support/ordinary-process.ts';
 import { signingKeys } from '../support/outside-world.ts';
+import { patientTable } from '../support/patience.ts';
 import { withEnvironment } from '../support/with-environment.ts';
 import { applyAwsCommand } from './aws-command.ts';
 
@@ -254,7 +255,7 @@ function resetAccount({ stack, host, roles, mappings, ordersClient }: DoctorWorl
 }
 
 async function makeTable(endpoint: string): Promise<void> {
-  const client = createDynamoDbClient({ region, endpoint });
+  const client = createDynamoDbClient({ region, endpoint, timeouts: patientTable });
   await new RoleMappingTable({ client, tableName: table, rules, clock: systemClock }).create();
   client.destroy();
 }

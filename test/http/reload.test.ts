@@ -9,6 +9,8 @@ import { signJwt } from '../../emulators/issuer/jwt-signer.ts';
 import { reloadOutcomes } from '../../src/broker/reloader.ts';
 import { reloadingOf } from '../../src/config/reloading.ts';
 import { listSettings } from '../../src/config/settings.ts';
+import { checkIntervalMs } from '../../src/http/tls-files.ts';
+import { systemClock } from '../../src/kit/timing/clock.ts';
 import {
   type BrokerFixture,
   type ConfigInput,
@@ -25,6 +27,7 @@ import { until } from '../support/until.ts';
 const ada = '7d8e2a5c-1111-4222-8333-944445555666';
 const grace = '7d8e2a5c-2222-4222-8333-944445555666';
 const scopes = ['broker/admin.read', 'broker/admin.write', 'broker/admin.freeze'];
+const weekMs = 7 * 86_400_000;
 const narrow = { perSecond: 1, burst: 3 };
 let broker: BrokerFixture;
 let gate: Gate;
@@ -40,6 +43,8 @@ beforeAll(async () => {
       gate = await startGate(sts.url);
     },
     eventLoopDelayMs: () => lateMs,
+    // A look at the certificates between a change of them and the reload would take them over.
+    after: (ms, callback) => systemClock.after(ms === checkIntervalMs ? weekMs : ms, callback),
     users: [
       { username: 'ada', sub: ada, groups: ['platform', 'approvers'] },
       { username: 'grace', sub: grace, groups: ['platform', 'approvers'] },

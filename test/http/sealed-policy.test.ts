@@ -17,6 +17,7 @@ import {
   temporaryFolders,
 } from '../support/mapping-folder.ts';
 import { allow, defaultMappings, roleNamed } from '../support/outside-world.ts';
+import { patientTable } from '../support/patience.ts';
 
 const folders = temporaryFolders();
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -36,7 +37,11 @@ beforeAll(async () => {
   [broker, stack] = await Promise.all([
     startBrokerFixture({
       async beforeStart({ dynamodb }) {
-        const client = createDynamoDbClient({ region: 'us-east-1', endpoint: dynamodb.url });
+        const client = createDynamoDbClient({
+          region: 'us-east-1',
+          endpoint: dynamodb.url,
+          timeouts: patientTable,
+        });
         const shared = { rules: tableRules, clock: systemClock };
         const name = 'role-mappings';
         const table = new RoleMappingTable({ ...shared, client, tableName: name });

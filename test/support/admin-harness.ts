@@ -38,6 +38,7 @@ import { systemClock } from '../../src/kit/timing/clock.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { signingKeys } from './outside-world.ts';
+import { patientClock, patientTable } from './patience.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
 export const adminPool = 'us-east-1_Local0001';
@@ -168,6 +169,7 @@ export async function startAdmin({
   const dynamoDbClient = createDynamoDbClient({
     region: 'us-east-1',
     endpoint: dynamodb.url,
+    timeouts: patientTable,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   const openTable = (claims: readonly string[], itsGuardrails: Guardrails) =>
@@ -176,7 +178,7 @@ export async function startAdmin({
       tableName: 'admin-test',
       rules: { matchableClaims: new Set(claims), guardrails: itsGuardrails },
       // Pauses between tries are for a real server to recover.
-      clock: systemClock,
+      clock: patientClock,
       seal,
       ...options,
     });

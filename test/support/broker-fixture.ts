@@ -37,6 +37,7 @@ import {
   pool,
   startOutsideWorld,
 } from './outside-world.ts';
+import { patientClock, patientTable } from './patience.ts';
 import type { TestClock } from './test-clock.ts';
 import { until } from './until.ts';
 
@@ -45,6 +46,8 @@ export type ConfigInput = z.input<typeof configSchema>;
 export interface BrokerFixtureOptions {
   /** Default: the real one. A test clock stands still for the servers outside as well. */
   readonly clock?: TestClock;
+  /** Of the real clock, instead of its own: for what must not happen by itself meanwhile. */
+  readonly after?: Clock['after'];
   readonly mappings?: readonly RoleMappingInput[];
   readonly users?: readonly IssuerUser[];
   /** What mappings may match besides `sub` and `client_id`. */
@@ -58,6 +61,8 @@ export interface BrokerFixtureOptions {
   /** Runs when the world outside is there and the broker is not. */
   readonly beforeStart?: (outside: OutsideWorld) => void | Promise<void>;
   readonly timeouts?: BrokerOptions['timeouts'];
+  /** Default: long ones. */
+  readonly tableTimeouts?: BrokerOptions['tableTimeouts'];
   /** Default: none, for it is the tests that keep this process busy. */
   readonly eventLoopDelayMs?: () => number;
   /**
@@ -135,7 +140,8 @@ export async function startBrokerFixture(
 ): Promise<BrokerFixture> {
   const { mappings = defaultMappings, users = [], stsLatencyMs = 0 } = options;
   const { matchableClaims = [] } = options;
-  const clock: Clock = options.clock ?? systemClock;
+  const { after = patientClock.after } = options;
+  const clock: Clock = options.clock ?? { ...patientClock, after };
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-test-'));
   const roles = [...new Set(mappings.map(({ role }) => role))].filter((role) => role !== '*');
   const outside = await startOutsideWorld({
@@ -179,6 +185,7 @@ export async function startBrokerFixture(
       }),
       clock,
       eventLoopDelayMs: options.eventLoopDelayMs ?? (() => 0),
+      tableTimeouts: options.tableTimeouts ?? patientTable,
       refusalWindowMs: options.refusalWindowMs ?? (options.clock === undefined ? 0 : 10_000),
       ...(options.consoleDirectory === undefined
         ? {}
@@ -317,7 +324,7 @@ export async function seededTable(
   mappings: readonly RoleMappingInput[],
   matchableClaims: readonly string[] = [],
 ) {
-  const client = createDynamoDbClient({ region, endpoint: dynamodb.url });
+  const client = createDynamoDbClient({ region, endpoint: dynamodb.url, timeouts: patientTable });
   const rules = { matchableClaims: new Set(matchableClaims), guardrails: defaultGuardrails };
   const table = new RoleMappingTable({ client, tableName, rules, clock });
   await table.create({ deletionProtection: false });

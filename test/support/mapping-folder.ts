@@ -20,6 +20,7 @@ import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
+import { patientClock, patientTable } from './patience.ts';
 
 export const pool = 'us-east-1_Local0001';
 export const matchableClaims: readonly string[] = ['custom:team'];
@@ -166,7 +167,11 @@ const scopeOf = ({ owners = [], adopt = false, prune = false }: PlanArguments) =
 export async function startMappingStack(): Promise<MappingStack> {
   const audits = mkdtempSync(join(tmpdir(), 'token-broker-apply-audit-'));
   const server = await startDynamoDbServer({ clock: systemClock });
-  const client = createDynamoDbClient({ region: 'us-east-1', endpoint: server.url });
+  const client = createDynamoDbClient({
+    region: 'us-east-1',
+    endpoint: server.url,
+    timeouts: patientTable,
+  });
   let tables = 0;
   return {
     server,
@@ -175,7 +180,7 @@ export async function startMappingStack(): Promise<MappingStack> {
       const name = `mappings-${tables}`;
       const config = configFor(name, server.url, join(audits, name));
       const tableName = config.policy.table;
-      const table = new RoleMappingTable({ client, tableName, rules, clock: systemClock });
+      const table = new RoleMappingTable({ client, tableName, rules, clock: patientClock });
       await table.create();
       return underTest(config, table);
     },
@@ -196,7 +201,7 @@ export function configFor(table: string, endpoint: string, auditDirectory: strin
     },
     policy: { table, region: 'us-east-1', endpoint },
     sts: { endpoints: [{ region: 'us-east-1', endpoint: 'http://127.0.0.1:1' }] },
-    audit: { directory: auditDirectory },
+    audit: { directory: auditDirectory, deadlineMs: 10_000 },
   });
 }
 

@@ -4,7 +4,7 @@ import { EmergencyRecords } from '../../audit/emergency-records.ts';
 import { mappingRules } from '../../config/mapping-rules.ts';
 import type { Config } from '../../config/schema.ts';
 import type { AuditLog } from '../../core/ports.ts';
-import { createDynamoDbClient } from '../../dynamodb/dynamodb-client.ts';
+import { createDynamoDbClient, type DynamoDbTimeouts } from '../../dynamodb/dynamodb-client.ts';
 import { PolicySync } from '../../dynamodb/policy-sync.ts';
 import { RoleMappingTable } from '../../dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../../dynamodb/table-seal.ts';
@@ -13,20 +13,27 @@ import { EmergencyFile } from '../../mapping-files/emergency-file.ts';
 import type { Observers } from '../observers.ts';
 import type { RunningSettings } from '../running-settings.ts';
 
+export interface TableTimeouts extends DynamoDbTimeouts {
+  /** For one edit, waiting for other edits included. */
+  readonly writeTimeoutMs?: number;
+}
+
 export interface ConfiguredPolicyOptions {
   readonly config: Config;
   readonly running: RunningSettings;
   readonly clock: Clock;
   readonly version: string;
+  /** Default: those of production. */
+  readonly tableTimeouts?: TableTimeouts | undefined;
   readonly observe: Pick<Observers, 'table' | 'policy' | 'emergency'>;
 }
 
 export function configuredTable(
-  { config, clock, observe }: ConfiguredPolicyOptions,
+  { config, clock, observe, tableTimeouts: timeouts }: ConfiguredPolicyOptions,
   seal: TableSeal | undefined,
 ) {
   const { table, region, endpoint } = config.policy;
-  const client = createDynamoDbClient({ region, endpoint });
+  const client = createDynamoDbClient({ region, endpoint, timeouts });
   const rules = mappingRules(config);
   return {
     client,
@@ -36,6 +43,7 @@ export function configuredTable(
       rules,
       clock,
       seal,
+      writeTimeoutMs: timeouts?.writeTimeoutMs,
       observer: observe.table,
     }),
   };

@@ -3,12 +3,20 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { type Broker, createBroker } from '../../../src/broker/broker.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { proposalLifetimeMs, timePart } from '../../../src/core/editing/proposal.ts';
 import { createDynamoDbClient } from '../../../src/dynamodb/dynamodb-client.ts';
-import { systemClock } from '../../../src/kit/timing/clock.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import {
   type BrokerFixture,
@@ -19,6 +27,7 @@ import {
 import { portion } from '../../support/fuzz-budget.ts';
 import { type Answer, send } from '../../support/http-call.ts';
 import { allow, clients, pool, roleNamed } from '../../support/outside-world.ts';
+import { patientClock, patientTable } from '../../support/patience.ts';
 
 const people = ['ada', 'grace', 'cleo', 'dan'] as const;
 type Person = (typeof people)[number];
@@ -35,6 +44,7 @@ const onWarning = ({ name }: Error) => void warnings.push(name);
 beforeAll(async () => {
   let config: ConfigInput | undefined;
   first = await startBrokerFixture({
+    tableTimeouts,
     users: people.map((username) => ({ username, sub: subOf(username), groups: [] })),
     configure: (given) => {
       config = {
@@ -51,7 +61,8 @@ beforeAll(async () => {
     config: configSchema.parse({ ...config, audit: { ...config.audit, directory: secondAudit } }),
     build: { version: '0.0.0-test', revision: 'unknown', node: process.version },
     logger: createLogger({ level: 'silent' }),
-    clock: systemClock,
+    clock: patientClock,
+    tableTimeouts,
   });
   const urls = await second.start();
   admins = [first.urls.admin, urls.admin].map(String);
@@ -64,6 +75,11 @@ afterAll(async () => {
 });
 beforeEach(() => putCount('#ALL', []));
 afterEach(() => expect(warnings).toEqual([]));
+
+/** Proposals are counted one after the other, and what a machine makes of them in a second is not to decide. */
+const stormMs = 300_000;
+const tableTimeouts = { ...patientTable, writeTimeoutMs: stormMs };
+jest.setTimeout(stormMs);
 
 const atOnce = portion(50);
 let count = 0;
@@ -90,7 +106,11 @@ function burst(person: Person, idOf: () => string, length = atOnce): Promise<rea
 /** As the table keeps the counts: docs/table.md. */
 async function putCount(sk: string, made: readonly string[]): Promise<void> {
   const { dynamodb } = first;
-  const client = createDynamoDbClient({ region: 'us-east-1', endpoint: dynamodb.url });
+  const client = createDynamoDbClient({
+    region: 'us-east-1',
+    endpoint: dynamodb.url,
+    timeouts: patientTable,
+  });
   const Item = { pk: 'PROPOSALS', sk, latest: 'earlier', made: JSON.stringify(made) };
   const attributes = Object.entries(Item).map(([name, text]) => [name, { S: text }]);
   await client.send(

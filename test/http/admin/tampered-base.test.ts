@@ -30,6 +30,7 @@ import {
 } from '../../support/admin-harness.ts';
 import { keyFiles } from '../../support/key-files.ts';
 import { temporaryFolders } from '../../support/mapping-folder.ts';
+import { patientTable } from '../../support/patience.ts';
 
 const folders = temporaryFolders();
 const keys = keyFiles(folders.folder(), 'seal');
@@ -52,6 +53,7 @@ beforeAll(async () => {
     access: { groups: new Set(['customers']) },
   });
   client = createDynamoDbClient({
+    timeouts: patientTable,
     region: 'us-east-1',
     endpoint: admin.dynamodb.url,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
