@@ -84,7 +84,7 @@ describe('explain', () => {
     const { code, out, err } = await explain({ role: 'orders', sourceIp: '10.0.0.7' });
     expect([code, err]).toEqual([0, '']);
     expect(out).toBe(`ALLOW
-  asked for orders, from 10.0.0.7; policy revision 2
+  asked for orders, from 10.0.0.7; policy revision ${await admin.table.head()}
   mapping orders (version 1, allow ${testRole}, owner orders-team)
 
 STS would be sent, besides the token:

@@ -85,7 +85,10 @@ describe('guardrails of the configuration', () => {
       await writeAround(`around-${index}`, { principal, ...changes });
     }
     const { body } = await admin.send('GET', '/v1/role-mappings');
-    expect(body.quarantined).toMatchObject([
+    const quarantined = body.quarantined.filter(({ id }: { id: string }) =>
+      id.startsWith('around-'),
+    );
+    expect(quarantined).toMatchObject([
       { id: 'around-0', faults: [{ pointer: '/role' }], standIn: 'none' },
       { id: 'around-1', faults: [{ pointer: '/role' }], standIn: 'none' },
     ]);
