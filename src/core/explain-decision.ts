@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../kit/timing/clock.ts';
+import { inTurns } from '../kit/timing/in-turns.ts';
 import type { Caller } from './caller.ts';
 import {
   type DescribedCaller,
@@ -12,7 +13,7 @@ import {
 } from './described-caller.ts';
 import { BrokerError } from './errors.ts';
 import type { RoleRequest } from './policy/decide.ts';
-import { type Explanation, explain } from './policy/explain.ts';
+import { type Explanation, explaining } from './policy/explain.ts';
 import type { AuditLog, PolicySource, TokenValidator } from './ports.ts';
 import { type AuditedToken, auditedToken } from './records/audited-token.ts';
 import type { ExplainRecord } from './records/reading-records.ts';
@@ -56,7 +57,9 @@ export function explainDecision(parts: ExplainParts): ExplainDecision {
     const now = clock.now();
     const snapshot = policy.current();
     const subject = await subjectOf(question, parts, now);
-    const explanation = subject.caller && explain(snapshot, subject.caller, question.request, now);
+    const explanation =
+      subject.caller &&
+      (await inTurns(explaining(snapshot, subject.caller, question.request, now)));
     const refusal = subject.refusal ?? refusalBySts(subject.caller, explanation, parts);
     if (subject.token !== undefined) {
       const outcome = refusal === undefined ? explanation?.decision.kind : undefined;

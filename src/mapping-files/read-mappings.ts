@@ -7,6 +7,7 @@ import { mappingWarnings } from '../core/policy/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
+import { atOnce } from '../kit/timing/in-turns.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 
@@ -62,8 +63,14 @@ export function warningsFor(
 ): readonly SourceFault[] {
   const known = { snapshot: snapshotOfFiles(mappings), pools, now };
   const asked = mappings.filter(({ mapping }) => ids?.has(mapping.id) ?? true);
-  return asked.flatMap(({ mapping, document }) =>
-    mappingWarnings(mapping, known).map((warning) => faultIn(document, warning)),
+  const warnings = atOnce(
+    mappingWarnings(
+      asked.map(({ mapping }) => mapping),
+      known,
+    ),
+  );
+  return asked.flatMap(({ document }, index) =>
+    (warnings[index] ?? []).map((warning) => faultIn(document, warning)),
   );
 }
 

@@ -4,12 +4,13 @@ import type { Caller } from '../core/caller.ts';
 import { describedCaller } from '../core/described-caller.ts';
 import type { Fault } from '../core/fault.ts';
 import type { Decision } from '../core/policy/decide.ts';
-import { explain, type NearMiss } from '../core/policy/explain.ts';
+import { explaining, type NearMiss } from '../core/policy/explain.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import type { KnownPools } from '../core/policy/mapping-reach.ts';
 import type { PolicySnapshot } from '../core/policy/policy-snapshot.ts';
 import { documentChanges } from '../kit/json/document-changes.ts';
 import type { JsonPointer } from '../kit/json/json-pointer.ts';
+import { atOnce } from '../kit/timing/in-turns.ts';
 import type { TestCase } from './test-file.ts';
 
 export interface Mismatch {
@@ -44,7 +45,7 @@ export function runTest(
   if (!isCaller(caller)) return { faults: caller, mismatches: [], nearMisses: [] };
   const { role, durationSeconds, sourceIp } = test.request;
   const request = { role, durationSeconds, sourceIp };
-  const { decision, nearMisses } = explain(snapshot, caller, request, now);
+  const { decision, nearMisses } = atOnce(explaining(snapshot, caller, request, now));
   const mismatches = compare(test.expect, outcomeOf(decision));
   return { faults: [], mismatches, nearMisses: mismatches.length === 0 ? [] : nearMisses };
 }

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { MappingRules } from '../../src/core/policy/mapping-check.ts';
 import { ShardedMap } from '../../src/core/policy/sharded-map.ts';
 import { judgeReload } from '../../src/dynamodb/policy-steps.ts';
 import { readMapping, type ValidRow } from '../../src/dynamodb/role-mapping-item.ts';
+import { eachTurn } from '../support/each-turn.ts';
 import { forwardingTable } from './forwarding-table.ts';
 import { probeSync, type SyncProbe } from './sync-probe.ts';
 import {
@@ -68,19 +68,6 @@ function countingRules(): { readonly rules: MappingRules; count: number } {
   }
   counter.rules = { ...rules, matchableClaims: new Counted(rules.matchableClaims) };
   return counter;
-}
-
-/** Runs `look` in each turn of the event loop until the work is done. */
-async function eachTurn(work: Promise<unknown>, look: () => void): Promise<void> {
-  let done = false;
-  const end = work.finally(() => {
-    done = true;
-  });
-  while (!done) {
-    await nextTurn();
-    look();
-  }
-  await end;
 }
 
 describe('many changes at once', () => {

@@ -2,7 +2,9 @@
 
 import type { Caller } from '../../src/core/caller.ts';
 import type { ClaimValue } from '../../src/core/claim-value.ts';
+import type { Fault } from '../../src/core/fault.ts';
 import { type Decision, decide, type RoleRequest } from '../../src/core/policy/decide.ts';
+import { type KnownAround, mappingWarnings } from '../../src/core/policy/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../src/core/policy/policy-snapshot.ts';
 import {
   type RoleMapping,
@@ -10,6 +12,7 @@ import {
   roleMappingSchema,
 } from '../../src/core/policy/role-mapping.ts';
 import { tokenDigest } from '../../src/core/token-digest.ts';
+import { atOnce } from '../../src/kit/timing/in-turns.ts';
 
 export const domainPool = 'us-east-1_AbCdEf123';
 export const otherPool = 'eu-west-1_ZyXwVu987';
@@ -94,6 +97,12 @@ export function snapshotOf(...mappings: readonly RoleMapping[]): PolicySnapshot 
     7,
     mappings.map((one) => ({ mapping: one, version: 1 })),
   );
+}
+
+/** Of one mapping, with nothing configured unless said otherwise. */
+export function warningsOf(one: RoleMapping, around: Partial<KnownAround> = {}): readonly Fault[] {
+  const known = { snapshot: undefined, pools: undefined, now: domainNow, ...around };
+  return atOnce(mappingWarnings([one], known)).flat();
 }
 
 export interface Asking extends Partial<RoleRequest> {

@@ -1,5 +1,6 @@
 /** Which edits wait for a second administrator, and which are made without one in an emergency. */
 
+import { atOnce, inTurns } from '../../kit/timing/in-turns.ts';
 import type { Caller } from '../caller.ts';
 import { BrokerError } from '../errors.ts';
 import { type ApprovalRule, type JudgedStep, needsApproval } from '../policy/approval.ts';
@@ -41,12 +42,30 @@ export async function wayOf(
   }
   if (request.propose) return 'proposal';
   // Whatever is there: a freeze above all.
-  if (!needsApproval({ before: 'unreadable', after }, rule, undefined)) return 'direct';
-  const snapshot = policy && (await policyOfTable(policy, store));
-  if (!needsApproval({ before: changedBy(edit, snapshot), after }, rule, snapshot)) return 'direct';
+  if (!atOnce(needsApproval({ before: 'unreadable', after }, rule, undefined))) return 'direct';
+  if (!(await needsApprovalNow(edit, rule, { policy, store }))) return 'direct';
   if (!request.breakGlass) return 'proposal';
   requireBreakGlass(caller, rule);
   return 'break_glass';
+}
+
+/** Of a policy that changes while it is looked at in turns: after so many looks without a pause. */
+const maxLooks = 3;
+
+async function needsApprovalNow(
+  edit: SoundEdit,
+  rule: ApprovalRule,
+  { policy, store }: Pick<WayParts, 'policy' | 'store'>,
+): Promise<boolean> {
+  const { after } = edit;
+  for (let looks = 1; ; looks += 1) {
+    const snapshot = policy && (await policyOfTable(policy, store));
+    const judging = needsApproval({ before: changedBy(edit, snapshot), after }, rule, snapshot);
+    if (looks === maxLooks) return atOnce(judging);
+    const needed = await inTurns(judging);
+    // What others wrote meanwhile may lie behind the edit (T230).
+    if (needed || (await store.head()) === snapshot?.revision) return needed;
+  }
 }
 
 /**

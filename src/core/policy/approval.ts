@@ -1,8 +1,9 @@
 /** Which edits wait for a second administrator: configuration says it, not the table that administrators edit. */
 
+import type { PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { roleArnPattern } from '../aws-names.ts';
 import { isFreezeId } from './freeze.ts';
-import { isNarrowing, type MappingStep } from './narrowing.ts';
+import { isNarrowing } from './narrowing.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import type { RoleMapping } from './role-mapping.ts';
 import { matchesRoleName } from './role-name-pattern.ts';
@@ -30,21 +31,18 @@ export interface JudgedStep {
 }
 
 /** `snapshot`: the policy around it; undefined where there is none to look at. */
-export function needsApproval(
+export function* needsApproval(
   step: JudgedStep,
   rule: ApprovalRule,
   snapshot: PolicySnapshot | undefined,
-): boolean {
+): PiecesOfWork<boolean> {
   const { before, after } = step;
   if (rule.when === 'never' || !isAbout(step, rule)) return false;
   // Nothing but a freeze has such an id, and nobody waits who freezes.
   if (after !== undefined && isFreezeId(after.id)) return false;
   if (rule.when === 'always' && after !== undefined) return true;
-  return before === 'unreadable' || !narrows({ before, after }, snapshot);
-}
-
-function narrows(step: MappingStep, snapshot: PolicySnapshot | undefined): boolean {
-  return isNarrowing(step, snapshot && inForce(snapshot));
+  if (before === 'unreadable') return true;
+  return !(yield* isNarrowing({ before, after }, snapshot && inForce(snapshot)));
 }
 
 /** By principal: a row that cannot be read may have two mappings in its place. */

@@ -3,6 +3,8 @@
  * mapping that came near, the conditions that kept it from applying.
  */
 
+import { Foremost } from '../../kit/order/foremost.ts';
+import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import type { Caller } from '../caller.ts';
 import type { CompiledMapping } from './compiled-mapping.ts';
 import { type Decision, decide, permittedMappings, type RoleRequest } from './decide.ts';
@@ -35,33 +37,41 @@ export interface Explanation {
 
 const maxNearMisses = 50;
 
+/** Some of them are compiled for it. */
+const perPiece = 200;
+
 /** Looks at every mapping: for people who ask why, not for the way of a request. */
-export function explain(
+export function* explaining(
   snapshot: PolicySnapshot,
   caller: Caller,
   request: RoleRequest,
   now: number,
-): Explanation {
+): PiecesOfWork<Explanation> {
   const keys = new Set(principalKeysOf(caller));
   const { role } = request;
   const asked = role === undefined ? undefined : { role, key: roleKey(role) };
-  const misses: NearMiss[] = [];
-  for (const compiled of snapshot.byId.values()) {
+  const nearest = new Foremost(maxNearMisses, nearerFirst);
+  let misses = 0;
+  yield* eachInPieces(snapshot.byId.values(), perPiece, (compiled) => {
     const isCaller = keys.has(principalKey(compiled.mapping.principal));
-    if (!cameNear(compiled, asked, isCaller)) continue;
+    if (!cameNear(compiled, asked, isCaller)) return;
     const failed = failedChecks(compiled, caller, request.sourceIp, { isCaller, now });
-    if (failed.length > 0) misses.push({ mapping: compiled, failed });
-  }
-  misses.sort(
-    (a, b) =>
-      a.failed.length - b.failed.length || (a.mapping.mapping.id < b.mapping.mapping.id ? -1 : 1),
-  );
+    if (failed.length === 0) return;
+    misses += 1;
+    nearest.add({ mapping: compiled, failed });
+  });
   return {
     decision: decide(snapshot, caller, request, now),
     permitted: permittedMappings(snapshot, caller, request.sourceIp, now),
-    nearMisses: misses.slice(0, maxNearMisses),
-    omitted: Math.max(0, misses.length - maxNearMisses),
+    nearMisses: nearest.items,
+    omitted: misses - nearest.items.length,
   };
+}
+
+function nearerFirst(a: NearMiss, b: NearMiss): number {
+  return (
+    a.failed.length - b.failed.length || (a.mapping.mapping.id < b.mapping.mapping.id ? -1 : 1)
+  );
 }
 
 /** Anybody's allow of the role that was asked for, and whatever is about this caller and that role. */

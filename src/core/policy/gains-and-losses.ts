@@ -1,6 +1,7 @@
 /** Who gains and who loses a role by a change of one mapping, as far as the mapping alone says it. */
 
-import { isNarrowing } from './narrowing.ts';
+import { atOnce } from '../../kit/timing/in-turns.ts';
+import { isNarrowing, type MappingStep } from './narrowing.ts';
 import { principalKey } from './policy-snapshot.ts';
 import type { Principal, RoleMapping } from './role-mapping.ts';
 
@@ -18,8 +19,8 @@ export function gainsAndLosses(
 ): readonly Affected[] {
   const [from, to] = [inForce(before, now), inForce(after, now)];
   if (from !== undefined && to !== undefined && isSameGrant(from, to)) {
-    const unchanged =
-      isNarrowing({ before, after }, []) && isNarrowing({ before: after, after: before }, []);
+    const narrows = (step: MappingStep) => atOnce(isNarrowing(step, []));
+    const unchanged = narrows({ before, after }) && narrows({ before: after, after: before });
     return unchanged ? [] : [{ ...whose(to), effect: 'terms' }];
   }
   return [

@@ -1,18 +1,17 @@
 /** What is legal in a role mapping, but perhaps not what its author wants. */
 
+import type { PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import type { Fault } from '../fault.ts';
-import { remember } from '../remember.ts';
 import { hasAttribution } from '../session/attribution.ts';
 import { doubtfulClaims } from '../session/doubtful-claims.ts';
 import { packedSizeEstimate } from '../session/packed-size.ts';
-import type { CompiledMapping } from './compiled-mapping.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
-import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
-import { providerClients } from './provider-clients.ts';
-import { roleKey } from './role-key.ts';
+import type { PolicySnapshot } from './policy-snapshot.ts';
+import { type ProviderClients, providerClients } from './provider-clients.ts';
+import { type RivalsOf, rivals } from './rivals.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { firstSharersOf, sharesItsName } from './shared-session-name.ts';
+import { type FirstSharers, firstSharers, sharesItsName } from './shared-session-name.ts';
 
 /** AWS SDKs begin to renew credentials 15 minutes before they expire. */
 const comfortableSeconds = 1800;
@@ -33,10 +32,49 @@ export interface KnownAround {
   readonly now: number;
 }
 
-export function mappingWarnings(
-  mapping: RoleMapping,
+/** What the policy holds around the mappings that are asked about. */
+interface Around {
+  readonly clientsOf: ProviderClients;
+  readonly sharersOf: FirstSharers;
+  readonly rivalsOf: RivalsOf;
+}
+
+/** Those of each mapping, in the order in which they are asked about: the policy is walked over once for all of them. */
+export function* mappingWarnings(
+  asked: readonly RoleMapping[],
   { snapshot, pools, now }: KnownAround,
-): readonly Fault[] {
+): PiecesOfWork<readonly (readonly Fault[])[]> {
+  const around = snapshot && (yield* lookAround(asked, snapshot));
+  const warnings: (readonly Fault[])[] = [];
+  for (const mapping of asked) {
+    const others = around && (yield* around.sharersOf(mapping, maxShown));
+    warnings.push(warningsOf(mapping, { pools, now, around, others: others ?? [] }));
+  }
+  return warnings;
+}
+
+function* lookAround(
+  asked: readonly RoleMapping[],
+  snapshot: PolicySnapshot,
+): PiecesOfWork<Around> {
+  const allows = asked.filter(({ effect }) => effect === 'allow');
+  return {
+    clientsOf: yield* providerClients(allows, snapshot),
+    sharersOf: yield* firstSharers(
+      allows.filter((mapping) => !sharesItsName(mapping)),
+      snapshot,
+    ),
+    rivalsOf: yield* rivals(asked, snapshot),
+  };
+}
+
+interface Known extends Pick<KnownAround, 'pools' | 'now'> {
+  readonly around: Around | undefined;
+  /** Ids of mappings that may have the same session name. */
+  readonly others: readonly string[];
+}
+
+function warningsOf(mapping: RoleMapping, { pools, now, around, others }: Known): readonly Fault[] {
   return [
     ...warnOfNoEffect(mapping, now),
     ...(pools === undefined ? [] : warnOfNobody(mapping, pools)),
@@ -44,13 +82,13 @@ export function mappingWarnings(
       ? [
           ...warnOfShortSession(mapping),
           ...warnOfPeople(mapping),
-          ...warnOfSharedName(mapping, snapshot),
+          ...warnOfSharedName(mapping, others),
           ...warnOfPackedSize(mapping),
           ...warnOfDoubtfulClaims(mapping),
         ]
       : [...warnOfWideDeny(mapping), ...unseenByDeny(mapping)]),
-    ...(snapshot === undefined ? [] : warnOfOverlap(mapping, snapshot)),
-    ...(snapshot === undefined ? [] : warnOfFullProvider(mapping, snapshot)),
+    ...(around === undefined ? [] : warnOfOverlap(around.rivalsOf(mapping))),
+    ...(around === undefined ? [] : warnOfFullProvider(around.clientsOf(mapping) ?? 0)),
   ];
 }
 
@@ -88,14 +126,13 @@ function warnOfPeople({ principal, conditions }: RoleMapping): Fault[] {
 }
 
 /** Two people under one RoleSessionName cannot be told apart by the account that they come to (T97). */
-function warnOfSharedName(mapping: RoleMapping, snapshot: PolicySnapshot | undefined): Fault[] {
+function warnOfSharedName(mapping: RoleMapping, others: readonly string[]): Fault[] {
   const pointer = '/session/name';
   if (sharesItsName(mapping)) {
     const detail =
       'gives everybody whom the mapping applies to one session name, so that CloudTrail cannot tell them apart: put {sub} into it';
     return [{ pointer, detail }];
   }
-  const others = snapshot === undefined ? [] : firstSharersOf(mapping, snapshot, maxShown);
   if (others.length === 0) return [];
   const shown = others.join(', ');
   const detail = `is also that of others with this role (${shown}), so that CloudTrail cannot tell them apart: put {sub} or {mapping} into it`;
@@ -125,39 +162,18 @@ function warnOfWideDeny({ principal, role }: RoleMapping): Fault[] {
   return [{ pointer: '/principal', detail: `denies ${whom} every role` }];
 }
 
-function warnOfOverlap(mapping: RoleMapping, { byPrincipal }: PolicySnapshot): Fault[] {
-  const ofPrincipal = byPrincipal.get(principalKey(mapping.principal));
-  const alike = ofPrincipal && byEffectAndRole(ofPrincipal).get(overlapKey(mapping));
-  const rivals = alike?.filter((id) => id !== mapping.id) ?? [];
-  if (rivals.length === 0) return [];
-  const shown = rivals.slice(0, maxShown).join(', ');
+function warnOfOverlap(others: readonly string[]): Fault[] {
+  if (others.length === 0) return [];
+  const shown = others.slice(0, maxShown).join(', ');
   return [
     {
       pointer: '/role',
-      detail: `${rivals.length} more for the same principal and role (${shown}): the lowest precedence, then the first id wins where all conditions hold`,
+      detail: `${others.length} more for the same principal and role (${shown}): the lowest precedence, then the first id wins where all conditions hold`,
     },
   ];
 }
 
-/** Ids of one principal's mappings; sorted. */
-const byEffectAndRole = remember((ofPrincipal: readonly CompiledMapping[]) => {
-  const index = new Map<string, string[]>();
-  for (const { mapping } of ofPrincipal) {
-    const key = overlapKey(mapping);
-    const known = index.get(key);
-    if (known === undefined) index.set(key, [mapping.id]);
-    else known.push(mapping.id);
-  }
-  for (const ids of index.values()) ids.sort((a, b) => (a < b ? -1 : 1));
-  return index;
-});
-
-function overlapKey({ effect, role }: RoleMapping): string {
-  return `${effect}\n${roleKey(role)}`;
-}
-
-function warnOfFullProvider(mapping: RoleMapping, snapshot: PolicySnapshot): Fault[] {
-  const clients = providerClients(mapping, snapshot) ?? 0;
+function warnOfFullProvider(clients: number): Fault[] {
   if (clients <= maxProviderClients) return [];
   const detail = `is one of ${clients} app clients of the pool with roles in this account; an OIDC provider of IAM takes ${maxProviderClients}`;
   return [{ pointer: '/principal/client', detail }];

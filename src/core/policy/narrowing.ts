@@ -5,6 +5,7 @@
  */
 
 import { documentChanges } from '../../kit/json/document-changes.ts';
+import type { PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { isNarrowerSession } from '../session/narrower-session.ts';
 import { type CompiledMapping, compileMapping } from './compiled-mapping.ts';
 import { conditionsNarrow } from './conditions/conditions.ts';
@@ -19,11 +20,13 @@ export interface MappingStep {
   readonly after: RoleMapping | undefined;
 }
 
+const perPiece = 500;
+
 /** `others`: all mappings but this one; undefined where they are not known. */
-export function isNarrowing(
+export function* isNarrowing(
   { before, after }: MappingStep,
   others: Iterable<CompiledMapping> | undefined,
-): boolean {
+): PiecesOfWork<boolean> {
   const [from, to] = [inForce(before), inForce(after)];
   if (from === undefined) return to === undefined || to.effect === 'deny';
   if (from.effect === 'deny') return to?.effect === 'deny' && deniesAsMuch(from, to);
@@ -32,7 +35,7 @@ export function isNarrowing(
     // Whoever had it has it still, so nothing behind it comes to light.
     if (documentChanges(from.conditions, to.conditions).length === 0) return true;
   }
-  return others !== undefined && uncoversNothing(from, others);
+  return others !== undefined && (yield* uncoversNothing(from, others));
 }
 
 function inForce(mapping: RoleMapping | undefined): RoleMapping | undefined {
@@ -65,15 +68,26 @@ function givesNoMore(from: RoleMapping, to: RoleMapping): boolean {
 }
 
 /** Whether the allows that count for its callers once this one does not give them no more than it did. */
-function uncoversNothing(from: RoleMapping, others: Iterable<CompiledMapping>): boolean {
+function* uncoversNothing(
+  from: RoleMapping,
+  others: Iterable<CompiledMapping>,
+): PiecesOfWork<boolean> {
   const compiled = compileMapping({ mapping: from, version: 0 });
+  let looked = 0;
   for (const other of others) {
-    const { id, effect, enabled, principal } = other.mapping;
-    if (id === from.id || effect === 'deny' || !enabled) continue;
-    if (other.roleKey !== compiled.roleKey || !mayMeet(principal, from.principal)) continue;
-    if (precedes(compiled, other) && !standsInFor(from, other.mapping)) return false;
+    if (uncovers(compiled, other)) return false;
+    looked += 1;
+    if (looked % perPiece === 0) yield;
   }
   return true;
+}
+
+function uncovers(compiled: CompiledMapping, other: CompiledMapping): boolean {
+  const from = compiled.mapping;
+  const { id, effect, enabled, principal } = other.mapping;
+  if (id === from.id || effect === 'deny' || !enabled) return false;
+  if (other.roleKey !== compiled.roleKey || !mayMeet(principal, from.principal)) return false;
+  return precedes(compiled, other) && !standsInFor(from, other.mapping);
 }
 
 /** Whether one caller can be both. */

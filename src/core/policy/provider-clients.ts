@@ -1,39 +1,58 @@
 /**
  * Every app client that tokens come from is an audience of the pool's OIDC provider in the account of the role: how many
- * there are already, asked for each mapping of a policy, so read off an index.
+ * there are already, asked for one mapping or for each of a policy, so found for all that are asked about in one walk.
  */
 
-import { remember } from '../remember.ts';
+import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import type { RoleMapping } from './role-mapping.ts';
+import { ShardedMap } from './sharded-map.ts';
 
 /** App clients that one provider would have to take with this mapping; undefined if the mapping adds none. */
-export function providerClients(
-  mapping: RoleMapping,
-  snapshot: PolicySnapshot,
-): number | undefined {
-  const audience = audienceOf(mapping);
-  if (audience === undefined) return undefined;
-  const known = clientsByProvider(snapshot.byId).get(audience.provider);
-  if (known === undefined) return 1;
-  return known.has(audience.client) ? known.size : known.size + 1;
+export type ProviderClients = (mapping: RoleMapping) => number | undefined;
+
+const perPiece = 500;
+
+export function* providerClients(
+  asked: readonly RoleMapping[],
+  { byId }: PolicySnapshot,
+): PiecesOfWork<ProviderClients> {
+  const counts = new Map<string, number>();
+  yield* eachInPieces(asked, perPiece, (mapping) => {
+    const audience = audienceOf(mapping);
+    if (audience !== undefined) counts.set(audience.provider, 0);
+  });
+  // In many small parts: a set of a million grows in one long step.
+  const known = ShardedMap.of<RoleMapping>().draft();
+  if (counts.size > 0) {
+    yield* eachInPieces(byId.values(), perPiece, ({ mapping }) => {
+      const audience = audienceOf(mapping);
+      const count = audience && counts.get(audience.provider);
+      if (audience === undefined || count === undefined || known.has(keyOf(audience))) return;
+      known.set(keyOf(audience), mapping);
+      counts.set(audience.provider, count + 1);
+    });
+  }
+  return (mapping) => {
+    const audience = audienceOf(mapping);
+    if (audience === undefined) return undefined;
+    const count = counts.get(audience.provider) ?? 0;
+    return known.has(keyOf(audience)) ? count : count + 1;
+  };
 }
 
-const clientsByProvider = remember((byId: PolicySnapshot['byId']) => {
-  const index = new Map<string, Set<string>>();
-  for (const { mapping } of byId.values()) {
-    const audience = audienceOf(mapping);
-    if (audience === undefined) continue;
-    const known = index.get(audience.provider);
-    if (known === undefined) index.set(audience.provider, new Set([audience.client]));
-    else known.add(audience.client);
-  }
-  return index;
-});
+interface Audience {
+  readonly provider: string;
+  readonly client: string;
+}
 
-function audienceOf({ effect, enabled, principal, role }: RoleMapping) {
+function audienceOf({ effect, enabled, principal, role }: RoleMapping): Audience | undefined {
   if (effect !== 'allow' || !enabled || !('client' in principal)) return undefined;
   const account = /^arn:[^:]+:iam::\d+:/.exec(role)?.[0];
   if (account === undefined) return undefined;
   return { provider: `${account}\n${principal.pool}`, client: principal.client };
+}
+
+function keyOf({ provider, client }: Audience): string {
+  return `${provider}\n${client}`;
 }

@@ -3,7 +3,8 @@
  * `{requested}` is completed where it alone would not do.
  */
 
-import { remember } from '../remember.ts';
+import { sortedInPieces } from '../../kit/order/sorted-in-pieces.ts';
+import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { takesRequestedName } from '../session/session-name.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
@@ -17,34 +18,46 @@ export function sharesItsName({ principal, conditions, session }: RoleMapping): 
 }
 
 /** Ids of other mappings with the same role whose callers may have the same name: the first so many, sorted. */
-export function firstSharersOf(
-  mapping: RoleMapping,
+export type FirstSharers = (mapping: RoleMapping, most: number) => PiecesOfWork<readonly string[]>;
+
+const perPiece = 500;
+
+/** For one mapping or for each of a policy: in one walk. */
+export function* firstSharers(
+  asked: readonly RoleMapping[],
   snapshot: PolicySnapshot,
-  most: number,
-): readonly string[] {
-  const { name } = mapping.session;
-  if (tellsPeopleApart(name) || name.includes('{mapping}')) return [];
-  const index = byNameAndRole(snapshot.byId);
-  return placesToMeet(mapping)
-    .flatMap((place) => firstOf(index.get(place) ?? [], most, mapping))
-    .sort((a, b) => (a < b ? -1 : 1))
-    .slice(0, most);
+): PiecesOfWork<FirstSharers> {
+  const byPlace = yield* mappingsByPlace(asked, snapshot);
+  return function* firstSharersOf(mapping, most) {
+    if (isNamedAlone(mapping)) return [];
+    const found: string[] = [];
+    for (const place of placesToMeet(mapping)) {
+      found.push(...(yield* firstOf(byPlace.get(place) ?? [], most, mapping)));
+    }
+    return found.sort((a, b) => (a < b ? -1 : 1)).slice(0, most);
+  };
 }
 
-function firstOf(
+function* firstOf(
   alike: readonly RoleMapping[],
   most: number,
   { id, principal }: RoleMapping,
-): readonly string[] {
+): PiecesOfWork<readonly string[]> {
   const found: string[] = [];
-  for (const other of alike) {
+  for (const [at, other] of alike.entries()) {
     if (found.length === most) break;
     // The same principal twice is one caller.
     if (other.id !== id && principalKey(other.principal) !== principalKey(principal)) {
       found.push(other.id);
     }
+    if ((at + 1) % perPiece === 0) yield;
   }
   return found;
+}
+
+/** By its own terms: nobody else can have its name. */
+function isNamedAlone({ session: { name } }: RoleMapping): boolean {
+  return tellsPeopleApart(name) || name.includes('{mapping}');
 }
 
 function tellsPeopleApart(template: string): boolean {
@@ -76,18 +89,28 @@ function clientInName({ principal, session }: RoleMapping): string | undefined {
   return 'client' in principal && session.name.includes('{client}') ? principal.client : undefined;
 }
 
-/** Those that are in force, by id. */
-const byNameAndRole = remember((byId: PolicySnapshot['byId']) => {
-  const index = new Map<string, RoleMapping[]>();
-  for (const { mapping } of byId.values()) {
+/** Those that are in force, sorted by id, of the places where somebody asked about may meet them. */
+function* mappingsByPlace(
+  asked: readonly RoleMapping[],
+  { byId }: PolicySnapshot,
+): PiecesOfWork<ReadonlyMap<string, readonly RoleMapping[]>> {
+  const wanted = new Map<string, RoleMapping[]>();
+  const names = new Set<string>();
+  yield* eachInPieces(asked, perPiece, (mapping) => {
+    if (isNamedAlone(mapping)) return;
+    names.add(mapping.session.name);
+    for (const place of placesToMeet(mapping)) wanted.set(place, []);
+  });
+  if (wanted.size === 0) return wanted;
+  yield* eachInPieces(byId.values(), perPiece, ({ mapping }) => {
     const { effect, enabled, session } = mapping;
-    if (effect === 'deny' || !enabled || tellsPeopleApart(session.name)) continue;
-    for (const place of placesOf(mapping)) {
-      const known = index.get(place);
-      if (known === undefined) index.set(place, [mapping]);
-      else known.push(mapping);
-    }
+    // Names are compared first, because to make the key of a place takes much longer.
+    if (effect === 'deny' || !enabled || !names.has(session.name)) return;
+    for (const place of placesOf(mapping)) wanted.get(place)?.push(mapping);
+  });
+  const sorted = new Map<string, readonly RoleMapping[]>();
+  for (const [place, alike] of wanted) {
+    sorted.set(place, yield* sortedInPieces(alike, (a, b) => (a.id < b.id ? -1 : 1)));
   }
-  for (const alike of index.values()) alike.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return index;
-});
+  return sorted;
+}

@@ -1,9 +1,12 @@
 /** What a freeze takes away: the allows in force that name whom it freezes. */
 
+import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
+import type { CompiledMapping } from './compiled-mapping.ts';
 import { mappingStatus } from './permissions.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
-import type { Principal, RoleMapping } from './role-mapping.ts';
+import type { RoleMapping } from './role-mapping.ts';
+import { ShardedMap } from './sharded-map.ts';
 
 export interface TakenAway {
   readonly mappings: number;
@@ -11,33 +14,81 @@ export interface TakenAway {
   readonly roles: number;
 }
 
+type Freeze = Pick<RoleMapping, 'principal' | 'role'>;
+
+const perPiece = 200;
+
 /**
- * Whoever is frozen may hold more by mappings of another kind (a user by the groups), and loses it as well; who
- * that is nobody knows before they come.
+ * By each of several freezes. Whoever is frozen may hold more by mappings of another kind (a user by the groups), and
+ * loses it as well; who that is nobody knows before they come.
  */
-export function takenAway(
-  { principal, role }: Pick<RoleMapping, 'principal' | 'role'>,
-  snapshot: PolicySnapshot,
+export function* takingAway(
+  freezes: readonly Freeze[],
+  { byId, byPrincipal }: PolicySnapshot,
   now: number,
-): TakenAway {
-  const key = role === '*' ? undefined : roleKey(role);
-  const roles = new Set<string>();
-  let mappings = 0;
-  for (const compiled of candidates(principal, snapshot)) {
-    const { effect, principal: whose } = compiled.mapping;
-    if (effect === 'deny' || !isFrozen(whose, principal)) continue;
-    if (key !== undefined && key !== compiled.roleKey) continue;
-    if (mappingStatus(compiled, now) !== 'in_force') continue;
-    mappings += 1;
-    roles.add(compiled.roleKey);
+): PiecesOfWork<readonly TakenAway[]> {
+  const tallies = freezes.map((freeze) => new Tally(freeze, now));
+  // One walk for all that are about everybody, however many there are.
+  const aboutAny = byRole(tallies.filter(({ freeze }) => 'any' in freeze.principal));
+  if (aboutAny.size > 0) {
+    const ofEveryRole = aboutAny.get('*') ?? [];
+    yield* eachInPieces(byId.values(), perPiece, (compiled) => {
+      if (compiled.effect === 'deny') return;
+      for (const tally of ofEveryRole) tally.count(compiled);
+      for (const tally of aboutAny.get(compiled.roleKey) ?? []) tally.count(compiled);
+    });
   }
-  return { mappings, roles: roles.size };
+  for (const tally of tallies) {
+    const { principal } = tally.freeze;
+    if ('any' in principal) continue;
+    const named = byPrincipal.get(principalKey(principal)) ?? [];
+    yield* eachInPieces(named, perPiece, (compiled) => {
+      if (tally.key === '*' || tally.key === compiled.roleKey) tally.count(compiled);
+    });
+  }
+  return tallies.map(({ takenAway }) => takenAway);
 }
 
-function candidates(principal: Principal, { byId, byPrincipal }: PolicySnapshot) {
-  return 'any' in principal ? byId.values() : (byPrincipal.get(principalKey(principal)) ?? []);
+function byRole(tallies: readonly Tally[]): ReadonlyMap<string, readonly Tally[]> {
+  const found = new Map<string, Tally[]>();
+  for (const tally of tallies) {
+    const alike = found.get(tally.key);
+    if (alike === undefined) found.set(tally.key, [tally]);
+    else alike.push(tally);
+  }
+  return found;
 }
 
-function isFrozen(whose: Principal, frozen: Principal): boolean {
-  return !('any' in frozen) || frozen.pool === '*' || frozen.pool === whose.pool;
+class Tally {
+  readonly freeze: Freeze;
+  readonly key: string;
+  readonly #now: number;
+  #mappings = 0;
+  /** In many small parts: a set of a million grows in one long step. */
+  readonly #roles = ShardedMap.of<CompiledMapping>().draft();
+
+  constructor(freeze: Freeze, now: number) {
+    this.freeze = freeze;
+    this.key = freeze.role === '*' ? '*' : roleKey(freeze.role);
+    this.#now = now;
+  }
+
+  get takenAway(): TakenAway {
+    return { mappings: this.#mappings, roles: this.#roles.size };
+  }
+
+  /** One of a role that is frozen. */
+  count(compiled: CompiledMapping): void {
+    const { effect, principal } = compiled.mapping;
+    if (effect === 'deny' || !this.#isFrozen(principal.pool)) return;
+    if (mappingStatus(compiled, this.#now) !== 'in_force') return;
+    this.#mappings += 1;
+    const role = compiled.roleKey;
+    if (!this.#roles.has(role)) this.#roles.set(role, compiled);
+  }
+
+  #isFrozen(pool: string): boolean {
+    const { principal } = this.freeze;
+    return !('any' in principal) || principal.pool === '*' || principal.pool === pool;
+  }
 }

@@ -36,7 +36,7 @@ export function approveProposal(options: DecideProposalOptions): RouteHandler {
   return async function approveNow(arrival, context) {
     const id = arrival.parameter('id');
     const result = await approve(context, id, steps(arrival, approvalBody));
-    options.answer(arrival.admit().res, result, context.requestId, { proposal: { id } });
+    await options.answer(arrival.admit().res, result, context.requestId, { proposal: { id } });
   };
 }
 

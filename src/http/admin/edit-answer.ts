@@ -11,6 +11,7 @@ import type { LivePolicy } from '../../core/ports.ts';
 import { snapshotInForce } from '../../core/snapshot-in-force.ts';
 import { documentChanges } from '../../kit/json/document-changes.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
+import { inTurns } from '../../kit/timing/in-turns.ts';
 import { sendJson } from '../send-json.ts';
 import { entityTag } from './preconditions.ts';
 
@@ -31,19 +32,20 @@ export type AnswerEdit = (
   result: EditResult,
   requestId: string,
   extra?: EditExtra,
-) => void;
+) => Promise<void>;
 
 export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerEdit {
-  const warningsOf = (after: RoleMapping | undefined) =>
-    after === undefined
-      ? []
-      : mappingWarnings(after, {
-          // An edit is possible while this instance has no policy yet.
-          snapshot: snapshotInForce(policy),
-          pools: rules().pools,
-          now: clock.now(),
-        });
-  return (res, result, requestId, extra = {}) => {
+  const warningsOf = async (after: RoleMapping | undefined) => {
+    if (after === undefined) return [];
+    const known = {
+      // An edit is possible while this instance has no policy yet.
+      snapshot: snapshotInForce(policy),
+      pools: rules().pools,
+      now: clock.now(),
+    };
+    return (await inTurns(mappingWarnings([after], known))).flat();
+  };
+  return async (res, result, requestId, extra = {}) => {
     const { id, action, current, after } = result.edit;
     const status = result.kind === 'proposed' ? 202 : isCreation(result) ? 201 : 200;
     const document = {
@@ -53,7 +55,7 @@ export function answerEdit({ policy, rules, clock }: EditAnswerOptions): AnswerE
       mapping: after ?? null,
       changes: documentChanges(current?.document, after),
       ...extra,
-      warnings: [...warningsOf(after), ...(extra.warnings ?? [])],
+      warnings: [...(await warningsOf(after)), ...(extra.warnings ?? [])],
     };
     sendJson(res, status, document, requestId, headersOf(result));
   };

@@ -63,7 +63,7 @@ export function putRoleMapping(options: EditRoleMappingOptions): RouteHandler {
         },
       },
     );
-    answer(arrival.admit().res, result, context.requestId);
+    await answer(arrival.admit().res, result, context.requestId);
   };
 }
 
@@ -89,7 +89,7 @@ export function deleteRoleMapping(
         },
       },
     );
-    answer(arrival.admit().res, result, context.requestId);
+    await answer(arrival.admit().res, result, context.requestId);
   };
 }
 

@@ -13,10 +13,11 @@ import {
   isFreezeId,
   revokeSessionsPolicy,
 } from '../../core/policy/freeze.ts';
-import { type TakenAway, takenAway } from '../../core/policy/taken-away.ts';
+import { type TakenAway, takingAway } from '../../core/policy/taken-away.ts';
 import type { LivePolicy } from '../../core/ports.ts';
 import { snapshotInForce } from '../../core/snapshot-in-force.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
+import { inTurns } from '../../kit/timing/in-turns.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { bearerToken } from '../bearer-token.ts';
@@ -28,7 +29,7 @@ import type { AuthorizeReader } from './authorize-admin.ts';
 import { changeReason } from './change-reason.ts';
 import type { AnswerEdit } from './edit-answer.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
-import { snapshotPages } from './snapshot-page.ts';
+import { snapshotPage } from './snapshot-page.ts';
 
 export interface FreezeOptions {
   readonly edit: EditMapping;
@@ -82,8 +83,8 @@ export function freeze(options: FreezeOptions): RouteHandler {
     const now = clock.now();
     const { after } = result.edit;
     const snapshot = snapshotInForce(policy);
-    const taken = after && snapshot && takenAway(after, snapshot, now);
-    answer(arrival.admit().res, result, context.requestId, {
+    const [taken] = after && snapshot ? await inTurns(takingAway([after], snapshot, now)) : [];
+    await answer(arrival.admit().res, result, context.requestId, {
       revokeSessions: { role: after?.role, policy: revokeSessionsPolicy(now) },
       // Null: this instance has no policy in which it could look.
       takesAway: taken ?? null,
@@ -107,7 +108,6 @@ export function listFreezes({
 }: Pick<FreezeOptions, 'policy' | 'clock'> & {
   readonly authorize: AuthorizeReader;
 }): RouteHandler {
-  const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
     const { limit, cursor } = readQuery(req, listQuery);
@@ -115,15 +115,16 @@ export function listFreezes({
     const quarantined = policy.quarantined().filter(({ id }) => isFreezeId(id));
     const unreadable = new Set(quarantined.map(({ id }) => id));
     const now = clock.now();
-    const { items, nextCursor } = page({
+    const { items: freezes, nextCursor } = await snapshotPage({
       byId: snapshot.byId,
       limit,
       cursor,
       pick: ({ mapping, version }, id) =>
-        isFreezeId(id) && !unreadable.has(id)
-          ? { version, mapping, takesAway: takenAway(mapping, snapshot, now) }
-          : undefined,
+        isFreezeId(id) && !unreadable.has(id) ? { version, mapping } : undefined,
     });
+    const mappings = freezes.map(({ mapping }) => mapping);
+    const taken = await inTurns(takingAway(mappings, snapshot, now));
+    const items = freezes.map((item, index) => ({ ...item, takesAway: taken[index] }));
     sendJson(
       req.res,
       200,
@@ -180,7 +181,7 @@ export function unfreeze(options: Pick<FreezeOptions, 'edit' | 'answer' | 'store
         },
       },
     );
-    answer(arrival.admit().res, result, context.requestId);
+    await answer(arrival.admit().res, result, context.requestId);
   };
 }
 

@@ -18,7 +18,7 @@ import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
-import { snapshotPages } from './snapshot-page.ts';
+import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListPermissionsOptions {
   readonly policy: LivePolicy;
@@ -43,7 +43,6 @@ const permissionsQuery = z.strictObject({
 
 export function listPermissions(options: ListPermissionsOptions): RouteHandler {
   const { policy, authorize, issuers, clock } = options;
-  const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
     const { limit, cursor, group: groups, ...names } = readQuery(req, permissionsQuery);
@@ -51,7 +50,7 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
     requirePrincipal(principal, issuers);
     const snapshot = policy.current();
     const permissions = permissionsOf(snapshot, principal, clock.now());
-    const { items, nextCursor } = page({
+    const { items, nextCursor } = await snapshotPage({
       byId: snapshot.byId,
       limit,
       cursor,

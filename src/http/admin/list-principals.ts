@@ -15,7 +15,7 @@ import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
-import { snapshotPages } from './snapshot-page.ts';
+import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListPrincipalsOptions {
   readonly policy: LivePolicy;
@@ -30,14 +30,13 @@ const principalsQuery = z.strictObject({
 });
 
 export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptions): RouteHandler {
-  const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
     const { role, limit, cursor } = readQuery(req, principalsQuery);
     const { revision, byId } = policy.current();
     const now = clock.now();
     const wanted = roleKey(role);
-    const { items, nextCursor } = page({
+    const { items, nextCursor } = await snapshotPage({
       byId,
       limit,
       cursor,

@@ -12,7 +12,7 @@ import { readQuery } from '../query.ts';
 import { sendJson } from '../send-json.ts';
 import type { AuthorizeReader } from './authorize-admin.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
-import { snapshotPages } from './snapshot-page.ts';
+import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListRoleMappingsOptions {
   readonly policy: LivePolicy;
@@ -42,7 +42,6 @@ const maxQuarantinedShown = 100;
 
 export function listRoleMappings(options: ListRoleMappingsOptions): RouteHandler {
   const { policy, decisions, authorize } = options;
-  const page = snapshotPages();
   return async function list(arrival, context) {
     const { req } = await authorize(arrival, context);
     const { limit, cursor, ...filters } = readQuery(req, listQuery);
@@ -51,7 +50,7 @@ export function listRoleMappings(options: ListRoleMappingsOptions): RouteHandler
     const quarantined = policy.quarantined();
     // What stands in for a row that cannot be read is nothing that anybody wrote.
     const unreadable = new Set(quarantined.map(({ id }) => id));
-    const { items, nextCursor } = page({
+    const { items, nextCursor } = await snapshotPage({
       byId,
       limit,
       cursor,

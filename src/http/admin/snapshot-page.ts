@@ -3,6 +3,9 @@
 import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import { mappingIdPattern } from '../../core/policy/role-mapping.ts';
+import { rememberInPieces } from '../../core/remember-in-pieces.ts';
+import { sortedInPieces } from '../../kit/order/sorted-in-pieces.ts';
+import { inTurns, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { decodeCursor, encodeCursor } from './paging.ts';
 
 type ById = PolicySnapshot['byId'];
@@ -21,43 +24,42 @@ export interface Page<Item> {
   readonly nextCursor: string | undefined;
 }
 
+/** Of picks, which look at little. */
+const perPiece = 500;
+
 /** @throws BrokerError `query_invalid` if the cursor is not one of ours. */
-export type SnapshotPage = <Item>(request: PageRequest<Item>) => Page<Item>;
-
-export function snapshotPages(): SnapshotPage {
-  const sortedIds = rememberedIds();
-  return <Item>({ byId, limit, cursor, pick }: PageRequest<Item>): Page<Item> => {
-    const ids = sortedIds(byId);
-    const items: Item[] = [];
-    let lastId = '';
-    for (
-      let at = firstAfter(ids, decodeCursor(cursor, mappingIdPattern));
-      at < ids.length;
-      at += 1
-    ) {
-      const id = ids[at] as string;
-      const item = pick(byId.get(id) as CompiledMapping, id);
-      if (item === undefined) continue;
-      if (items.length === limit) return { items, nextCursor: encodeCursor(lastId) };
-      items.push(item);
-      lastId = id;
-    }
-    return { items, nextCursor: undefined };
-  };
+export async function snapshotPage<Item>(request: PageRequest<Item>): Promise<Page<Item>> {
+  return await inTurns(findingPage(request));
 }
 
-/** The ids of one snapshot in order; sorting 100,000 of them for every page would hold up other requests. */
-function rememberedIds(): (byId: ById) => readonly string[] {
-  const remembered = new WeakMap<ById, readonly string[]>();
-  return (byId) => {
-    let ids = remembered.get(byId);
-    if (ids === undefined) {
-      ids = [...byId.keys()].sort((a, b) => (a < b ? -1 : 1));
-      remembered.set(byId, ids);
-    }
-    return ids;
-  };
+function* findingPage<Item>({
+  byId,
+  limit,
+  cursor,
+  pick,
+}: PageRequest<Item>): PiecesOfWork<Page<Item>> {
+  const after = decodeCursor(cursor, mappingIdPattern);
+  const ids = yield* sortedIds(byId);
+  const items: Item[] = [];
+  let lastId = '';
+  let looked = 0;
+  for (let at = firstAfter(ids, after); at < ids.length; at += 1) {
+    looked += 1;
+    if (looked % perPiece === 0) yield;
+    const id = ids[at] as string;
+    const item = pick(byId.get(id) as CompiledMapping, id);
+    if (item === undefined) continue;
+    if (items.length === limit) return { items, nextCursor: encodeCursor(lastId) };
+    items.push(item);
+    lastId = id;
+  }
+  return { items, nextCursor: undefined };
 }
+
+/** The ids of one snapshot in order, for all its pages. */
+const sortedIds = rememberInPieces((byId: ById) =>
+  sortedInPieces(byId.keys(), (a, b) => (a < b ? -1 : 1)),
+);
 
 /** By bisection: the id itself may have been deleted meanwhile. */
 function firstAfter(ids: readonly string[], id: string | undefined): number {

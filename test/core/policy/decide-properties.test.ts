@@ -9,10 +9,11 @@ import {
   mayBeKept,
   permittedMappings,
 } from '../../../src/core/policy/decide.ts';
-import { explain } from '../../../src/core/policy/explain.ts';
+import { explaining } from '../../../src/core/policy/explain.ts';
 import { permissionsOf } from '../../../src/core/policy/permissions.ts';
 import { compileSnapshot } from '../../../src/core/policy/policy-snapshot.ts';
 import type { Principal, RoleMapping } from '../../../src/core/policy/role-mapping.ts';
+import { atOnce } from '../../../src/kit/timing/in-turns.ts';
 import {
   caller,
   domainPool,
@@ -304,7 +305,7 @@ describe('for any policy, caller, request and time', () => {
         const written = (compiled: readonly CompiledMapping[]) =>
           compiled.map(({ mapping: { id }, version }) => [id, version]);
         expect(written(permittedMappings(policy, by, sourceIp, now))).toEqual(written(allowed));
-        const { permitted, nearMisses } = explain(policy, by, request, now);
+        const { permitted, nearMisses } = atOnce(explaining(policy, by, request, now));
         expect(written(permitted)).toEqual(written(allowed));
         const missed = written(nearMisses.map(({ mapping: one }) => one));
         for (const near of missed) expect(written(allowed)).not.toContainEqual(near);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { explain } from '../../../src/core/policy/explain.ts';
+import { explaining } from '../../../src/core/policy/explain.ts';
 import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
+import { atOnce } from '../../../src/kit/timing/in-turns.ts';
 import {
   ask,
   caller,
@@ -59,7 +60,7 @@ describe('an explanation', () => {
     fc.assert(
       fc.property(policy, optional(role), (rows, wanted) => {
         const request = { ...asked, role: wanted };
-        const found = explain(snapshotOf(...rows), by, request, domainNow);
+        const found = atOnce(explaining(snapshotOf(...rows), by, request, domainNow));
         expect(verdictOf(found.decision)).toBe(verdictOf(ask({ policy: rows, by, ...request })));
 
         const missed = new Set(found.nearMisses.map((miss) => miss.mapping.mapping.id));
@@ -78,7 +79,7 @@ describe('an explanation', () => {
   it('is complete: with every failed condition put right, the near miss applies', () => {
     fc.assert(
       fc.property(policy, (rows) => {
-        const { nearMisses } = explain(snapshotOf(...rows), by, asked, domainNow);
+        const { nearMisses } = atOnce(explaining(snapshotOf(...rows), by, asked, domainNow));
         for (const { mapping: compiled, failed } of nearMisses) {
           const { mapping: near } = compiled;
           const rest = JSON.parse(JSON.stringify(near)) as Record<string, unknown>;
@@ -106,7 +107,7 @@ describe('an explanation', () => {
         expiresAt: '2026-03-01T00:00:00Z',
       },
     });
-    const { nearMisses } = explain(snapshotOf(near), by, asked, domainNow);
+    const { nearMisses } = atOnce(explaining(snapshotOf(near), by, asked, domainNow));
     expect(nearMisses.map(({ failed }) => failed)).toEqual([
       [
         { pointer: '/enabled', expected: true, actual: false },
@@ -138,7 +139,7 @@ describe('an explanation', () => {
     const rows = Array.from({ length: 60 }, (_, index) =>
       mapping(`m-${String(index).padStart(2, '0')}`, index === 59 ? { role, enabled: false } : far),
     );
-    const { nearMisses, omitted } = explain(snapshotOf(...rows), by, asked, domainNow);
+    const { nearMisses, omitted } = atOnce(explaining(snapshotOf(...rows), by, asked, domainNow));
     expect([nearMisses.length, omitted, nearMisses[0]?.mapping.mapping.id]).toEqual([
       50,
       10,

@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkNewMapping, checkRoleMapping } from '../../../src/core/policy/mapping-check.ts';
-import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import { identityPool as identityPoolKind } from '../../../src/identity/providers/identity-pool.ts';
 import { userPool } from '../../../src/identity/providers/user-pool.ts';
 import { knownPools } from '../../../src/identity/trusted-issuers.ts';
-import { domainNow, domainPool, mappingDocument } from '../../support/domain.ts';
+import { domainPool, mappingDocument, warningsOf } from '../../support/domain.ts';
 import { rules as rowRules } from '../../support/mapping-folder.ts';
 
 const identityPool = 'us-east-1:7d8e2a5c-0000-4222-8333-944445555666';
@@ -121,11 +120,10 @@ describe('a mapping that matches nobody (T96)', () => {
     const check = checkNewMapping(document, rules);
     const row = checkRoleMapping(document, rules);
     if (row.kind === 'invalid') return { row, faults: ['not even a row'], warned: [] };
-    const known = { snapshot: undefined, pools, now: domainNow };
     return {
       row,
       faults: check.kind === 'invalid' ? check.faults.map(({ pointer }) => pointer) : [],
-      warned: mappingWarnings(row.mapping, known)
+      warned: warningsOf(row.mapping, { pools })
         .filter(({ detail }) => detail.includes('matches nobody'))
         .map(({ pointer }) => pointer),
     };

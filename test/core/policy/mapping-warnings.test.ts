@@ -1,11 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../../src/core/policy/policy-snapshot.ts';
 import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
-import { domainNow, domainPool, mapping } from '../../support/domain.ts';
+import { domainPool, mapping, warningsOf } from '../../support/domain.ts';
 
-const warningsOf = (candidate: RoleMapping, snapshot?: PolicySnapshot) =>
-  mappingWarnings(candidate, { snapshot, pools: undefined, now: domainNow });
+const warningsIn = (candidate: RoleMapping, snapshot?: PolicySnapshot) =>
+  warningsOf(candidate, { snapshot });
 const ofClient = (id: string, client: string, fields: Partial<RoleMappingInput> = {}) =>
   mapping(id, {
     principal: { pool: domainPool, client },
@@ -23,10 +22,10 @@ function policyOf(clients: number) {
 }
 
 const pointers = (candidate: ReturnType<typeof mapping>, clients: number) =>
-  warningsOf(candidate, policyOf(clients)).map(({ pointer }) => pointer);
+  warningsIn(candidate, policyOf(clients)).map(({ pointer }) => pointer);
 
 describe('the warning of a mapping that says nothing of machines and people (T64)', () => {
-  const warned = (fields: Partial<RoleMappingInput>) => warningsOf(ofClient('a', 'c', fields));
+  const warned = (fields: Partial<RoleMappingInput>) => warningsIn(ofClient('a', 'c', fields));
 
   it('says that whoever signs in through the app client gets the role, too', () => {
     expect(warned({ conditions: {} })).toEqual([
@@ -46,7 +45,7 @@ describe('the warning of a mapping that says nothing of machines and people (T64
 
 describe('the warning of a deny that cannot see everybody (T61)', () => {
   const warned = (fields: Partial<RoleMappingInput>) =>
-    warningsOf(ofClient('deny', 'c', { effect: 'deny', ...fields }));
+    warningsIn(ofClient('deny', 'c', { effect: 'deny', ...fields }));
 
   it.each<[string, Partial<RoleMappingInput>, readonly string[]]>([
     ['a claim', { conditions: { claims: { 'a/b': ['x'] } } }, ['/conditions/claims/a~1b']],
@@ -77,7 +76,7 @@ describe('the warning that the OIDC provider of an account takes no more app cli
   it('comes with the 101st app client of a pool in one account', () => {
     const next = ofClient('next', 'client-next');
     expect([pointers(next, 99), pointers(next, 100)]).toEqual([[], ['/principal/client']]);
-    const [warning] = warningsOf(next, policyOf(100));
+    const [warning] = warningsIn(next, policyOf(100));
     expect(warning?.detail).toContain('one of 101 app clients');
   });
 

@@ -14,6 +14,7 @@ import {
   roleMappingSchema,
 } from '../../../src/core/policy/role-mapping.ts';
 import type { SessionPlan } from '../../../src/core/session/session.ts';
+import { atOnce } from '../../../src/kit/timing/in-turns.ts';
 import {
   caller,
   claimRef,
@@ -56,7 +57,7 @@ function narrows(
   after: RoleMapping | undefined,
   ...others: readonly RoleMapping[]
 ): boolean {
-  return isNarrowing({ before, after }, snapshotOf(others).byId.values());
+  return atOnce(isNarrowing({ before, after }, snapshotOf(others).byId.values()));
 }
 
 describe('proven to narrow access', () => {
@@ -236,8 +237,8 @@ describe('proven to narrow access', () => {
     });
 
     it('not: an allow goes, and what is around it is not known', () => {
-      expect(isNarrowing({ before: narrow, after: undefined }, undefined)).toBe(false);
-      expect(isNarrowing({ before: narrow, after: narrow }, undefined)).toBe(true);
+      expect(atOnce(isNarrowing({ before: narrow, after: undefined }, undefined))).toBe(false);
+      expect(atOnce(isNarrowing({ before: narrow, after: narrow }, undefined))).toBe(true);
     });
   });
 });
@@ -249,11 +250,13 @@ describe('edits that wait for approval', () => {
     before: RoleMapping | undefined | 'unreadable',
     after: RoleMapping | undefined,
     changes: Partial<typeof rule | typeof noApproval> = {},
-  ) => needsApproval({ before, after }, { ...rule, ...changes }, nothing);
+  ) => atOnce(needsApproval({ before, after }, { ...rule, ...changes }, nothing));
   const frozen = roleMappingSchema.parse(freezeMapping({ principal: client, role: '*' }, 'INC-1'));
 
   it('are none where configuration asks for none', () => {
-    expect(needsApproval({ before: undefined, after: allow() }, noApproval, nothing)).toBe(false);
+    expect(atOnce(needsApproval({ before: undefined, after: allow() }, noApproval, nothing))).toBe(
+      false,
+    );
   });
 
   it('are those that widen', () => {

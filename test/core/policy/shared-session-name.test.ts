@@ -1,17 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Caller } from '../../../src/core/caller.ts';
-import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import { renderSessionName } from '../../../src/core/session/session-name.ts';
 import {
   ask,
   caller,
-  domainNow,
   domainPool,
   machineCaller,
   mapping,
   roleArn,
   snapshotOf,
+  warningsOf,
 } from '../../support/domain.ts';
 
 const client = '4abc0exampleclientid';
@@ -45,11 +44,9 @@ const requested = ['{requested}@{client}', '{requested}@{sub}'];
 
 const role = roleArn('shared');
 const warns = (one: RoleMapping, ...others: readonly RoleMapping[]) =>
-  mappingWarnings(one, {
-    snapshot: snapshotOf(one, ...others),
-    pools: undefined,
-    now: domainNow,
-  }).some(({ pointer }) => pointer === '/session/name');
+  warningsOf(one, { snapshot: snapshotOf(one, ...others) }).some(
+    ({ pointer }) => pointer === '/session/name',
+  );
 
 /** The names that the callers of these mappings get, by whom. */
 function whoBy(mappings: readonly RoleMapping[]): Map<string, Set<string>> {

@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import { compileSnapshot, principalKey } from '../../../src/core/policy/policy-snapshot.ts';
 import type { RoleMapping } from '../../../src/core/policy/role-mapping.ts';
-import { domainNow, domainPool, mapping, otherPool, roleArn } from '../../support/domain.ts';
+import { atOnce } from '../../../src/kit/timing/in-turns.ts';
+import {
+  domainNow,
+  domainPool,
+  mapping,
+  otherPool,
+  roleArn,
+  warningsOf,
+} from '../../support/domain.ts';
 import { runs } from '../../support/fuzz-budget.ts';
 
 /** Few of everything, so that mappings meet often. */
@@ -96,7 +104,9 @@ describe('warnings that depend on the other mappings', () => {
         const known = stored ? all : all.filter(({ id }) => id !== one.id);
         const rows = known.map((row) => ({ mapping: row, version: 1 }));
         const snapshot = compileSnapshot(1, rows);
-        const warnings = mappingWarnings(one, { snapshot, pools: undefined, now: domainNow });
+        const around = { snapshot, pools: undefined, now: domainNow };
+        const warnings = warningsOf(one, around);
+        expect(atOnce(mappingWarnings(all, around))[at % all.length]).toEqual(warnings);
         const detailAt = (pointer: string) =>
           warnings.find((warning) => warning.pointer === pointer)?.detail;
 
@@ -149,8 +159,8 @@ describe('warnings that depend on the other mappings', () => {
             1,
             known.map((each) => ({ mapping: each, version: 1 })),
           );
-          const warned = mappingWarnings(one, { snapshot, pools: undefined, now: domainNow }).find(
-            ({ detail }) => detail.includes('an OIDC provider of IAM takes'),
+          const warned = warningsOf(one, { snapshot }).find(({ detail }) =>
+            detail.includes('an OIDC provider of IAM takes'),
           )?.detail;
           const full = one.effect === 'allow' && one.enabled && audience.size > 100;
           if (full) expect(warned).toMatch(new RegExp(`^is one of ${audience.size} app clients`));

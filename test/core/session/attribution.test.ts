@@ -2,11 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { defaultGuardrails, type ReservedTag } from '../../../src/core/policy/guardrails.ts';
 import { checkRoleMapping } from '../../../src/core/policy/mapping-check.ts';
-import { mappingWarnings } from '../../../src/core/policy/mapping-warnings.ts';
 import type { RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import { packedSizeEstimate } from '../../../src/core/session/packed-size.ts';
 import { sessionKey } from '../../../src/sts/session-key.ts';
-import { ask, caller, claimRef, mapping, mappingDocument } from '../../support/domain.ts';
+import {
+  ask,
+  caller,
+  claimRef,
+  mapping,
+  mappingDocument,
+  warningsOf,
+} from '../../support/domain.ts';
 import { runs } from '../../support/fuzz-budget.ts';
 
 type Session = NonNullable<RoleMappingInput['session']>;
@@ -111,9 +117,8 @@ describe('tags and source identity of a role mapping', () => {
   });
 
   it('are warned of when they may fill the token of the session', () => {
-    const around = { snapshot: undefined, pools: undefined, now: 0 };
     const warned = (session: Session) =>
-      mappingWarnings(mapping('orders', { session: issued(session) }), around)
+      warningsOf(mapping('orders', { session: issued(session) }))
         .filter(({ pointer }) => pointer === '/session/tags')
         .map(({ detail }) => detail);
     const claims = (count: number) =>
