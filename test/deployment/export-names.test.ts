@@ -7,10 +7,9 @@ import { expect, it } from '@jest/globals';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A command is called like the route that it asks, and `explain` like what both come down to. */
+/** A command is called like the route that it asks. */
 const sharedByCommandAndRoute = [
   'approveProposal',
-  'explain',
   'freeze',
   'listFreezes',
   'listProposals',
