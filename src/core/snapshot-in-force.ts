@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { MappingVersion } from './editing/mapping-history.ts';
 import type { PolicySnapshot } from './policy/policy-snapshot.ts';
+import type { RoleMapping } from './policy/role-mapping.ts';
 import type { PolicySource } from './ports.ts';
 
 /**
@@ -15,10 +15,17 @@ export function snapshotInForce(policy: PolicySource): PolicySnapshot | undefine
   }
 }
 
+/** A row of the table, whoever wrote it. */
+interface VersionOfMapping {
+  readonly id: string;
+  readonly version: number;
+  readonly mapping: RoleMapping | undefined;
+}
+
 /** Whether it decides by just this version: a row that was written around the change log is none. */
 export function isHeldBy(
   snapshot: PolicySnapshot | undefined,
-  { id, version, mapping }: MappingVersion,
+  { id, version, mapping }: VersionOfMapping,
 ): boolean {
   const known = snapshot?.byId.get(id);
   return known?.version === version && isDeepStrictEqual(known.mapping, mapping);

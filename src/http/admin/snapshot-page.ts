@@ -3,9 +3,9 @@
 import type { CompiledMapping } from '../../core/policy/compiled-mapping.ts';
 import type { PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import { mappingIdPattern } from '../../core/policy/role-mapping.ts';
-import { rememberInPieces } from '../../core/remember-in-pieces.ts';
 import { sortedInPieces } from '../../kit/order/sorted-in-pieces.ts';
 import { inTurns, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
+import { rememberInPieces } from '../../kit/timing/remember-in-pieces.ts';
 import { decodeCursor, encodeCursor } from './paging.ts';
 
 type ById = PolicySnapshot['byId'];

@@ -3,7 +3,7 @@
  * computing it once more.
  */
 
-import type { PiecesOfWork } from '../kit/timing/in-turns.ts';
+import type { PiecesOfWork } from './in-turns.ts';
 
 export function rememberInPieces<Key extends object, Value>(
   compute: (key: Key) => PiecesOfWork<Value>,

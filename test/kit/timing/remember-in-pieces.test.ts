@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { rememberInPieces } from '../../src/core/remember-in-pieces.ts';
-import { atOnce } from '../../src/kit/timing/in-turns.ts';
+import { atOnce } from '../../../src/kit/timing/in-turns.ts';
+import { rememberInPieces } from '../../../src/kit/timing/remember-in-pieces.ts';
 
 function counting(pieces: number) {
   const done = { pieces: 0 };
