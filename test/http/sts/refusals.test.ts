@@ -31,7 +31,6 @@ beforeAll(async () => {
     configure: (config) => ({
       ...config,
       http: { ...config.http, allowedHosts: ['127.0.0.1'] },
-      sts: { ...config.sts, requestTimeoutMs: 1_200, totalTimeoutMs: 1_600 },
     }),
   });
 });
@@ -358,11 +357,28 @@ describe('an outage', () => {
     message: canary,
   });
 
+  async function expectOutage(
+    of: BrokerFixture,
+    { fault, expected, seconds }: { fault: StsFault; expected: string; seconds: number },
+  ): Promise<void> {
+    of.sts.setFault(fault);
+    const DurationSeconds = String(seconds);
+    const answer = await assume(of, 'orders', { DurationSeconds });
+    const retryAfter = answer.headers['retry-after'];
+    const after = retryAfter === undefined ? '' : ` after ${retryAfter}`;
+    expect(`${answer.said} ${answer.xml.Error.Type}${after}`).toBe(expected);
+    expect(answer.text).not.toContain(canary);
+    const { route, outcome, credentials } = of.auditRecordOf(answer);
+    expect({ route, credentials }).toEqual({ route: '/sts' });
+    expect(outcome).toMatch(/^(denied|failed)$/);
+    of.sts.setFault(undefined);
+    expect((await assume(of, 'orders', { DurationSeconds })).status).toBe(200);
+  }
+
   /** Each asks for a session that nobody has asked for before: durations come in whole minutes. */
   let asked = 0;
 
   it.each<[string, StsFault, string]>([
-    ['hangs', { kind: 'hang' }, '503 ServiceUnavailable Receiver after 2'],
     ['breaks the connection', { kind: 'reset' }, '503 ServiceUnavailable Receiver after 2'],
     [
       'cannot fetch the keys',
@@ -393,19 +409,23 @@ describe('an outage', () => {
       '503 ServiceUnavailable Receiver',
     ],
   ])('of an STS that %s', async (_what, fault, expected) => {
-    broker.sts.setFault(fault);
     asked += 1;
-    const DurationSeconds = String(900 + 60 * asked);
-    const answer = await assume(broker, 'orders', { DurationSeconds });
-    const retryAfter = answer.headers['retry-after'];
-    const after = retryAfter === undefined ? '' : ` after ${retryAfter}`;
-    expect(`${answer.said} ${answer.xml.Error.Type}${after}`).toBe(expected);
-    expect(answer.text).not.toContain(canary);
-    const { route, outcome, credentials } = broker.auditRecordOf(answer);
-    expect({ route, credentials }).toEqual({ route: '/sts' });
-    expect(outcome).toMatch(/^(denied|failed)$/);
-    broker.sts.setFault(undefined);
-    expect((await assume(broker, 'orders', { DurationSeconds })).status).toBe(200);
+    await expectOutage(broker, { fault, expected, seconds: 900 + 60 * asked });
+  });
+
+  it('of an STS that hangs', async () => {
+    const hasty = await startBrokerFixture({
+      configure: (config) => ({
+        ...config,
+        sts: { ...config.sts, requestTimeoutMs: 700, totalTimeoutMs: 900 },
+      }),
+    });
+    try {
+      const expected = '503 ServiceUnavailable Receiver after 2';
+      await expectOutage(hasty, { fault: { kind: 'hang' }, expected, seconds: 900 });
+    } finally {
+      await hasty.stop();
+    }
   });
 
   it('of an STS that limits the rate is passed on as such', async () => {
