@@ -38,6 +38,8 @@ export interface LabOptions extends WorldOptions {
   readonly startBroker?: boolean;
   /** Whether exchanges may take longer than a broker allows: where STS has no fault, a busy machine is to make none. */
   readonly patientWithSts?: boolean;
+  /** The same of the audit log. */
+  readonly patientWithAudit?: boolean;
 }
 
 export interface LoadHandle {
@@ -364,7 +366,10 @@ export class Lab {
       },
       // Rows about other faults are not to be held up by these.
       limits: { perCaller: noLimit, failedTokensPerAddress: noLimit, maxEventLoopDelayMs: 10_000 },
-      audit: { directory: auditDirectory },
+      audit: {
+        directory: auditDirectory,
+        ...(this.#options.patientWithAudit ? { deadlineMs: 10_000 } : {}),
+      },
       log: { level: 'warn' },
     };
     for (const [name, members] of Object.entries(changes)) {

@@ -48,6 +48,8 @@ export function runsHere({ needsRoot = false }: Row): boolean {
 const shortSlack = 5;
 
 const shortLab = { pollSeconds: 0.2 };
+/** Rows about the audit log, or about a process that stands still, have a lab of their own. */
+const sharedLab = { ...shortLab, patientWithAudit: true };
 /** Of a row that has a lab of its own, for a fault that is not in STS. */
 const shortOwnLab = { ...shortLab, patientWithSts: true };
 const longLab = { exerciseMs: 5_000 };
@@ -103,7 +105,7 @@ export class RowRunner {
 
   async #lab(options: LabOptions | undefined, own: Lab[]): Promise<Lab> {
     if (options === undefined && !this.#long) {
-      this.#shared ??= await Lab.start(shortLab);
+      this.#shared ??= await Lab.start(sharedLab);
       await this.#shared.warmUp();
       return this.#shared;
     }

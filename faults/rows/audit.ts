@@ -165,7 +165,7 @@ async function full(context: RowContext): Promise<Outcome> {
       100,
     );
   }
-  const lab = await context.lab();
+  const lab = await context.lab({});
   const limit = (bytes: string) =>
     execFileSync('prlimit', ['--pid', String(lab.broker.pid), `--fsize=${bytes}:`]);
   return await judged(
@@ -208,7 +208,7 @@ function fill(file: string): void {
 }
 
 async function gone(context: RowContext): Promise<Outcome> {
-  const lab = await context.lab();
+  const lab = await context.lab({});
   const aside = `${lab.auditDirectory}-aside`;
   return await judged(
     context,
@@ -231,7 +231,7 @@ async function gone(context: RowContext): Promise<Outcome> {
 }
 
 async function blocked(context: RowContext): Promise<Outcome> {
-  const lab = await context.lab();
+  const lab = await context.lab({});
   const outcome = await judged(
     context,
     lab,

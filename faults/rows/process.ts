@@ -181,7 +181,7 @@ async function rollingRestart({ lab: newLab, pick }: RowContext): Promise<Outcom
 }
 
 async function stalled({ lab: newLab, pick }: RowContext): Promise<Outcome> {
-  const lab = await newLab();
+  const lab = await newLab({});
   const load = lab.load({
     connections: 20,
     perSecond: 400,
