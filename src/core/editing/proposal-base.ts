@@ -1,5 +1,7 @@
 /** What a proposal starts from, and whether that is so still. */
 
+import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
+import type { QuarantinedMapping } from '../ports.ts';
 import type { MappingVersion } from './mapping-history.ts';
 import type { RoleMappingStore } from './ports.ts';
 import type { Proposal } from './proposal.ts';
@@ -12,6 +14,18 @@ export async function isOfPresent(
 ): Promise<boolean> {
   if ((current?.version ?? 'absent') !== baseVersion) return false;
   return current !== undefined || (await lastVersion(mappingId, store)) === deletedVersion;
+}
+
+/** A row that was put back brings no proposal back with it: what is in force may have moved on, and tells (T327). */
+export function isOfPolicy(
+  { mappingId, baseVersion }: Proposal,
+  { byId }: PolicySnapshot,
+  quarantined: readonly QuarantinedMapping[],
+): boolean {
+  const held = byId.get(mappingId)?.version;
+  if (held !== undefined) return baseVersion !== 'absent' && held <= baseVersion;
+  // A row that cannot be read may have an earlier version in its place, or none.
+  return baseVersion === 'absent' || quarantined.some(({ id }) => id === mappingId);
 }
 
 /** 0 if there never was one. */

@@ -9,7 +9,8 @@ import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
 import type { LivePolicy } from '../ports.ts';
 import { isHeldBy, snapshotInForce } from '../snapshot-in-force.ts';
 import type { RoleMappingStore } from './ports.ts';
-import { notOpen, type Proposal } from './proposal.ts';
+import { notOpen } from './proposal.ts';
+import { isOfPolicy } from './proposal-base.ts';
 import type { EditRequest, SoundEdit } from './sound-edit.ts';
 
 /** `direct`: it needs nobody else, or has somebody else's approval. */
@@ -37,7 +38,10 @@ export async function wayOf(
   const rule = rules().guardrails.approval;
   const { after } = edit;
   if (request.approving !== undefined) {
-    if (policy !== undefined) await requirePresent(request.approving.proposal, policy, store);
+    const snapshot = policy && (await policyOfTable(policy, store));
+    if (snapshot && !isOfPolicy(request.approving.proposal, snapshot, policy.quarantined())) {
+      throw notOpen('stale');
+    }
     return 'direct';
   }
   if (request.propose) return 'proposal';
@@ -79,26 +83,6 @@ function changedBy(
   if (snapshot === undefined) return 'unreadable';
   if (current === undefined) return snapshot.byId.has(id) ? 'unreadable' : undefined;
   return (isHeldBy(snapshot, current) && current.mapping) || 'unreadable';
-}
-
-/**
- * A row that was put back brings no proposal back with it: what is in force may have moved on, and tells (T327).
- *
- * @throws BrokerError `proposal_not_open`
- */
-async function requirePresent(
-  { mappingId, baseVersion }: Proposal,
-  policy: LivePolicy,
-  store: RoleMappingStore,
-): Promise<void> {
-  const snapshot = await policyOfTable(policy, store);
-  if (snapshot === undefined) return;
-  const held = snapshot.byId.get(mappingId)?.version;
-  const isUnread = policy.quarantined().some(({ id }) => id === mappingId);
-  // A row that cannot be read may have an earlier version in its place, or none.
-  if (held === undefined && (baseVersion === 'absent' || isUnread)) return;
-  if (held !== undefined && baseVersion !== 'absent' && held <= baseVersion) return;
-  throw notOpen('stale');
 }
 
 /** @throws BrokerError `approval_required` */
