@@ -1,4 +1,5 @@
-import { createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
+import type { JsonWebKey } from 'node:crypto';
+import { agreesWithCertificate } from '../../src/kit/jose/key-certificate.ts';
 import { isJsonObject } from '../../src/kit/json/json-object.ts';
 import { type BoundedRequest, boundedFetch } from '../../src/kit/net/bounded-fetch.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
@@ -165,20 +166,6 @@ function chosenKey(
   const key = unnamed ?? keys.findLast((one) => keyId !== undefined && one['kid'] === keyId);
   if (key === undefined || (key['use'] !== undefined && key['use'] !== 'sig')) return undefined;
   return 'key_ops' in key || !agreesWithCertificate(key) ? undefined : key;
-}
-
-/** RFC 7517 section 4.7: the first certificate of `x5c`, where there are any, is of this key. */
-function agreesWithCertificate(key: JsonWebKey): boolean {
-  const { x5c } = key;
-  if (x5c === undefined) return true;
-  const [first]: readonly unknown[] = Array.isArray(x5c) ? x5c : [];
-  if (typeof first !== 'string') return false;
-  try {
-    const { publicKey } = new X509Certificate(Buffer.from(first, 'base64'));
-    return publicKey.equals(createPublicKey({ key, format: 'jwk' }));
-  } catch {
-    return false;
-  }
 }
 
 async function fetchKeys(jwksUri: string, limits: BoundedRequest) {
