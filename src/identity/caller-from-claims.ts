@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Caller, DescribingClaim } from '../core/caller.ts';
-import { type Claims, type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
+import { type ClaimValue, claimValue, comparableItems } from '../core/claim-value.ts';
 import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
 import { CallerClaims } from './caller-claims.ts';
@@ -28,19 +28,20 @@ export function callerFromClaims(checked: CheckedClaims, options: CallerOptions)
   const { all, subject } = checked;
   const { issuer, identity } = options;
   const { scope, azp, aud, jti, origin_jti: origin } = all;
+  // What is the same text is kept once.
+  const clientId = identity.clientId === subject ? subject : identity.clientId;
   const audience = [azp, aud].find((value) => typeof value === 'string');
   return {
     issuer: issuer.issuer,
     pool: issuer.name,
     subject,
-    // What is the same text is kept once.
-    clientId: identity.clientId === subject ? subject : identity.clientId,
+    clientId,
     tokenUse: identity.tokenUse,
     machine: identity.machine,
     groups: orNone(identity.groups),
     scopes: scopesIn(typeof scope === 'string' ? scope : ''),
-    audience: [subject, identity.clientId].find((text) => text === audience) ?? audience,
-    claims: matchable(checked, options),
+    audience: [subject, clientId].find((text) => text === audience) ?? audience,
+    claims: new CallerClaims(subject, clientId, matchable(checked, options)),
     description: describedBy(all, identity.groups, options.describe),
     sessionClaims: sessionClaims(all),
     boundRoles: boundRoles(all['https://aws.amazon.com/roles']),
@@ -73,17 +74,17 @@ function scopesIn(claim: string): ReadonlySet<string> {
 }
 
 function matchable(
-  { all, subject }: CheckedClaims,
-  { identity: { clientId }, matchableClaims }: CallerOptions,
-): Claims {
-  const others = new Map<string, ClaimValue>();
+  { all }: CheckedClaims,
+  { matchableClaims }: CallerOptions,
+): ReadonlyMap<string, ClaimValue> {
+  const claims = new Map<string, ClaimValue>();
   for (const name of matchableClaims) {
     if (!Object.hasOwn(all, name)) continue;
     const value = isProven(name, all) ? claimValue(all[name]) : { incomparable: all[name] };
     requireNormalized(name, (comparableItems(value) ?? []).filter(isText));
-    others.set(name, value);
+    claims.set(name, value);
   }
-  return new CallerClaims(subject, clientId === subject ? subject : clientId, others);
+  return claims;
 }
 
 function isText(item: unknown): item is string {

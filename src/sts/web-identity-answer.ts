@@ -4,10 +4,10 @@
  */
 
 import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
-import { LRUCache } from 'lru-cache';
 import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
 import type { IssuedSession } from '../core/credentials.ts';
 import type { AnswerDefect } from '../core/errors.ts';
+import { boundedMap } from '../kit/calls/bounded-map.ts';
 import { requestIdIn } from './answer-request-id.ts';
 import { badResponse, type StsFailure } from './sts-errors.ts';
 import type { WebIdentityRequest } from './web-identity-request.ts';
@@ -105,7 +105,7 @@ function expirationDefect(
 }
 
 /** An account has few, and each answer brings a text of its own. */
-const providers = new LRUCache<string, string>({ max: 256 });
+const providers = boundedMap<string>(256);
 
 function sharedProvider(provider: string): string {
   const known = providers.get(provider);
