@@ -6,7 +6,7 @@
 import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { ShardedMap } from './sharded-map.ts';
+import { ShardedSet } from './sharded-set.ts';
 
 /** App clients that one provider would have to take with this mapping; undefined if the mapping adds none. */
 export type ProviderClients = (mapping: RoleMapping) => number | undefined;
@@ -22,14 +22,13 @@ export function* providerClients(
     const audience = audienceOf(mapping);
     if (audience !== undefined) counts.set(audience.provider, 0);
   });
-  // In many small parts: a set of a million grows in one long step.
-  const known = ShardedMap.of<RoleMapping>().draft();
+  const known = new ShardedSet();
   if (counts.size > 0) {
     yield* eachInPieces(byId.values(), perPiece, ({ mapping }) => {
       const audience = audienceOf(mapping);
       const count = audience && counts.get(audience.provider);
       if (audience === undefined || count === undefined || known.has(keyOf(audience))) return;
-      known.set(keyOf(audience), mapping);
+      known.add(keyOf(audience));
       counts.set(audience.provider, count + 1);
     });
   }

@@ -6,7 +6,7 @@ import { mappingStatus } from './permissions.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
 import type { RoleMapping } from './role-mapping.ts';
-import { ShardedMap } from './sharded-map.ts';
+import { ShardedSet } from './sharded-set.ts';
 
 export interface TakenAway {
   readonly mappings: number;
@@ -64,8 +64,7 @@ class Tally {
   readonly key: string;
   readonly #now: number;
   #mappings = 0;
-  /** In many small parts: a set of a million grows in one long step. */
-  readonly #roles = ShardedMap.of<CompiledMapping>().draft();
+  readonly #roles = new ShardedSet();
 
   constructor(freeze: Freeze, now: number) {
     this.freeze = freeze;
@@ -83,8 +82,7 @@ class Tally {
     if (effect === 'deny' || !this.#isFrozen(principal.pool)) return;
     if (mappingStatus(compiled, this.#now) !== 'in_force') return;
     this.#mappings += 1;
-    const role = compiled.roleKey;
-    if (!this.#roles.has(role)) this.#roles.set(role, compiled);
+    this.#roles.add(compiled.roleKey);
   }
 
   #isFrozen(pool: string): boolean {
