@@ -4,7 +4,7 @@
  */
 
 import { hash } from 'node:crypto';
-import type { PiecesOfWork } from '../kit/timing/in-turns.ts';
+import { everyInPieces, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import { readInteger, readText } from './item-attributes.ts';
 import type { Item } from './table-calls.ts';
 
@@ -26,7 +26,7 @@ export interface ChainLink {
 }
 
 /** So many are followed before whatever else is due. */
-export const linksPerPiece = 200;
+const linksPerPiece = 200;
 
 export function emptyChain(name: string): Chain {
   return { name, revision: 0, digest: digestOf(`token-broker change log\n${name}\n`) };
@@ -36,18 +36,19 @@ export function nextInChain({ name, digest }: Chain, { revision, content }: Chai
   return { name, revision, digest: digestOf(`${digest}\n${content}\n`) };
 }
 
-/** The chain after these entries, whoever made them; undefined if they do not follow from it. */
-export function* followingUnproven(
+/** The chain after these entries; undefined if they do not follow from it, or one of them does not count. */
+export function* chainAfter(
   from: Chain,
   links: readonly ChainLink[],
+  counts: (link: ChainLink, chain: Chain) => boolean,
 ): PiecesOfWork<Chain | undefined> {
   let chain = from;
-  for (const link of links) {
-    if (link.revision !== chain.revision + 1) return undefined;
+  const follow = yield* everyInPieces(links, linksPerPiece, (link) => {
+    if (link.revision !== chain.revision + 1) return false;
     chain = nextInChain(chain, link);
-    if (chain.revision % linksPerPiece === 0) yield;
-  }
-  return chain;
+    return counts(link, chain);
+  });
+  return follow ? chain : undefined;
 }
 
 /** What is signed. */

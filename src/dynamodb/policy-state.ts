@@ -8,7 +8,7 @@ import {
 } from '../core/policy/policy-snapshot.ts';
 import type { StoredRoleMapping } from '../core/policy/role-mapping.ts';
 import { type MapDraft, ShardedMap } from '../core/policy/sharded-map.ts';
-import { eachInPieces, type PiecesOfWork } from '../kit/timing/in-turns.ts';
+import { eachInPieces, everyInPieces, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import type { Chain } from './entry-chain.ts';
 import { mappingsOf, type PolicyRow, type QuarantinedRow, toPolicyRow } from './quarantine.ts';
 import type { LoggedChange } from './role-mapping-item.ts';
@@ -129,16 +129,13 @@ export function* changedRows(
   changes: readonly LoggedChange[],
 ): PiecesOfWork<ChangedRows | undefined> {
   const changed = new Map<string, PolicyRow | undefined>();
-  let count = 0;
-  for (const { id, action, version, row } of changes) {
+  const follow = yield* everyInPieces(changes, changesPerPiece, ({ id, action, version, row }) => {
     const known = changed.has(id) ? changed.get(id) : rows.get(id);
     const follows = action === 'create' ? known === undefined : known?.version === version - 1;
-    if (!follows) return undefined;
-    changed.set(id, row && toPolicyRow(row, known));
-    count += 1;
-    if (count % changesPerPiece === 0) yield;
-  }
-  return changed;
+    if (follows) changed.set(id, row && toPolicyRow(row, known));
+    return follows;
+  });
+  return follow ? changed : undefined;
 }
 
 function mappingsIn(row: PolicyRow | undefined): readonly StoredRoleMapping[] {

@@ -1,7 +1,7 @@
 /** From the policy in force to the next one: what the table offers is checked here, nothing is put in force. */
 
 import type { MapDraft, ShardedMap } from '../core/policy/sharded-map.ts';
-import { inTurns, type PiecesOfWork } from '../kit/timing/in-turns.ts';
+import { everyInPieces, inTurns, type PiecesOfWork } from '../kit/timing/in-turns.ts';
 import { isIncompleteRead, type RevisionRange } from './change-log.ts';
 import type { Chain, ChainLink } from './entry-chain.ts';
 import { isSameRow, isSameText, standInsDiffer } from './logged-rows.ts';
@@ -170,14 +170,8 @@ async function isAsBefore(
   return isAnchored(base, seal) && (await inTurns(areIn(base, rows)));
 }
 
-function* areIn(base: PolicyState, rows: LoadedMappings['rows']): PiecesOfWork<boolean> {
-  let count = 0;
-  for (const [id, row] of rows) {
-    if (base.rows.get(id) !== row) return false;
-    count += 1;
-    if (count % rowsPerPiece === 0) yield;
-  }
-  return true;
+function areIn(base: PolicyState, rows: LoadedMappings['rows']): PiecesOfWork<boolean> {
+  return everyInPieces(rows, rowsPerPiece, ([id, row]) => base.rows.get(id) === row);
 }
 
 function newerOf(loaded: LoadedMappings, base: PolicyState | undefined) {

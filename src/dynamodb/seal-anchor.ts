@@ -1,7 +1,7 @@
 /** How far a table has come, and with which change log: what seals go on from, and what is not gone back behind (T325, T326). */
 
 import type { Chain } from './entry-chain.ts';
-import { emptyChain, followingUnproven } from './entry-chain.ts';
+import { chainAfter, emptyChain } from './entry-chain.ts';
 import type { LoadedMappings } from './mapping-loader.ts';
 import { judgeReload, type PolicyTable, type SealCheck } from './policy-steps.ts';
 
@@ -43,6 +43,6 @@ export function unprovenSeal(name: string): SealCheck {
   return {
     empty: emptyChain(name),
     isOurs: (_chain): _chain is never => false,
-    following: followingUnproven,
+    following: (from, links) => chainAfter(from, links, () => true),
   };
 }

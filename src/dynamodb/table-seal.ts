@@ -14,9 +14,9 @@ import { isSignature, maxKeyBytes, parsePublicKey } from '../signing/signing-key
 import {
   type Chain,
   type ChainLink,
+  chainAfter,
   emptyChain,
   linkOf,
-  linksPerPiece,
   nextInChain,
   sealedItem,
   sealText,
@@ -101,16 +101,11 @@ export class TableSeal {
 
   /** The same for many entries. */
   *following(from: Chain, links: readonly ChainLink[]): PiecesOfWork<Chain | undefined> {
-    let chain = from;
-    let count = 0;
-    for (const link of links) {
-      if (link.revision !== chain.revision + 1 || this.#lacksSeal(link)) return undefined;
-      chain = nextInChain(chain, link);
-      if (!this.#isAnchored(chain)) return undefined;
-      count += 1;
-      if (count % linksPerPiece === 0) yield;
-    }
-    if (!this.#isPast(chain) || !this.#isProven(chain, links.at(-1))) return undefined;
+    const counts = (link: ChainLink, after: Chain) =>
+      !this.#lacksSeal(link) && this.#isAnchored(after);
+    const chain = yield* chainAfter(from, links, counts);
+    if (chain === undefined || !this.#isPast(chain)) return undefined;
+    if (!this.#isProven(chain, links.at(-1))) return undefined;
     this.remember(chain);
     return chain;
   }

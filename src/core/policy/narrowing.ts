@@ -5,7 +5,7 @@
  */
 
 import { documentChanges } from '../../kit/json/document-changes.ts';
-import type { PiecesOfWork } from '../../kit/timing/in-turns.ts';
+import { everyInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { isNarrowerSession } from '../session/narrower-session.ts';
 import { type CompiledMapping, compileMapping } from './compiled-mapping.ts';
 import { conditionsNarrow } from './conditions/conditions.ts';
@@ -73,13 +73,7 @@ function* uncoversNothing(
   others: Iterable<CompiledMapping>,
 ): PiecesOfWork<boolean> {
   const compiled = compileMapping({ mapping: from, version: 0 });
-  let looked = 0;
-  for (const other of others) {
-    if (uncovers(compiled, other)) return false;
-    looked += 1;
-    if (looked % perPiece === 0) yield;
-  }
-  return true;
+  return yield* everyInPieces(others, perPiece, (other) => !uncovers(compiled, other));
 }
 
 function uncovers(compiled: CompiledMapping, other: CompiledMapping): boolean {

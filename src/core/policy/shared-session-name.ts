@@ -4,7 +4,7 @@
  */
 
 import { sortedInPieces } from '../../kit/order/sorted-in-pieces.ts';
-import { eachInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
+import { eachInPieces, everyInPieces, type PiecesOfWork } from '../../kit/timing/in-turns.ts';
 import { takesRequestedName } from '../session/session-name.ts';
 import { type PolicySnapshot, principalKey } from './policy-snapshot.ts';
 import { roleKey } from './role-key.ts';
@@ -44,14 +44,13 @@ function* firstOf(
   { id, principal }: RoleMapping,
 ): PiecesOfWork<readonly string[]> {
   const found: string[] = [];
-  for (const [at, other] of alike.entries()) {
-    if (found.length === most) break;
+  yield* everyInPieces(alike, perPiece, (other) => {
     // The same principal twice is one caller.
     if (other.id !== id && principalKey(other.principal) !== principalKey(principal)) {
       found.push(other.id);
     }
-    if ((at + 1) % perPiece === 0) yield;
-  }
+    return found.length < most;
+  });
   return found;
 }
 

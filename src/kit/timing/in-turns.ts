@@ -14,12 +14,25 @@ export function* eachInPieces<Item>(
   perPiece: number,
   take: (item: Item) => void,
 ): PiecesOfWork<void> {
+  yield* everyInPieces(items, perPiece, (item) => {
+    take(item);
+    return true;
+  });
+}
+
+/** As `Array.every`, which ends with the first for which it does not hold. */
+export function* everyInPieces<Item>(
+  items: Iterable<Item>,
+  perPiece: number,
+  holds: (item: Item) => boolean,
+): PiecesOfWork<boolean> {
   let count = 0;
   for (const item of items) {
-    take(item);
+    if (!holds(item)) return false;
     count += 1;
     if (count % perPiece === 0) yield;
   }
+  return true;
 }
 
 /** For few things, and for commands, which have nothing else to do. */
