@@ -14,7 +14,7 @@ import { hostileFiles, type Swap } from '../support/hostile-files.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import { forwardingTable } from './forwarding-table.ts';
 import { heldLoads, wasEverAfter } from './held-loads.ts';
-import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
+import { allows, probeSync, type SyncProbe, startProbe, stopProbes } from './sync-probe.ts';
 import {
   denial,
   ids,
@@ -36,7 +36,6 @@ let folder: string;
 let snapshotFile: string;
 /** One for all processes of a test: wall time goes on over a restart. */
 let clock: TestClock;
-const probes: SyncProbe[] = [];
 
 beforeAll(async () => {
   fixture = await startTableFixture();
@@ -49,16 +48,13 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   comeBack();
-  await Promise.all(probes.splice(0).map(({ sync }) => sync.stop()));
+  await stopProbes();
   await rm(folder, { recursive: true });
 });
 afterAll(() => fixture.stop());
 
-async function started(options: Partial<PolicySyncOptions> = {}): Promise<SyncProbe> {
-  const probe = probeSync({ table: t.table, snapshotFile, program: 'this one', ...options }, clock);
-  probes.push(probe);
-  await probe.sync.start();
-  return probe;
+function started(options: Partial<PolicySyncOptions> = {}): Promise<SyncProbe> {
+  return startProbe({ table: t.table, snapshotFile, program: 'this one', ...options }, clock);
 }
 
 /** A broker that ran and was stopped: leaves its snapshot file. */

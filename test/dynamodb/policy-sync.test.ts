@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
-import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
+import { allows, type SyncProbe, startProbe, stopProbes } from './sync-probe.ts';
 import {
   ids,
   mapping,
@@ -13,7 +13,6 @@ import {
 
 let fixture: TableFixture;
 let t: TestTable;
-const probes: SyncProbe[] = [];
 
 beforeAll(async () => {
   fixture = await startTableFixture();
@@ -23,15 +22,12 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   fixture.server.setFault();
-  await Promise.all(probes.splice(0).map(({ sync }) => sync.stop()));
+  await stopProbes();
 });
 afterAll(() => fixture.stop());
 
-async function started(options: Partial<PolicySyncOptions> = {}): Promise<SyncProbe> {
-  const probe = probeSync({ table: t.table, ...options });
-  probes.push(probe);
-  await probe.sync.start();
-  return probe;
+function started(options: Partial<PolicySyncOptions> = {}): Promise<SyncProbe> {
+  return startProbe({ table: t.table, ...options });
 }
 
 function replace(expectedVersion: number, next: RoleMapping) {

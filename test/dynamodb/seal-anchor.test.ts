@@ -8,12 +8,12 @@ import fc from 'fast-check';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import type { Anchor } from '../../src/dynamodb/seal-anchor.ts';
-import { TableSeal, type TableSealOptions } from '../../src/dynamodb/table-seal.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
+import type { TableSealOptions } from '../../src/dynamodb/table-seal.ts';
 import { FileSigner } from '../../src/signing/file-signer.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { type KeyFiles, keyFiles } from '../support/key-files.ts';
-import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
+import { startSeal, stopSeals } from '../support/started-seal.ts';
+import { allows, type SyncProbe, startProbe, stopProbes } from './sync-probe.ts';
 import {
   anchorOf,
   mapping,
@@ -26,8 +26,6 @@ import {
 let fixture: TableFixture;
 let folder: string;
 let keys: KeyFiles;
-const probes: SyncProbe[] = [];
-const seals: TableSeal[] = [];
 
 beforeAll(async () => {
   fixture = await startTableFixture();
@@ -41,21 +39,12 @@ afterAll(async () => {
 });
 
 async function stopAll(): Promise<void> {
-  await Promise.all(probes.splice(0).map(({ sync }) => sync.stop()));
-  for (const seal of seals.splice(0)) seal.stop();
+  await stopProbes();
+  stopSeals();
 }
 
-async function sealOf(
-  { name }: TestTable,
-  options: Partial<TableSealOptions> = {},
-): Promise<TableSeal> {
-  const publicKeyFiles = [keys.publicKey];
-  const common = { name, publicKeyFiles, signTimeoutMs: 5_000, clock: systemClock };
-  const seal = new TableSeal({ ...common, ...options });
-  seals.push(seal);
-  await seal.start();
-  return seal;
-}
+const sealOf = ({ name }: TestTable, options: Partial<TableSealOptions> = {}) =>
+  startSeal({ name, publicKeyFiles: [keys.publicKey], ...options });
 
 async function editorOf(t: TestTable, anchor: Anchor | undefined): Promise<RoleMappingTable> {
   return t.another(await sealOf(t, { anchor, signer: new FileSigner(keys.privateKey) }));
@@ -68,10 +57,7 @@ async function brokerOf(
   options: Partial<PolicySyncOptions> = {},
 ): Promise<SyncProbe> {
   const seal = anchor === 'off' ? undefined : await sealOf(t, { anchor });
-  const probe = probeSync({ table: t.table, seal, ...options });
-  probes.push(probe);
-  await probe.sync.start();
-  return probe;
+  return await startProbe({ table: t.table, seal, ...options });
 }
 
 const edited = (table: RoleMappingTable, id: string) =>

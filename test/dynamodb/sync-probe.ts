@@ -93,6 +93,21 @@ export function probeSync(
   };
 }
 
+const running: SyncProbe[] = [];
+
+/** One that has started, until `stopProbes`. */
+export async function startProbe(...args: Parameters<typeof probeSync>): Promise<SyncProbe> {
+  const probe = probeSync(...args);
+  running.push(probe);
+  await probe.sync.start();
+  return probe;
+}
+
+/** After each test. */
+export async function stopProbes(): Promise<void> {
+  await Promise.all(running.splice(0).map(({ sync }) => sync.stop()));
+}
+
 /** Whether the policy in force lets this app client have this role now: the role's name as in `mapping()`. */
 export function allows(probe: SyncProbe, clientId: string, role: string): boolean {
   const request = {

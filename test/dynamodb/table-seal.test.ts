@@ -7,14 +7,14 @@ import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.t
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import type { PolicySyncOptions } from '../../src/dynamodb/policy-sync.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
-import { TableSeal, type TableSealOptions } from '../../src/dynamodb/table-seal.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
+import type { TableSealOptions } from '../../src/dynamodb/table-seal.ts';
 import { FileSigner } from '../../src/signing/file-signer.ts';
 import { KmsSigner } from '../../src/signing/kms-signer.ts';
 import { type KeyFiles, keyFiles } from '../support/key-files.ts';
+import { startSeal, stopSeals } from '../support/started-seal.ts';
 import { withEnvironment } from '../support/with-environment.ts';
 import { heldLoads, wasEverAfter } from './held-loads.ts';
-import { allows, probeSync, type SyncProbe } from './sync-probe.ts';
+import { allows, probeSync, type SyncProbe, startProbe, stopProbes } from './sync-probe.ts';
 import {
   anchorOf,
   denial,
@@ -33,8 +33,6 @@ let t: TestTable;
 let folder: string;
 let ours: KeyFiles;
 let foreign: KeyFiles;
-const probes: SyncProbe[] = [];
-const seals: TableSeal[] = [];
 
 beforeAll(async () => {
   fixture = await startTableFixture();
@@ -46,26 +44,16 @@ beforeEach(async () => {
   t = await fixture.table();
 });
 afterEach(async () => {
-  await Promise.all(probes.splice(0).map(({ sync }) => sync.stop()));
-  for (const seal of seals.splice(0)) seal.stop();
+  await stopProbes();
+  stopSeals();
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true });
   await fixture.stop();
 });
 
-async function sealOf(options: Partial<TableSealOptions> = {}): Promise<TableSeal> {
-  const seal = new TableSeal({
-    name: t.name,
-    publicKeyFiles: [ours.publicKey],
-    signTimeoutMs: 5_000,
-    clock: systemClock,
-    ...options,
-  });
-  seals.push(seal);
-  await seal.start();
-  return seal;
-}
+const sealOf = (options: Partial<TableSealOptions> = {}) =>
+  startSeal({ name: t.name, publicKeyFiles: [ours.publicKey], ...options });
 
 async function editorOf(options: Partial<TableSealOptions> = {}): Promise<RoleMappingTable> {
   return t.another(await sealOf({ signer: new FileSigner(ours.privateKey), ...options }));
@@ -76,10 +64,7 @@ async function brokerOf(
   options: Partial<TableSealOptions> = {},
   sync: Partial<PolicySyncOptions> = {},
 ): Promise<SyncProbe> {
-  const probe = probeSync({ table: t.table, seal: await sealOf(options), ...sync });
-  probes.push(probe);
-  await probe.sync.start();
-  return probe;
+  return await startProbe({ table: t.table, seal: await sealOf(options), ...sync });
 }
 
 function edit(table: RoleMappingTable, next: RoleMapping, expectedVersion: number | 'absent') {

@@ -9,12 +9,11 @@ import type { MappingEdit } from '../../src/core/editing/mapping-history.ts';
 import { TooMuchAtOnceError } from '../../src/dynamodb/mapping-writer.ts';
 import type { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
 import type { Anchor } from '../../src/dynamodb/seal-anchor.ts';
-import { TableSeal } from '../../src/dynamodb/table-seal.ts';
 import { maxEditsAtOnce } from '../../src/dynamodb/transaction-items.ts';
-import { systemClock } from '../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../src/signing/file-signer.ts';
 import { runs } from '../support/fuzz-budget.ts';
 import { type KeyFiles, keyFiles } from '../support/key-files.ts';
+import { startSeal, stopSeals } from '../support/started-seal.ts';
 import { probeSync } from './sync-probe.ts';
 import {
   anchorOf,
@@ -29,7 +28,6 @@ let fixture: TableFixture;
 let t: TestTable;
 let folder: string;
 let key: KeyFiles;
-const seals: TableSeal[] = [];
 
 beforeAll(async () => {
   fixture = await startTableFixture();
@@ -41,7 +39,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   fixture.server.setFault();
-  for (const seal of seals.splice(0)) seal.stop();
+  stopSeals();
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true });
@@ -49,19 +47,13 @@ afterAll(async () => {
 });
 
 /** One seal name for both tables, so that their chains can be compared. */
-async function sealOf(anchor?: Anchor): Promise<TableSeal> {
-  const seal = new TableSeal({
+const sealOf = (anchor?: Anchor) =>
+  startSeal({
     name: 'same',
     anchor,
     publicKeyFiles: [key.publicKey],
     signer: new FileSigner(key.privateKey),
-    signTimeoutMs: 5_000,
-    clock: systemClock,
   });
-  seals.push(seal);
-  await seal.start();
-  return seal;
-}
 
 const create = (id: string, description = ''): MappingEdit => ({
   id,

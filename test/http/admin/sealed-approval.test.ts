@@ -4,8 +4,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type Proposal, proposalDigest, timePart } from '../../../src/core/editing/proposal.ts';
 import { noApproval } from '../../../src/core/policy/approval.ts';
 import { proposalItem } from '../../../src/dynamodb/proposal-item.ts';
-import { TableSeal } from '../../../src/dynamodb/table-seal.ts';
-import { systemClock } from '../../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../../src/signing/file-signer.ts';
 import type { Signer } from '../../../src/signing/signer.ts';
 import {
@@ -17,6 +15,7 @@ import {
 } from '../../support/admin-harness.ts';
 import { keyFiles } from '../../support/key-files.ts';
 import { temporaryFolders } from '../../support/mapping-folder.ts';
+import { startSeal, stopSeals } from '../../support/started-seal.ts';
 
 const folders = temporaryFolders();
 const folder = folders.folder();
@@ -30,14 +29,11 @@ interface SwitchedSigner extends Signer {
 
 beforeAll(async () => {
   signer = switched(new FileSigner(ours.privateKey));
-  const seal = new TableSeal({
+  const seal = await startSeal({
     name: 'admin-test',
     publicKeyFiles: [ours.publicKey],
     signer,
-    signTimeoutMs: 5_000,
-    clock: systemClock,
   });
-  await seal.start();
   admin = await startAdmin({
     seal,
     guardrails: { approval: { ...noApproval, when: 'widens' } },
@@ -46,6 +42,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await admin.stop();
+  stopSeals();
   folders.remove();
 });
 afterEach(() => {

@@ -14,8 +14,6 @@ import { noApproval } from '../../../src/core/policy/approval.ts';
 import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../../src/dynamodb/dynamodb-client.ts';
 import { currentKey, toItem, versionKey } from '../../../src/dynamodb/role-mapping-item.ts';
-import { TableSeal } from '../../../src/dynamodb/table-seal.ts';
-import { systemClock } from '../../../src/kit/timing/clock.ts';
 import { FileSigner } from '../../../src/signing/file-signer.ts';
 import {
   type AdminHarness,
@@ -31,6 +29,7 @@ import {
 import { keyFiles } from '../../support/key-files.ts';
 import { temporaryFolders } from '../../support/mapping-folder.ts';
 import { patientTable } from '../../support/patience.ts';
+import { startSeal, stopSeals } from '../../support/started-seal.ts';
 
 const folders = temporaryFolders();
 const keys = keyFiles(folders.folder(), 'seal');
@@ -39,14 +38,11 @@ let admin: AdminHarness;
 let client: DynamoDBClient;
 
 beforeAll(async () => {
-  const seal = new TableSeal({
+  const seal = await startSeal({
     name: TableName,
     publicKeyFiles: [keys.publicKey],
     signer: new FileSigner(keys.privateKey),
-    signTimeoutMs: 5_000,
-    clock: systemClock,
   });
-  await seal.start();
   admin = await startAdmin({
     seal,
     guardrails: { approval: { ...noApproval, when: 'widens' } },
@@ -62,6 +58,7 @@ beforeAll(async () => {
 afterAll(async () => {
   client.destroy();
   await admin.stop();
+  stopSeals();
   folders.remove();
 });
 
