@@ -8,8 +8,10 @@ import { forwardingTable } from './forwarding-table.ts';
 import { probeSync, type SyncProbe } from './sync-probe.ts';
 import {
   ids,
+  logPk,
   mapping,
   rules,
+  skOf,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -48,8 +50,7 @@ async function editAll(names: readonly string[], version: number): Promise<void>
         revision: revision + index + 1,
         action: version === 1 ? 'create' : 'replace',
       };
-      const sk = String(facts.revision).padStart(15, '0');
-      await t.putRaw({ pk: 'CHANGES#000000000000000', sk, id, ...facts, after: text });
+      await t.putRaw({ pk: logPk, sk: skOf(facts.revision), id, ...facts, after: text });
       await t.putRaw({ pk: `MAPPING#${id}`, sk: 'CURRENT', ...facts, mapping: text });
     }),
   );

@@ -16,8 +16,10 @@ import { startSeal, stopSeals } from '../support/started-seal.ts';
 import { allows, type SyncProbe, startProbe, stopProbes } from './sync-probe.ts';
 import {
   anchorOf,
+  logPk,
   mapping,
   pool,
+  skOf,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -70,8 +72,6 @@ const edited = (table: RoleMappingTable, id: string) =>
   });
 
 const ghost = mapping('ghost', { principal: { pool, client: 'client-mallory' } });
-const logPk = 'CHANGES#000000000000000';
-const skOf = (revision: number) => String(revision).padStart(15, '0');
 
 interface History {
   /** Revisions that were made before seals began. */

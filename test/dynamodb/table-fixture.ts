@@ -24,6 +24,9 @@ export const rules: MappingRules = {
   guardrails: defaultGuardrails,
 };
 export const pool = 'us-east-1_AbCdEf123';
+/** Of the first thousand entries of the change log. */
+export const logPk = 'CHANGES#000000000000000';
+export const skOf = (revision: number) => String(revision).padStart(15, '0');
 
 const hastyTimeoutMs = 300;
 /** No guarantee depends on it: the machine may be busy. */
@@ -158,8 +161,7 @@ function rawAccess(client: DynamoDBClient, tableName: string, table: RoleMapping
       };
       const history = `V#${String(version).padStart(10, '0')}`;
       await putRaw({ pk: `MAPPING#${id}`, sk: history, ...facts, mapping: text });
-      const sk = String(revision).padStart(15, '0');
-      await putRaw({ pk: 'CHANGES#000000000000000', sk, id, ...facts, after: text });
+      await putRaw({ pk: logPk, sk: skOf(revision), id, ...facts, after: text });
       await putRaw({ pk: `MAPPING#${id}`, sk: 'CURRENT', ...facts, mapping: text });
       await putRaw({ pk: 'HEAD', sk: 'HEAD', revision, mappings });
     },

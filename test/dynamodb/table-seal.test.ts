@@ -18,9 +18,11 @@ import { allows, probeSync, type SyncProbe, startProbe, stopProbes } from './syn
 import {
   anchorOf,
   denial,
+  logPk,
   mapping,
   pool,
   rules,
+  skOf,
   startTableFixture,
   type TableFixture,
   type TestTable,
@@ -71,9 +73,6 @@ function edit(table: RoleMappingTable, next: RoleMapping, expectedVersion: numbe
   const { id } = next;
   return table.write({ id, expectedVersion, mapping: next, actor: 'alice', reason: 'ticket 7' });
 }
-
-const logPk = 'CHANGES#000000000000000';
-const skOf = (revision: number) => String(revision).padStart(15, '0');
 
 async function entry(revision: number): Promise<Item> {
   const item = await t.getRaw(logPk, skOf(revision));
