@@ -3,7 +3,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AttributeValue, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import type { Express } from 'express';
 import {
   type DynamoDbServer,
@@ -84,8 +89,10 @@ export interface AdminHarness {
   readonly policy: PolicySync;
   readonly audit: ChainedAuditLog;
   readonly dynamodb: DynamoDbServer;
-  /** Writes into the table around the listener. */
+  /** Around the listener, as somebody with write access to the table could. */
   putItem(item: Record<string, AttributeValue>): Promise<void>;
+  getItem(key: Record<string, AttributeValue>): Promise<Record<string, AttributeValue> | undefined>;
+  deleteItem(key: Record<string, AttributeValue>): Promise<void>;
   send(method: string, path: string, request?: AdminRequest): Promise<AdminAnswer>;
   /** Creates a mapping through the listener. */
   create(mapping: RoleMappingInput): Promise<AdminAnswer>;
@@ -279,6 +286,13 @@ export async function startAdmin({
     dynamodb,
     async putItem(Item) {
       await dynamoDbClient.send(new PutItemCommand({ TableName: 'admin-test', Item }));
+    },
+    async getItem(Key) {
+      const command = new GetItemCommand({ TableName: 'admin-test', Key });
+      return (await dynamoDbClient.send(command)).Item;
+    },
+    async deleteItem(Key) {
+      await dynamoDbClient.send(new DeleteItemCommand({ TableName: 'admin-test', Key }));
     },
     send,
     token,

@@ -3,16 +3,9 @@
  * only took access away.
  */
 
-import {
-  DeleteItemCommand,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { noApproval } from '../../../src/core/policy/approval.ts';
 import type { RoleMapping, RoleMappingInput } from '../../../src/core/policy/role-mapping.ts';
-import { createDynamoDbClient } from '../../../src/dynamodb/dynamodb-client.ts';
 import { currentKey, toItem, versionKey } from '../../../src/dynamodb/role-mapping-item.ts';
 import { FileSigner } from '../../../src/signing/file-signer.ts';
 import {
@@ -28,18 +21,15 @@ import {
 } from '../../support/admin-harness.ts';
 import { keyFiles } from '../../support/key-files.ts';
 import { temporaryFolders } from '../../support/mapping-folder.ts';
-import { patientTable } from '../../support/patience.ts';
 import { startSeal, stopSeals } from '../../support/started-seal.ts';
 
 const folders = temporaryFolders();
 const keys = keyFiles(folders.folder(), 'seal');
-const TableName = 'admin-test';
 let admin: AdminHarness;
-let client: DynamoDBClient;
 
 beforeAll(async () => {
   const seal = await startSeal({
-    name: TableName,
+    name: 'admin-test',
     publicKeyFiles: [keys.publicKey],
     signer: new FileSigner(keys.privateKey),
   });
@@ -48,15 +38,8 @@ beforeAll(async () => {
     guardrails: { approval: { ...noApproval, when: 'widens' } },
     access: { groups: new Set(['customers']) },
   });
-  client = createDynamoDbClient({
-    timeouts: patientTable,
-    region: 'us-east-1',
-    endpoint: admin.dynamodb.url,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-  });
 });
 afterAll(async () => {
-  client.destroy();
   await admin.stop();
   stopSeals();
   folders.remove();
@@ -76,20 +59,19 @@ async function inForce(mapping: RoleMapping): Promise<void> {
 async function tamper(id: string, mapping: RoleMapping | undefined, version = 1): Promise<void> {
   const Key = toItem(currentKey(id), {});
   if (mapping === undefined) {
-    await client.send(new DeleteItemCommand({ TableName, Key }));
+    await admin.deleteItem(Key);
     return;
   }
-  const { Item } = await client.send(new GetItemCommand({ TableName, Key }));
   const facts = {
     revision: { N: '1' },
     action: { S: 'create' },
     updatedAt: { S: '2026-01-01T00:00:00.000Z' },
     updatedBy: { S: 'x' },
     reason: { S: 'test' },
-    ...Item,
+    ...(await admin.getItem(Key)),
   };
   const says = { version: { N: String(version) }, mapping: { S: JSON.stringify(mapping) } };
-  await client.send(new PutItemCommand({ TableName, Item: { ...Key, ...facts, ...says } }));
+  await admin.putItem({ ...Key, ...facts, ...says });
 }
 
 const etag = async (id: string) =>
@@ -206,7 +188,7 @@ describe('a row that says what is not in force', () => {
       await admin.table.write({ id, mapping: since, expectedVersion, actor: 'x', reason: 'test' });
       await tamper(id, before);
       const version = toItem(versionKey(id, before === undefined ? 1 : 2), {});
-      await client.send(new DeleteItemCommand({ TableName, Key: version }));
+      await admin.deleteItem(version);
 
       const approved = await admin.send('POST', `/v1/proposals/${body.id}/approve`, {
         token: admin.token({ user: 'cleo', scopes: [readScope, writeScope] }),
