@@ -5,28 +5,15 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { configText } from '../../emulators/config-text.ts';
 import { maxEditsAtOnce } from '../../src/dynamodb/transaction-items.ts';
-import {
-  type MappingStack,
-  mappingText,
-  row,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
+import { mappingText, row } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const folders = temporaryFolders();
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
+const stack = mappingStack();
+const { folders } = stack;
 
 const groups = 4;
 const ids = Array.from({ length: groups * maxEditsAtOnce }, (_, index) => `m-${1000 + index}`);

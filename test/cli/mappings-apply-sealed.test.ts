@@ -2,34 +2,17 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { withMappingTable } from '../../src/cli/mapping-table.ts';
-import { type Config, configSchema } from '../../src/config/schema.ts';
-import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
-import { changeKey, currentKey, toItem } from '../../src/dynamodb/role-mapping-item.ts';
-import type { ItemKey } from '../../src/dynamodb/table-calls.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { changeKey, currentKey } from '../../src/dynamodb/role-mapping-item.ts';
 import { keyFiles } from '../support/key-files.ts';
-import {
-  type MappingStack,
-  mappingText,
-  row,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
-import { patientTable } from '../support/patience.ts';
+import { mappingText, row, type TableUnderTest } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
+const stack = mappingStack();
+const { folders } = stack;
 const keys = keyFiles(folders.folder(), 'seal');
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
 
 /** A session of twelve hours stands behind one of an hour, for the same caller and role. */
 const shared = { principal: row('one').principal, role: row('one').role };
@@ -53,22 +36,11 @@ async function sealedTable() {
   return { ...made, config };
 }
 
-/** Keeps the seal, where there is one. */
-async function rewrite({ policy }: Config, key: ItemKey, says: object): Promise<void> {
-  const { table: TableName, region, endpoint } = policy;
-  const client = createDynamoDbClient({ region, endpoint, timeouts: patientTable });
-  const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
-  const texts = Object.entries(says).map(([name, value]) => [name, { S: JSON.stringify(value) }]);
-  const forged = { ...Item, ...Object.fromEntries(texts) };
-  await client.send(new PutItemCommand({ TableName, Item: forged }));
-  client.destroy();
-}
-
 /** In the row and in the change log alike. */
-async function disableBehind(config: Config): Promise<void> {
+async function disableBehind({ rewrite }: TableUnderTest): Promise<void> {
   const disabledOne = { ...behind, enabled: false };
-  await rewrite(config, currentKey('two'), { mapping: disabledOne });
-  await rewrite(config, changeKey(1), { after: disabledOne });
+  await rewrite(currentKey('two'), { mapping: disabledOne });
+  await rewrite(changeKey(1), { after: disabledOne });
 }
 
 const filesWith = (...ids: readonly string[]) =>
@@ -103,9 +75,9 @@ describe('mappings apply to a sealed table', () => {
   });
 
   it('T327: takes for narrower only what is narrower than what is in force, whatever the row says', async () => {
-    const { config, table, apply } = await sealedTable();
+    const { config, table, apply, rewrite } = await sealedTable();
     const wide = row('a', { session: { maxDurationSeconds: 43_200 } });
-    await rewrite(config, currentKey('a'), { mapping: wide });
+    await rewrite(currentKey('a'), { mapping: wide });
     const directory = filesWith('one', 'three');
     const asked = 'session: { maxDurationSeconds: 36000 }\nmanagedBy: git\n';
     writeFileSync(join(directory, 'a.yaml'), `${mappingText('a')}${asked}`);
@@ -115,8 +87,9 @@ describe('mappings apply to a sealed table', () => {
   });
 
   it('T324: hides nothing that lies behind it by what was written around the change log', async () => {
-    const { config, table, apply } = await sealedTable();
-    await disableBehind(config);
+    const sealed = await sealedTable();
+    const { config, table, apply } = sealed;
+    await disableBehind(sealed);
     const uncovers = await apply(disabled(filesWith('a', 'three')), { config, prune: true });
     expect([uncovers.code, uncovers.err]).toEqual(refused);
     expect(await table.get('one')).toBeDefined();

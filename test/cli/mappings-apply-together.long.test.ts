@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { verifyAuditLog } from '../../src/audit/verify.ts';
 import { groupsOf } from '../../src/cli/apply-group.ts';
@@ -13,28 +13,14 @@ import { maxEditsAtOnce } from '../../src/dynamodb/transaction-items.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import type { PlannedChange } from '../../src/mapping-files/mapping-plan.ts';
 import { runs } from '../support/fuzz-budget.ts';
-import {
-  type MappingStack,
-  mappingText,
-  row,
-  startMappingStack,
-  type TableUnderTest,
-  temporaryFolders,
-  terminal,
-} from '../support/mapping-folder.ts';
+import { mappingText, row, type TableUnderTest, terminal } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 import { until } from '../support/until.ts';
 
-const folders = temporaryFolders();
-let stack: MappingStack;
+const stack = mappingStack();
+const { folders } = stack;
 
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
 afterEach(() => stack.server.setFault());
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
 
 /** In two transactions. */
 const many = maxEditsAtOnce + 2;

@@ -1,29 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { freezeId } from '../../src/core/policy/freeze.ts';
 import { documentChanges } from '../../src/kit/json/document-changes.ts';
 import {
-  type MappingStack,
   mappingText,
   pool,
   row,
-  startMappingStack,
   type TableUnderTest,
-  temporaryFolders,
   terminal,
 } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
+const stack = mappingStack();
+const { folders } = stack;
 
 const idsIn = async (table: TableUnderTest) =>
   Object.keys(await table.documents()).sort((a, b) => (a < b ? -1 : 1));

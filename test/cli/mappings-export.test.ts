@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { mappingsValidate } from '../../src/cli/mappings-validate.ts';
 import { checkRoleMapping } from '../../src/core/policy/mapping-check.ts';
@@ -8,27 +8,11 @@ import { mappingYaml } from '../../src/mapping-files/mapping-yaml.ts';
 import { readMappings } from '../../src/mapping-files/read-mappings.ts';
 import { claimRef } from '../support/domain.ts';
 import { runs, seenMoreThan } from '../support/fuzz-budget.ts';
-import {
-  captured,
-  type MappingStack,
-  pool,
-  row,
-  rules,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
+import { captured, pool, row, rules } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
+const stack = mappingStack();
+const { folders } = stack;
 
 describe('mappings export', () => {
   it('writes one file for each mapping, without what is the default, and the schema that it names', async () => {

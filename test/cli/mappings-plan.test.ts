@@ -1,25 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  type MappingStack,
-  mappingText,
-  pool,
-  row,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
+import { describe, expect, it } from '@jest/globals';
+import { mappingText, pool, row } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
+const stack = mappingStack();
+const { folders } = stack;
 
 describe('mappings plan', () => {
   it('shows every change field by field, against which revision, and exits with 2', async () => {

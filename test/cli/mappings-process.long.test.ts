@@ -2,35 +2,24 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { configText } from '../../emulators/config-text.ts';
-import {
-  type MappingStack,
-  mappingText,
-  startMappingStack,
-  type TableUnderTest,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
+import { mappingText, type TableUnderTest } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const folders = temporaryFolders();
-let stack: MappingStack;
+const stack = mappingStack();
+const { folders } = stack;
 let table: TableUnderTest;
 let config: string;
 let directory: string;
 
 beforeAll(async () => {
-  stack = await startMappingStack();
   table = await stack.newTable();
   directory = folders.folder({ 'a.yaml': mappingText('a', 'conditions: { caller: machine }\n') });
   config = join(folders.folder(), 'config.yaml');
   const { profile, identity, policy, sts, audit } = table.config;
   writeFileSync(config, configText({ profile, identity, policy, sts, audit }));
-});
-
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
 });
 
 /** As a pipeline runs it: no terminal anywhere. */

@@ -1,25 +1,11 @@
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  type MappingStack,
-  mappingText,
-  row,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
+import { describe, expect, it } from '@jest/globals';
+import { mappingText, row } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
+const stack = mappingStack();
+const { folders } = stack;
 
 /** As somebody wrote it: with comments, and a style of its own. */
 const written = (id: string) => `# yaml-language-server: $schema=schemas/role-mapping.v1.json

@@ -1,36 +1,19 @@
 /** `table anchor`: prints what a broker believes from then on, so it looks first. */
 
-import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { withMappingTable } from '../../src/cli/mapping-table.ts';
 import { printAnchor } from '../../src/cli/table-anchor.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
-import { changeKey, currentKey, toItem } from '../../src/dynamodb/role-mapping-item.ts';
-import type { ItemKey } from '../../src/dynamodb/table-calls.ts';
+import { changeKey, currentKey } from '../../src/dynamodb/role-mapping-item.ts';
 import { keyFiles } from '../support/key-files.ts';
-import {
-  captured,
-  type MappingStack,
-  row,
-  startMappingStack,
-  temporaryFolders,
-} from '../support/mapping-folder.ts';
-import { patientTable } from '../support/patience.ts';
+import { captured, row } from '../support/mapping-folder.ts';
+import { mappingStack } from '../support/mapping-stack.ts';
 
-const folders = temporaryFolders();
+const stack = mappingStack();
+const { folders } = stack;
 const keys = keyFiles(folders.folder(), 'seal');
 const seal = { publicKeyFiles: [keys.publicKey], keyFile: keys.privateKey };
-let stack: MappingStack;
-
-beforeAll(async () => {
-  stack = await startMappingStack();
-});
-afterAll(async () => {
-  await stack.stop();
-  folders.remove();
-});
 
 type SealSection = NonNullable<Config['policy']['seal']>;
 
@@ -54,15 +37,7 @@ async function edit(config: Config, ...ids: readonly string[]): Promise<void> {
   });
 }
 
-async function rewrite({ policy }: Config, key: ItemKey, attribute: string): Promise<void> {
-  const { table: TableName, region, endpoint } = policy;
-  const client = createDynamoDbClient({ region, endpoint, timeouts: patientTable });
-  const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
-  const text = JSON.stringify({ ...row('a'), description: 'by somebody else' });
-  const forged = { ...Item, [attribute]: { S: text } };
-  await client.send(new PutItemCommand({ TableName, Item: forged }));
-  client.destroy();
-}
+const forged = { ...row('a'), description: 'by somebody else' };
 
 const anchorIn = (out: string): SealSection['anchor'] => parse(out).policy.seal.anchor;
 
@@ -91,18 +66,18 @@ describe('table anchor', () => {
   });
 
   it('prints nothing of a log that somebody rewrote, unless told that it is true (T325)', async () => {
-    const { config } = await stack.newTable();
+    const { config, rewrite } = await stack.newTable();
     await edit(configured(config, {}), 'a', 'b');
-    await rewrite(config, changeKey(1), 'after');
-    await rewrite(config, currentKey('a'), 'mapping');
+    await rewrite(changeKey(1), { after: forged });
+    await rewrite(currentKey('a'), { mapping: forged });
     expect(await printed(configured(config, {}))).toMatchObject({ code: 1, out: '' });
     expect(await printed(configured(config, {}), true)).toMatchObject({ code: 0 });
   });
 
   it('prints nothing where rows are not what the log says, whoever vouches for it (T325)', async () => {
-    const { config } = await stack.newTable();
+    const { config, rewrite } = await stack.newTable();
     await edit(config, 'a', 'b');
-    await rewrite(config, currentKey('a'), 'mapping');
+    await rewrite(currentKey('a'), { mapping: forged });
     expect(await printed(config, true)).toMatchObject({
       code: 1,
       out: '',

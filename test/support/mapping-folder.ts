@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDbServer,
   startDynamoDbServer,
@@ -18,7 +19,9 @@ import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
 import type { RoleMapping } from '../../src/core/policy/role-mapping.ts';
 import { roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
 import { createDynamoDbClient } from '../../src/dynamodb/dynamodb-client.ts';
+import { toItem } from '../../src/dynamodb/role-mapping-item.ts';
 import { RoleMappingTable } from '../../src/dynamodb/role-mapping-table.ts';
+import type { ItemKey } from '../../src/dynamodb/table-calls.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
 import { patientClock, patientTable } from './patience.ts';
 
@@ -151,6 +154,8 @@ export interface TableUnderTest {
   put(mapping: RoleMapping): Promise<void>;
   /** As the API writes what Git manages, for somebody who says --override; undefined deletes. */
   byHand(id: string, mapping: RoleMapping | undefined, reason?: string): Promise<void>;
+  /** As somebody with write access to the table could: what is there says something else, under the seal that it has. */
+  rewrite(key: ItemKey, says: Readonly<Record<string, object>>): Promise<void>;
   plan(directory: string, options?: PlanArguments): Promise<Ran>;
   /** Without a folder: of the plan that the options name. */
   apply(directory: string | undefined, options?: ApplyArguments): Promise<Ran>;
@@ -182,7 +187,7 @@ export async function startMappingStack(): Promise<MappingStack> {
       const tableName = config.policy.table;
       const table = new RoleMappingTable({ client, tableName, rules, clock: patientClock });
       await table.create();
-      return underTest(config, table);
+      return underTest(config, table, client);
     },
     async stop() {
       client.destroy();
@@ -205,7 +210,11 @@ export function configFor(table: string, endpoint: string, auditDirectory: strin
   });
 }
 
-function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
+function underTest(
+  config: Config,
+  table: RoleMappingTable,
+  client: DynamoDBClient,
+): TableUnderTest {
   return {
     config,
     table,
@@ -234,6 +243,16 @@ function underTest(config: Config, table: RoleMappingTable): TableUnderTest {
         actor: 'somebody else',
         reason: 'test',
       });
+    },
+    async rewrite(key, says) {
+      const TableName = config.policy.table;
+      const { Item } = await client.send(new GetItemCommand({ TableName, Key: toItem(key, {}) }));
+      const texts = Object.entries(says).map(([name, value]) => [
+        name,
+        { S: JSON.stringify(value) },
+      ]);
+      const forged = { ...Item, ...Object.fromEntries(texts) };
+      await client.send(new PutItemCommand({ TableName, Item: forged }));
     },
     plan: (directory, options = {}) =>
       captured((output) =>
