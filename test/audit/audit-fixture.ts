@@ -176,6 +176,9 @@ export interface WrittenLine {
   readonly [field: string]: unknown;
 }
 
+/** The file that is being written. */
+export const current = (directory: string) => path.join(directory, 'audit.jsonl');
+
 /** Everything in the log, in order, parsed. */
 export function linesOf(directory: string): readonly WrittenLine[] {
   const names = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));

@@ -17,10 +17,11 @@ import type { AuditObserver } from '../../src/audit/audit-sink.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
-  exchangeRecord,
+  current,
   fileLog,
   linesOf,
   newDirectory,
+  exchangeRecord as record,
   removeDirectories,
   requestIdsOf,
   turnBeforeCommit,
@@ -33,8 +34,6 @@ import { fillDisk } from './full-disk.ts';
 afterEach(removeDirectories);
 
 const unavailable = { code: 'audit_unavailable', status: 503, retryAfterSeconds: 5 };
-const current = (directory: string) => path.join(directory, 'audit.jsonl');
-const record = (requestId: string) => exchangeRecord(requestId);
 const retryMs = 5;
 
 describe('a disk that does not return in time', () => {

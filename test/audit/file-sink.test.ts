@@ -25,10 +25,11 @@ import { hostileFiles } from '../support/hostile-files.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { until } from '../support/until.ts';
 import {
-  exchangeRecord,
+  current,
   fileLog,
   linesOf,
   newDirectory,
+  exchangeRecord as record,
   removeDirectories,
   requestIdsOf,
   turnBeforeCommit,
@@ -39,8 +40,6 @@ import {
 afterEach(removeDirectories);
 
 const unavailable = { code: 'audit_unavailable', status: 503 };
-const current = (directory: string) => path.join(directory, 'audit.jsonl');
-const record = (requestId: string) => exchangeRecord(requestId);
 
 describe('records in a file', () => {
   it('are all there, in the order of the calls, however many come at once, with few syncs', async () => {

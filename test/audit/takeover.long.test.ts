@@ -19,10 +19,11 @@ import { auditVerify } from '../../src/cli/audit-verify.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import {
-  exchangeRecord,
+  current,
   fileLog,
   linesOf,
   newDirectory,
+  exchangeRecord as record,
   removeDirectories,
   requestIdsOf,
   turnBeforeCommit,
@@ -32,9 +33,7 @@ import {
 afterEach(removeDirectories);
 
 const unavailable = { code: 'audit_unavailable', status: 503 };
-const current = (directory: string) => path.join(directory, 'audit.jsonl');
 const closed = (directory: string) => path.join(directory, 'audit-000000000001.jsonl');
-const record = (requestId: string) => exchangeRecord(requestId);
 
 describe('a holder of the directory that was stopped, and had it taken', () => {
   it('tells nobody that a batch was kept which it wrote after its look at the lease (T193)', async () => {

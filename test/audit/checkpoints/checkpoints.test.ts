@@ -19,7 +19,14 @@ import { auditVerify } from '../../../src/cli/audit-verify.ts';
 import { FileSigner } from '../../../src/signing/file-signer.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 import { until } from '../../support/until.ts';
-import { linesOf, newDirectory, removeDirectories, verify, writtenLog } from '../audit-fixture.ts';
+import {
+  current,
+  linesOf,
+  newDirectory,
+  removeDirectories,
+  verify,
+  writtenLog,
+} from '../audit-fixture.ts';
 import { type KeyFiles, newKeyFiles, signedLog, writtenSignedLog } from './checkpoint-fixture.ts';
 
 let keys: KeyFiles;
@@ -28,7 +35,6 @@ beforeAll(() => {
 });
 afterAll(removeDirectories);
 
-const current = (directory: string) => path.join(directory, 'audit.jsonl');
 const linesIn = (directory: string) => readFileSync(current(directory), 'utf8').trim().split('\n');
 const write = (directory: string, lines: readonly string[]) =>
   writeFileSync(current(directory), lines.map((line) => `${line}\n`).join(''));
