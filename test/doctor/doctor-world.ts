@@ -37,6 +37,9 @@ export interface Report {
   readonly counts: Readonly<Record<CheckedFinding['status'], number>>;
 }
 
+export const bad = (findings: readonly CheckedFinding[]) =>
+  findings.filter(({ status }) => status !== 'pass');
+
 export interface DoctorWorld {
   readonly stack: LocalStack;
   readonly host: DocumentHost;

@@ -2,8 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CheckId, checkIds, checks } from '../../src/doctor/checks.ts';
-import type { CheckedFinding } from '../../src/doctor/examine.ts';
-import { type DoctorWorld, startDoctorWorld } from './doctor-world.ts';
+import { bad, type DoctorWorld, startDoctorWorld } from './doctor-world.ts';
 import { faults } from './faults.ts';
 
 let world: DoctorWorld;
@@ -12,9 +11,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 beforeEach(() => world.reset());
-
-const bad = (findings: readonly CheckedFinding[]) =>
-  findings.filter(({ status }) => status !== 'pass');
 
 describe('an account as it should be', () => {
   it('passes every check that there is, and exits with 0', async () => {

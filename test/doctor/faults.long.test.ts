@@ -1,8 +1,7 @@
 /** `token-broker doctor` names each fault that is made on the local stack, with a cure that mends it when it is followed. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { CheckedFinding } from '../../src/doctor/examine.ts';
-import { type DoctorWorld, startDoctorWorld } from './doctor-world.ts';
+import { bad, type DoctorWorld, startDoctorWorld } from './doctor-world.ts';
 import { type Fault, faults } from './faults.ts';
 
 let world: DoctorWorld;
@@ -11,9 +10,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 beforeEach(() => world.reset());
-
-const bad = (findings: readonly CheckedFinding[]) =>
-  findings.filter(({ status }) => status !== 'pass');
 
 const cases = Object.entries(faults).flatMap(([check, made]) =>
   made.map((fault: Fault, index): [string, string, Fault] => [check, `${index + 1}`, fault]),
