@@ -57,6 +57,8 @@ export const legacyClient = '4legacy0example0client0id0';
 export const readScope = 'broker/admin.read';
 export const writeScope = 'broker/admin.write';
 export const freezeScope = 'broker/admin.freeze';
+/** Why a mapping is replaced: another reason than it was created for. */
+export const because = { 'change-reason': 'INC-1: the service moved' };
 /** An administrator by her `sub`. */
 export const adaSub = '7d8e2a5c-1111-4222-8333-944445555666';
 /** Grace is an administrator because she is in this group. */
@@ -96,6 +98,13 @@ export interface AdminHarness {
   send(method: string, path: string, request?: AdminRequest): Promise<AdminAnswer>;
   /** Creates a mapping through the listener. */
   create(mapping: RoleMappingInput): Promise<AdminAnswer>;
+  /** Replaces this version through the listener: by the mapping of the tests, with these changes. */
+  replace(
+    id: string,
+    version: number,
+    changes?: Partial<RoleMappingInput>,
+    query?: string,
+  ): Promise<AdminAnswer>;
   token(options?: Partial<AccessTokenOptions>): string;
   otherPoolToken(options?: Partial<AccessTokenOptions>): string;
   /** A token with exactly these claims, signed as the pool signs access tokens. */
@@ -307,6 +316,11 @@ export async function startAdmin({
         headers: { 'if-none-match': '*', 'change-reason': 'a test needs it' },
         body: mapping,
       }),
+    replace: (id, version, changes, query = '') =>
+      send('PUT', `/v1/role-mappings/${id}${query}`, {
+        headers: { ...because, 'if-match': `"${version}"` },
+        body: testMapping(id, changes),
+      }),
     records: () =>
       readFileSync(join(directory, 'audit.jsonl'), 'utf8')
         .trim()
@@ -322,6 +336,9 @@ export async function startAdmin({
     },
   };
 }
+
+/** Its status and its code. */
+export const refusal = ({ status, body }: AdminAnswer) => [status, body.code];
 
 /** Where the `Link` header of a page says the next one is. */
 export function nextPage({ headers }: AdminAnswer): string | undefined {

@@ -5,9 +5,11 @@ import {
   adaSub,
   adminClient,
   adminPool,
+  because,
   callerClient,
   nextPage,
   readScope,
+  refusal,
   startAdmin,
   testMapping,
   testRole,
@@ -22,18 +24,11 @@ beforeAll(async () => {
 
 afterAll(() => admin.stop());
 
-const because = { 'change-reason': 'INC-1: the service moved' };
 const path = (id: string) => `/v1/role-mappings/${id}`;
-const replace = (id: string, version: number, changes = {}, query = '') =>
-  admin.send('PUT', path(id) + query, {
-    headers: { ...because, 'if-match': `"${version}"` },
-    body: testMapping(id, changes),
-  });
 const remove = (id: string, version: number, query = '') =>
   admin.send('DELETE', path(id) + query, {
     headers: { ...because, 'if-match': `"${version}"` },
   });
-const refusal = ({ status, body }: AdminAnswer) => [status, body.code];
 
 describe('creating, replacing and deleting', () => {
   it('creates a mapping that is in force at once, and tells its ETag', async () => {
@@ -107,7 +102,7 @@ describe('creating, replacing and deleting', () => {
 
   it('replaces the version that was read, and shows what is different', async () => {
     await admin.create(testMapping('replaced'));
-    const replaced = await replace('replaced', 1, {
+    const replaced = await admin.replace('replaced', 1, {
       conditions: { scopes: ['orders/write'] },
       description: 'now with a scope',
     });
@@ -215,7 +210,7 @@ describe('creating, replacing and deleting', () => {
 describe('preconditions (T51)', () => {
   beforeAll(async () => {
     await admin.create(testMapping('guarded'));
-    await replace('guarded', 1, { description: 'second' });
+    await admin.replace('guarded', 1, { description: 'second' });
   });
 
   const put = (headers: Record<string, string>) =>
@@ -248,7 +243,7 @@ describe('preconditions (T51)', () => {
   });
 
   it('says 404 for an edit of what is not there', async () => {
-    expect(refusal(await replace('absent', 1))).toEqual([404, 'mapping_not_found']);
+    expect(refusal(await admin.replace('absent', 1))).toEqual([404, 'mapping_not_found']);
     expect(refusal(await remove('absent', 1))).toEqual([404, 'mapping_not_found']);
   });
 });
@@ -296,16 +291,18 @@ describe('mappings managed from Git', () => {
     await createFromGit('from-git');
     await admin.create(testMapping('from-hand'));
     const expected = [409, 'mapping_managed_by_git'];
-    expect(refusal(await replace('from-git', 1, { ...fromGit, enabled: false }))).toEqual(expected);
-    expect(refusal(await replace('from-git', 1))).toEqual(expected);
+    expect(refusal(await admin.replace('from-git', 1, { ...fromGit, enabled: false }))).toEqual(
+      expected,
+    );
+    expect(refusal(await admin.replace('from-git', 1))).toEqual(expected);
     expect(refusal(await remove('from-git', 1))).toEqual(expected);
-    expect(refusal(await replace('from-hand', 1, fromGit))).toEqual(expected);
+    expect(refusal(await admin.replace('from-hand', 1, fromGit))).toEqual(expected);
   });
 
   it('are changed by whoever says ?override=true, and the audit log keeps that', async () => {
     const id = 'overridden';
     await createFromGit(id);
-    const replaced = await replace(id, 1, { ...fromGit, enabled: false }, '?override=true');
+    const replaced = await admin.replace(id, 1, { ...fromGit, enabled: false }, '?override=true');
     expect(replaced.status).toBe(200);
     expect(admin.records().at(-1)).toMatchObject({ mappingId: id, override: true });
   });
@@ -357,11 +354,11 @@ describe('?dryRun=true', () => {
   });
 
   it('checks what the edit would be checked for', async () => {
-    expect(refusal(await replace('rehearsed', 7, {}, '?dryRun=true'))).toEqual([
+    expect(refusal(await admin.replace('rehearsed', 7, {}, '?dryRun=true'))).toEqual([
       412,
       'precondition_failed',
     ]);
-    expect(refusal(await replace('rehearsed', 1, { role: '*' }, '?dryRun=true'))).toEqual([
+    expect(refusal(await admin.replace('rehearsed', 1, { role: '*' }, '?dryRun=true'))).toEqual([
       422,
       'mapping_invalid',
     ]);
@@ -371,7 +368,7 @@ describe('?dryRun=true', () => {
 describe('history', () => {
   async function createStory(id: string) {
     await admin.create(testMapping(id));
-    await replace(id, 1, { description: 'second' });
+    await admin.replace(id, 1, { description: 'second' });
     await remove(id, 2);
   }
   beforeAll(() => createStory('storied'));
@@ -464,7 +461,7 @@ describe('a row that cannot be read', () => {
       '/conditions/claims/custom:cost',
     ]);
 
-    expect((await replace('poisoned', 2)).status).toBe(200);
+    expect((await admin.replace('poisoned', 2)).status).toBe(200);
     const { body: repaired } = await admin.send('GET', '/v1/role-mappings');
     expect(repaired.quarantined).toEqual([]);
   });

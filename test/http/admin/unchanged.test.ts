@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  type AdminAnswer,
   type AdminHarness,
   adminPool,
+  because,
   callerClient,
+  refusal,
   startAdmin,
   testMapping,
   testRole,
@@ -17,14 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => admin.stop());
 
-const because = { 'change-reason': 'INC-1: the service moved' };
 const path = (id: string) => `/v1/role-mappings/${id}`;
-const replace = (id: string, version: number, changes = {}, query = '') =>
-  admin.send('PUT', path(id) + query, {
-    headers: { ...because, 'if-match': `"${version}"` },
-    body: testMapping(id, changes),
-  });
-const refusal = ({ status, body }: AdminAnswer) => [status, body.code];
 
 describe('a change that changes nothing', () => {
   const state = async (id: string) => {
@@ -64,8 +58,8 @@ describe('a change that changes nothing', () => {
 
   it('is still held to its precondition, its reason and the checks of an edit', async () => {
     await admin.create(testMapping('held'));
-    await replace('held', 1, { description: 'newer' });
-    expect(refusal(await replace('held', 1, { description: 'newer' }))).toEqual([
+    await admin.replace('held', 1, { description: 'newer' });
+    expect(refusal(await admin.replace('held', 1, { description: 'newer' }))).toEqual([
       412,
       'precondition_failed',
     ]);
@@ -85,7 +79,7 @@ describe('a change that changes nothing', () => {
 
   it('is said by a dry run to be none', async () => {
     await admin.create(testMapping('looked-at'));
-    const { body } = await replace('looked-at', 1, {}, '?dryRun=true');
+    const { body } = await admin.replace('looked-at', 1, {}, '?dryRun=true');
     expect(body).toMatchObject({ dryRun: true, needsApproval: false, changes: [] });
   });
 
@@ -110,9 +104,14 @@ describe('an edit of what Git manages', () => {
       body: testMapping('from-git', { managedBy: 'git' }),
     });
     expect(body.version).toBe(1);
-    await replace('from-git', 1, { managedBy: 'git', description: 'by hand' }, '?override=true');
+    await admin.replace(
+      'from-git',
+      1,
+      { managedBy: 'git', description: 'by hand' },
+      '?override=true',
+    );
     await admin.create(testMapping('from-the-api'));
-    await replace('from-the-api', 1, { description: 'by hand' }, '?override=true');
+    await admin.replace('from-the-api', 1, { description: 'by hand' }, '?override=true');
     const overrides = async (id: string) => {
       const { body: versions } = await admin.send('GET', `${path(id)}/versions`);
       return versions.items.map(({ override }: { override?: boolean }) => override);
