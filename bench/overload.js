@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import { startBrokerUnderTest } from './broker-under-test.js';
-import { note } from './figures.js';
+import { median, note } from './figures.js';
 import { profiling } from './processes.js';
 import { rawRequest } from './raw-request.js';
 import { runLoad } from './run-load.js';
@@ -87,12 +87,9 @@ async function refusals(serving, requests, { directory, nodeOptions }) {
     ratios.push((all.cpuSeconds / servedSeconds - all.expected.count) / all.others.count);
   }
   await refusing.stop();
-  ratios.sort((a, b) => a - b);
-  note(
-    'overload: CPU of a refusal before Express over that of a served request',
-    ratios[Math.floor(refusalRounds / 2)],
-    { atMost: 0.25 },
-  );
+  note('overload: CPU of a refusal before Express over that of a served request', median(ratios), {
+    atMost: 0.25,
+  });
 }
 
 /** What is demanded is demanded with clients that wait as they are told. */
