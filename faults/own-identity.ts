@@ -34,7 +34,7 @@ export interface OwnIdentity {
   configure(keys: Keys): void;
   publish(keys: readonly IdentityKey[]): void;
   /** STS has no copy of the key set any more. */
-  forgottenBy(world: World): void;
+  forgottenBy(world: Pick<World, 'sts'>): void;
   stop(): Promise<void>;
 }
 

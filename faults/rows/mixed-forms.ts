@@ -182,7 +182,7 @@ function trustBoth({ sts, issuer, clientIds }: World, identity: OwnIdentity): vo
       trustPolicy: { Version: '2012-10-17', Statement },
     });
   }
-  identity.forgottenBy({ sts } as World);
+  identity.forgottenBy({ sts });
 }
 
 /** What a session is, in one text. */
