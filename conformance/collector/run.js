@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startWorld } from '../../build/faults/world.js';
-import { interrupt, outcomeOf, versionOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { outcomeOf, versionOf } from '../commands.js';
 import { startDaemon, waitFor } from '../daemon.js';
 import { Fleet } from '../fleet.js';
 import { freePorts } from '../free-ports.js';
@@ -36,35 +37,27 @@ const expected = {
 };
 
 const options = readOptions({ usage, options: { require: { type: 'boolean', default: false } } });
-if (options !== undefined) await main(options);
-
-async function main({ require }) {
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  const { program, lacks } = await build();
-  if (program !== undefined) await tryTraces(program);
-  else {
-    console.log(`conformance:collector ${require ? 'FAILED' : 'NOT RUN'}: no ${lacks}`);
-    if (require) process.exitCode = 1;
-  }
+if (options !== undefined) {
+  const { require } = options;
+  await tryOne({ name: 'collector', require, prepare: build, attempt: tryTraces });
 }
 
 /** `{ program }`, or what it `lacks`. */
 async function build() {
-  if (versionOf('go', ['version']) === undefined) return { lacks: 'go' };
+  if (versionOf('go', ['version']) === undefined) return { lacks: 'no go' };
   mkdirSync(place, { recursive: true });
   cpSync(sources, place, { recursive: true });
   const go = (...args) => outcomeOf('go', args, { cwd: place, timeoutMs: buildMs });
   console.error(`Building OpenTelemetry Collector ${version} …`);
   const fetched = await go('mod', 'download');
-  if (!fetched.ok) return { lacks: `modules of the collector: ${fetched.all.trim()}` };
+  if (!fetched.ok) return { lacks: `no modules of the collector: ${fetched.all.trim()}` };
   const program = join(place, 'collector');
   const built = await go('build', '-mod=readonly', '-o', program, '.');
   if (!built.ok) throw new Error(built.all);
   return { program };
 }
 
-async function tryTraces(program) {
+async function tryTraces({ program }) {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-collector-'));
   const world = await startWorld();
   const fleet = new Fleet(world, directory);
@@ -88,13 +81,7 @@ async function tryTraces(program) {
     const isThere = () => spansOf(collector.said()).length >= 5;
     await waitFor(isThere, { daemons: [collector], otherwise: 'the spans did not arrive' });
     judge(spansOf(collector.said()));
-    console.log(
-      `\nconformance:collector passed: OpenTelemetry Collector ${version} took the spans of two requests, and of a stranger none`,
-    );
-  } catch (error) {
-    console.error(error.message);
-    console.log('\nconformance:collector FAILED');
-    process.exitCode = 1;
+    return `OpenTelemetry Collector ${version} took the spans of two requests, and of a stranger none`;
   } finally {
     await fleet.stop();
     await collector?.stop();

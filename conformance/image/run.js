@@ -22,7 +22,8 @@ import { configText } from '../../build/emulators/config-text.js';
 import { Connection } from '../../build/faults/load.js';
 import { pool, region, startWorld, tableName } from '../../build/faults/world.js';
 import { fetchedNode } from '../../scripts/node24.js';
-import { interrupt, run, versionOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { run, versionOf } from '../commands.js';
 import { waitFor } from '../daemon.js';
 import { freePorts } from '../free-ports.js';
 import { readOptions } from '../options.js';
@@ -46,20 +47,12 @@ Needs Linux, root, and of Debian: apt-get install buildah crun busybox-static
 const flag = { type: 'boolean', default: false };
 const options = readOptions({ usage, options: { public: flag, write: flag, require: flag } });
 if (options !== undefined) {
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  const missing = whatIsMissing();
-  if (missing.length === 0) await tryImage();
-  else {
-    console.log(
-      `conformance:image ${options.require ? 'FAILED' : 'NOT RUN'}: ${missing.join(', ')}`,
-    );
-    if (options.require) process.exitCode = 1;
-  }
+  const { require } = options;
+  await tryOne({ name: 'image', require, prepare: lookAround, attempt: tryImage });
 }
 
-function whatIsMissing() {
-  return [
+function lookAround() {
+  const missing = [
     ...(process.getuid?.() === 0 ? [] : ['it needs root']),
     ...['buildah', 'crun', 'busybox']
       .filter(
@@ -68,6 +61,7 @@ function whatIsMissing() {
       .map((command) => `${command} is not installed`),
     ...(canMount() ? [] : ['this machine lets nobody mount']),
   ];
+  return missing.length === 0 ? {} : { lacks: missing.join(', ') };
 }
 
 async function tryImage() {
@@ -88,11 +82,9 @@ async function tryImage() {
     const { faults, mib, packages } = contentsFaults(tree, options);
     faults.push(...imageFaults(image));
     const seen = await used(image, tree, directory);
-    console.log(`
-conformance:image ${faults.length === 0 ? 'passed' : 'FAILED'}: ${mib.toFixed(1)} MiB in /app, ${packages} packages
-  ${seen}`);
-    for (const fault of faults) console.log(`  ${fault}`);
-    if (faults.length > 0) process.exitCode = 1;
+    const found = `${mib.toFixed(1)} MiB in /app, ${packages} packages\n  ${seen}`;
+    if (faults.length > 0) throw new Error([found, ...faults].join('\n  '));
+    return found;
   } finally {
     spawnSync('buildah', [...global, 'umount', '--all']);
     spawnSync('buildah', [...global, 'rm', '--all']);

@@ -28,7 +28,7 @@ export async function buildApiServer() {
   console.error(`Building kube-apiserver ${kubernetesVersion} …`);
   const modules = await go('mod', 'download', '-json', operator);
   const fetched = modules.ok ? await go('mod', 'download') : modules;
-  if (!fetched.ok) return { lacks: `modules of Kubernetes: ${lastLine(fetched.all)}` };
+  if (!fetched.ok) return { lacks: `no modules of Kubernetes: ${lastLine(fetched.all)}` };
   const program = join(place, 'apiserver');
   const built = await go('build', '-mod=readonly', '-ldflags=-s -w', '-o', program, '.');
   if (!built.ok) throw new Error(built.all);

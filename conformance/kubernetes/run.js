@@ -8,7 +8,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { interrupt, versionOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { versionOf } from '../commands.js';
 import { readOptions } from '../options.js';
 import { buildApiServer, kubectlOutcome, kubernetesVersion, startApiServer } from './api-server.js';
 
@@ -29,21 +30,15 @@ const unfounded = new Set(['Warning: spec.SessionAffinity is ignored for headles
 const commandMs = 300_000;
 
 const options = readOptions({ usage, options: { require: { type: 'boolean', default: false } } });
-if (options !== undefined) await main(options);
+if (options !== undefined) {
+  const { require } = options;
+  await tryOne({ name: 'kubernetes', require, prepare: build, attempt: tryObjects });
+}
 
-async function main({ require }) {
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+function build() {
   const tools = { go: ['version'], kubectl: ['version', '--client'] };
   const missing = Object.keys(tools).filter((name) => versionOf(name, tools[name]) === undefined);
-  const { program, definitions, lacks } =
-    missing.length > 0 ? { lacks: missing.join(', ') } : await buildApiServer();
-  if (program !== undefined) await tryObjects({ program, definitions });
-  else {
-    const outcome = require ? 'FAILED' : 'NOT RUN';
-    console.log(`conformance:kubernetes ${outcome}: no ${lacks}`);
-    if (require) process.exitCode = 1;
-  }
+  return missing.length > 0 ? { lacks: `no ${missing.join(', ')}` } : buildApiServer();
 }
 
 async function tryObjects({ program, definitions }) {
@@ -61,13 +56,7 @@ async function tryObjects({ program, definitions }) {
       await takesPods(kubectl, directory, namespace);
     }
     await pagesHold(kubectl, directory);
-    console.log(
-      `\nconformance:kubernetes passed: Kubernetes ${kubernetesVersion}; objects: ${counts.join(', ')}; their pods; the commands of the pages`,
-    );
-  } catch (error) {
-    console.error(error.message);
-    console.log('\nconformance:kubernetes FAILED');
-    process.exitCode = 1;
+    return `Kubernetes ${kubernetesVersion}; objects: ${counts.join(', ')}; their pods; the commands of the pages`;
   } finally {
     await server?.stop();
     rmSync(directory, { recursive: true, force: true });

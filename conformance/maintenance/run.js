@@ -20,7 +20,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '../../build/faults/load.js';
 import { region, startWorld, tableName } from '../../build/faults/world.js';
-import { interrupt, run, versionOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { run, versionOf } from '../commands.js';
 import { Fleet } from '../fleet.js';
 import { thisTree } from '../release.js';
 import { replaceKeys } from './rotations.js';
@@ -35,30 +36,26 @@ const audit = { rotateBytes: 65_536 };
 const requests = 150;
 const restored = 'role-mappings-restored';
 
-process.once('SIGINT', interrupt);
-process.once('SIGTERM', interrupt);
 const directory = mkdtempSync(join(tmpdir(), 'token-broker-maintenance-'));
 const world = await startWorld();
 const fleet = new Fleet(world, directory, { audit });
-try {
-  for (const place of ['a', 'b', 'c']) await fleet.start(place, thisTree);
-  const { logs, shell } = await prepared();
-  await auditLogs(logs, shell);
-  const table = await tableSavedAndRestored(shell);
-  await clientSecret(shell);
-  await fleet.stop();
-  const replaced = await replaceKeys(world, join(directory, 'rotations'));
-  console.log(
-    `\nconformance:maintenance passed: audit logs of three brokers, a client secret; ${table}; ${replaced}`,
-  );
-} catch (error) {
-  console.error(error.message);
-  console.log('\nconformance:maintenance FAILED');
-  process.exitCode = 1;
-} finally {
-  await fleet.stop();
-  await world.stop();
-  rmSync(directory, { recursive: true, force: true });
+await tryOne({ name: 'maintenance', attempt: maintain });
+
+async function maintain() {
+  try {
+    for (const place of ['a', 'b', 'c']) await fleet.start(place, thisTree);
+    const { logs, shell } = await prepared();
+    await auditLogs(logs, shell);
+    const table = await tableSavedAndRestored(shell);
+    await clientSecret(shell);
+    await fleet.stop();
+    const replaced = await replaceKeys(world, join(directory, 'rotations'));
+    return `audit logs of three brokers, a client secret; ${table}; ${replaced}`;
+  } finally {
+    await fleet.stop();
+    await world.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** What the page takes for granted: one folder with the logs of all brokers, and the command. */

@@ -11,7 +11,8 @@ import { answerViolations, auditViolations } from '../../build/faults/invariants
 import { Connection, runLoad, Turnstile } from '../../build/faults/load.js';
 import { formNames } from '../../build/faults/wire-forms.js';
 import { roleNamed, startWorld } from '../../build/faults/world.js';
-import { interrupt, outcomeOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { outcomeOf } from '../commands.js';
 import { Fleet } from '../fleet.js';
 import { readOptions } from '../options.js';
 import { builtRelease, commitOf, lastRelease, thisTree } from '../release.js';
@@ -34,20 +35,16 @@ const options = readOptions({
   options: { from: { type: 'string' }, require: { type: 'boolean', default: false } },
 });
 if (options !== undefined) {
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  const revision = options.from ?? lastRelease().commit;
-  const commit = commitOf(revision);
-  if (commit === undefined) {
-    const outcome = options.require ? 'FAILED' : 'NOT RUN';
-    console.log(`conformance:upgrade ${outcome}: this clone does not have ${revision}`);
-    if (options.require) process.exitCode = 1;
-  } else {
-    await upgradeAndBack(await builtRelease(commit, say));
-  }
+  const { from = lastRelease().commit, require } = options;
+  const prepare = async () => {
+    const commit = commitOf(from);
+    if (commit === undefined) return { lacks: `this clone does not have ${from}` };
+    return { old: await builtRelease(commit, say) };
+  };
+  await tryOne({ name: 'upgrade', require, prepare, attempt: upgradeAndBack });
 }
 
-async function upgradeAndBack(old) {
+async function upgradeAndBack({ old }) {
   const directory = mkdtempSync(join(tmpdir(), 'token-broker-upgrade-'));
   const world = await startWorld();
   const fleet = new Fleet(world, directory);
@@ -61,7 +58,7 @@ async function upgradeAndBack(old) {
       ...(await unreadableLogs(old, fleet, answers)),
       ...(await unreadableSnapshots(world, fleet, old)),
     ];
-    report(old, answers, editor, found);
+    return summary(old, answers, editor, found);
   } finally {
     await fleet.stop();
     await world.stop();
@@ -192,11 +189,11 @@ function asked({ main }, args) {
   return outcomeOf(process.execPath, [main, ...args], { cwd: tmpdir(), timeoutMs: 60_000 });
 }
 
-function report(old, answers, editor, found) {
+/** @throws what was found wrong */
+function summary(old, answers, editor, found) {
   const edits = [...editor.edits].map(([name, times]) => `${times} by ${name}`).join(', ');
-  console.log(`
-conformance:upgrade ${found.length === 0 ? 'passed' : 'FAILED'}: ${old.name} to this tree and back, three brokers
-  ${answers.length} answers; edits: ${edits}, ${editor.triedAgain} of them answered 503 and sent again; an edit was in force everywhere after ${editor.slowestMs.toFixed(0)} ms at most`);
-  for (const fault of found) console.log(`  ${fault}`);
-  if (found.length > 0) process.exitCode = 1;
+  const seen = `${old.name} to this tree and back, three brokers
+  ${answers.length} answers; edits: ${edits}, ${editor.triedAgain} of them answered 503 and sent again; an edit was in force everywhere after ${editor.slowestMs.toFixed(0)} ms at most`;
+  if (found.length > 0) throw new Error([seen, ...found].join('\n  '));
+  return seen;
 }

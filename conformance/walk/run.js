@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { interrupt, run, versionOf } from '../commands.js';
+import { tryOne } from '../attempt.js';
+import { run, versionOf } from '../commands.js';
 import { readyFileOf, startDaemon } from '../daemon.js';
 import { freePorts } from '../free-ports.js';
 import { readOptions } from '../options.js';
@@ -42,18 +43,13 @@ const mayBeSilent = new Set([
 const afterwards = `trap 'kill $(cat "$WALK"/*/pid "$WALK"/*.pid 2> /dev/null) 2> /dev/null || true' EXIT`;
 
 const options = readOptions({ usage, options: { require: { type: 'boolean', default: false } } });
-if (options !== undefined) {
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+if (options !== undefined)
+  await tryOne({ name: 'walk', require: options.require, prepare: lookAround, attempt: walk });
+
+function lookAround() {
   const missing = Object.keys(tools).filter((name) => versionOf(name, [tools[name]]) === undefined);
   if (commitOf(lastRelease().commit) === undefined) missing.push('the last release in this clone');
-  if (missing.length === 0) await walk();
-  else {
-    console.log(
-      `conformance:walk ${options.require ? 'FAILED' : 'NOT RUN'}: no ${missing.join(', ')}`,
-    );
-    if (options.require) process.exitCode = 1;
-  }
+  return missing.length === 0 ? {} : { lacks: `no ${missing.join(', ')}` };
 }
 
 async function walk() {
@@ -79,11 +75,7 @@ async function walk() {
     const script = ['set -eu', afterwards, ...marked].join('\n');
     const said = await run('bash', ['-c', script], { cwd: directory, timeoutMs: walkMs });
     check(said.split(`${mark}\n`).slice(1));
-    console.log(`\nconformance:walk passed: ${blocks.length} blocks of docs/walk.md`);
-  } catch (error) {
-    console.error(error.message);
-    console.log('\nconformance:walk FAILED');
-    process.exitCode = 1;
+    return `${blocks.length} blocks of docs/walk.md`;
   } finally {
     await local.stop();
     rmSync(directory, { recursive: true, force: true });
