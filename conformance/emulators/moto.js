@@ -34,7 +34,7 @@ export const moto = {
 };
 
 async function examine({ url, env, directory, issuer, say }) {
-  const shell = (line) => run('bash', ['-c', line], { cwd: directory, env, timeoutMs });
+  const shell = (line) => run('bash', ['--norc', '-c', line], { cwd: directory, env, timeoutMs });
   const lambda = 'arn:aws:lambda:us-east-1:123456789012:function:audience';
   const trigger = (version) =>
     `--lambda-config 'PreTokenGenerationConfig={LambdaVersion=${version},LambdaArn=${lambda}}'`;

@@ -26,7 +26,11 @@ export const setupPages = {
 
 async function paste({ env, directory, say }) {
   const shell = (script) =>
-    run('bash', ['-c', `set -euo pipefail\n${script}`], { cwd: directory, env, timeoutMs });
+    run('bash', ['--norc', '-c', `set -euo pipefail\n${script}`], {
+      cwd: directory,
+      env,
+      timeoutMs,
+    });
   const json = async (line) => JSON.parse(await shell(line));
 
   // As a pool comes to be: later blocks use $POOL of earlier ones, so they are one script.

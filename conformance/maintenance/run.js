@@ -94,7 +94,7 @@ async function prepared() {
   /** What the block of the page prints that has these words. */
   const shell = (words, more = {}) => {
     const script = `set -euo pipefail\n${blockWith(words)}`;
-    return run('bash', ['-c', script], {
+    return run('bash', ['--norc', '-c', script], {
       cwd: directory,
       env: { ...env, ...more },
       timeoutMs: commandsMs,

@@ -73,7 +73,7 @@ async function walk() {
     );
     const marked = blocks.map((block) => `echo "${mark}"\n${block}`);
     const script = ['set -eu', afterwards, ...marked].join('\n');
-    const said = await run('bash', ['-c', script], { cwd: directory, timeoutMs: walkMs });
+    const said = await run('bash', ['--norc', '-c', script], { cwd: directory, timeoutMs: walkMs });
     check(said.split(`${mark}\n`).slice(1));
     return `${blocks.length} blocks of docs/walk.md`;
   } finally {

@@ -25,10 +25,11 @@ echo given.tgz
   writeFileSync(join(bin, 'npm'), npm);
   chmodSync(join(bin, 'npm'), 0o755);
   const folder = join(directory, 'fetched');
-  const program = `import { fetchedNode } from '${script}'; console.log(fetchedNode('${folder}'));`;
-  const words = [process.execPath, '--input-type=module', '--eval', program];
-  const shell = ['-c', `PATH="${bin}:$PATH" exec "$@"`, 'bash', ...words];
-  const { stdout, stderr } = spawnSync('bash', shell, { encoding: 'utf8' });
+  const program = `import { fetchedNode } from '${script}';
+process.env.PATH = '${bin}:' + process.env.PATH;
+console.log(fetchedNode('${folder}'));`;
+  const words = ['--input-type=module', '--eval', program];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
   return { stdout, stderr, left: readdirSync(folder) };
 }
 

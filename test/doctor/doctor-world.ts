@@ -165,7 +165,10 @@ export async function startDoctorWorld(): Promise<DoctorWorld> {
       const commands = cure.filter((line) => line.startsWith('aws '));
       for (const command of commands) {
         const script = `aws() { printf '%s\\0' "$@"; }; ${command}`;
-        const words = execFileSync('bash', ['-c', script]).toString().split('\0').slice(0, -1);
+        const words = execFileSync('bash', ['--norc', '-c', script])
+          .toString()
+          .split('\0')
+          .slice(0, -1);
         await withEnvironment(operator, () => applyAwsCommand(words, world));
       }
       return commands.length;

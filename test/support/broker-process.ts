@@ -54,7 +54,7 @@ export async function startBrokerProcess(
     readyFile,
   ];
   // Without core files, as docs/deployment.md has it.
-  const child = spawn('bash', ['-c', 'ulimit -c 0; exec "$@"', 'bash', ...words], {
+  const child = spawn('bash', ['--norc', '-c', 'ulimit -c 0; exec "$@"', 'bash', ...words], {
     cwd: directory,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -35,7 +35,9 @@ export function spawnNode(
 ): ChildProcess {
   const words = [process.execPath, ...args];
   const [file = '', ...rest] =
-    before === undefined ? words : ['bash', '-c', `${before}; exec "$@"`, 'bash', ...words];
+    before === undefined
+      ? words
+      : ['bash', '--norc', '-c', `${before}; exec "$@"`, 'bash', ...words];
   return spawn(file, rest, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,8 @@ export interface ShellOptions {
 
 /** What the script prints. Rejects at the first command that fails. */
 export async function runBash(script: string, { cwd, env }: ShellOptions): Promise<string> {
-  const { stdout } = await promisify(execFile)('bash', ['-c', `set -euo pipefail\n${script}`], {
+  const strictly = `set -euo pipefail\n${script}`;
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', strictly], {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
     timeout: 60_000,

@@ -21,7 +21,7 @@ export interface Printed {
 export async function runSignedIn(script: string, shell: SignedInShell): Promise<Printed> {
   const { cwd, env, timeoutMs = 120_000 } = shell;
   const people = [...(shell.people ?? [])];
-  const bash = spawn('bash', ['-c', `set -euo pipefail\n${script}`], {
+  const bash = spawn('bash', ['--norc', '-c', `set -euo pipefail\n${script}`], {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
