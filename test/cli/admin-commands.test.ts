@@ -1,8 +1,8 @@
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { addAdminCommand } from '../../src/cli/admin/admin-command.ts';
 import {
   adding,
@@ -319,15 +319,9 @@ describe('what answers in place of an admin listener', () => {
         .replaceAll(signature, token.split('.')[2] ?? '');
       if (!silent) res.writeHead(status).end(echo);
     });
-    await new Promise<void>((resolve) => {
-      stranger.listen(0, '127.0.0.1', resolve);
-    });
-    url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    url = await listenOnLoopback(stranger);
   });
-  afterAll(() => {
-    stranger.closeAllConnections();
-    stranger.close();
-  });
+  afterAll(() => closeServer(stranger));
   const answers = (document: object, code = 200) => {
     answer = JSON.stringify(document);
     status = code;
@@ -484,14 +478,10 @@ describe('what answers in place of an admin listener', () => {
       // Each page alone is there in time.
       void clock.jump(9_000).then(() => res.end(JSON.stringify(next)));
     });
-    await new Promise<void>((resolve) => {
-      slow.listen(0, '127.0.0.1', resolve);
-    });
-    const { port } = slow.address() as AddressInfo;
+    const slowUrl = await listenOnLoopback(slow);
     const add: AddCommand = (program, edge) => addAdminCommand(program, listMappings, edge, clock);
-    const { code, err } = await run(['list'], { url: `http://127.0.0.1:${port}`, add });
-    slow.closeAllConnections();
-    slow.close();
+    const { code, err } = await run(['list'], { url: slowUrl, add });
+    await closeServer(slow);
     expect([code, err]).toEqual([
       1,
       expect.stringMatching(/no end of the list within 2 min|page after page/),

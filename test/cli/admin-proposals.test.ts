@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { addAdminCommand } from '../../src/cli/admin/admin-command.ts';
 import {
   adding,
@@ -281,15 +281,9 @@ describe('what answers in place of an admin listener', () => {
       asked.push(req.method ?? '');
       res.end(JSON.stringify(answer));
     });
-    await new Promise<void>((resolve) => {
-      stranger.listen(0, '127.0.0.1', resolve);
-    });
-    url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    url = await listenOnLoopback(stranger);
   });
-  afterAll(() => {
-    stranger.closeAllConnections();
-    stranger.close();
-  });
+  afterAll(() => closeServer(stranger));
 
   it('gets no approval by the hash of something else than it shows', async () => {
     const { id } = await propose();

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import {
   type AdminHarness,
@@ -239,14 +238,9 @@ describe('what answers in place of an admin listener', () => {
   });
   let base: string;
   beforeAll(async () => {
-    await new Promise<void>((resolve) => {
-      stranger.listen(0, '127.0.0.1', resolve);
-    });
-    base = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    base = await listenOnLoopback(stranger);
   });
-  afterAll(() => {
-    stranger.close();
-  });
+  afterAll(() => closeServer(stranger));
 
   it.each([
     ['redirect', 'does not answer'],
@@ -270,12 +264,10 @@ describe('what answers in place of an admin listener', () => {
   });
 
   it('is reported when nothing listens there', async () => {
-    const closed = createServer().listen(0, '127.0.0.1');
-    await once(closed, 'listening');
-    const { port } = closed.address() as AddressInfo;
-    closed.close();
-    await once(closed, 'close');
-    const { code, err } = await explain({ adminUrl: `http://127.0.0.1:${port}` });
+    const closed = createServer();
+    const adminUrl = await listenOnLoopback(closed);
+    await closeServer(closed);
+    const { code, err } = await explain({ adminUrl });
     expect([code, err]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
   });
 });

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
 import { addLoginCommand } from '../../src/cli/admin/login/login.ts';
 import { addLogoutCommand } from '../../src/cli/admin/login/logout.ts';
@@ -29,20 +29,13 @@ afterAll(async () => {
   folders.remove();
 });
 
-async function listenOn(server: Server, port = 0): Promise<number> {
-  await new Promise<void>((resolve) => {
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return (server.address() as AddressInfo).port;
-}
+const portOf = async (server: Server) => Number(new URL(await listenOnLoopback(server)).port);
 
 /** One that nobody listens on, as far as anybody can say. */
 async function freePort(): Promise<number> {
   const server = createServer();
-  const port = await listenOn(server);
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
+  const port = await portOf(server);
+  await closeServer(server);
   return port;
 }
 
@@ -165,10 +158,10 @@ describe('login', () => {
 
   it('says so where another program has the port', async () => {
     const other = createServer();
-    const port = await listenOn(other);
+    const port = await portOf(other);
     const login = await begin({ port });
     expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('--port') });
-    other.close();
+    await closeServer(other);
   });
 });
 
@@ -232,11 +225,9 @@ describe('what is secret', () => {
       if (req.url === '/token') res.writeHead(307, { location: `${url}/elsewhere` }).end();
       else res.end(JSON.stringify(settings));
     });
-    url = `http://127.0.0.1:${await listenOn(stranger)}`;
+    url = await listenOnLoopback(stranger);
   });
-  afterAll(() => {
-    stranger.close();
-  });
+  afterAll(() => closeServer(stranger));
   const from = (endpoints: object) => {
     const page = `${url}/authorize`;
     const scopes = { read: 'r' };

@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
+import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { callerOf, requireCaller } from '../../src/client/require-caller.ts';
 import { requireRole } from '../../src/client/require-role.ts';
 import { serviceRolesFromFile } from '../../src/client/service-roles-file.ts';
@@ -42,8 +42,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const server of servers) {
-    server.closeAllConnections();
-    server.close();
+    await closeServer(server);
   }
   await validator.close();
   await outside.stop();
@@ -75,8 +74,7 @@ async function serve(app: express.Express): Promise<string> {
   }) as express.ErrorRequestHandler);
   const server = createServer(app);
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return await listenOnLoopback(server);
 }
 
 async function call(path: string, authorization?: string, base = url) {

@@ -2,9 +2,8 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { staysOpen } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 
 export interface DocumentHost {
   readonly url: string;
@@ -29,17 +28,12 @@ export async function startDocumentHost(folder: string): Promise<DocumentHost> {
     });
     res.end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host: DocumentHost = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: await listenOnLoopback(server),
     cacheControl: 'public, max-age=300',
     asked: [],
     answer: undefined,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop: () => closeServer(server),
   };
   return host;
 }

@@ -1,6 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { staysOpen } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 import type { TestKey } from './tokens.ts';
 
 export type JwksFault =
@@ -42,10 +41,9 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
     else if (fault.kind === 'hang') waiting.add(res);
     else misbehave(res, fault, document());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const origin = await listenOnLoopback(server);
   return {
-    jwksUri: `http://127.0.0.1:${port}/.well-known/jwks.json`,
+    jwksUri: `${origin}/.well-known/jwks.json`,
     get requests() {
       return requests;
     },
@@ -60,10 +58,7 @@ export async function startJwksServer(...initial: readonly TestKey[]): Promise<J
     publish(...next) {
       keys = next;
     },
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    stop: () => closeServer(server),
   };
 }
 

@@ -1,8 +1,7 @@
 /** An HTTP server on loopback that answers as a test tells it to, and keeps what it was asked. */
 
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { staysOpen } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 
 export interface ScriptedRequest {
   readonly method: string;
@@ -46,10 +45,9 @@ export async function startScriptedServer(initial: Script): Promise<ScriptedServ
     requests.push(request);
     reply(res, await script(request));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const url = await listenOnLoopback(server);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     requests,
     get script() {
       return script;
@@ -57,10 +55,7 @@ export async function startScriptedServer(initial: Script): Promise<ScriptedServ
     set script(next) {
       script = next;
     },
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    stop: () => closeServer(server),
   };
 }
 

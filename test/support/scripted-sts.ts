@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { staysOpen } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 import type { Clock } from '../../src/kit/timing/clock.ts';
 import { toRfc3339 } from '../../src/kit/timing/clock.ts';
 
@@ -42,7 +41,8 @@ export interface ScriptedSts {
 /** An STS that answers whatever the script says; by default an honest success that encodes who asked. */
 export async function startScriptedSts(clock: Clock): Promise<ScriptedSts> {
   const calls: ScriptedCall[] = [];
-  const sts = { url: '', calls, script: honestly(clock) as Script, stop };
+  const script: Script = honestly(clock);
+  const sts = { url: '', calls, script, stop: () => closeServer(server) };
   const server = createServer(
     staysOpen,
     (req, res) =>
@@ -51,12 +51,7 @@ export async function startScriptedSts(clock: Clock): Promise<ScriptedSts> {
         send(res, await sts.script(call, calls.length));
       }),
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  sts.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  function stop(): Promise<void> {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(() => resolve()));
-  }
+  sts.url = await listenOnLoopback(server);
   return sts;
 }
 

@@ -1,6 +1,5 @@
 import { createSign, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import {
   AssumeRoleWithWebIdentityCommand,
   type AssumeRoleWithWebIdentityCommandInput,
@@ -8,7 +7,7 @@ import {
   STSClient,
   STSServiceException,
 } from '@aws-sdk/client-sts';
-import { staysOpen } from '../../emulators/loopback-http.ts';
+import { closeServer, listenOnLoopback, staysOpen } from '../../emulators/loopback-http.ts';
 import {
   type StsServer,
   type StsServerOptions,
@@ -166,7 +165,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
     const { status, body } = answer ?? { status: 200, body: JSON.stringify({ keys: jwks }) };
     res.writeHead(status, { 'content-type': 'application/json' }).end(body);
   });
-  const url = `${await listen(server)}/us-east-1_AbCdEf123`;
+  const url = `${await listenOnLoopback(server)}/us-east-1_AbCdEf123`;
   const publish = (kid: string, kind: 'rsa' | KeyCurve = 'rsa') => {
     const { privateKey, publicKey } =
       kind === 'rsa' ? rsaKeyPair() : generateKeyPairSync('ec', { namedCurve: kind });
@@ -189,8 +188,7 @@ async function startTinyIssuer(): Promise<TinyIssuer> {
     sign: (claims, options = {}) => signJws(claims, { key: mainKey, ...options }),
     signTexts: (header, payload) => signTexts([header, payload], { alg: 'RS256', key: mainKey }),
     async stop() {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await closeServer(server);
     },
   };
 }
@@ -211,9 +209,4 @@ function signTexts(
     .update(input)
     .sign({ key, dsaEncoding: 'ieee-p1363' });
   return `${input}.${signature.toString('base64url')}`;
-}
-
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { closeServer, listenOnLoopback } from '../../../emulators/loopback-http.ts';
 import { boundedFetch } from '../../../src/kit/net/bounded-fetch.ts';
 import { systemClock } from '../../../src/kit/timing/clock.ts';
 import {
@@ -89,16 +89,14 @@ describe('one bounded fetch (T127)', () => {
   it('a body that stalls is given up at the deadline, whatever the garbage collector takes away', async () => {
     setFlagsFromString('--expose-gc');
     const stalling = createServer((_req, res) => void res.writeHead(200).write('{'));
-    await new Promise<void>((resolve) => stalling.listen(0, '127.0.0.1', resolve));
+    const url = await listenOnLoopback(stalling);
     const collecting = setInterval(runInNewContext('gc') as () => void, 20);
     try {
-      const { port } = stalling.address() as AddressInfo;
-      const stalled = boundedFetch(`http://127.0.0.1:${port}`, { ...limits, timeoutMs: 400 });
+      const stalled = boundedFetch(url, { ...limits, timeoutMs: 400 });
       await expect(stalled).rejects.toMatchObject({ reason: 'timeout' });
     } finally {
       clearInterval(collecting);
-      stalling.closeAllConnections();
-      stalling.close();
+      await closeServer(stalling);
     }
   });
 });
