@@ -1,8 +1,10 @@
 /** What a proposal starts from, and whether that is so still. */
 
-import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
-import type { QuarantinedMapping } from '../ports.ts';
+import { type RoleMapping, roleMappingSchema } from '../policy/role-mapping.ts';
+import type { LivePolicy } from '../ports.ts';
+import { isHeldBy } from '../snapshot-in-force.ts';
 import type { MappingVersion } from './mapping-history.ts';
+import { policyOfTable } from './policy-of-table.ts';
 import type { RoleMappingStore } from './ports.ts';
 import type { Proposal } from './proposal.ts';
 
@@ -16,16 +18,29 @@ export async function isOfPresent(
   return current !== undefined || (await lastVersion(mappingId, store)) === deletedVersion;
 }
 
-/** A row that was put back brings no proposal back with it: what is in force may have moved on, and tells (T327). */
-export function isOfPolicy(
-  { mappingId, baseVersion }: Proposal,
-  { byId }: PolicySnapshot,
-  quarantined: readonly QuarantinedMapping[],
-): boolean {
-  const held = byId.get(mappingId)?.version;
-  if (held !== undefined) return baseVersion !== 'absent' && held <= baseVersion;
-  // A row that cannot be read may have an earlier version in its place, or none.
-  return baseVersion === 'absent' || quarantined.some(({ id }) => id === mappingId);
+/**
+ * Whether what a second administrator is shown as the mapping before is what is in force, whatever its row says or said (T327).
+ * Where this instance cannot follow the table, nothing speaks against it.
+ */
+export async function isOfPolicy(
+  { mappingId: id, baseVersion: version, before }: Proposal,
+  policy: LivePolicy,
+  store: Pick<RoleMappingStore, 'head'>,
+): Promise<boolean> {
+  const snapshot = await policyOfTable(policy, store);
+  if (snapshot === undefined) return true;
+  const held = snapshot.byId.get(id);
+  if (version === 'absent') return held === undefined;
+  // In the place of a row that cannot be read there may be an earlier version, or none.
+  const unread = policy.quarantined().some((one) => one.id === id);
+  if (unread) return held === undefined || held.version <= version;
+  return isHeldBy(snapshot, { id, version, mapping: mappingOf(before) });
+}
+
+/** Undefined for what does not pass the checks of today. */
+export function mappingOf(document: unknown): RoleMapping | undefined {
+  const parsed = roleMappingSchema.safeParse(document);
+  return parsed.success ? parsed.data : undefined;
 }
 
 /** 0 if there never was one. */

@@ -7,7 +7,8 @@ import { type ApprovalRule, type JudgedStep, needsApproval } from '../policy/app
 import type { WritingRules } from '../policy/mapping-check.ts';
 import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
 import type { LivePolicy } from '../ports.ts';
-import { isHeldBy, snapshotInForce } from '../snapshot-in-force.ts';
+import { isHeldBy } from '../snapshot-in-force.ts';
+import { policyOfTable } from './policy-of-table.ts';
 import type { RoleMappingStore } from './ports.ts';
 import { notOpen } from './proposal.ts';
 import { isOfPolicy } from './proposal-base.ts';
@@ -38,10 +39,8 @@ export async function wayOf(
   const rule = rules().guardrails.approval;
   const { after } = edit;
   if (request.approving !== undefined) {
-    const snapshot = policy && (await policyOfTable(policy, store));
-    if (snapshot && !isOfPolicy(request.approving.proposal, snapshot, policy.quarantined())) {
-      throw notOpen('stale');
-    }
+    const { proposal } = request.approving;
+    if (policy && !(await isOfPolicy(proposal, policy, store))) throw notOpen('stale');
     return 'direct';
   }
   if (request.propose) return 'proposal';
@@ -92,20 +91,4 @@ export function requireBreakGlass(caller: Caller | undefined, { breakGlass }: Ap
     detail:
       'Only members of the groups in guardrails.approval.breakGlass do without approval. Send the change without breakGlass: it becomes a proposal.',
   });
-}
-
-/**
- * What others have just written may lie behind an edit. A policy that could not follow the table still serves, but says
- * nothing of that: undefined (T230).
- */
-async function policyOfTable(
-  policy: LivePolicy,
-  store: RoleMappingStore,
-): Promise<PolicySnapshot | undefined> {
-  const before = await store.head();
-  await policy.refresh();
-  const snapshot = snapshotInForce(policy);
-  if (snapshot === undefined || snapshot.revision < before) return undefined;
-  // Ahead of a table that was put back to an earlier state.
-  return snapshot.revision <= (await store.head()) ? snapshot : undefined;
 }

@@ -2,8 +2,8 @@
 
 import { type AdminAccess, isAdministratorStill } from '../../core/admin-access.ts';
 import { type Proposal, type ProposalState, proposalDigest } from '../../core/editing/proposal.ts';
+import { mappingOf } from '../../core/editing/proposal-base.ts';
 import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
-import { type RoleMapping, roleMappingSchema } from '../../core/policy/role-mapping.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
 import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
 import { documentChanges } from '../../kit/json/document-changes.ts';
@@ -30,7 +30,7 @@ export function proposalDocument({ proposal, state, access }: ShownProposal) {
     mapping: after ?? null,
     changes: documentChanges(before, after),
     // As it was then: an allow that had ended gave nothing.
-    affected: gainsAndLosses(asMapping(before), asMapping(after), proposal.createdAt),
+    affected: gainsAndLosses(mappingOf(before), mappingOf(after), proposal.createdAt),
     override,
     author: {
       name: author.name,
@@ -48,17 +48,11 @@ export function proposalDocument({ proposal, state, access }: ShownProposal) {
   };
 }
 
-/** Undefined for what does not pass the checks of today. */
-function asMapping(document: unknown): RoleMapping | undefined {
-  const parsed = roleMappingSchema.safeParse(document);
-  return parsed.success ? parsed.data : undefined;
-}
-
 const maxRecentCallers = 20;
 
 /** Who asked for the role of the mapping, as this instance remembers it: whom the change is likely to be about. */
 export function recentCallers({ before, after }: Proposal, decisions: RecentDecisions) {
-  const roles = new Set([before, after].flatMap((one) => asMapping(one)?.role ?? []));
+  const roles = new Set([before, after].flatMap((one) => mappingOf(one)?.role ?? []));
   const found = new Map<string, ReturnType<typeof callerOf>>();
   for (const record of decisions.newestFirst()) {
     const role = record.session?.role ?? record.request?.role;

@@ -5,8 +5,8 @@ import type { AdminAccess } from '../../core/admin-access.ts';
 import { existing } from '../../core/editing/decide-proposal.ts';
 import type { ProposalStore, RoleMappingStore } from '../../core/editing/ports.ts';
 import { type Proposal, type ProposalState, stateOf } from '../../core/editing/proposal.ts';
-import { isOfPresent } from '../../core/editing/proposal-base.ts';
-import type { RecentDecisions } from '../../core/ports.ts';
+import { isOfPolicy, isOfPresent } from '../../core/editing/proposal-base.ts';
+import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
@@ -18,6 +18,7 @@ import { proposalDocument, recentCallers } from './proposal-document.ts';
 export interface ReadProposalsOptions {
   readonly proposals: ProposalStore;
   readonly store: RoleMappingStore;
+  readonly policy: LivePolicy;
   readonly decisions: RecentDecisions;
   readonly authorize: AuthorizeReader;
   readonly access: () => AdminAccess;
@@ -67,10 +68,12 @@ export function readProposal(options: ReadProposalsOptions): RouteHandler {
 /** One that waits is stale as soon as its mapping has changed, whether or not somebody has tried it. */
 async function currentState(
   proposal: Proposal,
-  { store, clock }: Pick<ReadProposalsOptions, 'store' | 'clock'>,
+  { store, policy, clock }: Pick<ReadProposalsOptions, 'store' | 'policy' | 'clock'>,
 ): Promise<ProposalState> {
   const state = stateOf(proposal, clock.now());
   if (state !== 'open') return state;
   const current = await store.get(proposal.mappingId);
-  return (await isOfPresent(proposal, current, store)) ? 'open' : 'stale';
+  const isOpen =
+    (await isOfPresent(proposal, current, store)) && (await isOfPolicy(proposal, policy, store));
+  return isOpen ? 'open' : 'stale';
 }

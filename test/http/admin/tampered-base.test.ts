@@ -56,7 +56,7 @@ async function inForce(mapping: RoleMapping): Promise<void> {
 }
 
 /** Undefined: the row is gone. `version`: another one than it has. */
-async function tamper(id: string, mapping: RoleMapping | undefined, version = 1): Promise<void> {
+async function tamper(id: string, mapping: object | undefined, version = 1): Promise<void> {
   const Key = toItem(currentKey(id), {});
   if (mapping === undefined) {
     await admin.deleteItem(Key);
@@ -92,6 +92,12 @@ const remove = async (id: string) =>
   await admin.send('DELETE', `/v1/role-mappings/${id}`, {
     token: ada(),
     headers: { 'if-match': await etag(id), 'change-reason': 'ticket 7' },
+  });
+
+const approve = ({ id, sha256 }: { readonly id: string; readonly sha256: string }) =>
+  admin.send('POST', `/v1/proposals/${id}/approve`, {
+    token: admin.token({ user: 'cleo', scopes: [readScope, writeScope] }),
+    body: { reason: 'read', sha256 },
   });
 
 const seconds = (maxDurationSeconds: number): Partial<RoleMappingInput> => ({
@@ -132,6 +138,11 @@ const tamperings: Readonly<Record<string, Tampered>> = {
     row: seconds(43_200),
     asked: seconds(36_000),
   },
+  'what cannot be read in the place of a deny, deleted': {
+    is: deny,
+    row: { role: 'nobody knows' },
+    asked: undefined,
+  },
   'a deny that is off in the place of one that is on': {
     is: deny,
     row: { ...deny, ...off },
@@ -159,13 +170,17 @@ describe('a row that says what is not in force', () => {
       count += 1;
       const id = `base-${count}`;
       if (is !== undefined) await inForce(testMapping(id, is));
-      await tamper(id, row && testMapping(id, row), version);
+      await tamper(id, row && { ...testMapping(id), ...row }, version);
 
       const answer =
         asked === undefined
           ? await remove(id)
           : await (row === undefined ? create : replace)(testMapping(id, asked));
       expect([answer.status, answer.body.proposal?.id]).toEqual([202, expect.any(String)]);
+      const proposal = await admin.send('GET', `/v1/proposals/${answer.body.proposal.id}`);
+      expect(proposal.body.state).toBe('stale');
+      const approved = await approve(proposal.body);
+      expect([approved.status, approved.body.code]).toEqual([409, 'proposal_not_open']);
       await admin.policy.refresh();
       const now = admin.policy.current().byId.get(id)?.mapping;
       expect(now).toEqual(is && testMapping(id, is));
@@ -190,10 +205,7 @@ describe('a row that says what is not in force', () => {
       const version = toItem(versionKey(id, before === undefined ? 1 : 2), {});
       await admin.deleteItem(version);
 
-      const approved = await admin.send('POST', `/v1/proposals/${body.id}/approve`, {
-        token: admin.token({ user: 'cleo', scopes: [readScope, writeScope] }),
-        body: { reason: 'read', sha256: body.sha256 },
-      });
+      const approved = await approve(body);
       expect([approved.status, approved.body.code]).toEqual([409, 'proposal_not_open']);
       await admin.policy.refresh();
       expect(admin.policy.current().byId.get(id)?.mapping).toEqual(since);
