@@ -21,24 +21,27 @@ export interface Looking {
   caller?: Caller;
 }
 
-export interface Permission<Permitted> {
+export interface Look<Permitted, Seen> {
   /** @throws BrokerError unless whoever asks may look. */
   permit(req: AdmittedRequest, looking: Looking): Promise<Permitted>;
-  /** The same once more, after the record has waited for its disk. @throws BrokerError */
+  /** What is there to be seen: it may wait for the rest of the request, or for the table. */
+  see(permitted: Permitted): Seen | Promise<Seen>;
+  /** Whether they may still, after whatever waited. @throws BrokerError */
   stillPermits(caller: Caller): void;
 }
 
 /**
- * Nothing is shown before its record is durable, or the one that it repeats.
+ * Nothing is shown before its record is durable, or the one that it repeats, and nothing to whoever may not look any more by
+ * then: nor what there is to be refused (T276, T340).
  *
- * @throws what `permit` throws, once that is on record; BrokerError `audit_unavailable`.
+ * @throws what `permit` throws, once that is on record; BrokerError `audit_unavailable`; what `see` throws.
  */
-export async function recordAccess<Permitted>(
+export async function recordAccess<Permitted, Seen>(
   { audit, clock }: AccessParts,
   listener: AccessRecord['listener'],
   { arrival, context }: { readonly arrival: Arrival; readonly context: RequestContext },
-  { permit, stillPermits }: Permission<Permitted>,
-): Promise<Permitted> {
+  { permit, see, stillPermits }: Look<Permitted, Seen>,
+): Promise<Seen> {
   const looking: Looking = {};
   const record = (outcome: AccessRecord['outcome'], more: Partial<AccessRecord>) => {
     const time = new Date(clock.now()).toISOString();
@@ -54,12 +57,19 @@ export async function recordAccess<Permitted>(
   };
   const permitted = await permit(arrival.admit(), looking).catch(refuse);
   await record('permitted', { asked: askedFor(arrival.admit().url) });
+  const requireStill = async () => {
+    try {
+      if (looking.caller !== undefined) stillPermits(looking.caller);
+    } catch (error) {
+      await refuse(error);
+    }
+  };
+  await requireStill();
   try {
-    if (looking.caller !== undefined) stillPermits(looking.caller);
-  } catch (error) {
-    return await refuse(error);
+    return await see(permitted);
+  } finally {
+    await requireStill();
   }
-  return permitted;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A configuration that changes while the broker runs: what it takes over, when, and that it is all of it or nothing. */
 
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -289,34 +289,89 @@ describe('an administrator who is taken out', () => {
     await reload(same);
   });
 
-  it('T276: writes nothing by a request whose body is still coming', async () => {
-    const head = await broker.table.head();
-    const token = as('ada');
-    expect((await adminCall({ path: '/v1/changes' }, token)).status).toBe(200);
-    const body = JSON.stringify(document('in-flight'));
-    const slow = request(`${broker.urls.admin}/v1/role-mappings/in-flight`, {
-      method: 'PUT',
+  /** Begins a request, takes its sender out, and sends the rest of the body only then. */
+  async function takenOutMidway(call: Pick<Call, 'method' | 'path' | 'headers'>, body: string) {
+    const slow = request(`${broker.urls.admin}${call.path}`, {
+      method: call.method,
       headers: {
-        authorization: `Bearer ${token}`,
-        'change-reason': 'needed',
-        'if-none-match': '*',
+        ...call.headers,
+        authorization: `Bearer ${as('ada')}`,
         'content-type': 'application/json',
         'content-length': String(body.length),
       },
     });
-    const status = new Promise((resolve) => {
-      slow.on('response', (answer) => resolve(answer.resume().statusCode));
+    const answered = new Promise<IncomingMessage>((resolve) => {
+      slow.on('response', resolve);
     });
     slow.write(body.slice(0, 20));
     // It has begun, and waits for the rest of its body; the look at the page counts as well.
     while ((await broker.metrics()).get('tokenbroker_http_requests_in_flight') !== 2);
     await reload(withAdmin({ groups: [], users: [grace] }));
     slow.end(body.slice(20));
-    expect(await status).toBe(403);
-    expect(await broker.table.head()).toBe(head);
-    const left = broker.auditRecords().filter(({ mappingId }) => mappingId === 'in-flight');
-    expect(left.at(-1)).toMatchObject({ outcome: 'refused', code: 'access_denied' });
+    const answer = await answered;
+    const requestId = answer.headers['x-request-id'];
+    const told = JSON.parse(await text(answer)) as { readonly code?: string };
     await reload(same);
+    const left = broker.auditRecords().filter((record) => record.requestId === requestId);
+    return { status: answer.statusCode, code: told.code, last: left.at(-1) };
+  }
+
+  it('T276: writes nothing by a request whose body is still coming', async () => {
+    const head = await broker.table.head();
+    expect((await adminCall({ path: '/v1/changes' }, as('ada'))).status).toBe(200);
+    const path = '/v1/role-mappings/in-flight';
+    const headers = { 'change-reason': 'needed', 'if-none-match': '*' };
+    const { status, last } = await takenOutMidway(
+      { method: 'PUT', path, headers },
+      JSON.stringify(document('in-flight')),
+    );
+    expect(status).toBe(403);
+    expect(await broker.table.head()).toBe(head);
+    expect(last).toMatchObject({ outcome: 'refused', code: 'access_denied' });
+  });
+
+  const known = JSON.stringify({ ...defaultMappings[0], enabled: true });
+  const replacing = { 'change-reason': 'needed', 'if-match': '"1"' };
+  const mapping = '/v1/role-mappings/orders-writer';
+  const principal = { pool, client: clients.orders.clientId };
+
+  it.each<[string, Pick<Call, 'method' | 'path' | 'headers'>, string]>([
+    [
+      'an explanation',
+      { method: 'POST', path: '/v1/explain' },
+      JSON.stringify({ caller: { ...principal, scopes: ['orders/write'] } }),
+    ],
+    [
+      'what is wrong with a question',
+      { method: 'POST', path: '/v1/explain' },
+      JSON.stringify({ caller: { no: 'such caller' } }),
+    ],
+    ['a preview', { method: 'PUT', path: `${mapping}?dryRun=true`, headers: replacing }, known],
+    [
+      'what is wrong with an edit',
+      { method: 'PUT', path: mapping, headers: replacing },
+      JSON.stringify({ no: 'such mapping' }),
+    ],
+    ['a mapping that says so already', { method: 'PUT', path: mapping, headers: replacing }, known],
+    [
+      'what a freeze would take away',
+      { method: 'POST', path: '/v1/freezes?dryRun=true', headers: { 'change-reason': 'needed' } },
+      JSON.stringify({ principal, role: '*' }),
+    ],
+    [
+      'whether there is such a proposal',
+      { method: 'POST', path: '/v1/proposals/000000000000-0000000000000000/approve' },
+      JSON.stringify({ sha256: '0'.repeat(64), reason: 'read' }),
+    ],
+    [
+      'whether one can be withdrawn',
+      { method: 'POST', path: '/v1/proposals/000000000000-0000000000000000/withdraw' },
+      JSON.stringify({ reason: 'not needed any more' }),
+    ],
+  ])('T340: is not told %s for which the request was still coming', async (_what, call, body) => {
+    const { status, code, last } = await takenOutMidway(call, body);
+    expect([status, code]).toEqual([403, 'access_denied']);
+    expect(last).toMatchObject({ outcome: 'refused', code: 'access_denied' });
   });
 
   it('T276, T319: approves nothing that waits, and neither does whoever is no approver any more', async () => {

@@ -111,6 +111,20 @@ export function requireStillEditor(
   requireAdmin(identity.access(), caller, permissionOf(findings), clock.now());
 }
 
+/** What an attempt is refused with: nothing of the policy to whoever is not an administrator any more (T340). */
+export function refusalOf(
+  error: unknown,
+  findings: Findings,
+  parts: { readonly identity: EditorIdentity; readonly clock: Clock },
+): unknown {
+  try {
+    requireStillEditor(findings, parts);
+    return error;
+  } catch (refused) {
+    return refused;
+  }
+}
+
 /** How the history of the table names an editor. */
 function actorOf({ pool, clientId, subject, machine }: Caller): string {
   const client = `${pool}/${clientId ?? ''}`;

@@ -13,6 +13,7 @@ import {
   type EditorIdentity,
   type Findings,
   identify,
+  refusalOf,
   refusalOutcome,
   requireStillEditor,
   writeOutcome,
@@ -165,7 +166,8 @@ export function proposalCloser(
       const closing = closingOf(state, editor, decision, clock);
       return { proposal, closing, requireDecider };
     };
-    const { proposal, closing, requireDecider } = await check().catch(async (error: unknown) => {
+    const { proposal, closing, requireDecider } = await check().catch(async (thrown: unknown) => {
+      const error = refusalOf(thrown, findings, { identity, clock });
       await record(refusalOutcome(error), error);
       throw error;
     });

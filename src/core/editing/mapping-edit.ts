@@ -20,6 +20,7 @@ import {
   identify,
   lookRecord,
   type OpenedEdit,
+  refusalOf,
   refusalOutcome,
   requireStillEditor,
   writeOutcome,
@@ -101,18 +102,25 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
       audit.record(changeRecord({ context, findings, outcome, error, now: clock.now() }));
     const recordLook = (outcome: AccessRecord['outcome'], error?: unknown) =>
       audit.record(lookRecord({ context, findings, outcome, error, now: clock.now() }));
-
-    let checked: Checked;
-    try {
-      checked = await check(steps, findings, parts);
-    } catch (error) {
+    const refuse = async (thrown: unknown): Promise<never> => {
+      const error = refusalOf(thrown, findings, parts);
       const recordRefusal = findings.preview === undefined ? record : recordLook;
       await recordRefusal(refusalOutcome(error), error);
       throw error;
-    }
+    };
+
+    const checked = await check(steps, findings, parts).catch(refuse);
     const { editor, edit, way } = checked;
     const told = await withoutWriting(checked, findings, { record, recordLook, policy });
-    if (told !== undefined) return told;
+    if (told !== undefined) {
+      // By the administrators of this moment: it is a look (T340).
+      try {
+        requireStillEditor(findings, parts);
+      } catch (error) {
+        await refuse(error);
+      }
+      return told;
+    }
     /** Audit before the effect: a change that cannot be accounted for must not be made. */
     const recorded = async <Result>(outcome: EditOutcome, effect: () => Promise<Result>) => {
       await record(outcome);

@@ -12,7 +12,6 @@ import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { expressApp, otherMethods, unmatched } from '../express-app.ts';
 import type { Instrument } from '../instrument.ts';
-import { authorizeReader } from './authorize-admin.ts';
 import { approveProposal, closeProposal } from './decide-proposal.ts';
 import { answerEdit } from './edit-answer.ts';
 import { deleteRoleMapping, putRoleMapping } from './edit-role-mapping.ts';
@@ -23,6 +22,7 @@ import { listDecisions } from './list-decisions.ts';
 import { listPermissions } from './list-permissions.ts';
 import { listPrincipals } from './list-principals.ts';
 import { listRoleMappings } from './list-role-mappings.ts';
+import { lookBy } from './look.ts';
 import { listProposals, readProposal } from './read-proposals.ts';
 import { listVersions, readRoleMapping, readVersion } from './read-role-mapping.ts';
 import { type InstanceStatus, readStatus } from './read-status.ts';
@@ -64,7 +64,7 @@ type Methods = Readonly<Partial<Record<'GET' | 'PUT' | 'POST' | 'DELETE', RouteH
 
 export function adminApp(options: AdminAppOptions): Express {
   const { route, ...parts } = options;
-  const authorize = authorizeReader(parts);
+  const look = lookBy(parts);
   const { validator, access } = parts;
   const identity = { kind: 'token', validator, access } as const;
   const edit = mappingEditor({ ...parts, identity, side: 'api' });
@@ -72,7 +72,7 @@ export function adminApp(options: AdminAppOptions): Express {
   const { matchableClaims, webIdentity } = parts.rules();
   const identityByDefault = webIdentity?.byDefault ?? 'caller';
   const explain = explainDecision({ ...parts, matchableClaims, identityByDefault });
-  const reading = { ...parts, authorize };
+  const reading = { ...parts, look };
   const rule = () => parts.rules().guardrails.approval;
   const deciding = { ...parts, edit, identity, answer, rule };
   const editing = { ...parts, edit, answer, maxBodyBytes };
@@ -95,7 +95,7 @@ export function adminApp(options: AdminAppOptions): Express {
     '/v1/principals': { GET: listPrincipals(reading) },
     '/v1/permissions': { GET: listPermissions(reading) },
     '/v1/explain': {
-      POST: answerExplain({ authorize, explain, pools: () => parts.rules().pools, maxBodyBytes }),
+      POST: answerExplain({ look, explain, pools: () => parts.rules().pools, maxBodyBytes }),
     },
     '/v1/decisions': { GET: listDecisions(reading) },
     '/v1/status': { GET: readStatus(reading) },

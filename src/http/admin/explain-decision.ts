@@ -10,12 +10,11 @@ import type { RouteHandler } from '../arrival.ts';
 import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
 import { requestedRole } from '../requested-role.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
 import { explanationDocument } from './explanation-document.ts';
+import type { Look } from './look.ts';
 
 export interface AnswerExplainOptions {
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
   readonly explain: ExplainDecision;
   /** Whose tokens are accepted, as far as it is known. */
   readonly pools: () => KnownPools | undefined;
@@ -43,9 +42,8 @@ export const explainBody = z
   });
 
 export function answerExplain(options: AnswerExplainOptions): RouteHandler {
-  const { authorize, explain, pools, maxBodyBytes: maxBytes } = options;
-  return async function explainRequest(arrival, context) {
-    const { req, admin } = await authorize(arrival, context);
+  const { look, explain, pools, maxBodyBytes: maxBytes } = options;
+  return look(async ({ req, admin }, context) => {
     requireNoQuery(req);
     const body = await readJsonBody(req, { schema: explainBody, maxBytes });
     const { role, durationSeconds, sourceIp = context.sourceIp } = body.request;
@@ -63,8 +61,8 @@ export function answerExplain(options: AnswerExplainOptions): RouteHandler {
       refusal: refusal && refusalDocument(refusal),
       ...(explained && explanationDocument(explained.explanation, explained.caller, pools())),
     };
-    sendJson(req.res, 200, document, context.requestId);
-  };
+    return { document };
+  });
 }
 
 function refusalDocument({ code, status, message: detail }: BrokerError) {

@@ -24,10 +24,9 @@ import { bearerToken } from '../bearer-token.ts';
 import { readJsonBody } from '../json-body.ts';
 import { flagParameter, readQuery } from '../query.ts';
 import { askedFor } from '../record-access.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
 import { changeReason } from './change-reason.ts';
 import type { AnswerEdit } from './edit-answer.ts';
+import type { Look } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
@@ -102,14 +101,13 @@ function warnOfNothing({ mappings }: TakenAway): Fault[] {
 }
 
 export function listFreezes({
-  authorize,
+  look,
   policy,
   clock,
 }: Pick<FreezeOptions, 'policy' | 'clock'> & {
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }): RouteHandler {
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  return look(async ({ req }, context) => {
     const { limit, cursor } = readQuery(req, listQuery);
     const snapshot = policy.current();
     const quarantined = policy.quarantined().filter(({ id }) => isFreezeId(id));
@@ -125,19 +123,16 @@ export function listFreezes({
     const mappings = freezes.map(({ mapping }) => mapping);
     const taken = await inTurns(takingAway(mappings, snapshot, now));
     const items = freezes.map((item, index) => ({ ...item, takesAway: taken[index] }));
-    sendJson(
-      req.res,
-      200,
-      {
+    return {
+      document: {
         revision: snapshot.revision,
         items,
         quarantined,
         nextCursor,
       },
-      context.requestId,
-      nextLink(context.route, { limit }, nextCursor),
-    );
-  };
+      headers: nextLink(context.route, { limit }, nextCursor),
+    };
+  });
 }
 
 async function untilNoRace<Result>(attempt: () => Promise<Result>): Promise<Result> {

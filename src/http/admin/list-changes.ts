@@ -4,14 +4,13 @@ import { z } from 'zod';
 import type { RoleMappingStore } from '../../core/editing/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { changeDocument } from './mapping-document.ts';
 import { limitParameter } from './paging.ts';
 
 export interface ListChangesOptions {
   readonly store: RoleMappingStore;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }
 
 const changesQuery = z.strictObject({
@@ -23,20 +22,18 @@ const changesQuery = z.strictObject({
     .default(0),
 });
 
-export function listChanges({ store, authorize }: ListChangesOptions): RouteHandler {
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function listChanges({ store, look }: ListChangesOptions): RouteHandler {
+  return look(async ({ req }, context) => {
     const { since, limit } = readQuery(req, changesQuery);
     const revision = await store.head();
     const changes = await store.changesSince(since, { through: revision, limit });
     const through = changes.at(-1)?.revision ?? since;
     const more = through < revision;
-    sendJson(
-      req.res,
-      200,
-      { revision, through, items: changes.map(changeDocument) },
-      context.requestId,
-      more ? ['Link', `<${context.route}?since=${through}&limit=${limit}>; rel="next"`] : [],
-    );
-  };
+    return {
+      document: { revision, through, items: changes.map(changeDocument) },
+      headers: more
+        ? ['Link', `<${context.route}?since=${through}&limit=${limit}>; rel="next"`]
+        : [],
+    };
+  });
 }

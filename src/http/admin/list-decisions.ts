@@ -5,13 +5,12 @@ import type { RecentDecisions } from '../../core/ports.ts';
 import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { limitParameter } from './paging.ts';
 
 export interface ListDecisionsOptions {
   readonly decisions: RecentDecisions;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }
 
 const exactly = z.string().min(1).max(2048).optional();
@@ -28,9 +27,8 @@ const decisionsQuery = z.strictObject({
 });
 type Filters = Omit<z.output<typeof decisionsQuery>, 'limit'>;
 
-export function listDecisions({ decisions, authorize }: ListDecisionsOptions): RouteHandler {
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function listDecisions({ decisions, look }: ListDecisionsOptions): RouteHandler {
+  return look(({ req }) => {
     const { limit, ...filters } = readQuery(req, decisionsQuery);
     const items: object[] = [];
     let remembered = 0;
@@ -42,8 +40,8 @@ export function listDecisions({ decisions, authorize }: ListDecisionsOptions): R
     }
     // Null: nothing is remembered, so an empty list says nothing.
     const document = { items, remembered, since: since ?? null };
-    sendJson(req.res, 200, document, context.requestId);
-  };
+    return { document };
+  });
 }
 
 function matches(record: ExchangeRecord, filters: Filters): boolean {

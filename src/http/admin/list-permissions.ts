@@ -15,14 +15,13 @@ import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListPermissionsOptions {
   readonly policy: LivePolicy;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
   /** By pool: only callers of these pools are accepted. */
   readonly issuers: ReadonlyMap<string, string>;
   readonly clock: Clock;
@@ -42,9 +41,8 @@ const permissionsQuery = z.strictObject({
 });
 
 export function listPermissions(options: ListPermissionsOptions): RouteHandler {
-  const { policy, authorize, issuers, clock } = options;
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  const { policy, look, issuers, clock } = options;
+  return look(async ({ req }, context) => {
     const { limit, cursor, group: groups, ...names } = readQuery(req, permissionsQuery);
     const principal = { ...names, groups };
     requirePrincipal(principal, issuers);
@@ -57,19 +55,16 @@ export function listPermissions(options: ListPermissionsOptions): RouteHandler {
       pick: (compiled) =>
         permissions.concerns(compiled) ? entry(compiled, permissions) : undefined,
     });
-    sendJson(
-      req.res,
-      200,
-      {
+    return {
+      document: {
         revision: snapshot.revision,
         principal,
         items,
         nextCursor,
       },
-      context.requestId,
-      nextLink(context.route, { ...names, group: groups, limit }, nextCursor),
-    );
-  };
+      headers: nextLink(context.route, { ...names, group: groups, limit }, nextCursor),
+    };
+  });
 }
 
 /** An empty list must mean that there is nothing, never that a name was misspelt. */

@@ -12,14 +12,13 @@ import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListPrincipalsOptions {
   readonly policy: LivePolicy;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
   readonly clock: Clock;
 }
 
@@ -29,9 +28,8 @@ const principalsQuery = z.strictObject({
   cursor: cursorParameter,
 });
 
-export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptions): RouteHandler {
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function listPrincipals({ policy, look, clock }: ListPrincipalsOptions): RouteHandler {
+  return look(async ({ req }, context) => {
     const { role, limit, cursor } = readQuery(req, principalsQuery);
     const { revision, byId } = policy.current();
     const now = clock.now();
@@ -45,14 +43,11 @@ export function listPrincipals({ policy, authorize, clock }: ListPrincipalsOptio
           ? entry(compiled, now)
           : undefined,
     });
-    sendJson(
-      req.res,
-      200,
-      { revision, role, items, nextCursor },
-      context.requestId,
-      nextLink(context.route, { role, limit }, nextCursor),
-    );
-  };
+    return {
+      document: { revision, role, items, nextCursor },
+      headers: nextLink(context.route, { role, limit }, nextCursor),
+    };
+  });
 }
 
 function entry(compiled: CompiledMapping, now: number) {

@@ -9,15 +9,14 @@ import { roleKey } from '../../core/policy/role-key.ts';
 import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListRoleMappingsOptions {
   readonly policy: LivePolicy;
   readonly decisions: RecentDecisions;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }
 
 const exactly = z.string().min(1).max(2048).optional();
@@ -41,9 +40,8 @@ type Filters = Omit<z.output<typeof listQuery>, 'limit' | 'cursor'>;
 const maxQuarantinedShown = 100;
 
 export function listRoleMappings(options: ListRoleMappingsOptions): RouteHandler {
-  const { policy, decisions, authorize } = options;
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  const { policy, decisions, look } = options;
+  return look(async ({ req }, context) => {
     const { limit, cursor, ...filters } = readQuery(req, listQuery);
     const wanted = { ...filters, role: filters.role && roleKey(filters.role) };
     const { revision, byId } = policy.current();
@@ -60,20 +58,17 @@ export function listRoleMappings(options: ListRoleMappingsOptions): RouteHandler
         return { version, mapping, lastIssuedAt: decisions.lastIssued(id) ?? null };
       },
     });
-    sendJson(
-      req.res,
-      200,
-      {
+    return {
+      document: {
         revision,
         issuedSince: decisions.since,
         items,
         quarantined: quarantined.slice(0, maxQuarantinedShown),
         nextCursor,
       },
-      context.requestId,
-      nextLink(context.route, { ...filters, limit }, nextCursor),
-    );
-  };
+      headers: nextLink(context.route, { ...filters, limit }, nextCursor),
+    };
+  });
 }
 
 function matches(compiled: CompiledMapping, filters: Filters): boolean {

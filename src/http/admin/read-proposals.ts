@@ -10,8 +10,7 @@ import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
 import { proposalDocument, recentCallers } from './proposal-document.ts';
 
@@ -20,7 +19,7 @@ export interface ReadProposalsOptions {
   readonly store: RoleMappingStore;
   readonly policy: LivePolicy;
   readonly decisions: RecentDecisions;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
   readonly access: () => AdminAccess;
   readonly clock: Clock;
 }
@@ -30,9 +29,8 @@ const idPattern = /^[0-9a-f]{12}-[0-9a-f]{16}$/;
 
 /** Newest first. */
 export function listProposals(options: ReadProposalsOptions): RouteHandler {
-  const { proposals, authorize, access } = options;
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  const { proposals, look, access } = options;
+  return look(async ({ req }, context) => {
     const { limit, cursor } = readQuery(req, listQuery);
     const before = decodeCursor(cursor, idPattern);
     const found = await proposals.list({ before, limit: limit + 1 });
@@ -46,14 +44,13 @@ export function listProposals(options: ReadProposalsOptions): RouteHandler {
     const nextCursor =
       found.length > limit && last !== undefined ? encodeCursor(last.id) : undefined;
     const headers = nextLink(context.route, { limit }, nextCursor);
-    sendJson(req.res, 200, { items, nextCursor }, context.requestId, headers);
-  };
+    return { document: { items, nextCursor }, headers };
+  });
 }
 
 export function readProposal(options: ReadProposalsOptions): RouteHandler {
-  const { proposals, decisions, authorize, access } = options;
-  return async function read(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  const { proposals, decisions, look, access } = options;
+  return look(async ({ req }) => {
     requireNoQuery(req);
     const proposal = await existing(proposals, String(req.params['id']));
     const state = await currentState(proposal, options);
@@ -61,8 +58,8 @@ export function readProposal(options: ReadProposalsOptions): RouteHandler {
       ...proposalDocument({ proposal, state, access: access() }),
       recentCallers: recentCallers(proposal, decisions),
     };
-    sendJson(req.res, 200, document, context.requestId);
-  };
+    return { document };
+  });
 }
 
 /** One that waits is stale as soon as its mapping has changed, whether or not somebody has tried it. */

@@ -7,8 +7,7 @@ import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 import { currentDocument, versionDocument } from './mapping-document.ts';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
 import { entityTag } from './preconditions.ts';
@@ -18,7 +17,7 @@ export interface ReadRoleMappingOptions {
   /** Of this instance. */
   readonly policy: PolicySource;
   readonly decisions: RecentDecisions;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }
 
 const versionsQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });
@@ -29,23 +28,21 @@ export function readRoleMapping({
   store,
   policy,
   decisions,
-  authorize,
+  look,
 }: ReadRoleMappingOptions): RouteHandler {
-  return async function read(arrival, context) {
-    const { req } = await authorize(arrival, context);
+  return look(async ({ req }) => {
     requireNoQuery(req);
     const current = await store.get(pathParameter(req, 'id'));
     if (current === undefined) throw notFound();
     const headers = ['ETag', entityTag(current.version)];
     const document = currentDocument(current, policy, decisions);
-    sendJson(req.res, 200, document, context.requestId, headers);
-  };
+    return { document, headers };
+  });
 }
 
 /** `GET /v1/role-mappings/{id}/versions`: newest first, deletions included. */
-export function listVersions({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
-  return async function list(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function listVersions({ store, look }: ReadRoleMappingOptions): RouteHandler {
+  return look(async ({ req }, context) => {
     const { limit, cursor } = readQuery(req, versionsQuery);
     const before = decodeCursor(cursor, versionPattern);
     const id = pathParameter(req, 'id');
@@ -58,26 +55,22 @@ export function listVersions({ store, authorize }: ReadRoleMappingOptions): Rout
     const last = items.at(-1);
     const nextCursor =
       found.length > limit && last !== undefined ? encodeCursor(String(last.version)) : undefined;
-    sendJson(
-      req.res,
-      200,
-      { items: items.map(versionDocument), nextCursor },
-      context.requestId,
-      nextLink(context.route.replace('{id}', id), { limit }, nextCursor),
-    );
-  };
+    return {
+      document: { items: items.map(versionDocument), nextCursor },
+      headers: nextLink(context.route.replace('{id}', id), { limit }, nextCursor),
+    };
+  });
 }
 
 /** `GET /v1/role-mappings/{id}/versions/{version}` */
-export function readVersion({ store, authorize }: ReadRoleMappingOptions): RouteHandler {
-  return async function read(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function readVersion({ store, look }: ReadRoleMappingOptions): RouteHandler {
+  return look(async ({ req }) => {
     requireNoQuery(req);
     const version = pathParameter(req, 'version');
     if (!versionPattern.test(version)) throw notFound();
     const found = await store.version(pathParameter(req, 'id'), Number(version));
-    sendJson(req.res, 200, versionDocument(found), context.requestId);
-  };
+    return { document: versionDocument(found) };
+  });
 }
 
 function pathParameter(req: AdmittedRequest, name: string): string {

@@ -2,8 +2,7 @@
 
 import type { RouteHandler } from '../arrival.ts';
 import { requireNoQuery } from '../query.ts';
-import { sendJson } from '../send-json.ts';
-import type { AuthorizeReader } from './authorize-admin.ts';
+import type { Look } from './look.ts';
 
 export interface InstanceStatus {
   readonly version: string;
@@ -37,13 +36,12 @@ export interface InstanceStatus {
 
 export interface ReadStatusOptions {
   readonly status: () => Promise<InstanceStatus>;
-  readonly authorize: AuthorizeReader;
+  readonly look: Look;
 }
 
-export function readStatus({ status, authorize }: ReadStatusOptions): RouteHandler {
-  return async function read(arrival, context) {
-    const { req } = await authorize(arrival, context);
+export function readStatus({ status, look }: ReadStatusOptions): RouteHandler {
+  return look(async ({ req }) => {
     requireNoQuery(req);
-    sendJson(req.res, 200, await status(), context.requestId);
-  };
+    return { document: await status() };
+  });
 }

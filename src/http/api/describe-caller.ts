@@ -29,7 +29,7 @@ export interface DescribeCallerOptions {
 export function describeCaller(options: DescribeCallerOptions): RouteHandler {
   const { validator, limit, policy, audit, accessHelp, clock } = options;
   return async function describe(arrival, context) {
-    const { res, role, caller } = await recordAccess(
+    const document = await recordAccess(
       { audit, clock },
       'api',
       { arrival, context },
@@ -41,26 +41,21 @@ export function describeCaller(options: DescribeCallerOptions): RouteHandler {
           looking.caller = proven;
           context.caller = proven;
           limit.charge(proven);
-          return { res: req.res, role: query.role, caller: proven };
+          return { role: query.role, caller: proven };
+        },
+        see({ role, caller }) {
+          const { sourceIp } = context;
+          const situation = { snapshot: policy.current(), caller, sourceIp, now: clock.now() };
+          return {
+            caller: describeIdentity(caller),
+            roles: rolesOf(situation),
+            asked: role && answerFor(role, situation, accessHelp),
+          };
         },
         stillPermits: (proven) => validator.requireStillAccepted(proven),
       },
     );
-    const snapshot = policy.current();
-    const now = clock.now();
-    const permitted = permittedMappings(snapshot, caller, context.sourceIp, now);
-    const roles = permitted
-      .map(({ mapping }) => ({
-        mapping: mapping.id,
-        role: mapping.role,
-        description: mapping.description,
-        durationSeconds: mapping.session.durationSeconds,
-        maxDurationSeconds: mapping.session.maxDurationSeconds,
-      }))
-      .sort((a, b) => (a.mapping < b.mapping ? -1 : 1));
-    const situation = { snapshot, caller, sourceIp: context.sourceIp, now };
-    const asked = role && answerFor(role, situation, accessHelp);
-    sendJson(res, 200, { caller: describeIdentity(caller), roles, asked }, context.requestId);
+    sendJson(arrival.admit().res, 200, document, context.requestId);
   };
 }
 
@@ -71,6 +66,18 @@ interface Situation {
   readonly caller: Caller;
   readonly sourceIp: string;
   readonly now: number;
+}
+
+function rolesOf({ snapshot, caller, sourceIp, now }: Situation) {
+  return permittedMappings(snapshot, caller, sourceIp, now)
+    .map(({ mapping }) => ({
+      mapping: mapping.id,
+      role: mapping.role,
+      description: mapping.description,
+      durationSeconds: mapping.session.durationSeconds,
+      maxDurationSeconds: mapping.session.maxDurationSeconds,
+    }))
+    .sort((a, b) => (a.mapping < b.mapping ? -1 : 1));
 }
 
 /** By the same decision as an exchange; which deny matched is not the caller's business. */
