@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BrokerError } from '../core/errors.ts';
 import { Lease, type Predecessor } from '../kit/files/lease.ts';
+import { makeFolder } from '../kit/files/make-folder.ts';
 import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
@@ -249,7 +250,7 @@ export class FileSink implements AuditSink {
     if (await this.#lock.isHeld()) return 'nobody';
     const { directory } = this.#options;
     // Only at first: one that went away later is not to be made up for on whatever disk lies beneath.
-    if (this.#device === undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (this.#device === undefined) await makeFolder(directory, 0o700);
     await this.#requireSamePlace();
     return await this.#lock.acquire();
   }

@@ -1,6 +1,6 @@
 /** Prefixes of S3 buckets where a command takes folders: trails are read where they are, audit logs are copied first. */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isAuditFile } from '../audit/audit-files.ts';
@@ -12,6 +12,7 @@ import {
   trailFolder,
 } from '../cloudtrail/trail-files.ts';
 import { regionPattern } from '../core/aws-names.ts';
+import { makeFolder } from '../kit/files/make-folder.ts';
 import { isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { UncheckableError } from './recorded-sessions.ts';
@@ -91,7 +92,7 @@ export class BucketPlaces {
         );
       }
       const file = path.join(folder, ...parts);
-      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+      await makeFolder(path.dirname(file), 0o700);
       await reader.download(given.bucket, key, file, maxLogFileBytes);
     }
     return folder;

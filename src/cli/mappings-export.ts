@@ -1,10 +1,11 @@
 /** `mappings export`: what the table holds, as files that `validate` and `plan` find nothing to say about. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { UnreadableRow } from '../dynamodb/role-mapping-item.ts';
+import { makeFolderSync } from '../kit/files/make-folder.ts';
 import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
@@ -64,7 +65,7 @@ function writeFolder(
   mappings: readonly RoleMapping[],
   { output, terminal }: MappingsExportOptions,
 ): void {
-  mkdirSync(join(directory, schemaFolder), { recursive: true });
+  makeFolderSync(join(directory, schemaFolder), 0o777);
   for (const name of jsonSchemaNames) {
     writeFileSync(join(directory, schemaFolder, jsonSchemaFile(name)), jsonSchemaText(name));
   }

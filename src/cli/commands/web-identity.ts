@@ -1,9 +1,10 @@
 /** `token-broker web-identity …`: the two public documents of the broker as an issuer. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { configuredTokenIssuer } from '../../broker/configured/token-issuer.ts';
 import type { Config } from '../../config/schema.ts';
+import { makeFolderSync } from '../../kit/files/make-folder.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
 import { documentsCacheControl, publicDocuments } from '../../web-identity/documents.ts';
 import type { PublishedKey } from '../../web-identity/public-key.ts';
@@ -80,7 +81,7 @@ export async function webIdentityRender(
   if (keys === undefined) return exitCodes.failed;
   for (const { path, text } of publicDocuments(webIdentity.issuer, keys)) {
     const file = join(directory, path);
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolderSync(dirname(file), 0o777);
     writeFileSync(file, text);
     output.out(`${printable(file)}\n`);
   }

@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { lstatSync, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { makeFolder, makeFolderSync } from './make-folder.ts';
 import { FileRefusedError } from './regular-file.ts';
 import { ownUser } from './state-file.ts';
 
@@ -11,7 +12,7 @@ import { ownUser } from './state-file.ts';
  * @throws FileRefusedError, or the error of the file system
  */
 export async function requireStateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolder(path, 0o700);
   // Service managers put a link where state belongs: what counts is where it leads.
   requireOurs(path, await stat(path), (facts) => {
     const { uid, mode } = facts;
@@ -29,7 +30,7 @@ export async function requireStateFolder(path: string): Promise<void> {
  * @throws FileRefusedError, or the error of the file system
  */
 export function requireSecretFolderSync(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeFolderSync(path, 0o700);
   requireOurs(path, lstatSync(path), ({ uid, mode }) => {
     if (uid !== ownUser()) return belongsTo(uid);
     return (mode & 0o077) === 0 ? undefined : 'is open to other users: make it 0700.';
