@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { closeServer, listenOnLoopback } from '../../emulators/loopback-http.ts';
 import { adding, topCommands } from '../../src/cli/admin/admin-commands.ts';
@@ -284,11 +284,21 @@ describe('the file with the token', () => {
     expect([code, out, err]).toEqual([2, '', expect.stringContaining('session.json')]);
   });
 
-  it('T222: is not written into a folder that others can look into', async () => {
+  it('T222: is not written into a folder that others can look into, and nobody signs in first', async () => {
     const open = folders.folder();
     chmodSync(open, 0o755);
     const login = await begin({ file: join(open, 'session.json') });
-    await fetch(await answerFor(await login.page()));
+    const { code, err } = await login.done;
+    expect([code, err]).toEqual([1, expect.stringContaining('0700')]);
+    expect(err).not.toContain('http');
+    expect(existsSync(login.file)).toBe(false);
+  });
+
+  it('T222: is not written into a folder that was opened to others in the meantime', async () => {
+    const login = await begin();
+    const answer = await answerFor(await login.page());
+    chmodSync(dirname(login.file), 0o755);
+    await fetch(answer);
     expect(await login.done).toMatchObject({ code: 1, err: expect.stringContaining('0700') });
     expect(existsSync(login.file)).toBe(false);
   });

@@ -49,8 +49,17 @@ export function readSession(file: string | undefined): Session | undefined {
   }
 }
 
+/**
+ * Makes it if it is not there.
+ *
+ * @throws FileRefusedError for a folder that is open to others, or the error of the file system
+ */
+export function requireSessionFolder(file: string): void {
+  requireSecretFolderSync(dirname(file));
+}
+
 /** @throws FileRefusedError for a folder that is open to others, or the error of the file system */
 export function keepSession(file: string, kept: Session): void {
-  requireSecretFolderSync(dirname(file));
+  requireSessionFolder(file);
   replaceFileSync(file, `${JSON.stringify(kept)}\n`);
 }

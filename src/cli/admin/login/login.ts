@@ -12,7 +12,7 @@ import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { adminUrl } from '../admin-api.ts';
 import { UsageError } from '../admin-command.ts';
-import { keepSession, sessionFile } from '../session.ts';
+import { keepSession, requireSessionFolder, sessionFile } from '../session.ts';
 import { SignInError, signIn } from './sign-in.ts';
 
 interface LoginOptions {
@@ -81,6 +81,8 @@ async function login(
     if (file === undefined) {
       throw new UsageError(`This user has no home: name a file in ${callerVariables.sessionFile}.`);
     }
+    // Before somebody signs in for nothing; the folder may be another one by the time there is a token.
+    requireSessionFolder(file);
     const token = await obtainToken(options, url, clock, note);
     keepSession(file, { adminUrl: url.href, token });
     output.out(`Signed in at ${printable(url.href)}. The token is kept in ${printable(file)}.\n`);
