@@ -191,7 +191,7 @@ async function editAndWait(table, source) {
   for (let edit = 0; edit < edits; edit += 1) {
     // Anywhere between two polls.
     await pause((edit * pollMs) / edits);
-    const mapping = { ...roleMappingOf(edit * 1000), precedence: 1 };
+    const mapping = { ...roleMappingOf(Math.floor((edit * manyRows) / edits)), precedence: 1 };
     const { revision } = await table.write({
       id: mapping.id,
       expectedVersion: 1,
