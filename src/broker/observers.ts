@@ -233,13 +233,21 @@ function reloadObserver(
       const event = {
         by,
         outcome,
-        settings,
-        faults,
+        settings: firstOf(settings),
+        faults: firstOf(faults),
+        faultCount: faults.length,
         ...(error === undefined ? {} : { err: error }),
       };
       logger.error(event, 'the configuration is not taken over: nothing changes');
     }
   };
+}
+
+/** A line as long as a configuration would not be written at all. */
+const maxLogged = { lines: 50, characters: 500 };
+
+function firstOf(lines: readonly string[]): readonly string[] {
+  return lines.slice(0, maxLogged.lines).map((line) => line.slice(0, maxLogged.characters));
 }
 
 function emergencyObserver(logger: Logger, clock: Clock): Observers['emergency'] {

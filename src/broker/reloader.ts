@@ -126,7 +126,7 @@ export class Reloader {
         outcome: outcome === 'failed' ? 'failed' : 'refused',
         reason: outcome,
         fileSha256,
-        settings: settings.map((setting) => ({ setting })),
+        settings: settings.map((setting) => ({ setting: setting.slice(0, maxSettingLength) })),
       }).catch(() => undefined);
       return { outcome, by, settings, faults, error: cause };
     }
@@ -196,6 +196,8 @@ export class Reloader {
 }
 
 const maxListedSettings = 50;
+/** Of a name that is no setting, and may be anything. */
+const maxSettingLength = 200;
 const maxListedNames = 20;
 
 function requireNoRestart(changes: readonly SettingChange[]): void {
@@ -209,8 +211,11 @@ function requireNoRestart(changes: readonly SettingChange[]): void {
 /** Who came and who went, for lists of names; of other settings that they changed. */
 function audited({ setting, before, after }: SettingChange): AuditedSetting {
   if (!isStringList(before) || !isStringList(after)) return { setting };
-  const missingIn = (names: readonly string[], others: readonly string[]) =>
-    names.filter((name) => !others.includes(name)).slice(0, maxListedNames);
+  const missingIn = (names: readonly string[], others: readonly string[]) => {
+    // A pool may have ten thousand app clients: to look through a list for each would hold up every request (T341).
+    const known = new Set(others);
+    return names.filter((name) => !known.has(name)).slice(0, maxListedNames);
+  };
   return { setting, added: missingIn(after, before), removed: missingIn(before, after) };
 }
 

@@ -76,11 +76,14 @@ export function unreadable(file: string, error: unknown): ConfigError {
 export function parseConfig(source: SourceFile, { env, rules }: Surroundings): Config {
   const document = onlyDocument(source);
   const written = new Set(isJsonObject(document.value) ? Object.keys(document.value) : []);
-  const { raw, variables, faults } = withEnvironment(document.value, env);
+  const { raw, variables, faults: ofEnvironment } = withEnvironment(document.value, env);
   const result = configSchema.safeParse(raw, { error: wordsFor });
-  faults.push(...(result.error?.issues.flatMap(settingFaults) ?? []));
   const settled = result.success ? () => result.data : settledParts(configSchema, raw);
-  faults.push(...whereSettled([...configRules, ...rules], (rule) => rule(settled())));
+  const faults = firstOf([
+    ...ofEnvironment,
+    ...(result.error?.issues ?? []).flatMap(settingFaults),
+    ...whereSettled([...configRules, ...rules], (rule) => rule(settled())),
+  ]);
   if (result.success && faults.length === 0) return deepFreeze(result.data);
   // What the file does not speak of has no place in it.
   const positionOf = (path: string) =>
@@ -96,6 +99,15 @@ export function parseConfig(source: SourceFile, { env, rules }: Surroundings): C
       : { ...about, source: 'environment', setting: path, variable };
   };
   throw new ConfigError(inOrder(faults.map(located)));
+}
+
+/** More than anybody puts right in one go. A file that is something else has one for each of its lines, and each costs time. */
+const maxFaults = 1_000;
+
+function firstOf(faults: readonly SettingFault[]): readonly SettingFault[] {
+  const more = faults.length - maxFaults;
+  if (more <= 0) return faults;
+  return [...faults.slice(0, maxFaults), { path: '', detail: `has ${more} more faults` }];
 }
 
 function onlyDocument(source: SourceFile): SourceDocument {

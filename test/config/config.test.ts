@@ -1189,6 +1189,18 @@ describe('a configuration file', () => {
     expect(loadConfig(file, { env: {}, rules: [] })).toEqual(parse());
   });
 
+  it('in which each line is a fault names a thousand, and how many there are (T341)', () => {
+    const lines = Array.from({ length: 200_000 }, (_, index) => `k${index}: 1\n`);
+    const faults = faultsOf(() => parseText(`profile: development\n${lines.join('')}`));
+    expect(faults).toHaveLength(1_001);
+    expect(faults).toContain(
+      'config.yaml:2:1: k0: is no setting: docs/configuration.md lists those there are',
+    );
+    expect(faults).toContainEqual(
+      expect.stringMatching(/^config\.yaml: has 199\d{3} more faults$/),
+    );
+  });
+
   it('that cannot be read is one fault that says so', () => {
     const file = join(folder, 'missing.yaml');
     expect(faultsOf(() => loadConfig(file, { env: {}, rules: [] }))).toEqual([

@@ -738,6 +738,45 @@ describe('all of it or nothing', () => {
     await unharmed();
   });
 
+  it('T341: refuses a file with more faults than anybody reads in a line of the log, and says how many', async () => {
+    broker.writeConfig(
+      withAdmin({ users: Array.from({ length: 20_000 }, (_, index) => `u${index}`) }),
+    );
+    await broker.reload();
+    const told = lastLog();
+    expect(told).toMatchObject({ outcome: 'invalid', faultCount: 1_001 });
+    expect((told as unknown as { faults: string[] }).faults).toHaveLength(50);
+    writeFileSync(broker.configFile, `? "${'k'.repeat(100_000)}"\n: 1\n`);
+    await broker.reload();
+    expect(lastRecord()).toMatchObject({ outcome: 'refused', reason: 'invalid' });
+    for (const text of [JSON.stringify(lastLog()), JSON.stringify(lastRecord())]) {
+      expect(text.length).toBeLessThan(5_000);
+    }
+    await unharmed();
+  });
+
+  it('T341: takes over a list of very many app clients without holding up anybody', async () => {
+    const many = Array.from({ length: 30_000 }, (_, index) => `${index}`.padStart(26, 'c'));
+    const withClients =
+      (more: readonly string[]): Change =>
+      ({ identity, ...config }) => {
+        const [known, ...others] = identity.userPools as { clients: string[] }[];
+        const userPools = [{ ...known, clients: [...(known?.clients ?? []), ...more] }, ...others];
+        return { ...config, identity: { ...identity, userPools } } as ConfigInput;
+      };
+    await reload(withClients(many));
+    broker.writeConfig(withClients(many.slice(1)));
+    const started = process.cpuUsage();
+    await broker.reload();
+    // To compare each with each takes some ten seconds.
+    expect(process.cpuUsage(started).user).toBeLessThan(4_000_000);
+    expect(lastRecord()).toMatchObject({
+      settings: [{ setting: 'identity.userPools.0.clients', added: [], removed: [many[0]] }],
+    });
+    await reload(same);
+    await unharmed();
+  });
+
   it('refuses a file that is gone, a folder, and a link that leads nowhere', async () => {
     rmSync(broker.configFile);
     await broker.reload();

@@ -1,6 +1,6 @@
 /**
  * The plain part of YAML, read at a tenth of the library's price: what `mappings export` writes, what people mostly
- * write, and JSON. It knows texts of one line, true, false and whole numbers in ASCII, block maps and lists, and flow
+ * write, and JSON. It knows texts of one line, true, false and numbers without exponents in ASCII, block maps and lists, and flow
  * collections that end on their line or are the whole document. Of a file with anything else in it, right or wrong, it
  * says nothing: that is the library's, which also has the words for every fault. A property holds it to the library's
  * answers (plain-yaml.test.ts).
@@ -24,6 +24,21 @@ export function readPlainYaml(text: string): readonly PlainDocument[] | undefine
     if (error === notPlain) return undefined;
     throw error;
   }
+}
+
+/** Where a text that is not plain stops being so, as far as it can be told: an offset. */
+export function firstOddity(text: string): number {
+  const odd = text.search(otherThanPlain);
+  if (odd >= 0) return odd;
+  const reader = new PlainReader(text);
+  try {
+    for (let goesOn = reader.firstDocument(); goesOn; goesOn = reader.nextDocument()) {
+      reader.document();
+    }
+  } catch (error) {
+    if (error !== notPlain) throw error;
+  }
+  return reader.at;
 }
 
 /** A text of eight million characters between two quotes is more than a regular expression has room for. */
@@ -78,6 +93,11 @@ class PlainReader {
 
   constructor(text: string) {
     this.#text = text;
+  }
+
+  /** An offset: how far it has come. */
+  get at(): number {
+    return this.#at;
   }
 
   /** To the first character of a document. */
@@ -354,13 +374,18 @@ function unquoted(single = ''): string {
 
 /** Whole numbers that stay as they are written. */
 const wholeNumber = /^(?:0|[1-9]\d{0,14})$/;
+/** So do these; what ends with a zero does not. */
+const decimalNumber = /^(?:0|[1-9]\d{0,5})\.\d{0,5}[1-9]$/;
+/** Such as the address 0.0.0.0: no number has two points. */
+const manyPoints = /^\d+(?:\.\d+){2,}$/;
 /** Perhaps something else than text: the library decides. */
 const perhapsNoText = /^(?:\d[\d.eE+_xoa-fA-F-]*|null|true|false)$/i;
 
 function scalarOf(text: string): string | number | boolean {
   if (text === 'true') return true;
   if (text === 'false') return false;
-  if (wholeNumber.test(text)) return Number(text);
+  if (wholeNumber.test(text) || decimalNumber.test(text)) return Number(text);
+  if (manyPoints.test(text)) return text;
   if (perhapsNoText.test(text)) throw notPlain;
   return text;
 }

@@ -80,6 +80,10 @@ describe('Plain YAML', () => {
       'JSON on several',
       JSON.stringify({ id: 'a', list: [1, { b: [true, 'x "y" \\ z'] }] }, null, 2),
     ],
+    [
+      'a configuration with addresses and seconds',
+      'host: 0.0.0.0\nproxies: [10.0.0.1, 10.0.0.0/8]\npollSeconds: 0.1\nrates: [1.5, 0.000001, 999999.999999]\ntls: { host: 127.0.0.1 }',
+    ],
   ])('is read without the library, and as the library reads it: %s', (_, text) => {
     expect(isPlain(text)).toBe(true);
     expectAgreement(text);
@@ -106,7 +110,7 @@ describe('Plain YAML', () => {
       'a: null',
       'a: True',
       'a: 012',
-      'a: 1.5',
+      ...['a: 1.0', 'a: 1.50', 'a: 01.5', 'a: 1.', 'a: .5', 'a: 0.0000001', 'a: 1.2e3', 'a: [1.0]'],
       'a: -1',
       'a: 0x1f',
       'a: .inf',
@@ -194,7 +198,7 @@ describe('Plain YAML', () => {
       '0',
       '12',
       '012',
-      '1.5',
+      ...['1.5', '0.1', '1.50', '00.1', '1.', '0.0.0.0', '1.2.3', '123456789.123456789'],
       '-1',
       '1e3',
       '0x1f',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { faultLine } from '../../../src/kit/yaml/source-fault.ts';
-import { parseYaml } from '../../../src/kit/yaml/yaml-documents.ts';
+import { maxOddLength, parseYaml } from '../../../src/kit/yaml/yaml-documents.ts';
 import { portion, runs } from '../../support/fuzz-budget.ts';
 
 const parse = (text: string) => {
@@ -85,6 +85,28 @@ describe('YAML', () => {
       expect(faults.length).toBeLessThanOrEqual(50);
       expect([part, process.cpuUsage(started).user < 10_000_000]).toEqual([part, true]);
     }
+  });
+
+  it('T341: and long is refused where it stops being plain, without a look at the rest', () => {
+    const plain = Array.from({ length: 20_000 }, (_, index) => `k${index}: some text\n`).join('');
+    expect(plain.length).toBeGreaterThan(maxOddLength);
+    expect(parse(plain)).toMatchObject({ values: [{ k19999: 'some text' }], faults: [] });
+    const started = process.cpuUsage();
+    for (const [text, place] of [
+      [`${plain}é: 1\n`, '20001:1'],
+      [`${plain}last: |\n  text\n`, '20001:7'],
+      [`${plain}k0: again\n`, '20001:4'],
+      ...['[', '- ', '{a: ', '"', 'a: x\nb\n', ',a', '--- a\n', '\t'].map(
+        (part) => [part.repeat((4 * 1024 * 1024) / part.length), ''] as const,
+      ),
+    ] as const) {
+      const { values, faults } = parse(text);
+      expect(values).toEqual([]);
+      expect(faults).toEqual([expect.stringContaining('is not plain, or wrong, from here on')]);
+      expect(faults[0]).toContain(`:${place}`);
+    }
+    // The library takes half a minute for some of these alone.
+    expect(process.cpuUsage(started).user).toBeLessThan(10_000_000);
   });
 
   it('whatever it is, gives documents or faults with a place, and never throws', () => {
