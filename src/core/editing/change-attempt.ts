@@ -112,7 +112,7 @@ export function requireStillEditor(
 }
 
 /** What an attempt is refused with: nothing of the policy to whoever is not an administrator any more (T340). */
-export function refusalOf(
+export function refusalFor(
   error: unknown,
   findings: Findings,
   parts: { readonly identity: EditorIdentity; readonly clock: Clock },

@@ -13,7 +13,7 @@ import {
   type EditorIdentity,
   type Findings,
   identify,
-  refusalOf,
+  refusalFor,
   refusalOutcome,
   requireStillEditor,
   writeOutcome,
@@ -167,7 +167,7 @@ export function proposalCloser(
       return { proposal, closing, requireDecider };
     };
     const { proposal, closing, requireDecider } = await check().catch(async (thrown: unknown) => {
-      const error = refusalOf(thrown, findings, { identity, clock });
+      const error = refusalFor(thrown, findings, { identity, clock });
       await record(refusalOutcome(error), error);
       throw error;
     });

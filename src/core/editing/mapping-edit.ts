@@ -20,7 +20,7 @@ import {
   identify,
   lookRecord,
   type OpenedEdit,
-  refusalOf,
+  refusalFor,
   refusalOutcome,
   requireStillEditor,
   writeOutcome,
@@ -103,7 +103,7 @@ export function mappingEditor(parts: MappingEditorParts): EditMapping {
     const recordLook = (outcome: AccessRecord['outcome'], error?: unknown) =>
       audit.record(lookRecord({ context, findings, outcome, error, now: clock.now() }));
     const refuse = async (thrown: unknown): Promise<never> => {
-      const error = refusalOf(thrown, findings, parts);
+      const error = refusalFor(thrown, findings, parts);
       const recordRefusal = findings.preview === undefined ? record : recordLook;
       await recordRefusal(refusalOutcome(error), error);
       throw error;

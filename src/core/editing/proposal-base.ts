@@ -34,11 +34,11 @@ export async function isOfPolicy(
   // In the place of a row that cannot be read there may be an earlier version, or none.
   const unread = policy.quarantined().some((one) => one.id === id);
   if (unread) return held === undefined || held.version <= version;
-  return isHeldBy(snapshot, { id, version, mapping: mappingOf(before) });
+  return isHeldBy(snapshot, { id, version, mapping: parsedMapping(before) });
 }
 
 /** Undefined for what does not pass the checks of today. */
-export function mappingOf(document: unknown): RoleMapping | undefined {
+export function parsedMapping(document: unknown): RoleMapping | undefined {
   const parsed = roleMappingSchema.safeParse(document);
   return parsed.success ? parsed.data : undefined;
 }

@@ -11,10 +11,10 @@ import { readJsonBody } from '../json-body.ts';
 import { requireNoQuery } from '../query.ts';
 import { requestedRole } from '../requested-role.ts';
 import { explanationDocument } from './explanation-document.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 
 export interface AnswerExplainOptions {
-  readonly look: Look;
+  readonly look: AdminLook;
   readonly explain: ExplainDecision;
   /** Whose tokens are accepted, as far as it is known. */
   readonly pools: () => KnownPools | undefined;

@@ -26,7 +26,7 @@ import { flagParameter, readQuery } from '../query.ts';
 import { askedFor } from '../record-access.ts';
 import { changeReason } from './change-reason.ts';
 import type { AnswerEdit } from './edit-answer.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
@@ -105,7 +105,7 @@ export function listFreezes({
   policy,
   clock,
 }: Pick<FreezeOptions, 'policy' | 'clock'> & {
-  readonly look: Look;
+  readonly look: AdminLook;
 }): RouteHandler {
   return look(async ({ req }, context) => {
     const { limit, cursor } = readQuery(req, listQuery);

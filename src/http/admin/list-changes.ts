@@ -4,13 +4,13 @@ import { z } from 'zod';
 import type { RoleMappingStore } from '../../core/editing/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { changeDocument } from './mapping-document.ts';
 import { limitParameter } from './paging.ts';
 
 export interface ListChangesOptions {
   readonly store: RoleMappingStore;
-  readonly look: Look;
+  readonly look: AdminLook;
 }
 
 const changesQuery = z.strictObject({

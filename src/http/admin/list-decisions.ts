@@ -5,12 +5,12 @@ import type { RecentDecisions } from '../../core/ports.ts';
 import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { limitParameter } from './paging.ts';
 
 export interface ListDecisionsOptions {
   readonly decisions: RecentDecisions;
-  readonly look: Look;
+  readonly look: AdminLook;
 }
 
 const exactly = z.string().min(1).max(2048).optional();

@@ -15,13 +15,13 @@ import type { LivePolicy } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListPermissionsOptions {
   readonly policy: LivePolicy;
-  readonly look: Look;
+  readonly look: AdminLook;
   /** By pool: only callers of these pools are accepted. */
   readonly issuers: ReadonlyMap<string, string>;
   readonly clock: Clock;

@@ -9,14 +9,14 @@ import { roleKey } from '../../core/policy/role-key.ts';
 import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { cursorParameter, limitParameter, nextLink } from './paging.ts';
 import { snapshotPage } from './snapshot-page.ts';
 
 export interface ListRoleMappingsOptions {
   readonly policy: LivePolicy;
   readonly decisions: RecentDecisions;
-  readonly look: Look;
+  readonly look: AdminLook;
 }
 
 const exactly = z.string().min(1).max(2048).optional();

@@ -31,11 +31,11 @@ export interface Seen {
 }
 
 /** The route of something that can be seen; it sends nothing itself, so that whoever was taken out meanwhile sees nothing (T340). */
-export type Look = (
+export type AdminLook = (
   see: (reader: Reader, context: RequestContext) => Seen | Promise<Seen>,
 ) => RouteHandler;
 
-export function lookBy({ validator, access, audit, clock }: LookParts): Look {
+export function lookBy({ validator, access, audit, clock }: LookParts): AdminLook {
   const requireReader = (caller: Caller) => requireAdmin(access(), caller, 'read', clock.now());
   return (see) =>
     async function look(arrival, context) {

@@ -2,7 +2,7 @@
 
 import { type AdminAccess, isAdministratorStill } from '../../core/admin-access.ts';
 import { type Proposal, type ProposalState, proposalDigest } from '../../core/editing/proposal.ts';
-import { mappingOf } from '../../core/editing/proposal-base.ts';
+import { parsedMapping } from '../../core/editing/proposal-base.ts';
 import { gainsAndLosses } from '../../core/policy/gains-and-losses.ts';
 import type { RecentDecisions } from '../../core/ports.ts';
 import type { ExchangeRecord } from '../../core/records/exchange-record.ts';
@@ -30,7 +30,7 @@ export function proposalDocument({ proposal, state, access }: ShownProposal) {
     mapping: after ?? null,
     changes: documentChanges(before, after),
     // As it was then: an allow that had ended gave nothing.
-    affected: gainsAndLosses(mappingOf(before), mappingOf(after), proposal.createdAt),
+    affected: gainsAndLosses(parsedMapping(before), parsedMapping(after), proposal.createdAt),
     override,
     author: {
       name: author.name,
@@ -52,7 +52,7 @@ const maxRecentCallers = 20;
 
 /** Who asked for the role of the mapping, as this instance remembers it: whom the change is likely to be about. */
 export function recentCallers({ before, after }: Proposal, decisions: RecentDecisions) {
-  const roles = new Set([before, after].flatMap((one) => mappingOf(one)?.role ?? []));
+  const roles = new Set([before, after].flatMap((one) => parsedMapping(one)?.role ?? []));
   const found = new Map<string, ReturnType<typeof callerOf>>();
   for (const record of decisions.newestFirst()) {
     const role = record.session?.role ?? record.request?.role;

@@ -10,7 +10,7 @@ import type { LivePolicy, RecentDecisions } from '../../core/ports.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
 import { proposalDocument, recentCallers } from './proposal-document.ts';
 
@@ -19,7 +19,7 @@ export interface ReadProposalsOptions {
   readonly store: RoleMappingStore;
   readonly policy: LivePolicy;
   readonly decisions: RecentDecisions;
-  readonly look: Look;
+  readonly look: AdminLook;
   readonly access: () => AdminAccess;
   readonly clock: Clock;
 }

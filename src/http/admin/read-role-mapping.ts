@@ -7,7 +7,7 @@ import type { PolicySource, RecentDecisions } from '../../core/ports.ts';
 import type { AdmittedRequest } from '../admission.ts';
 import type { RouteHandler } from '../arrival.ts';
 import { readQuery, requireNoQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 import { currentDocument, versionDocument } from './mapping-document.ts';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, nextLink } from './paging.ts';
 import { entityTag } from './preconditions.ts';
@@ -17,7 +17,7 @@ export interface ReadRoleMappingOptions {
   /** Of this instance. */
   readonly policy: PolicySource;
   readonly decisions: RecentDecisions;
-  readonly look: Look;
+  readonly look: AdminLook;
 }
 
 const versionsQuery = z.strictObject({ limit: limitParameter, cursor: cursorParameter });

@@ -2,7 +2,7 @@
 
 import type { RouteHandler } from '../arrival.ts';
 import { requireNoQuery } from '../query.ts';
-import type { Look } from './look.ts';
+import type { AdminLook } from './look.ts';
 
 export interface InstanceStatus {
   readonly version: string;
@@ -36,7 +36,7 @@ export interface InstanceStatus {
 
 export interface ReadStatusOptions {
   readonly status: () => Promise<InstanceStatus>;
-  readonly look: Look;
+  readonly look: AdminLook;
 }
 
 export function readStatus({ status, look }: ReadStatusOptions): RouteHandler {
