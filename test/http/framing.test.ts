@@ -68,23 +68,26 @@ async function saidAndOpen(bytes: string, options: RawOptions = {}): Promise<str
   return said(result.answers, bytes).join(', ');
 }
 
-const recorded = () =>
-  broker.auditRecords().map(({ outcome, code }) => `${outcome} ${code ?? ''}`.trim());
-
-/** Equal denials of one client share a record. */
-const clientOfItsOwn = () => {
+/** Equal denials of one client share a record, and those of other clients are not its own. */
+function clientOfItsOwn() {
   known += 1;
-  return `User-Agent: client ${known}\r\n`;
-};
-let known = 0;
-
-/** The record of a request that has already been answered by the connection may come a moment later. */
-async function recordsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const before = recorded().length;
-  await work();
-  await until(() => recorded().length > before);
-  return recorded().slice(before);
+  const userAgent = `client ${known}`;
+  const recorded = () =>
+    broker
+      .auditRecords()
+      .filter((record) => record['userAgent'] === userAgent)
+      .map(({ outcome, code }) => `${outcome} ${code ?? ''}`.trim());
+  return {
+    field: `User-Agent: ${userAgent}\r\n`,
+    /** The record of a request that has already been answered by the connection may come a moment later. */
+    async recordsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
+      await work();
+      await until(() => recorded().length > 0);
+      return recorded();
+    },
+  };
 }
+let known = 0;
 
 describe('a request line (T36)', () => {
   it.each([
@@ -390,8 +393,11 @@ describe('message framing (T36, T37)', () => {
   });
 
   it('that breaks in a body leaves a record that nothing was issued', async () => {
-    const bytes = request({ fields: clientOfItsOwn() + chunked, body: 'zz\r\n' });
-    expect(await recordsOf(() => saidUntilClosed(bytes))).toEqual(['denied request_malformed']);
+    const client = clientOfItsOwn();
+    const bytes = request({ fields: client.field + chunked, body: 'zz\r\n' });
+    expect(await client.recordsOf(() => saidUntilClosed(bytes))).toEqual([
+      'denied request_malformed',
+    ]);
   });
 });
 
@@ -419,11 +425,12 @@ describe('a client that takes its time (T37)', () => {
   });
 
   it('with its body is told so once, and it is on record', async () => {
+    const client = clientOfItsOwn();
     const bytes = request({
-      fields: `${clientOfItsOwn()}Content-Type: application/json\r\nContent-Length: 20\r\n`,
+      fields: `${client.field}Content-Type: application/json\r\nContent-Length: 20\r\n`,
       body: '{"role',
     });
-    const records = await recordsOf(async () => {
+    const records = await client.recordsOf(async () => {
       expect(await saidUntilClosed(bytes)).toBe('408 request_timeout');
     });
     expect(records).toEqual(['denied request_timeout']);
@@ -450,11 +457,12 @@ describe('a client that takes its time (T37)', () => {
 
 describe('a client that goes away (T37)', () => {
   it('in the middle of its body leaves a record that nothing was issued', async () => {
+    const client = clientOfItsOwn();
     const bytes = request({
-      fields: `${clientOfItsOwn()}Content-Type: application/json\r\nContent-Length: 20\r\n`,
+      fields: `${client.field}Content-Type: application/json\r\nContent-Length: 20\r\n`,
       body: '{"role',
     });
-    const records = await recordsOf(() => sendRaw(broker.urls.api, bytes, { leave: true }));
+    const records = await client.recordsOf(() => sendRaw(broker.urls.api, bytes, { leave: true }));
     expect(records).toEqual(['denied request_malformed']);
   });
 });
