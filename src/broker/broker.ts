@@ -1,7 +1,7 @@
 /** The composition root: puts the parts together, starts them in order and ends them in order. */
 
 import { isDeepStrictEqual } from 'node:util';
-import type { RereadConfig } from '../config/reread.ts';
+import type { RereadConfigFile } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
 import type { ConfigReloadRecord } from '../core/records/change-records.ts';
 import { overloadGuard } from '../http/api/overload-guard.ts';
@@ -35,8 +35,8 @@ export interface BrokerOptions {
   readonly config: Config;
   readonly build: BuildInfo;
   readonly logger: Logger;
-  /** The configuration as it is when it is asked for. @throws ConfigError. Default: it never changes. */
-  readonly reread?: () => Promise<RereadConfig>;
+  /** The configuration as it is when it is asked for. Default: it never changes. */
+  readonly reread?: RereadConfigFile;
   readonly clock?: Clock;
   /** Default: those of production. */
   readonly timeouts?: ListenerTimeouts;

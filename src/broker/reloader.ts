@@ -3,7 +3,7 @@
 import { type ConfigFault, configFaultLine } from '../config/fault.ts';
 import { ConfigError } from '../config/load.ts';
 import { changesBetween, type SettingChange } from '../config/reloading.ts';
-import type { RereadConfig } from '../config/reread.ts';
+import type { RereadConfig, RereadConfigFile } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AuditLog } from '../core/ports.ts';
@@ -40,8 +40,8 @@ export interface ReloadEvent {
 }
 
 export interface ReloaderOptions {
-  /** The file as it is now. @throws ConfigError */
-  readonly read: () => Promise<RereadConfig>;
+  /** The file as it is now. */
+  readonly read: RereadConfigFile;
   readonly running: RunningSettings;
   /** By listener: of those that speak TLS. */
   readonly certificates: ReadonlyMap<keyof Config['listeners'], ListenerCertificate>;

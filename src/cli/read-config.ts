@@ -3,7 +3,7 @@
 import { type ConfigFault, configFaultLine, type SettingFault } from '../config/fault.ts';
 import { ConfigError, loadConfig, type Surroundings } from '../config/load.ts';
 import { processRule, type RuntimeFacts } from '../config/process.ts';
-import { type RereadConfig, rereadConfig } from '../config/reread.ts';
+import { configRereader, type RereadConfigFile } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
 import { whereSettled } from '../config/settled.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
@@ -29,9 +29,9 @@ export function readServableConfig(source: ConfigSource, output: Output): Config
   return readIn(source.file, servingFrom(source), output);
 }
 
-/** The same once more, while the process serves. @throws ConfigError that lists every fault found. */
-export function rereadServableConfig(source: ConfigSource, clock: Clock): Promise<RereadConfig> {
-  return rereadConfig(source.file, servingFrom(source), clock);
+/** The same again and again, while the process serves. */
+export function servableConfigRereader(source: ConfigSource, clock: Clock): RereadConfigFile {
+  return configRereader(source.file, servingFrom(source), clock);
 }
 
 /** The configuration; undefined after its faults were printed, one line each. */

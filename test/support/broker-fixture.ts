@@ -16,7 +16,7 @@ import type { AccessTokenOptions } from '../../emulators/issuer/issuer.ts';
 import type { IssuerUser } from '../../emulators/issuer/issuer-claims.ts';
 import { type Broker, type BrokerOptions, createBroker } from '../../src/broker/broker.ts';
 import type { BrokerUrls } from '../../src/broker/listeners.ts';
-import { rereadServableConfig } from '../../src/cli/read-config.ts';
+import { servableConfigRereader } from '../../src/cli/read-config.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { defaultGuardrails } from '../../src/core/policy/guardrails.ts';
 import { type RoleMappingInput, roleMappingSchema } from '../../src/core/policy/role-mapping.ts';
@@ -177,7 +177,7 @@ export async function startBrokerFixture(
     const source = { file: configFile, env: {}, runtime: ordinaryProcess };
     const running = createBroker({
       config: configSchema.parse(config),
-      reread: () => rereadServableConfig(source, options.clock ?? hasty),
+      reread: servableConfigRereader(source, options.clock ?? hasty),
       build: { version: '0.0.0-test', revision: 'unknown', node: process.version },
       logger: createLogger({
         level: options.logLevel ?? 'debug',

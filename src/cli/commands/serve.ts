@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { createBroker } from '../../broker/broker.ts';
 import { StartError } from '../../broker/start-error.ts';
-import type { RereadConfig } from '../../config/reread.ts';
+import type { RereadConfigFile } from '../../config/reread.ts';
 import type { Config } from '../../config/schema.ts';
 import { replaceFile } from '../../kit/files/replace-file.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
@@ -11,7 +11,7 @@ import { createLogger } from '../../telemetry/logger.ts';
 import type { BuildInfo } from '../../telemetry/metrics.ts';
 import { type AddCommand, helpText } from '../edge.ts';
 import { exitCodes } from '../output.ts';
-import { readServableConfig, rereadServableConfig } from '../read-config.ts';
+import { readServableConfig, servableConfigRereader } from '../read-config.ts';
 
 export const addServeCommand: AddCommand = (program, edge) => {
   program
@@ -37,7 +37,7 @@ export const addServeCommand: AddCommand = (program, edge) => {
         ),
         readyFile: options.readyFile,
         stopRequested: edge.stopRequested(),
-        reread: () => rereadServableConfig(edge.configSource(options.config), systemClock),
+        reread: servableConfigRereader(edge.configSource(options.config), systemClock),
         onReloadSignal: edge.onReloadSignal,
         onInspectorSignal: edge.onInspectorSignal,
       });
@@ -56,8 +56,8 @@ interface ServeOptions {
   readonly readyFile: string | undefined;
   /** Resolves when the process is asked to end. */
   readonly stopRequested: Promise<string>;
-  /** The configuration as it is now. @throws ConfigError */
-  readonly reread: () => Promise<RereadConfig>;
+  /** The configuration as it is when it is asked for. */
+  readonly reread: RereadConfigFile;
   /** Calls back whenever somebody asks for that, also if it was before this was called. */
   onReloadSignal(listener: () => void): void;
   /** Calls back whenever somebody asks this process to open an inspector, which it does not do. */
