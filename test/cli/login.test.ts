@@ -1,4 +1,11 @@
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -192,6 +199,18 @@ describe('what comes to the loopback port', () => {
     expect(await login.done).toMatchObject({ code: 0 });
   });
 
+  it.each(['//', 'http://[', String.raw`/\\`, '*', '/callback?%', '/callback?state=%ff'])(
+    'T352: does not end the command where it is no URL: %s',
+    async (target) => {
+      const login = await begin();
+      const answer = await answerFor(await login.page());
+      const host = `localhost:${login.port}`;
+      expect(await statusFor(login.port, target, host)).toBe(400);
+      expect((await fetch(answer)).status).toBe(200);
+      expect(await login.done).toMatchObject({ code: 0 });
+    },
+  );
+
   it('T219: is one answer: nothing is there for a second', async () => {
     const login = await begin();
     const answer = await answerFor(await login.page());
@@ -328,10 +347,29 @@ describe('logout', () => {
     expect(await logout(file)).toMatchObject({ code: 0, out: 'Nobody is signed in.\n' });
   });
 
+  it('T353: forgets what a login left that was killed while it wrote', async () => {
+    const { file } = await signedIn();
+    const draft = `${file}.0123456789abcdef.tmp`;
+    copyFileSync(file, draft);
+    expect(await logout(file)).toMatchObject({ code: 0 });
+    expect(existsSync(draft)).toBe(false);
+    writeFileSync(draft, 'of the first login that there was', { mode: 0o600 });
+    expect(await logout(file)).toMatchObject({ code: 0, out: 'Nobody is signed in.\n' });
+    expect(existsSync(draft)).toBe(false);
+  });
+
+  it('T353: does not say that nobody is signed in where the file may hold a token', async () => {
+    const { file } = await signedIn();
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), more: 1 }));
+    const { code, out, err } = await logout(file);
+    expect([code, out, err]).toEqual([1, '', expect.stringContaining(`${file} is not`)]);
+  });
+
   it('deletes nothing that login did not make', async () => {
     const other = join(folders.folder({ notes: 'mine' }), 'notes');
     chmodSync(other, 0o600);
-    expect(await logout(other)).toMatchObject({ code: 0, out: 'Nobody is signed in.\n' });
+    const kept = await logout(other);
+    expect([kept.code, kept.err]).toEqual([1, expect.stringContaining('Nothing was deleted')]);
     const { file } = await signedIn();
     chmodSync(file, 0o644);
     const refused = await logout(file);

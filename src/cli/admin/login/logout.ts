@@ -1,8 +1,10 @@
 /** `token-broker logout`: forgets the token that `login` keeps. */
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
+import { removeDrafts } from '../../../kit/files/replace-file.ts';
 import { helpText, type ProcessEdge } from '../../edge.ts';
 import { exitCodes } from '../../output.ts';
 import { printable } from '../../printable.ts';
@@ -18,14 +20,21 @@ export function addLogoutCommand(program: Command, edge: ProcessEdge): void {
 The token itself is good until it ends: an access token cannot be called back.
 ${helpText(['token-broker logout'], '0 forgotten, or there was none; 1 the file is not one that login made, 2 wrong usage')}`,
     )
-    .action(() => edge.finish(logout(edge)));
+    .action(async () => edge.finish(await logout(edge)));
 }
 
-function logout({ env, output }: ProcessEdge): number {
+async function logout({ env, output }: ProcessEdge): Promise<number> {
   const say = (text: string) => output.out(`${printable(text)}\n`);
   const file = sessionFile(env);
   try {
     const session = readSession(file);
+    if (file !== undefined && session === undefined && existsSync(file)) {
+      const what = `${file} is not a session of this version of the command, and may hold a token: see, and delete it.`;
+      output.err(`${printable(what)} Nothing was deleted.\n`);
+      return exitCodes.failed;
+    }
+    // Of a login that was killed while it wrote.
+    if (file !== undefined && existsSync(dirname(file))) await removeDrafts(file);
     if (file === undefined || session === undefined) {
       say('Nobody is signed in.');
       return exitCodes.ok;

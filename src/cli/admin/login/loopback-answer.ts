@@ -90,11 +90,15 @@ function readAnswer(
 ): SignInAnswer | undefined {
   // A name of somebody else's that leads here is another origin.
   if (method !== 'GET' || headers.host !== authority || url.length > maxUrlLength) return undefined;
-  const { pathname, searchParams } = new URL(url, `http://${authority}`);
-  const one = (name: string) =>
-    searchParams.getAll(name).length === 1 ? (searchParams.get(name) ?? undefined) : undefined;
-  if (pathname !== '/callback' || one('state') !== state) return undefined;
-  if (searchParams.has('iss') && one('iss') !== issuer) return undefined;
+  // Not by parsing a URL: what is none would throw, and end the command (T352).
+  const [path, query] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  const one = (name: string) => {
+    const [value, another] = parameters.getAll(name);
+    return another === undefined ? value : undefined;
+  };
+  if (path !== '/callback' || one('state') !== state) return undefined;
+  if (parameters.has('iss') && one('iss') !== issuer) return undefined;
   const [code, error] = [one('code'), one('error')];
   if (code !== undefined && error === undefined) return { kind: 'code', code };
   return error !== undefined && code === undefined ? { kind: 'refused', error } : undefined;
