@@ -11,7 +11,13 @@ export type Gate = (req: IncomingMessage) => AgentError | undefined;
 /** Lets in requests for this very address that carry `authorization` to the letter. */
 export function requestGate(port: number, authorization: string): Gate {
   // Whoever makes a name of theirs resolve to loopback still has to send that name here (DNS rebinding).
-  const hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`]);
+  const hosts = new Set(
+    // Clients leave out the port that http has by itself.
+    ['127.0.0.1', 'localhost'].flatMap((name) => [
+      `${name}:${port}`,
+      new URL(`http://${name}:${port}`).host,
+    ]),
+  );
   const expected = digest(authorization);
   return ({ method, headers }) => {
     if (!hosts.has(headers.host ?? '')) return refusals.host;

@@ -77,17 +77,36 @@ describe('the authorization file', () => {
   });
 
   if (isSuperuser) {
-    it('left by a crash goes when somebody else has the port (T93)', async () => {
-      writeFileSync(authorizationFile, 'Bearer of-an-agent-that-crashed', { mode: 0o600 });
+    /** Somebody else's program. */
+    async function squat(host: string, wanted = 0): Promise<number> {
       const server = createServer();
       process.seteuid?.(65_534);
-      server.listen(0, '127.0.0.1');
+      server.listen(wanted, host);
       await once(server, 'listening');
       process.seteuid?.(0);
       stops.push(() => new Promise((resolve) => server.close(resolve)));
-      const { port } = server.address() as { readonly port: number };
-      expect(await runCommand(words(port))).toMatchObject({ code: 1 });
-      expect(existsSync(authorizationFile)).toBe(false);
+      return (server.address() as { readonly port: number }).port;
+    }
+
+    it('left by a crash goes when somebody else has the port, and the ready file with it (T93)', async () => {
+      const readyFile = join(directory, 'ready.json');
+      for (const left of [authorizationFile, readyFile]) {
+        writeFileSync(left, 'Bearer of-an-agent-that-crashed', { mode: 0o600 });
+      }
+      const port = await squat('127.0.0.1');
+      expect(await runCommand([...words(port), '--ready-file', readyFile])).toMatchObject({
+        code: 1,
+      });
+      expect([authorizationFile, readyFile].filter(existsSync)).toEqual([]);
+    });
+
+    it('of an agent that runs stays, wherever else on loopback somebody has its port (T354)', async () => {
+      const { port } = await startProcess();
+      const files = [authorizationFile, join(directory, 'ready.json')];
+      for (let last = 2; last < 40; last += 1) await squat(`127.0.0.${last}`, port);
+      const second = [...words(port), '--ready-file', join(directory, 'ready.json')];
+      expect(await runCommand(second)).toMatchObject({ code: 1 });
+      expect(files.filter(existsSync)).toEqual(files);
     });
   }
 });

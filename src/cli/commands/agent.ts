@@ -87,7 +87,10 @@ async function runAgent(options: AgentOptions): Promise<number> {
     logger,
   }).catch(async (error: unknown) => {
     tokens.stop();
-    if (!(await isOurListener(port))) await rm(authorizationFile, { force: true });
+    if (!(await isOurListener(port))) {
+      await rm(authorizationFile, { force: true });
+      if (readyFile !== undefined) await rm(resolve(readyFile), { force: true });
+    }
     throw error;
   });
   try {
@@ -127,15 +130,16 @@ async function removeOwn(file: string, content: string): Promise<void> {
 }
 
 /**
- * Whether the port is held by a process of this user, such as an agent that runs already: its authorization must
- * stay. If it is somebody else's, or nobody's, what lies there was left by a crash, and SDKs would send it to whoever
- * has the port. True where that cannot be known (no /proc/net/tcp).
+ * Whether the port is held by a process of this user, such as an agent that runs already: its files must stay. If it is
+ * somebody else's, or nobody's, what lies there was left by a crash, and SDKs would send it to whoever has the port. True
+ * where that cannot be known (no /proc/net/tcp).
  */
 async function isOurListener(port: number): Promise<boolean> {
   const table = await readGivenFile('/proc/net/tcp', 16 * 1024 * 1024).catch(() => undefined);
   if (table === undefined) return true;
+  // Not by the port alone: others may listen on it at one of the many other addresses of loopback.
   const listening = new RegExp(
-    `^ *\\d+: [0-9A-F]{8}:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]{8}:0000 0A(?: \\S+){3} +(\\d+)`,
+    `^ *\\d+: (?:0100007F|7F000001|00000000):${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]{8}:0000 0A(?: \\S+){3} +(\\d+)`,
     'm',
   );
   return listening.exec(table.toString('latin1'))?.[1] === String(ownUser());
