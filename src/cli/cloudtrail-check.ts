@@ -40,7 +40,9 @@ export async function cloudTrailCheck(options: CloudTrailCheckOptions): Promise<
     const trails = options.trail.map((location) => ({ location, place: places.trail(location) }));
     const audit = await places.logFolders(options.audit);
     const recorded = await recordedSessions({ audit, roles, terminal });
-    return await checkTrail(options, trails, recorded, until ?? recorded.ledger.extent.until);
+    // A clock that is ahead, or a record that says so, makes no log reach further than now.
+    const newest = Math.min(recorded.ledger.extent.until, options.clock.now());
+    return await checkTrail(options, trails, recorded, until ?? newest);
   } catch (error) {
     if (!(error instanceof UncheckableError || error instanceof BucketReadError)) throw error;
     output.err(`${printable(error.message)}\n`);
@@ -64,7 +66,7 @@ async function checkTrail(
     counts[finding.class] = (counts[finding.class] ?? 0) + 1;
     print({ type: 'finding', ...finding });
   };
-  const check = new TrailCheck({ ledger, recordedUntil, onFinding });
+  const check = new TrailCheck({ ledger, recordedUntil, now: options.clock.now(), onFinding });
   const unreadable = await readInto(check, trails, options);
   const summary = check.finish(unused);
   if (summary.events === 0) {
@@ -108,8 +110,10 @@ async function readInto(
     for await (const file of readTrail(place, namesIn(place, location))) {
       read += 1;
       terminal.showProgress(`${read} files of the trail: ${file.name}`);
-      for (const record of file.records) check.take(record);
-      file.unreadable.forEach(name);
+      for (const part of file.parts) {
+        if ('record' in part) check.take(part.record);
+        else name(part);
+      }
     }
   }
   return unreadable;

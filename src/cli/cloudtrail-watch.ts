@@ -5,6 +5,7 @@ import { type QueuedTrail, readQueued } from '../cloudtrail/queued-trail.ts';
 import {
   nameDigest,
   readTrail,
+  type TrailFile,
   type TrailPlace,
   type Unreadable,
 } from '../cloudtrail/trail-files.ts';
@@ -188,14 +189,15 @@ async function look(parts: Parts, before: WatchState): Promise<Looked> {
   const { options, places } = parts;
   const { clock, output, logger, role: roles, stateFile } = options;
   // What a broker has recorded by then is in what is read from now on.
-  const recordedUntil = clock.now() - options.auditLagMs;
+  const now = clock.now();
+  const recordedUntil = now - options.auditLagMs;
   const { ledger, records } = await asked('audit_log', async () => {
     const audit = await places.logFolders(options.audit);
     return await recordedSessions({ audit, roles, terminal: { showProgress: () => undefined } });
   });
   const found: object[] = [];
   const onFinding = (finding: object) => void found.push(finding);
-  const judged = new TrailLook(before, { ledger, recordedUntil, onFinding });
+  const judged = new TrailLook(before, { ledger, recordedUntil, now, onFinding });
   const { done, ...looked } = await takeIn(parts, before, {
     onRecord: (record) => judged.take(record),
     onUnreadable: theFirst((part) =>
@@ -209,9 +211,10 @@ async function look(parts: Parts, before: WatchState): Promise<Looked> {
         throw new UncheckableError('The audit logs were changed while they were read.');
     });
   const after = await asked('state', async () => judged.after(looked));
+  const text = await asked('state', async () => stateText(after));
   // First told, then remembered: what a crash comes between is told twice.
   for (const finding of found) output.out(jsonLine({ type: 'finding', ...finding }));
-  await asked('state', () => replaceFile(stateFile, JSON.stringify(after)));
+  await asked('state', () => replaceFile(stateFile, text));
   return { after, done };
 }
 
@@ -277,15 +280,27 @@ async function takeNew(
   for (const place of trails) {
     const fresh = await freshIn(place, seen, files, mostListed);
     for await (const file of readTrail(place, [...fresh.keys()])) {
-      for (const record of file.records) to.onRecord(record);
-      file.unreadable.forEach(to.onUnreadable);
-      unreadable += file.unreadable.length;
-      // One that cannot be read as a whole may be on its way: it is tried again.
-      const isWhole = file.unreadable.every(({ line }) => line !== undefined);
+      const unread = takeParts(file.parts, to);
+      unreadable += unread.length;
+      // One that cannot be read to its end may be on its way: it is tried again.
+      const isWhole = unread.every(({ line }) => line !== undefined);
       if (isWhole) files.push(fresh.get(file.name) ?? '');
     }
   }
   return { files, unreadable };
+}
+
+/** What of them cannot be read. */
+function takeParts(parts: TrailFile, to: Takers): readonly Unreadable[] {
+  const unread: Unreadable[] = [];
+  for (const part of parts) {
+    if ('record' in part) to.onRecord(part.record);
+    else {
+      to.onUnreadable(part);
+      unread.push(part);
+    }
+  }
+  return unread;
 }
 
 /** Digests by name. Those that were seen go to `files`. */
@@ -303,6 +318,14 @@ async function freshIn(
     else fresh.set(name, digest);
   }
   return fresh;
+}
+
+/** @throws RangeError if no watcher could read it again */
+function stateText(state: WatchState): string {
+  const text = JSON.stringify(state);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxStateBytes) throw new RangeError(`the state would have ${bytes} bytes`);
+  return text;
 }
 
 /** A queue tells of a file once: sessions that waited in a state that is lost are judged by nobody. */

@@ -160,11 +160,12 @@ async function calledIn({ audit, trail }: ReviewOptions): Promise<CalledActions 
   const { ledger } = await recordedSessions({ audit, roles: [], terminal });
   const called = new CalledActions(ledger);
   for (const place of trail.map(trailFolder)) {
-    for await (const { records, unreadable } of readTrail(place, place.names())) {
-      const [first] = unreadable;
-      // What it holds may be the one call of an action.
-      if (first !== undefined) throw new UncheckableError(`${first.file} ${first.why}.`);
-      for (const record of records) called.take(record);
+    for await (const { parts } of readTrail(place, place.names())) {
+      for (const part of parts) {
+        // What it holds may be the one call of an action.
+        if (!('record' in part)) throw new UncheckableError(`${part.file} ${part.why}.`);
+        called.take(part.record);
+      }
     }
   }
   return called;

@@ -1,5 +1,6 @@
 /** What a record of CloudTrail says of a session that STS has made. */
 
+import { regionPattern } from '../core/aws-names.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 
 export interface AssumedSession {
@@ -15,7 +16,7 @@ export interface AssumedSession {
   readonly sessionName: string | undefined;
   readonly durationSeconds: number | undefined;
   readonly sourceIdentity: string | undefined;
-  readonly tags: JsonObject | undefined;
+  readonly tags: Readonly<Record<string, string | null>> | undefined;
   readonly provider: string | undefined;
   readonly subject: string | undefined;
   readonly sourceIp: string | undefined;
@@ -25,12 +26,17 @@ export interface AssumedSession {
   readonly byThumbprint: boolean;
 }
 
+/** Nothing that counts here is longer; CloudTrail cuts a user agent at 1 KB. */
+const mostChars = 2048;
+/** STS takes fifty. */
+const mostTags = 100;
+
 /** Undefined for every other event, and for what was refused. The session token that CloudTrail has is not taken over. */
 export function assumedSession(record: JsonObject): AssumedSession | undefined {
   const event = eventOf(record);
   if (event === undefined) return undefined;
   const at = (...path: string[]) => textAt(record, path);
-  const role = at('requestParameters', 'roleArn');
+  const role = roleOf(record);
   const time = Date.parse(at('eventTime') ?? '');
   if (role === undefined || Number.isNaN(time)) return undefined;
   const additional = (name: string) => valueAt(record, ['additionalEventData', name]);
@@ -49,7 +55,7 @@ export function assumedSession(record: JsonObject): AssumedSession | undefined {
     sessionName: at('requestParameters', 'roleSessionName'),
     durationSeconds: typeof duration === 'number' ? duration : undefined,
     sourceIdentity: at('requestParameters', 'sourceIdentity'),
-    tags: isJsonObject(tags) ? tags : undefined,
+    tags: tagsIn(tags),
     provider: at('userIdentity', 'identityProvider') ?? at('responseElements', 'provider'),
     subject:
       at('responseElements', 'subjectFromWebIdentityToken') ?? at('userIdentity', 'userName'),
@@ -63,6 +69,40 @@ export function assumedSession(record: JsonObject): AssumedSession | undefined {
   };
 }
 
+/** Null stands for what is no text: no session is on record with that. */
+function tagsIn(value: unknown): AssumedSession['tags'] {
+  if (!isJsonObject(value)) return undefined;
+  const cut = (text: string) => text.slice(0, mostChars);
+  const entries = Object.entries(value).slice(0, mostTags);
+  return Object.fromEntries(
+    entries.map(([key, tag]) => [cut(key), typeof tag === 'string' ? cut(tag) : null]),
+  );
+}
+
+/** What was not known, or late, when the event itself was delivered. */
+export function isAddendum(record: JsonObject): boolean {
+  return isJsonObject(record['addendum']);
+}
+
+/** A session was made, and nobody can say by this record of which role, or when. */
+export function isUnclearSession(record: JsonObject): boolean {
+  return (
+    eventOf(record) !== undefined && assumedSession(record) === undefined && !isAddendum(record)
+  );
+}
+
+/** CloudTrail leaves parameters out where an event grows too long for it. */
+function roleOf(record: JsonObject): string | undefined {
+  const { resources } = record;
+  const roles = Array.isArray(resources) ? resources.filter(isRole) : [];
+  return textAt(record, ['requestParameters', 'roleArn']) ?? roles[0]?.ARN;
+}
+
+function isRole(resource: unknown): resource is { readonly ARN: string } {
+  const arn = isJsonObject(resource) ? resource['ARN'] : undefined;
+  return typeof arn === 'string' && /^arn:[^:]+:iam::\d+:role\//.test(arn);
+}
+
 /** Which session made a call; undefined for what was called with other keys. */
 export function callingKey(record: JsonObject): string | undefined {
   return textAt(record, ['userIdentity', 'accessKeyId']);
@@ -71,9 +111,14 @@ export function callingKey(record: JsonObject): string | undefined {
 /** Account and Region that an event was recorded in, and when. */
 export function placeAndTime(record: JsonObject) {
   const time = Date.parse(textAt(record, ['eventTime']) ?? '');
-  const account = textAt(record, ['recipientAccountId']) ?? 'unknown';
-  const region = textAt(record, ['awsRegion']) ?? 'unknown';
+  const account = named(/^\d{12}$/, textAt(record, ['recipientAccountId']));
+  const region = named(regionPattern, textAt(record, ['awsRegion']));
   return Number.isNaN(time) ? undefined : { account, region, time };
+}
+
+/** They become names of series: of what is made up there is one. */
+function named(form: RegExp, text = ''): string {
+  return form.test(text) ? text : 'unknown';
 }
 
 const events: ReadonlySet<string | undefined> = new Set<AssumedSession['event']>([
@@ -82,17 +127,19 @@ const events: ReadonlySet<string | undefined> = new Set<AssumedSession['event']>
   'AssumeRoleWithSAML',
 ]);
 
+/** Of any partition: `amazonaws.com`, `amazonaws.com.cn`, `amazonaws.eu`. */
+const sources = /^sts\.amazonaws\.[a-z.]+$/;
+
 function eventOf(record: JsonObject): AssumedSession['event'] | undefined {
   const name = textAt(record, ['eventName']);
-  if (!events.has(name) || textAt(record, ['eventSource']) !== 'sts.amazonaws.com')
-    return undefined;
-  const refused = (record['errorCode'] ?? undefined) !== undefined;
-  return refused ? undefined : (name as AssumedSession['event']);
+  if (!events.has(name) || !sources.test(textAt(record, ['eventSource']) ?? '')) return undefined;
+  const isRefused = ![undefined, null, ''].includes(record['errorCode'] as undefined);
+  return isRefused ? undefined : (name as AssumedSession['event']);
 }
 
 function textAt(record: JsonObject, path: readonly string[]): string | undefined {
   const value = valueAt(record, path);
-  return typeof value === 'string' ? value : undefined;
+  return typeof value === 'string' ? value.slice(0, mostChars) : undefined;
 }
 
 function valueAt(record: JsonObject, path: readonly string[]): unknown {

@@ -24,10 +24,12 @@ export function foldedRole(arn: string): string {
   return arn.toLowerCase();
 }
 
-/** As JSON of the sorted entries; undefined where there are none. */
+/** As JSON of the sorted entries, with null for what is no text; undefined where there are none. */
 export function tagsText(tags: unknown): string | undefined {
   if (!isJsonObject(tags)) return undefined;
-  const entries = Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(tags)
+    .map(([key, tag]) => [key, typeof tag === 'string' ? tag : null] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length === 0 ? undefined : JSON.stringify(entries);
 }
 

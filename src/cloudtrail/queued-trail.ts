@@ -149,8 +149,10 @@ class QueueLook implements QueuedTrail {
     const file = await this.#fetch(place, name);
     if (file === 'not_given') return false;
     if (file === 'absent') return true;
-    for (const record of file.records) this.#options.onRecord(record);
-    for (const part of file.unreadable) this.#note(part);
+    for (const part of file) {
+      if ('record' in part) this.#options.onRecord(part.record);
+      else this.#note(part);
+    }
     this.#seen.add(digest);
     this.delivered.push(digest);
     return true;
@@ -167,7 +169,7 @@ class QueueLook implements QueuedTrail {
     } catch (error) {
       const part = { file: name, why: (error as Error).message };
       const known = error instanceof BucketReadError ? error : undefined;
-      if (known?.isFinal && !known.isAbsent) return { records: [], unreadable: [part] };
+      if (known?.isFinal && !known.isAbsent) return [part];
       this.#note(part);
       return known?.isAbsent ? 'absent' : 'not_given';
     }

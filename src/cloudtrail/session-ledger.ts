@@ -26,6 +26,8 @@ export const marks = {
   altered: 32,
   phantom: 64,
   unused: 128,
+  unbound: 256,
+  thumbprint: 512,
 } as const;
 
 const firstSlots = 1024;
@@ -45,7 +47,7 @@ export class SessionLedger {
   #endsAt = new Uint32Array(firstSlots);
   #roles = new Uint32Array(firstSlots);
   #mappings = new Uint32Array(firstSlots);
-  #marks = new Uint8Array(firstSlots);
+  #marks = new Uint16Array(firstSlots);
   readonly #texts = new TextTable();
   readonly #managed = new Set<string>();
   #from = Number.POSITIVE_INFINITY;
@@ -205,10 +207,10 @@ export class SessionLedger {
     this.#endsAt = new Uint32Array(this.#slots);
     this.#roles = new Uint32Array(this.#slots);
     this.#mappings = new Uint32Array(this.#slots);
-    this.#marks = new Uint8Array(this.#slots);
+    this.#marks = new Uint16Array(this.#slots);
     for (let from = 0; from < old.slots; from += 1) {
       if (old.marks[from] === 0) continue;
-      const at = (column: Uint32Array | Uint8Array, index: number) => column[index] ?? 0;
+      const at = (column: Uint32Array | Uint16Array, index: number) => column[index] ?? 0;
       const slot = this.#placeOf(at(old.keys, 2 * from), at(old.keys, 2 * from + 1));
       this.#prints[2 * slot] = at(old.prints, 2 * from);
       this.#prints[2 * slot + 1] = at(old.prints, 2 * from + 1);

@@ -5,6 +5,7 @@ import {
   type AssumedSession,
   assumedSession,
   callingKey,
+  isAddendum,
   placeAndTime,
 } from './assumed-session.ts';
 import { type Differences, differences, tagsText } from './compared-session.ts';
@@ -41,10 +42,12 @@ export interface TrailCheckOptions {
   readonly ledger: SessionLedger;
   /** Until when the logs of all brokers are known. Epoch milliseconds. */
   readonly recordedUntil: number;
+  /** Epoch milliseconds. An event that says it was later is no reason to wait. */
+  readonly now: number;
   readonly onFinding: (finding: TrailFinding) => void;
   /** Identity providers of sessions that were on record before. Default: none are known. */
   readonly providers?: readonly string[];
-  /** A session that is not on record, of a time that the logs do not reach. */
+  /** A session that is not on record, of a time that the logs do not reach yet. */
   readonly onUnjudged?: (assumed: AssumedSession) => void;
 }
 
@@ -63,6 +66,10 @@ const windowMs = 5 * 60_000;
 const deliveredMs = 30 * 60_000;
 /** After this a session that is not in the trail will not come any more. */
 const phantomMs = 2 * 3_600_000;
+/** The clocks of AWS are right, and that here nearly: what is later was made up. */
+const mostAheadMs = 3_600_000;
+/** Accounts, and Regions of them. */
+export const mostPlaces = 50_000;
 /** Of sessions that no broker has recorded, and of those that differ: more of them are not kept to be judged together. */
 const mostHeld = 100_000;
 
@@ -100,15 +107,16 @@ export class TrailCheck {
     const caller = ledger.find(callingKey(record));
     if (caller !== undefined) ledger.mark(caller, marks.used);
     const assumed = assumedSession(record);
-    if (assumed !== undefined) this.takeSession(assumed);
+    if (assumed !== undefined) this.takeSession(assumed, isAddendum(record));
   }
 
-  /** One that was read before, and could not be judged then. */
-  takeSession(assumed: AssumedSession): void {
+  /** One that was read before, and could not be judged then. What is added to an event has only some of it. */
+  takeSession(assumed: AssumedSession, isAdded = false): void {
     const { ledger } = this.#options;
     const known = ledger.find(assumed.accessKeyId);
-    if (known !== undefined) this.#join(known, assumed);
-    else if (ledger.manages(assumed.role)) this.#holdUnknown(assumed);
+    if (known === undefined) {
+      if (ledger.manages(assumed.role)) this.#holdUnknown(assumed);
+    } else if (!(isAdded && ledger.has(known, marks.joined))) this.#join(known, assumed);
   }
 
   /** Judges all of the trail, and what is not in it. */
@@ -172,60 +180,75 @@ export class TrailCheck {
 
   #notePlace(record: JsonObject): void {
     const place = placeAndTime(record);
-    if (place === undefined) return;
+    const { now } = this.#options;
+    if (place === undefined || place.time > now + mostAheadMs) return;
+    const time = Math.min(place.time, now);
     for (const name of [place.account, `${place.account}/${place.region}`]) {
       const known = this.#places.get(name);
-      if (known === undefined) this.#places.set(name, { from: place.time, until: place.time });
-      else {
-        known.from = Math.min(known.from, place.time);
-        known.until = Math.max(known.until, place.time);
-      }
+      if (known !== undefined) {
+        known.from = Math.min(known.from, time);
+        known.until = Math.max(known.until, time);
+      } else if (this.#places.size < mostPlaces)
+        this.#places.set(name, { from: time, until: time });
     }
   }
 
+  /** CloudTrail may deliver an event twice, and somebody else a clean one beside it: each is held against the record. */
   #join(slot: Slot, assumed: AssumedSession): void {
     const { ledger } = this.#options;
-    // CloudTrail may deliver an event twice.
-    if (ledger.has(slot, marks.joined)) return;
+    if (!ledger.has(slot, marks.joined)) this.#joined += 1;
     ledger.mark(slot, marks.joined);
-    this.#joined += 1;
     if (assumed.provider !== undefined) this.#providers.add(assumed.provider);
-    const mapping = ledger.mappingOf(slot);
-    if (!ledger.isAsRecorded(slot, comparedOf(assumed))) {
-      if (this.#altered.size < mostHeld) {
-        this.#altered.set(slot, assumed);
-        this.#leaveOpen(slot, marks.altered);
-      } else this.#reportAltered(assumed, undefined, mapping);
-    }
+    if (!(ledger.has(slot, marks.altered) || ledger.isAsRecorded(slot, comparedOf(assumed))))
+      this.#holdAltered(slot, assumed);
     if (ledger.has(slot, marks.bound) && !assumed.authorizedByIdp)
-      this.#report('unbound', assumed, { mapping });
-    if (assumed.byThumbprint) this.#report('thumbprint', assumed, { mapping });
+      this.#reportOnce('unbound', slot, assumed);
+    if (assumed.byThumbprint) this.#reportOnce('thumbprint', slot, assumed);
+  }
+
+  #holdAltered(slot: Slot, assumed: AssumedSession): void {
+    if (this.#altered.size < mostHeld) {
+      this.#altered.set(slot, assumed);
+      this.#leaveOpen(slot, marks.altered);
+    } else this.#reportAltered(assumed, undefined, this.#options.ledger.mappingOf(slot));
+  }
+
+  #reportOnce(name: 'unbound' | 'thumbprint', slot: Slot, assumed: AssumedSession): void {
+    const { ledger } = this.#options;
+    if (ledger.has(slot, marks[name])) return;
+    ledger.mark(slot, marks[name]);
+    this.#report(name, assumed, { mapping: ledger.mappingOf(slot) });
   }
 
   #holdUnknown(assumed: AssumedSession): void {
-    this.#unknown.set(assumed.eventId ?? keyOf(assumed), assumed);
+    this.#unknown.set(keyOf(assumed), assumed);
     if (this.#unknown.size >= mostHeld) this.judge();
   }
 
   /** Judges the sessions that are not on record, by what has been read. */
   judge(): void {
-    const { ledger, recordedUntil } = this.#options;
     for (const assumed of this.#unknown.values()) {
-      const isCovered =
-        assumed.time >= ledger.extent.from - windowMs && assumed.time + windowMs <= recordedUntil;
-      const isForeign =
-        assumed.event !== 'AssumeRoleWithWebIdentity' ||
-        (assumed.provider !== undefined &&
-          this.#providers.size > 0 &&
-          !this.#providers.has(assumed.provider));
-      if (isForeign) this.#report('other_provider', assumed);
-      else if (isCovered) this.#report('bypass', assumed);
-      else {
-        this.#unjudgedEvents += 1;
-        this.#options.onUnjudged?.(assumed);
-      }
+      // No broker makes a session in that way, whenever it was.
+      if (assumed.event !== 'AssumeRoleWithWebIdentity') this.#report('other_provider', assumed);
+      else if (this.#isReached(assumed))
+        this.#report(this.#isForeign(assumed) ? 'other_provider' : 'bypass', assumed);
     }
     this.#unknown.clear();
+  }
+
+  /** Whether the logs have the session if a broker made it. What they begin after they never reach. */
+  #isReached(assumed: AssumedSession): boolean {
+    const { ledger, recordedUntil, now } = this.#options;
+    const isTooNew = assumed.time + windowMs > recordedUntil && assumed.time <= now + mostAheadMs;
+    const isReached = !isTooNew && assumed.time >= ledger.extent.from - windowMs;
+    if (!isReached) this.#unjudgedEvents += 1;
+    if (isTooNew) this.#options.onUnjudged?.(assumed);
+    return isReached;
+  }
+
+  /** Once the logs reach its time: of a provider that is new, all sessions may be on record by then. */
+  #isForeign({ provider }: AssumedSession): boolean {
+    return provider !== undefined && this.#providers.size > 0 && !this.#providers.has(provider);
   }
 
   /** False: it is too early to say, or the trail does not reach there. */
@@ -287,6 +310,12 @@ function comparedOf(assumed: AssumedSession) {
   return { ...texts, tags: tagsText(tags), bound: false };
 }
 
-function keyOf({ time, requestId, accessKeyId }: AssumedSession): string {
-  return `${time} ${requestId} ${accessKeyId}`;
+/** The same for an event that is delivered twice; by its id alone somebody's other one would take its place. */
+export function keyOf({
+  eventId,
+  time,
+  role,
+  accessKeyId,
+}: Pick<AssumedSession, 'eventId' | 'time' | 'role' | 'accessKeyId'>): string {
+  return JSON.stringify([eventId, time, role, accessKeyId]);
 }

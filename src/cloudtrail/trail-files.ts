@@ -6,8 +6,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { readGivenFile } from '../kit/files/given-file.ts';
-import { isJsonObject, type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
+import type { JsonObject } from '../kit/json/json-object.ts';
 import type { DeliveredObject } from './delivery-note.ts';
+import { documentEntries, lineEntries, type TrailEntry } from './trail-entries.ts';
 
 /** CloudTrail closes a file long before: what is larger is none of its own. */
 export const maxFileBytes = 256 * 1024 * 1024;
@@ -25,10 +26,10 @@ export interface Unreadable {
   readonly why: string;
 }
 
-export interface TrailFile {
-  readonly records: readonly JsonObject[];
-  readonly unreadable: readonly Unreadable[];
-}
+export type TrailPart = { readonly record: JsonObject } | Unreadable;
+
+/** Taken once, and one at a time. */
+export type TrailFile = Iterable<TrailPart>;
 
 /** Where the files of a trail are: a folder, or a prefix of a bucket. */
 export interface TrailPlace {
@@ -51,9 +52,17 @@ export function trailFolder(location: string): TrailPlace {
   return {
     names: () => namesIn(location),
     bytes: (name) => readGivenFile(name, maxFileBytes),
-    extent: async (name) => (name.endsWith('.jsonl') ? String((await stat(name)).size) : ''),
+    extent: async (name) => (name.endsWith('.jsonl') ? await sizeOf(name) : ''),
     nameOf: () => undefined,
   };
+}
+
+/** Of one that is gone meanwhile, reading says so. */
+async function sizeOf(file: string): Promise<string> {
+  return await stat(file).then(
+    ({ size }) => String(size),
+    () => '',
+  );
 }
 
 /** Links are followed, once each: a part of the trail that was left out would hide what is in it. */
@@ -69,33 +78,38 @@ async function* namesBelow(folder: string, seen: Set<string>): AsyncGenerator<st
   const entries = await readdir(folder, { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inside = path.join(folder, entry.name);
-    const kind = entry.isSymbolicLink() ? await stat(inside) : entry;
-    if (kind.isDirectory() && !otherFolders.has(entry.name)) yield* namesBelow(inside, seen);
-    else if (kind.isFile() && fileForm.test(entry.name)) yield inside;
+    if (otherFolders.has(entry.name)) continue;
+    const kind = entry.isSymbolicLink() ? await stat(inside).catch(() => undefined) : entry;
+    if (kind?.isDirectory() === true) yield* namesOrItself(inside, seen);
+    else if (kind === undefined || fileForm.test(entry.name)) yield inside;
   }
 }
 
+/** A folder that cannot be looked into has the name of a file, so that reading it says why, and the others are read. */
+async function* namesOrItself(folder: string, seen: Set<string>): AsyncGenerator<string> {
+  try {
+    yield* namesBelow(folder, seen);
+  } catch {
+    yield folder;
+  }
+}
 /** One after the other; while one is judged, the next is being read and unpacked. */
 export async function* readTrail(
   place: TrailPlace,
   names: AsyncIterable<string> | Iterable<string>,
-): AsyncGenerator<TrailFile & { readonly name: string }> {
-  let last: { readonly name: string; readonly text: Promise<string | Error> } | undefined;
+): AsyncGenerator<{ readonly name: string; readonly parts: TrailFile }> {
+  let last: { readonly name: string; readonly bytes: Promise<Buffer | Error> } | undefined;
   for await (const name of names) {
-    const reading = { name, text: textOf(place, name) };
-    if (last !== undefined) yield fileOf(last.name, await last.text);
+    const reading = { name, bytes: settled(plainBytes(place, name)) };
+    if (last !== undefined) yield { name: last.name, parts: partsOf(last.name, await last.bytes) };
     last = reading;
   }
-  if (last !== undefined) yield fileOf(last.name, await last.text);
-}
-
-function fileOf(name: string, text: string | Error) {
-  return { name, ...(typeof text === 'string' ? parsed(name, text) : unreadableFile(name, text)) };
+  if (last !== undefined) yield { name: last.name, parts: partsOf(last.name, await last.bytes) };
 }
 
 /** What bytes that were read hold, packed or not as the name says. */
 export async function trailFile(name: string, bytes: Buffer): Promise<TrailFile> {
-  return fileOf(name, await settled(textIn(name, bytes)));
+  return partsOf(name, await settled(unpackedAsNamed(name, bytes)));
 }
 
 /** Fifteen characters: what was seen is small beside the names. */
@@ -104,70 +118,57 @@ export function nameDigest(name: string): string {
 }
 
 /** An error is why it cannot be read. */
-async function textOf(place: TrailPlace, name: string): Promise<string | Error> {
-  return await settled(place.bytes(name).then((bytes) => textIn(name, bytes)));
-}
-
-function settled(reading: Promise<string>): Promise<string | Error> {
+function settled(reading: Promise<Buffer>): Promise<Buffer | Error> {
   return reading.catch((error) => (error instanceof Error ? error : new Error(String(error))));
 }
 
-async function textIn(name: string, bytes: Buffer): Promise<string> {
-  const plain = name.endsWith('.gz') ? await unpacked(bytes) : bytes;
-  return plain.toString('utf8');
+async function plainBytes(place: TrailPlace, name: string): Promise<Buffer> {
+  return await unpackedAsNamed(name, await place.bytes(name));
 }
 
-const gunzipped = promisify(gunzip);
+async function unpackedAsNamed(name: string, bytes: Buffer): Promise<Buffer> {
+  return name.endsWith('.gz') ? await unpacked(bytes) : bytes;
+}
+
+interface Unpacked {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+/** With how much of it was taken in; the types of Node do not know this option's answer. */
+const gunzipped = promisify(gunzip) as unknown as (
+  bytes: Buffer,
+  options: { readonly info: true; readonly maxOutputLength: number },
+) => Promise<Unpacked>;
 
 async function unpacked(bytes: Buffer): Promise<Buffer> {
-  try {
-    return await gunzipped(bytes, { maxOutputLength: maxFileBytes });
-  } catch (cause) {
+  const { buffer, engine } = await gunzipped(bytes, {
+    info: true,
+    maxOutputLength: maxFileBytes,
+  }).catch((cause) => {
     const isBomb = (cause as { readonly code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE';
     const why = isBomb
       ? `holds more than ${maxFileBytes} bytes when it is unpacked, which no file of CloudTrail does`
       : 'cannot be unpacked: fetch it again';
     throw new Error(why, { cause });
+  });
+  // Node passes over what follows and does not begin as a packed part does.
+  if (engine.bytesWritten === bytes.length) return buffer;
+  throw new Error('cannot be unpacked to its end: fetch it again');
+}
+
+function* partsOf(file: string, bytes: Buffer | Error): Generator<TrailPart> {
+  if (bytes instanceof Error) return yield { file, why: bytes.message };
+  let named = 0;
+  for (const entry of entriesOf(file, bytes)) {
+    if ('record' in entry) yield entry;
+    else if (named < mostNamed || entry.line === undefined) {
+      named += 1;
+      yield { file, ...entry };
+    }
   }
 }
 
-function unreadableFile(file: string, { message }: Error): TrailFile {
-  return { records: [], unreadable: [{ file, why: message }] };
-}
-
-function parsed(name: string, text: string): TrailFile {
-  if (/\.jsonl(?:\.gz)?$/.test(name)) return eventsOf(name, text.split('\n'), parseJsonObject);
-  const document = parseJsonObject(text);
-  // A file of hashes that lies among those with events.
-  if (typeof document?.['digestS3Object'] === 'string') return { records: [], unreadable: [] };
-  const list: unknown = document?.['Records'];
-  if (Array.isArray(list)) return eventsOf(name, list, objectIn);
-  return unreadableFile(name, new Error('is no file of a trail: it has no list of Records'));
-}
-
-function objectIn(value: unknown): JsonObject | undefined {
-  return isJsonObject(value) ? value : undefined;
-}
-
-function eventsOf<Item>(
-  file: string,
-  items: readonly Item[],
-  read: (item: Item) => JsonObject | undefined,
-): TrailFile {
-  const records: JsonObject[] = [];
-  const unreadable: Unreadable[] = [];
-  items.forEach((item, index) => {
-    if (item === '') return;
-    const record = read(item);
-    if (record !== undefined) records.push(eventIn(record));
-    else if (unreadable.length < mostNamed)
-      unreadable.push({ file, line: index + 1, why: 'is no event: it is no JSON object' });
-  });
-  return { records, unreadable };
-}
-
-/** What EventBridge delivers has the event inside. */
-function eventIn(record: JsonObject): JsonObject {
-  const { detail } = record;
-  return typeof record['detail-type'] === 'string' && isJsonObject(detail) ? detail : record;
+function entriesOf(name: string, bytes: Buffer): Generator<TrailEntry> {
+  return /\.jsonl(?:\.gz)?$/.test(name) ? lineEntries(bytes) : documentEntries(bytes);
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../kit/json/json-object.ts';
 import type { AssumedSession } from './assumed-session.ts';
 import type { SessionLedger } from './session-ledger.ts';
-import { TrailCheck, type TrailFinding } from './trail-check.ts';
+import { keyOf, mostPlaces, TrailCheck, type TrailFinding } from './trail-check.ts';
 
 /** A session that is in no trail, or that nobody has used, shows in all of it only: `cloudtrail check` has those. */
 const watchedClasses = ['bypass', 'other_provider', 'unbound', 'altered', 'thumbprint'] as const;
@@ -90,29 +90,34 @@ export interface LookOptions {
   readonly ledger: SessionLedger;
   /** Epoch milliseconds: until when the logs of all brokers are known. */
   readonly recordedUntil: number;
+  /** Epoch milliseconds. */
+  readonly now: number;
   readonly onFinding: (finding: TrailFinding) => void;
 }
 
 /** One look: takes in what is new, judges what can be, and says what the next one begins with. */
 export class TrailLook {
   readonly #before: WatchState;
+  readonly #now: number;
   readonly #onFinding: (finding: TrailFinding) => void;
   readonly #check: TrailCheck;
   readonly #waiting: AssumedSession[] = [];
   readonly #reported: Set<string>;
   readonly #findings: Record<(typeof watchedClasses)[number], number>;
 
-  constructor(before: WatchState, { ledger, recordedUntil, onFinding }: LookOptions) {
+  constructor(before: WatchState, { ledger, recordedUntil, now, onFinding }: LookOptions) {
     this.#before = before;
+    this.#now = now;
     this.#onFinding = onFinding;
     this.#reported = new Set(before.reported);
     this.#findings = { ...before.findings };
     this.#check = new TrailCheck({
       ledger,
       recordedUntil,
+      now,
       providers: before.providers,
       onFinding: (finding) => this.#report(finding),
-      onUnjudged: (assumed) => void this.#waiting.push(assumed),
+      onUnjudged: (assumed) => this.#wait(assumed),
     });
     for (const assumed of before.waiting) this.#check.takeSession(assumed as AssumedSession);
   }
@@ -134,16 +139,14 @@ export class TrailLook {
   /** @throws RangeError if more waits than can be honest */
   after({ files, delivered, unreadable, refused, withheld }: LookedAt): WatchState {
     const waiting = this.#waiting;
-    if (waiting.length > mostWaiting) throw new RangeError(`${waiting.length} sessions wait`);
-    const newest = { ...this.#before.newest };
-    for (const [place, time] of this.#check.newest())
-      newest[place] = Math.max(newest[place] ?? 0, time);
+    if (waiting.length > mostWaiting)
+      throw new RangeError(`more than ${mostWaiting} sessions wait`);
     return {
       version: 1,
       files: [...files],
       delivered: [...this.#before.delivered, ...delivered].slice(-mostDelivered),
       waiting: waiting.map((assumed) => waitingSession.parse(assumed)),
-      newest,
+      newest: this.#newest(),
       providers: [...this.#check.providers].slice(0, 1000),
       reported: [...this.#reported].slice(-mostReported),
       findings: this.#findings,
@@ -154,9 +157,25 @@ export class TrailLook {
     };
   }
 
+  #newest(): Record<string, number> {
+    const newest = new Map(Object.entries(this.#before.newest));
+    for (const [place, time] of this.#check.newest()) {
+      const known = newest.get(place);
+      if (known === undefined && newest.size >= mostPlaces) continue;
+      newest.set(place, Math.min(this.#now, Math.max(known ?? 0, time)));
+    }
+    return Object.fromEntries(newest);
+  }
+
+  #wait(assumed: AssumedSession): void {
+    // One more than may be is enough to give no verdict.
+    if (this.#waiting.length <= mostWaiting) this.#waiting.push(assumed);
+  }
+
   #report(finding: TrailFinding): void {
-    const { event, accessKeyId, time, role } = finding;
-    const key = JSON.stringify([finding.class, event?.eventId ?? [accessKeyId, time, role]]);
+    const { accessKeyId, role, event } = finding;
+    const time = Date.parse(finding.time);
+    const key = `${finding.class} ${keyOf({ eventId: event?.eventId, time, role, accessKeyId })}`;
     const name = watchedClasses.find((watched) => watched === finding.class);
     if (name === undefined || this.#reported.has(key)) return;
     this.#reported.add(key);

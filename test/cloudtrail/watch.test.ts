@@ -154,6 +154,89 @@ describe('cloudtrail watch', () => {
     expect(await watcher.series(findings('bypass'))).toBe(3);
   });
 
+  it('T332: lets nothing wait that the logs never reach, and nothing that says it is of the future', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon);
+    const old = noon - 90 * 24 * 60 * minute;
+    deliver(where.trail, event('X', old), event('Y', noon + 365 * 24 * 60 * minute));
+    const watcher = await watch(where);
+    expect(await watcher.series('tokenbroker_cloudtrail_waiting_sessions')).toBe(0);
+    expect(JSON.parse(watcher.out())).toMatchObject({ class: 'bypass', accessKeyId: 'ASIAY' });
+    const inRegion = '{account="123456789012",region="us-east-1"}';
+    expect(
+      await watcher.series(`tokenbroker_cloudtrail_newest_event_timestamp_seconds${inRegion}`),
+    ).toBe(old / 1000);
+  });
+
+  it('T332: takes no account or Region for one that is none', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon);
+    const odd = ['1', '"}\n', 'a'.repeat(4000)].flatMap((text, index) => [
+      event('C', noon, { eventName: `${index}`, recipientAccountId: text }),
+      event('C', noon, { eventName: `${index}`, awsRegion: text }),
+    ]);
+    deliver(where.trail, ...odd);
+    const page = await (await watch(where)).page();
+    const places = page.match(/^tokenbroker_cloudtrail_newest_event.*\{.*/gm) ?? [];
+    expect(places.map((line) => line.replace(/.*\{(.*)\}.*/, '$1')).sort()).toEqual([
+      'account="123456789012",region="unknown"',
+      'account="unknown",region="us-east-1"',
+    ]);
+  });
+
+  it('T332: writes no state that it could not read again', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon - 60 * minute);
+    const long = 'x'.repeat(1024 * 1024);
+    const deep = JSON.parse(`${'['.repeat(400)}${']'.repeat(400)}`);
+    const tags = Array.from({ length: 1000 }, (_, index) => [`key-${index}`, deep]);
+    const { requestParameters } = event('X', noon);
+    const principalTags = { ...Object.fromEntries(tags), long };
+    const changes = { requestParameters: { ...requestParameters, principalTags } };
+    deliver(where.trail, event('X', noon, { userAgent: long, requestID: long, ...changes }));
+    const watcher = await watch(where);
+    expect(await watcher.series('tokenbroker_cloudtrail_waiting_sessions')).toBe(1);
+    expect(readFileSync(where.stateFile).length).toBeLessThan(10_000);
+    await watcher.stop();
+    const after = await watch(where);
+    await after.look(10 * minute);
+    expect(JSON.parse(after.out())).toMatchObject({ class: 'bypass', accessKeyId: 'ASIAX' });
+  });
+
+  it('T333: says nothing of a session of a provider that is new, before the logs reach it', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon - 60 * minute);
+    const of = (name: string) => ({ userIdentity: { identityProvider: `provider-${name}` } });
+    deliver(where.trail, event('A', noon - 60 * minute, of('old')));
+    deliver(where.trail, event('B', noon, of('new')), event('X', noon, of('evil')));
+    const watcher = await watch(where);
+    expect(watcher.out()).toBe('');
+    await record(where.audit, 'B', noon);
+    await watcher.look(10 * minute);
+    expect(JSON.parse(watcher.out())).toMatchObject({
+      class: 'other_provider',
+      accessKeyId: 'ASIAX',
+    });
+  });
+
+  it('T331: is not kept from a bypass by an event with its id, before or after it', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon - 60 * minute);
+    const twin = (time: number) => ({ ...event('Y', time), eventID: 'X' });
+    deliver(where.trail, twin(noon - 30 * minute));
+    const watcher = await watch(where);
+    deliver(where.trail, event('X', noon));
+    await watcher.look();
+    deliver(where.trail, twin(noon + 30 * minute));
+    await watcher.look(10 * minute);
+    const found = watcher
+      .out()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).accessKeyId);
+    expect(found).toEqual(['ASIAY', 'ASIAX']);
+  });
+
   it('starts on no state that it has not written', async () => {
     const where = place();
     writeFileSync(where.stateFile, '{"version":1}', { mode: 0o600 });
