@@ -48,12 +48,14 @@ export async function searchAudit(options: AuditSearchOptions): Promise<AuditSea
   try {
     const found = await findLogs(options.directory);
     const logs = [];
+    let first = Number.POSITIVE_INFINITY;
     for (const log of found) {
       const beginsAt = await beginningOf(log);
-      if (beginsAt !== undefined) logs.push({ log, beginsAt });
+      first = Math.min(first, beginsAt ?? first);
+      // One whose records do not say when they were written is searched all the same.
+      logs.push({ log, beginsAt: beginsAt ?? 0 });
     }
-    if (logs.length === 0) return noLog(options.directory, found.length);
-    const first = Math.min(...logs.map(({ beginsAt }) => beginsAt));
+    if (first === Number.POSITIVE_INFINITY) return noLog(options.directory, found.length);
     const extent = `${logs.length} log${logs.length === 1 ? '' : 's'}, from ${toRfc3339(first)} on`;
     return { records: limited(findInLogs(logs, filter), options.limit), extent };
   } catch (error) {

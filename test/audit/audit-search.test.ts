@@ -3,6 +3,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
 import { addAuditCommands } from '../../src/cli/commands/audit.ts';
 import type { AuditRecord } from '../../src/core/records/audit-record.ts';
 import { runCommandLine } from '../support/command-line.ts';
@@ -92,6 +93,16 @@ describe('audit find in the logs of several brokers', () => {
     writeFileSync(packed, readFileSync(packed).subarray(0, 200));
     const cut = await audit('find', directory, '--request-id', 'r3');
     expect(cut).toMatchObject({ code: 2, out: expect.stringContaining('cannot be read') });
+  });
+
+  it('T334: searches a log whose records do not say when they were written, beside others', async () => {
+    const root = await volume({ 'pod-a': [exchangeRecord('one', { time: at('10:00:00') })] });
+    mkdirSync(path.join(root, 'pod-b'));
+    const fields = ['"type":"exchange","time":"once","requestId":"two"'];
+    const { text } = sealRecords(startChain(), fields);
+    writeFileSync(path.join(root, 'pod-b', 'audit.jsonl'), text);
+    const { code, out } = await audit('find', root, '--json', '--type', 'exchange');
+    expect({ code, ids: idsIn(out) }).toEqual({ code: 0, ids: ['two', 'one'] });
   });
 
   it('holds each filter against the records', async () => {
