@@ -83,10 +83,17 @@ async function checkTrail(
     recordedUntil: new Date(recordedUntil).toISOString(),
     findings: counts,
   });
+  if (summary.unjudged.events > 0) output.err(unjudgedNote(summary.unjudged.events));
   if (Object.keys(counts).length > 0) return findings;
   if (unreadable === 0) return exitCodes.ok;
   output.err(`${unreadable} parts of the trail could not be read: what is in them is not known.\n`);
   return exitCodes.failed;
+}
+
+/** Whoever gets past the brokers may do it where their logs end. */
+function unjudgedNote(events: number): string {
+  const of = events === 1 ? '1 session is' : `${events} sessions are`;
+  return `${of} on record nowhere and not judged: newer than the logs, or older. Copy them again, or say by --audit-until how far they reach.\n`;
 }
 
 interface GivenTrail {

@@ -196,8 +196,12 @@ async function look(parts: Parts, before: WatchState): Promise<Looked> {
     return await recordedSessions({ audit, roles, terminal: { showProgress: () => undefined } });
   });
   const found: object[] = [];
-  const onFinding = (finding: object) => void found.push(finding);
-  const judged = new TrailLook(before, { ledger, recordedUntil, now, onFinding });
+  const judged = new TrailLook(before, {
+    ...{ ledger, recordedUntil, now },
+    onFinding: (finding) => void found.push(finding),
+    onMoreFindings: () =>
+      logger.warn('more findings than are told: all are counted, and `cloudtrail check` has them'),
+  });
   const { done, ...looked } = await takeIn(parts, before, {
     onRecord: (record) => judged.take(record),
     onUnreadable: theFirst((part) =>

@@ -42,6 +42,10 @@ export async function recordedSessions(
       throw new UncheckableError(`There is no audit log in ${audit.join(', ')}.`);
     const ledger = new SessionLedger(roles);
     for (const log of logs) await takeIn(log, ledger, terminal);
+    if (!Number.isFinite(ledger.extent.until))
+      throw new UncheckableError(
+        `No record in ${audit.join(', ')} says when it was written: these are no logs of a broker.`,
+      );
     return { ledger, records: () => recordsOf(logs) };
   } catch (error) {
     throw error instanceof UncheckableError ? error : new UncheckableError(unreadableLog(error));

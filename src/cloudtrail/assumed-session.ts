@@ -72,11 +72,22 @@ export function assumedSession(record: JsonObject): AssumedSession | undefined {
 /** Null stands for what is no text: no session is on record with that. */
 function tagsIn(value: unknown): AssumedSession['tags'] {
   if (!isJsonObject(value)) return undefined;
-  const cut = (text: string) => text.slice(0, mostChars);
   const entries = Object.entries(value).slice(0, mostTags);
   return Object.fromEntries(
     entries.map(([key, tag]) => [cut(key), typeof tag === 'string' ? cut(tag) : null]),
   );
+}
+
+/** Characters of its texts: about what it takes while it is kept. */
+export function charsOf({ tags = {}, ...session }: AssumedSession): number {
+  const texts = [...Object.values(session), ...Object.entries(tags).flat()];
+  return texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? text.length : 8), 0);
+}
+
+/** A copy: a part of a text would keep all of it in memory. */
+function cut(text: string): string {
+  if (text.length <= mostChars) return text;
+  return Buffer.from(text.slice(0, mostChars), 'utf16le').toString('utf16le');
 }
 
 /** What was not known, or late, when the event itself was delivered. */
@@ -139,7 +150,7 @@ function eventOf(record: JsonObject): AssumedSession['event'] | undefined {
 
 function textAt(record: JsonObject, path: readonly string[]): string | undefined {
   const value = valueAt(record, path);
-  return typeof value === 'string' ? value.slice(0, mostChars) : undefined;
+  return typeof value === 'string' ? cut(value) : undefined;
 }
 
 function valueAt(record: JsonObject, path: readonly string[]): unknown {

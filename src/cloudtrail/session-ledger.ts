@@ -244,15 +244,18 @@ class TextTable {
 /** As the log writes it: nothing that a caller has chosen can hold a quotation mark that is not escaped. */
 const sessionForm = /,"credentials":\{"cached":(?:true|false),"accessKeyId":"([^"\\]+)"/;
 
-/** Undefined for a record of which no session came. */
+/** Undefined for a record of which no session came, or that does not say when. */
 export function recordedSession(record: JsonObject): RecordedSession | undefined {
   const credentials = part(record, 'credentials');
   const accessKeyId = text(credentials['accessKeyId']);
   if (accessKeyId === undefined) return undefined;
+  const recordedAt = Date.parse(text(record['time']) ?? '');
+  // Every broker says when: without that it bears out nothing.
+  if (Number.isNaN(recordedAt)) return undefined;
   const session = part(record, 'session');
   return {
     accessKeyId,
-    recordedAt: Date.parse(text(record['time']) ?? ''),
+    recordedAt,
     endsAt: Date.parse(text(credentials['expiration']) ?? ''),
     requestId: text(credentials['stsRequestId']) ?? null,
     role: text(session['role']) ?? '',

@@ -5,6 +5,7 @@ import {
   type AssumedSession,
   assumedSession,
   callingKey,
+  charsOf,
   isAddendum,
   placeAndTime,
 } from './assumed-session.ts';
@@ -72,6 +73,8 @@ const mostAheadMs = 3_600_000;
 export const mostPlaces = 50_000;
 /** Of sessions that no broker has recorded, and of those that differ: more of them are not kept to be judged together. */
 const mostHeld = 100_000;
+/** Of their texts: honest ones have some five hundred characters. */
+const mostHeldChars = 64 * 1024 * 1024;
 
 interface Place {
   from: number;
@@ -89,7 +92,9 @@ export class TrailCheck {
   readonly #providers = new Set<string>();
   /** Sessions of managed roles that are not on record: few, unless something is very wrong. */
   readonly #unknown = new Map<string, AssumedSession>();
+  #unknownChars = 0;
   readonly #altered = new Map<Slot, AssumedSession>();
+  #alteredChars = 0;
   #open = 0;
   #events = 0;
   #joined = 0;
@@ -207,8 +212,9 @@ export class TrailCheck {
   }
 
   #holdAltered(slot: Slot, assumed: AssumedSession): void {
-    if (this.#altered.size < mostHeld) {
+    if (this.#altered.size < mostHeld && this.#alteredChars < mostHeldChars) {
       this.#altered.set(slot, assumed);
+      this.#alteredChars += charsOf(assumed);
       this.#leaveOpen(slot, marks.altered);
     } else this.#reportAltered(assumed, undefined, this.#options.ledger.mappingOf(slot));
   }
@@ -222,7 +228,8 @@ export class TrailCheck {
 
   #holdUnknown(assumed: AssumedSession): void {
     this.#unknown.set(keyOf(assumed), assumed);
-    if (this.#unknown.size >= mostHeld) this.judge();
+    this.#unknownChars += charsOf(assumed);
+    if (this.#unknown.size >= mostHeld || this.#unknownChars >= mostHeldChars) this.judge();
   }
 
   /** Judges the sessions that are not on record, by what has been read. */
@@ -234,6 +241,7 @@ export class TrailCheck {
         this.#report(this.#isForeign(assumed) ? 'other_provider' : 'bypass', assumed);
     }
     this.#unknown.clear();
+    this.#unknownChars = 0;
   }
 
   /** Whether the logs have the session if a broker made it. What they begin after they never reach. */

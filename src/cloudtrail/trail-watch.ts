@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { JsonObject } from '../kit/json/json-object.ts';
-import type { AssumedSession } from './assumed-session.ts';
+import { type AssumedSession, charsOf } from './assumed-session.ts';
 import type { SessionLedger } from './session-ledger.ts';
 import { keyOf, mostPlaces, TrailCheck, type TrailFinding } from './trail-check.ts';
 
@@ -11,6 +11,10 @@ const watchedClasses = ['bypass', 'other_provider', 'unbound', 'altered', 'thumb
 
 /** Sessions that are not on record and too young to be judged: more of them cannot be honest. */
 const mostWaiting = 100_000;
+/** Of their texts. */
+const mostWaitingChars = 64 * 1024 * 1024;
+/** Of one look: each is kept until all of it is read, and then told. */
+const mostTold = 100_000;
 /** An event may come twice, its finding is one. */
 const mostReported = 10_000;
 /** A message may come twice, and late; what it names is read once. */
@@ -93,22 +97,31 @@ export interface LookOptions {
   /** Epoch milliseconds. */
   readonly now: number;
   readonly onFinding: (finding: TrailFinding) => void;
+  /** There are more than `onFinding` is told of; all are counted. */
+  readonly onMoreFindings: () => void;
 }
 
 /** One look: takes in what is new, judges what can be, and says what the next one begins with. */
 export class TrailLook {
   readonly #before: WatchState;
+  readonly #onMoreFindings: () => void;
   readonly #now: number;
   readonly #onFinding: (finding: TrailFinding) => void;
   readonly #check: TrailCheck;
   readonly #waiting: AssumedSession[] = [];
+  #waitingChars = 0;
+  #told = 0;
   readonly #reported: Set<string>;
   readonly #findings: Record<(typeof watchedClasses)[number], number>;
 
-  constructor(before: WatchState, { ledger, recordedUntil, now, onFinding }: LookOptions) {
+  constructor(
+    before: WatchState,
+    { ledger, recordedUntil, now, onFinding, onMoreFindings }: LookOptions,
+  ) {
     this.#before = before;
     this.#now = now;
     this.#onFinding = onFinding;
+    this.#onMoreFindings = onMoreFindings;
     this.#reported = new Set(before.reported);
     this.#findings = { ...before.findings };
     this.#check = new TrailCheck({
@@ -139,8 +152,8 @@ export class TrailLook {
   /** @throws RangeError if more waits than can be honest */
   after({ files, delivered, unreadable, refused, withheld }: LookedAt): WatchState {
     const waiting = this.#waiting;
-    if (waiting.length > mostWaiting)
-      throw new RangeError(`more than ${mostWaiting} sessions wait`);
+    if (waiting.length > mostWaiting || this.#waitingChars > mostWaitingChars)
+      throw new RangeError(`more sessions wait than can be kept: ${waiting.length}`);
     return {
       version: 1,
       files: [...files],
@@ -169,7 +182,9 @@ export class TrailLook {
 
   #wait(assumed: AssumedSession): void {
     // One more than may be is enough to give no verdict.
-    if (this.#waiting.length <= mostWaiting) this.#waiting.push(assumed);
+    if (this.#waiting.length > mostWaiting || this.#waitingChars > mostWaitingChars) return;
+    this.#waiting.push(assumed);
+    this.#waitingChars += charsOf(assumed);
   }
 
   #report(finding: TrailFinding): void {
@@ -178,8 +193,13 @@ export class TrailLook {
     const key = `${finding.class} ${keyOf({ eventId: event?.eventId, time, role, accessKeyId })}`;
     const name = watchedClasses.find((watched) => watched === finding.class);
     if (name === undefined || this.#reported.has(key)) return;
-    this.#reported.add(key);
     this.#findings[name] += 1;
+    this.#told += 1;
+    if (this.#told > mostTold) {
+      if (this.#told === mostTold + 1) this.#onMoreFindings();
+      return;
+    }
+    this.#reported.add(key);
     this.#onFinding(finding);
   }
 }

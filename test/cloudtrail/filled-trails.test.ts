@@ -5,6 +5,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sealRecords, startChain } from '../../src/audit/hash-chain.ts';
+import { recordFields } from '../../src/audit/record-fields.ts';
 import { exchangeRecord, logOf, newDirectory, removeDirectories } from '../audit/audit-fixture.ts';
 import { checkTrail, event, trailFile } from './trail-fixture.ts';
 
@@ -201,5 +203,36 @@ describe('times that are made up', () => {
     await logOf(ahead, ten, exchangeRecord('A', { time: '2999-01-01T00:00:00.000Z' }));
     const reached = (await checkTrail(ahead, trail)).summary.recordedUntil;
     expect(Date.parse(reached)).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+describe('logs that say little', () => {
+  it('T334: a record of a session that does not say when it was written bears out nothing', async () => {
+    const log = newDirectory();
+    const { text } = sealRecords(startChain(), [
+      recordFields(exchangeRecord('Z', { time: new Date(ten + 10 * hour).toISOString() })),
+      recordFields(exchangeRecord('A', { time: 'once' })),
+    ]);
+    writeFileSync(path.join(log, 'audit.jsonl'), text);
+    const differs = event('A', ten + 10 * hour, { requestID: 'another' });
+    const trail = folder({ 'a.json.gz': trailFile(differs) });
+    const until = ['--audit-until', '2026-01-15T22:00:00Z'];
+    expect((await checkTrail(log, trail, ...until)).classes).toEqual(['bypass']);
+
+    writeFileSync(path.join(log, 'audit.jsonl'), sealRecords(startChain(), ['"type":"x"']).text);
+    expect(await checkTrail(log, trail)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('says when it was written'),
+    });
+  });
+
+  it('T335: a session of a time that the logs do not reach is said to whoever reads no summary', async () => {
+    const trail = folder({ 'a.json.gz': trailFile(honest, event('X', ten + 10 * hour)) });
+    const { code, err } = await checkTrail(audit, trail);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringContaining('1 session is on record nowhere'),
+    });
+    expect((await checkTrail(audit, folder({ 'a.json.gz': trailFile(honest) }))).err).toBe('');
   });
 });
