@@ -178,13 +178,17 @@ export class Reloader {
     return found;
   }
 
-  async #record(
+  /**
+   * The promise of the audit log itself: whoever is judged by a record that was kept together with this one, and comes after it
+   * in the log, is judged by what this one took over (T343).
+   */
+  #record(
     by: ConfigReloadRecord['by'],
     facts: Omit<ConfigReloadRecord, 'type' | 'time' | 'by' | 'count'>,
   ): Promise<void> {
     const { audit, clock } = this.#options;
     const { settings } = facts;
-    await audit.record({
+    return audit.record({
       type: 'config_reload',
       time: new Date(clock.now()).toISOString(),
       by,

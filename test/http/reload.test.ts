@@ -6,8 +6,10 @@ import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { signJwt } from '../../emulators/issuer/jwt-signer.ts';
-import { reloadOutcomes } from '../../src/broker/reloader.ts';
+import { Reloader, reloadOutcomes } from '../../src/broker/reloader.ts';
+import { settingsOf } from '../../src/broker/running-settings.ts';
 import { reloadingOf } from '../../src/config/reloading.ts';
+import { configSchema } from '../../src/config/schema.ts';
 import { listSettings } from '../../src/config/settings.ts';
 import { checkIntervalMs } from '../../src/http/tls-files.ts';
 import { systemClock } from '../../src/kit/timing/clock.ts';
@@ -816,6 +818,45 @@ describe('all of it or nothing', () => {
     await Promise.all([first, ...others]);
     await unharmed();
   });
+});
+
+it('T343: is in force for whoever comes after its record in the log, also where both are kept together', async () => {
+  let written: ConfigInput | undefined;
+  broker.writeConfig((config) => {
+    written = config;
+    return config;
+  });
+  const settings = (change: Change) =>
+    settingsOf(configSchema.parse(change(written as ConfigInput)));
+  const running = { now: settings(same) };
+  const next = settings(withAdmin({ groups: ['others'] }));
+  let keep = () => {};
+  const kept = new Promise<void>((resolve) => {
+    keep = resolve;
+  });
+  let inForceThen: unknown;
+  const reloader = new Reloader({
+    read: async () => ({ config: next.config, fileSha256: '' }),
+    running,
+    certificates: new Map(),
+    audit: {
+      record() {
+        // Of the record that comes next, somebody's edit.
+        queueMicrotask(() => {
+          void kept.then(() => {
+            inForceThen = running.now.access?.groups;
+          });
+          keep();
+        });
+        return kept;
+      },
+    },
+    clock: systemClock,
+    onReplaced: () => undefined,
+    observer: () => undefined,
+  });
+  await reloader.reload('SIGHUP');
+  expect(inForceThen).toEqual(new Set(['others']));
 });
 
 it('is not read again by a broker that is ending', async () => {
