@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGivenFile } from '../kit/files/given-file.ts';
 import { parseJsonObject } from '../kit/json/json-object.ts';
+import { valueEnd } from '../kit/json/value-end.ts';
 import { type FileChoice, openAuditFiles } from './audit-files.ts';
 import { searchLines } from './line-search.ts';
 import { lineTime, offsetBefore } from './line-time.ts';
@@ -28,7 +29,7 @@ const countedLateMs = 15 * 60_000;
  * The records of one log that match, oldest first. What was written long before or after the time that is asked for is passed over
  * unread. It trusts the log as it is: what was altered is for `verify` to say.
  *
- * @throws the system's error if a file cannot be read.
+ * @throws DeepRecordError, or the system's error if a file cannot be read.
  */
 export async function* findRecords(
   { location }: LogFolder,
@@ -47,9 +48,29 @@ export async function* findRecords(
       const text = line.toString('utf8');
       const record = parseJsonObject(text);
       if (record === undefined || !matches(record, filter)) continue;
-      yield { file: path.join(folder, name), text, record };
+      const file = path.join(folder, name);
+      requireShallow(file, line);
+      yield { file, text, record };
     }
   }
+}
+
+/** A record whose parts lie in each other so often that whatever walks through them ends: no broker writes one. */
+export class DeepRecordError extends Error {
+  override readonly name = 'DeepRecordError';
+}
+
+/** Of a broker's records, those with a session policy have some ten. */
+const maxDepth = 500;
+
+/** @throws DeepRecordError */
+function requireShallow(file: string, line: Buffer): void {
+  if (line.length < 2 * maxDepth) return;
+  const depth = valueEnd(line, 0)?.depth ?? 0;
+  if (depth <= maxDepth) return;
+  throw new DeepRecordError(
+    `${file} holds a record whose parts lie in each other ${depth} times, which no broker writes: it was not read to its end`,
+  );
 }
 
 function writtenWithin({ sinceMs, untilMs }: RecordFilter) {

@@ -1,9 +1,14 @@
 import { errorCodeOf } from '../audit/audit-sink.ts';
+import { DeepRecordError } from '../audit/find.ts';
 import { PackedLogTooLargeError } from '../audit/log-bytes.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
+
+/** What names the file, and what is wrong with it. */
+const telling = [DeepRecordError, FileRefusedError, PackedLogTooLargeError];
 
 /** Why a log cannot be read, with the name of the file where the system says it. */
 export function unreadableLog(error: unknown): string {
-  if (error instanceof PackedLogTooLargeError)
+  if (error instanceof Error && telling.some((kind) => error instanceof kind))
     return `The audit log cannot be read: ${error.message}`;
   const { path } = error as { readonly path?: unknown };
   const where = typeof path === 'string' ? `: ${path}` : '';

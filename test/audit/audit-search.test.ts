@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -104,6 +105,26 @@ describe('audit find in the logs of several brokers', () => {
     const { code, out } = await audit('find', root, '--json', '--type', 'exchange');
     expect({ code, ids: idsIn(out) }).toEqual({ code: 0, ids: ['two', 'one'] });
   });
+
+  it.each(['find', 'export'])(
+    'T337: %s names the file that it cannot read to its end, and exits with 2',
+    async (command) => {
+      const deep = `${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}`;
+      const { text } = sealRecords(startChain(), [`"time":"${at('10:00:00')}","actor":${deep}`]);
+      for (const put of [
+        (file: string) => writeFileSync(file, text),
+        (file: string) => void execFileSync('mkfifo', [file]),
+      ]) {
+        const root = await volume({ 'pod-a': [exchangeRecord('one', { time: at('10:00:00') })] });
+        mkdirSync(path.join(root, 'pod-b'));
+        const file = path.join(root, 'pod-b', 'audit.jsonl');
+        put(file);
+        const form = command === 'find' ? [] : ['--format', 'ocsf'];
+        const { code, out, err } = await audit(command, root, ...form);
+        expect({ code, said: out + err }).toEqual({ code: 2, said: expect.stringContaining(file) });
+      }
+    },
+  );
 
   it('holds each filter against the records', async () => {
     const records = [
