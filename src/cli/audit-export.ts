@@ -6,7 +6,7 @@ import { ocsfEvent } from '../audit/export-ocsf.ts';
 import type { LoggedRecord } from '../audit/logged-record.ts';
 import { asciiJson } from '../kit/json/ascii-json.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
-import { exitCodes, type Output } from './output.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
 import { printable } from './printable.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
@@ -38,12 +38,8 @@ export interface AuditExportOptions extends AuditSearchOptions {
 /** Exit code: 0 done, 2 if there was no log to read, or wrong usage. */
 export async function auditExport(options: AuditExportOptions): Promise<number> {
   const { format, output, ...wanted } = options;
-  const unusable = (error: string): number => {
-    output.err(`${printable(error)}\n`);
-    return exitCodes.usage;
-  };
   const search = await searchAudit(wanted);
-  if (typeof search === 'string') return unusable(search);
+  if (typeof search === 'string') return refuse(output, search, exitCodes.usage);
   const { header, line }: ExportForm = forms[format];
   if (header !== undefined) output.out(`${header}\n`);
   try {
@@ -52,7 +48,7 @@ export async function auditExport(options: AuditExportOptions): Promise<number> 
       if (text !== undefined) output.out(`${text}\n`);
     }
   } catch (error) {
-    return unusable(unreadableLog(error));
+    return refuse(output, unreadableLog(error), exitCodes.usage);
   }
   return exitCodes.ok;
 }

@@ -10,7 +10,7 @@ import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { changeLines } from './change-lines.ts';
 import { exitCodes } from './output.ts';
 import { noPaint } from './paint.ts';
-import { printable } from './printable.ts';
+import { inLines, printable } from './printable.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
 export interface AuditFindOptions extends AuditSearchOptions {
@@ -52,7 +52,7 @@ function nothing({ requestId, now }: AuditSearchOptions, extent: string): string
       'of others search the first one by who asked and when (--client-id, --since, --until).',
     );
   }
-  return lines.map((line) => `${line}\n`).join('');
+  return inLines(lines);
 }
 
 /** What happened, in a word or two: `issued`, `replace authorized`, `explain deny`, `audit_opened`. */
@@ -133,9 +133,7 @@ function describe({ file, record }: FoundRecord): string {
     ],
   ];
   const head = `${shown(at('time'))}  ${titleOf(record)}  record ${shown(at('seq'))} in ${printable(file)}`;
-  return [head, ...rows.flatMap(row), ...changes(record), ...logEvent(record)]
-    .map((text) => `${text}\n`)
-    .join('');
+  return inLines([head, ...rows.flatMap(row), ...changes(record), ...logEvent(record)]);
 }
 
 function row([label, fields]: readonly [string, Fields]): readonly string[] {

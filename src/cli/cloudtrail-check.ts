@@ -6,7 +6,7 @@ import { readTrail, type TrailPlace, type Unreadable } from '../cloudtrail/trail
 import { jsonLine } from '../kit/json/ascii-json.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { type BucketAccess, BucketPlaces } from './bucket-places.ts';
-import { exitCodes, type Output } from './output.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
 import { printable } from './printable.ts';
 import { type RecordedSessions, recordedSessions, UncheckableError } from './recorded-sessions.ts';
 import type { Terminal } from './terminal.ts';
@@ -45,8 +45,7 @@ export async function cloudTrailCheck(options: CloudTrailCheckOptions): Promise<
     return await checkTrail(options, trails, recorded, until ?? newest);
   } catch (error) {
     if (!(error instanceof UncheckableError || error instanceof BucketReadError)) throw error;
-    output.err(`${printable(error.message)}\n`);
-    return exitCodes.failed;
+    return refuse(output, error.message);
   } finally {
     terminal.showProgress('');
     await places.close();

@@ -26,7 +26,7 @@ import { sleep } from '../kit/timing/sleep.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type TrailMetrics, trailMetrics } from '../telemetry/trail-metrics.ts';
 import { type BucketAccess, BucketPlaces } from './bucket-places.ts';
-import { exitCodes, type Output } from './output.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
 import { printable } from './printable.ts';
 import { recordedSessions, UncheckableError } from './recorded-sessions.ts';
 import { startTrailOps } from './trail-ops.ts';
@@ -98,8 +98,7 @@ export async function cloudTrailWatch(options: CloudTrailWatchOptions): Promise<
       logger.warn({ stateFile }, noStateWarning);
     state = kept ?? newWatchState;
   } catch (error) {
-    output.err(`${printable((error as Error).message)}\n`);
-    return exitCodes.failed;
+    return refuse(output, (error as Error).message);
   }
   const metrics = trailMetrics(lookFailures, numbersOf(state));
   const ops = await startTrailOps({ ...options, registry: metrics.registry });

@@ -12,16 +12,16 @@ import { changeLines } from './change-lines.ts';
 import type { HandEditsById } from './mapping-histories.ts';
 import { noPaint } from './paint.ts';
 import { principalText } from './principal-text.ts';
-import { printable } from './printable.ts';
+import { printableLines } from './printable.ts';
 import { whoAndWhy } from './who-and-why.ts';
 
 const maxLines = 200;
 
 export function faultReport(faults: readonly SourceFault[], label = ''): string {
   const ordered = inReadingOrder(faults).slice(0, maxLines);
-  const lines = ordered.map((fault) => `${printable(faultLine(labelled(fault, label)))}\n`);
+  const lines = ordered.map((fault) => faultLine(labelled(fault, label)));
   const omitted = faults.length - ordered.length;
-  return `${lines.join('')}${omitted === 0 ? '' : `… and ${omitted} more\n`}`;
+  return `${printableLines(lines)}${omitted === 0 ? '' : `… and ${omitted} more\n`}`;
 }
 
 /** Shown of what has one cause. */
@@ -88,7 +88,7 @@ export function changesReport(
     lines.push('');
   }
   lines.push(summary(changed), ...howToKeep(handEdits));
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  return printableLines(lines);
 }
 
 /** What somebody did in a hurry is lost by the next apply, unless it is noticed. */
@@ -165,7 +165,7 @@ function handEditLines(byHand: HandEdits | undefined): readonly string[] {
 /** What the differences come to: a reviewer agrees to this, and then reads how. */
 function accessReport(access: readonly AccessChange[]): string {
   if (access.length === 0) return 'Nobody gains or loses a role; on which conditions is above.\n';
-  return access.map((change) => `${printable(accessLine(change))}\n`).join('');
+  return printableLines(access.map(accessLine));
 }
 
 const accessWords = {
@@ -191,7 +191,7 @@ function ownerReport({ changes }: Pick<SavedPlan, 'changes'>): string {
   }
   if (owners.size < 2) return '';
   const lines = [...owners].map(([owner, its]) => `  ${owner}: ${countsText({ changes: its })}`);
-  return ['By owner:', ...lines].map((line) => `${printable(line)}\n`).join('');
+  return printableLines(['By owner:', ...lines]);
 }
 
 function ownerOf(document: unknown): string | undefined {

@@ -33,8 +33,8 @@ import {
   warningReport,
 } from './mapping-report.ts';
 import { contentsOf, loadWithProgress, tableNameOf, withMappingTable } from './mapping-table.ts';
-import { exitCodes, type Output } from './output.ts';
-import { printable } from './printable.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
+import { printable, printableLines } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface MappingsApplyOptions {
@@ -70,30 +70,27 @@ export interface MappingsApplyOptions {
  */
 export async function mappingsApply(options: MappingsApplyOptions): Promise<number> {
   const { reason, yes, terminal, config, output } = options;
-  const refuse = (text: string, code: number = exitCodes.failed) => {
-    output.err(`${printable(text)}\n`);
-    return code;
-  };
   if (!isChangeReason(reason)) {
-    return refuse('Give a --reason of 1 to 500 printable characters.', exitCodes.usage);
+    return refuse(output, 'Give a --reason of 1 to 500 printable characters.', exitCodes.usage);
   }
   if (!yes && terminal.ask === undefined) {
-    return refuse('Nobody is here to confirm the plan: add --yes.', exitCodes.usage);
+    return refuse(output, 'Nobody is here to confirm the plan: add --yes.', exitCodes.usage);
   }
   const auditDirectory = applyAuditDirectory(config, options.auditDirectory);
   if (auditDirectory === undefined) {
     return refuse(
+      output,
       'The configuration has no audit.directory: say with --audit-directory where the record of the changes goes.',
       exitCodes.usage,
     );
   }
   return await withMappingTable(config, async (table, seal) => {
     const obtained = await obtainPlan(options, table);
-    if (typeof obtained === 'string') return refuse(obtained);
+    if (typeof obtained === 'string') return refuse(output, obtained);
     const { plan, handEdits } = obtained;
     if (!options.json) output.out(planReport(plan, handEdits));
     const obstacle = await obstacleTo(plan, table, options);
-    if (obstacle !== undefined) return refuse(obstacle);
+    if (obstacle !== undefined) return refuse(output, obstacle);
     return await applyPlan(plan, { ...options, auditDirectory, store: table, seal });
   });
 }
@@ -281,7 +278,7 @@ function failureReport(
 }
 
 function proposalLines(proposed: readonly Proposed[]): string {
-  return proposed.map(({ id, proposal }) => `  ${printable(`${id}: ${proposal}`)}\n`).join('');
+  return printableLines(proposed.map(({ id, proposal }) => `  ${id}: ${proposal}`));
 }
 
 interface Done {

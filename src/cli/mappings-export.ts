@@ -10,8 +10,8 @@ import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
 import { loadWithProgress, withMappingTable } from './mapping-table.ts';
-import { exitCodes, type Output } from './output.ts';
-import { printable } from './printable.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
+import { printable, printableLines } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface MappingsExportOptions {
@@ -32,8 +32,7 @@ export interface MappingsExportOptions {
 export async function mappingsExport(options: MappingsExportOptions): Promise<number> {
   const { config, directory, owners, output, terminal } = options;
   if (directory !== undefined && holdsYaml(directory)) {
-    output.err(`${printable(directory)} holds YAML files already: export into an empty folder.\n`);
-    return exitCodes.failed;
+    return refuse(output, `${directory} holds YAML files already: export into an empty folder.`);
   }
   const loaded = await withMappingTable(config, (table) => loadWithProgress(table, terminal));
   const mappings = [...loaded.rows.values()]
@@ -42,7 +41,7 @@ export async function mappingsExport(options: MappingsExportOptions): Promise<nu
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   if (directory === undefined) output.out(stream(mappings));
   else writeFolder(directory, mappings, options);
-  output.err(loaded.quarantined.map(unreadable).join(''));
+  output.err(printableLines(loaded.quarantined.map(unreadable)));
   return loaded.quarantined.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
@@ -83,5 +82,5 @@ function writeFolder(
 function unreadable({ id, faults }: UnreadableRow): string {
   const [first] = faults;
   const why = first === undefined ? '' : `: ${first.pointer} ${first.detail}`;
-  return `${printable(`${id} is left out: its row cannot be read${why}`)}\n`;
+  return `${id} is left out: its row cannot be read${why}`;
 }

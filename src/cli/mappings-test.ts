@@ -11,7 +11,7 @@ import { type FileTestCase, readTests } from '../mapping-files/test-file.ts';
 import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';
 import { exitCodes, type Output } from './output.ts';
-import { printable, printableJson } from './printable.ts';
+import { printableJson, printableLines } from './printable.ts';
 
 export interface MappingsTestOptions {
   readonly directory: string;
@@ -82,7 +82,7 @@ function failureReport({ test, document, pointer, result }: Run): string {
         failed.map((check) => checkLine(mapping.mapping.id, check)),
       ),
   ];
-  return lines.map((text) => `${printable(text)}\n`).join('');
+  return printableLines(lines);
 }
 
 function checkLine(id: string, { pointer, expected, actual }: FailedCheck): string {

@@ -24,7 +24,7 @@ import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';
 import { contentsOf, loadWithProgress, withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output } from './output.ts';
-import { printable } from './printable.ts';
+import { inLines, printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 import { whoAndWhy } from './who-and-why.ts';
 
@@ -211,11 +211,11 @@ class Draft {
     for (const [path, text] of this.#texts) {
       if (text !== this.#before.get(path)) replace(path, this.#before.get(path), text);
     }
-    err(this.#refusals.map((line) => `${line}\n`).join(''));
+    err(inLines(this.#refusals));
     out(
       this.#notes.length === 0
         ? 'Nothing to bring into the files.\n'
-        : `${this.#notes.map((line) => `${line}\n`).join('')}Look at git diff, and commit.\n`,
+        : `${inLines(this.#notes)}Look at git diff, and commit.\n`,
     );
     return this.#refusals.length === 0 ? exitCodes.ok : exitCodes.failed;
   }

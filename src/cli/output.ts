@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Where a command writes: results to `out`, everything else to `err`. */
 export interface Output {
   out(text: string): void;
@@ -16,3 +18,9 @@ export const exitCodes = {
   /** The configuration is not valid (EX_CONFIG of sysexits.h). */
   config: 78,
 } as const;
+
+/** Says in one line why there is no result. */
+export function refuse(output: Output, why: string, code: number = exitCodes.failed): number {
+  output.err(`${printable(why)}\n`);
+  return code;
+}

@@ -11,6 +11,15 @@ export function printable(text: string): string {
   });
 }
 
+/** Of what is printable already, or painted. */
+export function inLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+export function printableLines(lines: readonly string[]): string {
+  return inLines(lines.map(printable));
+}
+
 /** A value as JSON on one line. */
 export function printableJson(value: unknown): string {
   return value === undefined ? 'nothing' : printable(JSON.stringify(value));

@@ -19,8 +19,8 @@ import type { ProposedOff } from './admin/mappings/propose-off.ts';
 import { duration } from './audit-search.ts';
 import { faultReport } from './mapping-report.ts';
 import { readMappingFolder } from './mapping-sources.ts';
-import { exitCodes, type Output } from './output.ts';
-import { printable } from './printable.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
+import { printable, printableLines } from './printable.ts';
 import { recordedSessions, UncheckableError } from './recorded-sessions.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
@@ -67,12 +67,10 @@ interface Reviewed {
 /** Exit code: 0 everything is in use, 2 something is not, 1 that cannot be told. */
 export async function review(options: ReviewOptions): Promise<number> {
   const { output, json, write } = options;
-  const unusable = (error: string): number => {
-    output.err(`${printable(error)}\n`);
-    return exitCodes.failed;
-  };
   const age = duration(options.unused);
-  if (Number.isNaN(age)) return unusable('Write --unused as a number with h, d or w, such as 90d.');
+  if (Number.isNaN(age)) {
+    return refuse(output, 'Write --unused as a number with h, d or w, such as 90d.');
+  }
   const { mappings, faults } = readMappingFolder(options.mappings, options.rules);
   if (faults.length > 0) {
     output.err(faultReport(faults));
@@ -83,12 +81,12 @@ export async function review(options: ReviewOptions): Promise<number> {
   try {
     usage = await usageIn(options.audit, since);
   } catch (error) {
-    return unusable(unreadableLog(error));
+    return refuse(output, unreadableLog(error));
   }
-  if (typeof usage === 'string') return unusable(usage);
+  if (typeof usage === 'string') return refuse(output, usage);
   const counted = usage;
   const called = await calledOrWhyNot(options);
-  if (typeof called === 'string') return unusable(called);
+  if (typeof called === 'string') return refuse(output, called);
   const reviewed = mappings
     .map(({ mapping }) => ({
       ...judge(mapping, counted.of(mapping.id), since),
@@ -99,7 +97,7 @@ export async function review(options: ReviewOptions): Promise<number> {
   const unused = reviewed.filter(({ verdict }) => verdict === 'unused');
   if (!json) output.out(summary(unused, options));
   const notWritten = writeOrWhyNot(write, unused);
-  if (notWritten !== undefined) return unusable(notWritten);
+  if (notWritten !== undefined) return refuse(output, notWritten);
   const mappingsOf = unused.map(({ mapping }) => mapping);
   if (!(await proposeAll(mappingsOf, options))) return exitCodes.failed;
   return unused.length === 0 ? exitCodes.ok : findings;
@@ -124,7 +122,7 @@ async function proposeAll(
     }
     return isWhole;
   } catch (error) {
-    for (const line of refusalLines(error)) output.err(`${printable(line)}\n`);
+    output.err(printableLines(refusalLines(error)));
     return false;
   }
 }
@@ -234,7 +232,7 @@ function asText({ mapping, verdict, use, gone, actions }: Reviewed): string {
     if (actions.notSeen.length > 0)
       lines.push(`         allowed, and not in the trail: ${actions.notSeen.join(', ')}`);
   }
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  return printableLines(lines);
 }
 
 function usageText(

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import type { Config } from '../config/schema.ts';
 import { type AnchorFound, readAnchor, unprovenSeal } from '../dynamodb/seal-anchor.ts';
 import { loadWithProgress, withMappingTable } from './mapping-table.ts';
-import { exitCodes, type Output } from './output.ts';
+import { exitCodes, type Output, refuse } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface AnchorOptions {
@@ -27,8 +27,7 @@ export async function printAnchor(
         ? { kind: 'unproven' }
         : await readAnchor(table, await loadWithProgress(table, terminal), check);
     if (found.kind !== 'found') {
-      output.err(`${reasonOf(found)}\n`);
-      return exitCodes.failed;
+      return refuse(output, reasonOf(found));
     }
     const { anchor, mappings } = found;
     output.err(`${tableName}: ${mappings} role mappings. ${unsealed ? lookedAt : proven}\n`);

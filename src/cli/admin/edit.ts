@@ -10,7 +10,7 @@ import { type DocumentChange, documentChanges } from '../../kit/json/document-ch
 import { changeLines } from '../change-lines.ts';
 import { exitCodes } from '../output.ts';
 import { noPaint, type Paint } from '../paint.ts';
-import { printable, printableJson } from '../printable.ts';
+import { inLines, printable, printableJson } from '../printable.ts';
 import { editResult, type ReadEdit } from './admin-answers.ts';
 import type { AdminApiRequest } from './admin-api.ts';
 import { type AdminQuestion, type AdminResult, UsageError } from './admin-command.ts';
@@ -89,10 +89,7 @@ export async function isAgreed(
 export function editAnswered(document: unknown, answer: ReadEdit): AdminResult {
   return {
     document,
-    text: (paint) =>
-      editLines(answer, paint)
-        .map((line) => `${line}\n`)
-        .join(''),
+    text: (paint) => inLines(editLines(answer, paint)),
     code: isWaiting(answer) ? exitCodes.waiting : undefined,
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readTokenFile } from '../../client/token-file.ts';
 import { collected } from '../edge.ts';
 import { exitCodes } from '../output.ts';
-import { printable, printableJson } from '../printable.ts';
+import { inLines, printable, printableJson } from '../printable.ts';
 import { type AdminQuestion, type AdminResult, adminCommand, UsageError } from './admin-command.ts';
 import { explanationReport } from './explanation-report.ts';
 
@@ -138,16 +138,14 @@ async function explainRequest(
   return {
     document,
     text: (paint) =>
-      [
+      inLines([
         (issued ? paint.good : paint.bad)(
           printable(`${outcome.toUpperCase()}${reason === undefined ? '' : `: ${reason}`}`),
         ),
         ...Object.entries(facts).map(([name, value]) =>
           printable(`  ${name}: ${typeof value === 'string' ? value : printableJson(value)}`),
         ),
-      ]
-        .map((line) => `${line}\n`)
-        .join(''),
+      ]),
     code: issued ? exitCodes.ok : exitCodes.failed,
   };
 }

@@ -1,7 +1,7 @@
 /** An explanation of the admin listener as people read it. */
 
 import { z } from 'zod';
-import { printable, printableJson } from '../printable.ts';
+import { printableJson, printableLines } from '../printable.ts';
 
 const named = z.object({
   id: z.string(),
@@ -70,7 +70,7 @@ export function explanationReport(document: unknown): ExplanationReport {
     ...otherLines(parsed.data),
   ];
   return {
-    text: lines.map((line) => `${printable(line)}\n`).join(''),
+    text: printableLines(lines),
     allowed: decision?.outcome === 'allow' && refusal === undefined,
   };
 }

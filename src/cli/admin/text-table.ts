@@ -1,7 +1,7 @@
 /** Rows under their headings, as wide as they need to be. */
 
 import type { Paint } from '../paint.ts';
-import { printable } from '../printable.ts';
+import { inLines, printable } from '../printable.ts';
 
 export interface Cell {
   readonly text: string;
@@ -31,7 +31,7 @@ export function textTable(
       .join('')
       .trimEnd(),
   );
-  return [head, ...lines].map((line) => `${line}\n`).join('');
+  return inLines([head, ...lines]);
 }
 
 function textOf(cell: string | Cell): string {

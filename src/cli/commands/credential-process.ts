@@ -13,7 +13,7 @@ import { jsonLine } from '../../kit/json/ascii-json.ts';
 import { systemClock, toRfc3339 } from '../../kit/timing/clock.ts';
 import { addCallerOptions, type CallerArguments, readCallerArguments } from '../caller-options.ts';
 import type { ProcessEdge } from '../edge.ts';
-import { exitCodes, type Output } from '../output.ts';
+import { exitCodes, type Output, refuse } from '../output.ts';
 import { printable } from '../printable.ts';
 import { type SharedCredentialsOptions, sharedCredentials } from '../shared-credentials.ts';
 
@@ -98,14 +98,13 @@ export async function credentialProcess(options: CredentialProcessOptions): Prom
   try {
     const credentials = await sharedCredentials(options, folder);
     if (folder?.fault !== undefined) {
-      output.err(printable(`The cache in ${path} is not used: ${folder.fault}`).concat('\n'));
+      output.err(`${printable(`The cache in ${path} is not used: ${folder.fault}`)}\n`);
     }
     output.out(jsonLine(printed(credentials)));
     return exitCodes.ok;
   } catch (error) {
     const message = error instanceof Error ? error.message : 'failed';
-    output.err(`token-broker: ${printable(message)}\n`);
-    return exitCodes.failed;
+    return refuse(output, `token-broker: ${message}`);
   }
 }
 

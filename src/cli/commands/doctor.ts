@@ -15,9 +15,8 @@ import { systemClock } from '../../kit/timing/clock.ts';
 import type { AddCommand, Edge } from '../edge.ts';
 import { findingsReport } from '../findings-report.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
-import { exitCodes } from '../output.ts';
+import { exitCodes, refuse } from '../output.ts';
 import { type OutputFormat, outputFormats } from '../output-format.ts';
-import { printable } from '../printable.ts';
 import { readConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
 
@@ -91,10 +90,7 @@ async function doctor(args: DoctorArguments, config: Config, edge: Edge): Promis
   const { output, terminal } = edge;
   const { role: roles, try: tries = false, brokerRole } = args;
   const clock = systemClock;
-  const usage = (text: string) => {
-    output.err(`${printable(text)}\n`);
-    return exitCodes.usage;
-  };
+  const usage = (why: string) => refuse(output, why, exitCodes.usage);
   const arns = [...roles, ...(brokerRole === undefined ? [] : [brokerRole])];
   const odd = arns.find((arn) => !roleArnPattern.test(arn));
   if (odd !== undefined) return usage(`${odd} is not the ARN of one IAM role.`);
@@ -140,8 +136,9 @@ async function mappingsOf(source: MappingSource): Promise<readonly RoleMapping[]
     return await mappingsFrom(source);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
-    source.output.err(
-      `${printable(`The role mappings cannot be read: ${error.message} Name a folder with them by --mappings, or use credentials that may dynamodb:Query and dynamodb:Scan the table.`)}\n`,
+    refuse(
+      source.output,
+      `The role mappings cannot be read: ${error.message} Name a folder with them by --mappings, or use credentials that may dynamodb:Query and dynamodb:Scan the table.`,
     );
     return undefined;
   }

@@ -3,7 +3,7 @@
 import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
 import { type AddCommand, helpText } from '../edge.ts';
-import { exitCodes, type Output } from '../output.ts';
+import { exitCodes, type Output, refuse } from '../output.ts';
 
 export const addHealthcheckCommand: AddCommand = (program, { output, finish }) => {
   program
@@ -25,9 +25,8 @@ async function healthcheck(url: string, output: Output): Promise<number> {
   try {
     const { status } = await boundedFetch(url, limits);
     if (status >= 200 && status < 300) return exitCodes.ok;
-    output.err(`${url} answers ${status}\n`);
+    return refuse(output, `${url} answers ${status}`);
   } catch {
-    output.err(`${url} does not answer\n`);
+    return refuse(output, `${url} does not answer`);
   }
-  return exitCodes.failed;
 }

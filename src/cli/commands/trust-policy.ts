@@ -5,7 +5,7 @@ import { roleArnPattern } from '../../core/aws-names.ts';
 import { resourceControlPolicy, trustPolicy } from '../../web-identity/trust-policy.ts';
 import { type AddCommand, helpText } from '../edge.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
-import { exitCodes } from '../output.ts';
+import { exitCodes, refuse } from '../output.ts';
 import { type PolicyFormat, policyFormats, policyText } from '../policy-text.ts';
 import { readConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
@@ -52,8 +52,8 @@ export const addTrustPolicyCommand: AddCommand = (program, edge) => {
     )
     .action(async ({ config: file, organization, role, ...options }: TrustPolicyArguments) => {
       if ((role === undefined) !== (organization === true)) {
-        output.err('Name a role with --role, or ask for --organization.\n');
-        return finish(exitCodes.usage);
+        const why = 'Name a role with --role, or ask for --organization.';
+        return finish(refuse(output, why, exitCodes.usage));
       }
       const config = readConfig(configSource(file), output);
       if (config === undefined) return finish(exitCodes.config);
@@ -80,26 +80,24 @@ export async function trustPolicyCommand(options: TrustPolicyOptions): Promise<n
   if (role === undefined) {
     const broker = config.webIdentity;
     if (broker === undefined) {
-      output.err(
-        'The policy of an organization is for tokens of the broker: configure webIdentity.\n',
-      );
-      return exitCodes.usage;
+      const why =
+        'The policy of an organization is for tokens of the broker: configure webIdentity.';
+      return refuse(output, why, exitCodes.usage);
     }
     output.out(policyText(resourceControlPolicy(broker.issuer), format, 'Content'));
     return exitCodes.ok;
   }
   if (!roleArnPattern.test(role)) {
-    output.err('--role must be the ARN of one IAM role.\n');
-    return exitCodes.usage;
+    return refuse(output, '--role must be the ARN of one IAM role.', exitCodes.usage);
   }
   const mappings = await mappingsFrom(options);
   if (mappings === undefined) return exitCodes.failed;
   const policy = trustPolicy(role, mappings, trustSources(config, sourceVpce));
   if (policy.Statement.length === 0) {
-    output.err(
-      'No role mapping in force allows this role: there is nothing that it should trust.\n',
+    return refuse(
+      output,
+      'No role mapping in force allows this role: there is nothing that it should trust.',
     );
-    return exitCodes.failed;
   }
   output.out(policyText(policy, format));
   return exitCodes.ok;

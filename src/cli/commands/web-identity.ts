@@ -11,7 +11,7 @@ import type { PublishedKey } from '../../web-identity/public-key.ts';
 import { checkPublished } from '../../web-identity/published-documents.ts';
 import { TokenKeyError } from '../../web-identity/token-issuer.ts';
 import { type AddCommand, helpText } from '../edge.ts';
-import { exitCodes, type Output } from '../output.ts';
+import { exitCodes, type Output, refuse } from '../output.ts';
 import { printable } from '../printable.ts';
 import { readConfig } from '../read-config.ts';
 
@@ -72,10 +72,11 @@ export async function webIdentityRender(
   const { webIdentity } = config;
   if (webIdentity === undefined) return unconfigured(output);
   if (webIdentity.keys === undefined) {
-    output.err(
-      'Without webIdentity.keys each process has a key of its own, which its listener serves.\n',
+    return refuse(
+      output,
+      'Without webIdentity.keys each process has a key of its own, which its listener serves.',
+      exitCodes.usage,
     );
-    return exitCodes.usage;
   }
   const keys = await provenKeys(config, output);
   if (keys === undefined) return exitCodes.failed;
@@ -123,7 +124,7 @@ async function provenKeys(
     return tokens?.published;
   } catch (error) {
     if (!(error instanceof TokenKeyError)) throw error;
-    output.err(`${error.message}\n`);
+    refuse(output, error.message);
     return undefined;
   } finally {
     tokens?.stop();
@@ -131,6 +132,6 @@ async function provenKeys(
 }
 
 function unconfigured(output: Output): number {
-  output.err('The configuration has no webIdentity: this broker issues no tokens.\n');
-  return exitCodes.usage;
+  const why = 'The configuration has no webIdentity: this broker issues no tokens.';
+  return refuse(output, why, exitCodes.usage);
 }

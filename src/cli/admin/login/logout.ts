@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
 import { removeDrafts } from '../../../kit/files/replace-file.ts';
 import { helpText, type ProcessEdge } from '../../edge.ts';
-import { exitCodes } from '../../output.ts';
+import { exitCodes, refuse } from '../../output.ts';
 import { printable } from '../../printable.ts';
 import { readSession, sessionFile } from '../session.ts';
 
@@ -30,8 +30,7 @@ async function logout({ env, output }: ProcessEdge): Promise<number> {
     const session = readSession(file);
     if (file !== undefined && session === undefined && existsSync(file)) {
       const what = `${file} is not a session of this version of the command, and may hold a token: see, and delete it.`;
-      output.err(`${printable(what)} Nothing was deleted.\n`);
-      return exitCodes.failed;
+      return refuse(output, `${what} Nothing was deleted.`);
     }
     // Of a login that was killed while it wrote.
     if (file !== undefined && existsSync(dirname(file))) await removeDrafts(file);
@@ -44,7 +43,6 @@ async function logout({ env, output }: ProcessEdge): Promise<number> {
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof FileRefusedError)) throw error;
-    output.err(`${printable(error.message)} Nothing was deleted.\n`);
-    return exitCodes.failed;
+    return refuse(output, `${error.message} Nothing was deleted.`);
   }
 }

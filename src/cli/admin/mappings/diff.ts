@@ -3,7 +3,7 @@ import { isMappingId } from '../../../core/policy/role-mapping.ts';
 import { changeLines } from '../../change-lines.ts';
 import type { ProcessEdge } from '../../edge.ts';
 import { exitCodes } from '../../output.ts';
-import { printable } from '../../printable.ts';
+import { inLines, printable } from '../../printable.ts';
 import { addRulesOptions, type RulesOptions } from '../../rules-options.ts';
 import { whoAndWhy } from '../../who-and-why.ts';
 import {
@@ -63,7 +63,7 @@ export const diffMapping = adminCommand<DiffOptions>({
     return {
       document: { id, from: from?.version ?? null, to: to.version, changes },
       text: (paint) =>
-        [
+        inLines([
           paint.title(
             printable(
               `${id}: ${from === undefined ? 'nothing' : `version ${from.version}`} -> version ${to.version}`,
@@ -71,9 +71,7 @@ export const diffMapping = adminCommand<DiffOptions>({
           ),
           printable(whoAndWhy(to)),
           ...changeLines(changes, paint).map((line) => `  ${line}`),
-        ]
-          .map((line) => `${line}\n`)
-          .join(''),
+        ]),
     };
 
     async function versionBefore(number: number) {

@@ -1,3 +1,4 @@
+import { inLines } from '../../printable.ts';
 import { adminCommand } from '../admin-command.ts';
 import { fetchProposal, proposalIdArgument, proposalLines } from './proposal.ts';
 
@@ -13,12 +14,6 @@ export const showProposal = adminCommand({
   ],
   async run({ api, args: [id = ''] }) {
     const { document, answer } = await fetchProposal(api, id);
-    return {
-      document,
-      text: (paint) =>
-        proposalLines(answer, paint)
-          .map((line) => `${line}\n`)
-          .join(''),
-    };
+    return { document, text: (paint) => inLines(proposalLines(answer, paint)) };
   },
 });
