@@ -4,26 +4,32 @@ import type { JsonObject } from '../../kit/json/json-object.ts';
 import type { Terminal } from '../terminal.ts';
 import type { AdminApiAnswer } from './admin-api.ts';
 
-export interface Gathered<Page> {
+export interface Gathered<Page extends ListPage> {
   readonly document: JsonObject;
-  readonly pages: readonly Page[];
+  readonly items: readonly Page['items'][number][];
+  /** For what is said besides. */
+  readonly first: Page | undefined;
+}
+
+interface ListPage {
+  readonly items: readonly unknown[];
 }
 
 /** @throws AdminApiError */
-export async function gathered<Page extends { readonly items: readonly unknown[] }>(
+export async function gathered<Page extends ListPage>(
   answers: AsyncIterable<AdminApiAnswer<Page>>,
   terminal: Terminal,
 ): Promise<Gathered<Page>> {
-  let first: JsonObject = {};
-  const pages: Page[] = [];
-  const items: unknown[] = [];
-  for await (const { document, answer } of answers) {
-    if (pages.length === 0) first = document;
-    pages.push(answer);
-    items.push(...(document['items'] as readonly unknown[]));
-    if (pages.length > 1) terminal.showProgress(`Reading … ${items.length}`);
+  let first: AdminApiAnswer<Page> | undefined;
+  const documents: unknown[] = [];
+  const items: Page['items'][number][] = [];
+  for await (const page of answers) {
+    documents.push(...(page.document['items'] as readonly unknown[]));
+    items.push(...page.answer.items);
+    if (first !== undefined) terminal.showProgress(`Reading … ${items.length}`);
+    first ??= page;
   }
   terminal.showProgress('');
-  const { nextCursor, ...rest } = first;
-  return { document: { ...rest, items }, pages };
+  const { nextCursor, ...rest } = first?.document ?? {};
+  return { document: { ...rest, items: documents }, items, first: first?.answer };
 }

@@ -10,8 +10,8 @@ export const listFreezes = adminCommand({
   examples: ['token-broker freezes', 'token-broker freezes -o yaml'],
   async run({ api, terminal, note }) {
     const request = { path: '/v1/freezes', answer: freezePage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
-    for (const { id, standIn } of pages[0]?.quarantined ?? []) {
+    const { document, items, first } = await gathered(api.pages(request), terminal);
+    for (const { id, standIn } of first?.quarantined ?? []) {
       note(`The freeze ${id} cannot be read; in force instead: ${standIn}.`);
     }
     return {
@@ -19,16 +19,14 @@ export const listFreezes = adminCommand({
       text: (paint) =>
         textTable(
           ['ID', 'WHO', 'ROLE', 'MAPPINGS', 'ROLES', 'WHY'],
-          pages
-            .flatMap((page) => page.items)
-            .map(({ mapping, takesAway }) => [
-              mapping.id,
-              principalText(mapping.principal),
-              mapping.role,
-              String(takesAway.mappings),
-              String(takesAway.roles),
-              mapping.description,
-            ]),
+          items.map(({ mapping, takesAway }) => [
+            mapping.id,
+            principalText(mapping.principal),
+            mapping.role,
+            String(takesAway.mappings),
+            String(takesAway.roles),
+            mapping.description,
+          ]),
           paint,
         ),
     };

@@ -12,21 +12,19 @@ export const historyOfMapping = adminCommand({
   examples: ['token-broker mappings history orders-writer'],
   async run({ api, args: [id = ''], terminal }) {
     const request = { path: `/v1/role-mappings/${id}/versions`, answer: versionPage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
+    const { document, items } = await gathered(api.pages(request), terminal);
     return {
       document,
       text: (paint) =>
         textTable(
           ['VERSION', 'ACTION', 'WHEN', 'WHO', 'WHY'],
-          pages
-            .flatMap((page) => page.items)
-            .map(({ version, action, updatedAt, updatedBy, actorProven, reason }) => [
-              String(version),
-              action,
-              updatedAt,
-              actorProven ? updatedBy : `${updatedBy} (not proven)`,
-              reason,
-            ]),
+          items.map(({ version, action, updatedAt, updatedBy, actorProven, reason }) => [
+            String(version),
+            action,
+            updatedAt,
+            actorProven ? updatedBy : `${updatedBy} (not proven)`,
+            reason,
+          ]),
           paint,
         ),
     };

@@ -40,9 +40,8 @@ export const listMappings = adminCommand<ListOptions>({
     const { pool, client, user, group, role, owner, effect, managedBy, enabled } = options;
     const query = { pool, client, user, group, role, owner, effect, managedBy, enabled };
     const request = { path: '/v1/role-mappings', query, answer: mappingPage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
-    const items = pages.flatMap((page) => page.items);
-    for (const { id, standIn } of pages[0]?.quarantined ?? []) {
+    const { document, items, first } = await gathered(api.pages(request), terminal);
+    for (const { id, standIn } of first?.quarantined ?? []) {
       note(
         `The row ${id} cannot be read; in force instead: ${standIn}. token-broker mappings get ${id} says why.`,
       );

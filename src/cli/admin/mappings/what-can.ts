@@ -33,23 +33,21 @@ export const whatCan = adminCommand<WhatCanOptions>({
     }
     const query = { pool, client, user, group };
     const request = { path: '/v1/permissions', query, answer: permissionPage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
+    const { document, items } = await gathered(api.pages(request), terminal);
     return {
       document,
       text: (paint) =>
         textTable(
           ['ROLE', 'EFFECT', 'STATUS', 'MAPPING', 'BECAUSE OF', 'OWNER', 'CONDITIONS'],
-          pages
-            .flatMap((page) => page.items)
-            .map((item) => [
-              item.role,
-              item.effect,
-              statusCell(item),
-              item.id,
-              principalText(item.principal),
-              item.owner,
-              permissionConditions(item),
-            ]),
+          items.map((item) => [
+            item.role,
+            item.effect,
+            statusCell(item),
+            item.id,
+            principalText(item.principal),
+            item.owner,
+            permissionConditions(item),
+          ]),
           paint,
         ),
     };

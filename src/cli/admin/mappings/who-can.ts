@@ -14,22 +14,20 @@ export const whoCan = adminCommand({
   examples: ['token-broker mappings who-can arn:aws:iam::123456789012:role/broker/orders-writer'],
   async run({ api, args: [role = ''], terminal }) {
     const request = { path: '/v1/principals', query: { role }, answer: principalPage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
+    const { document, items } = await gathered(api.pages(request), terminal);
     return {
       document,
       text: (paint) =>
         textTable(
           ['PRINCIPAL', 'EFFECT', 'STATUS', 'MAPPING', 'OWNER', 'CONDITIONS'],
-          pages
-            .flatMap((page) => page.items)
-            .map((item) => [
-              principalText(item.principal),
-              item.effect,
-              statusCell(item),
-              item.id,
-              item.owner,
-              permissionConditions(item),
-            ]),
+          items.map((item) => [
+            principalText(item.principal),
+            item.effect,
+            statusCell(item),
+            item.id,
+            item.owner,
+            permissionConditions(item),
+          ]),
           paint,
         ),
     };

@@ -18,12 +18,12 @@ export const listProposals = adminCommand<{ readonly state?: string }>({
   ],
   async run({ api, options, terminal }) {
     const request = { path: '/v1/proposals', answer: proposalPage } as const;
-    const { document, pages } = await gathered(api.pages(request), terminal);
-    const items = pages
-      .flatMap((page) => page.items)
-      .filter(({ state }) => options.state === undefined || state === options.state);
+    const all = await gathered(api.pages(request), terminal);
+    const items = all.items.filter(
+      ({ state }) => options.state === undefined || state === options.state,
+    );
     return {
-      document: { ...document, items },
+      document: { ...all.document, items },
       text: (paint) =>
         textTable(
           ['ID', 'STATE', 'ACTION', 'MAPPING', 'AUTHOR', 'ENDS', 'WHY'],
