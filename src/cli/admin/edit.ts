@@ -63,6 +63,11 @@ export async function carryOut(
   return editAnswered(done.document, done.answer);
 }
 
+/** As a query has an option that is there or not. */
+export function flag(option: boolean | undefined): 'true' | undefined {
+  return option === true ? 'true' : undefined;
+}
+
 /** @throws UsageError */
 export function reasonHeader(options: { readonly reason: string }) {
   // Header fields are bytes: UTF-8 here, as everywhere.

@@ -26,7 +26,7 @@ import {
   mappingIdArgument,
   UsageError,
 } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes, flag } from '../edit.ts';
 import { documentOf } from './versions.ts';
 
 interface EditMappingOptions extends EditOptions {
@@ -73,7 +73,7 @@ export const editMapping = adminCommand<EditMappingOptions>({
     if (options.file !== undefined || options.for !== undefined) {
       return await write(question, current, options.file);
     }
-    const draft = await inEditor(question, id, current?.text);
+    const draft = await inEditor(question, id, existing(current, id).text);
     let result: AdminResult | undefined;
     try {
       result = await write(question, current, draft);
@@ -94,6 +94,7 @@ async function write(
   file: string | undefined,
 ): Promise<AdminResult> {
   const [id = ''] = question.args;
+  const { override, propose } = question.options;
   const text = file === undefined ? undefined : readText(file);
   if (text !== undefined && text === current?.text && question.options.for === undefined) {
     question.note('Nothing was changed.');
@@ -106,10 +107,10 @@ async function write(
     method: 'PUT',
     path: `/v1/role-mappings/${id}`,
     headers: precondition,
-    query: queryOf(question.options),
+    query: { override: flag(override), propose: flag(propose) },
     body: ending(
       text === undefined
-        ? documentIn(current, id)
+        ? existing(current, id).document
         : onItsSide(parseDocument(file ?? '', text), current),
       question.options.for,
     ),
@@ -119,13 +120,6 @@ async function write(
   } catch (error) {
     throw error instanceof AdminApiError && error.status === 412 ? overtaken(error, id) : error;
   }
-}
-
-function queryOf({ override, propose }: EditMappingOptions): Readonly<Record<string, string>> {
-  return {
-    ...(override === true ? { override: 'true' } : {}),
-    ...(propose === true ? { propose: 'true' } : {}),
-  };
 }
 
 interface Current {
@@ -156,8 +150,8 @@ async function currentOf(
 }
 
 /** @throws UsageError */
-function documentIn(current: Current | undefined, id: string): unknown {
-  if (current !== undefined) return current.document;
+function existing(current: Current | undefined, id: string): Current {
+  if (current !== undefined) return current;
   throw new UsageError(
     `There is no role mapping ${id}: write it into a file, and name that with --file.`,
   );
@@ -192,13 +186,8 @@ function grantTime(text: string): number {
 async function inEditor(
   { env, terminal }: AdminQuestion<EditMappingOptions>,
   id: string,
-  text: string | undefined,
+  text: string,
 ): Promise<string> {
-  if (text === undefined) {
-    throw new UsageError(
-      `There is no role mapping ${id}: write it into a file, and name that with --file.`,
-    );
-  }
   const { VISUAL: visual = '', EDITOR: other = '' } = env;
   const editor = visual === '' ? other : visual;
   if (terminal.ask === undefined || editor === '') {

@@ -1,6 +1,6 @@
 import { exitCodes } from '../../output.ts';
 import { adminCommand, mappingIdArgument, versionNumber } from '../admin-command.ts';
-import { addEditOptions, carryOut, type EditOptions, editExitCodes } from '../edit.ts';
+import { addEditOptions, carryOut, type EditOptions, editExitCodes, flag } from '../edit.ts';
 import { documentOf, newestAnd } from './versions.ts';
 
 interface UndoOptions extends EditOptions {
@@ -52,8 +52,8 @@ export const undoMapping = adminCommand<UndoOptions>({
         other === undefined ? `Before version ${newest.version}` : `In version ${other.version}`;
       question.note(`${when} there was no role mapping ${id}: to undo that is a deletion.`);
     }
-    const override = options.override === true ? { override: 'true' } : {};
+    const query = { override: flag(options.override) };
     const path = `/v1/role-mappings/${id}` as const;
-    return carryOut({ what: words, path, headers: base, query: override, ...change }, question);
+    return carryOut({ what: words, path, headers: base, query, ...change }, question);
   },
 });
