@@ -26,8 +26,6 @@ export interface CloudTrailCheckOptions {
   readonly terminal: Terminal;
 }
 
-/** As `mappings plan` has it: 2 is an answer. */
-const findings = 2;
 /** Of the parts that cannot be read, those that are named. */
 const mostNamed = 100;
 
@@ -83,7 +81,7 @@ async function checkTrail(
     findings: counts,
   });
   if (summary.unjudged.events > 0) output.err(unjudgedNote(summary.unjudged.events));
-  if (Object.keys(counts).length > 0) return findings;
+  if (Object.keys(counts).length > 0) return exitCodes.found;
   if (unreadable === 0) return exitCodes.ok;
   output.err(`${unreadable} parts of the trail could not be read: what is in them is not known.\n`);
   return exitCodes.failed;

@@ -25,9 +25,6 @@ export interface MappingsPlanOptions {
   readonly terminal: Terminal;
 }
 
-/** As `terraform plan -detailed-exitcode` has it. */
-const drift = 2;
-
 /**
  * Exit code: 0 the table says what the files say, 2 it does not, 1 there is no plan.
  *
@@ -53,6 +50,6 @@ export function mappingsPlan(options: MappingsPlanOptions): Promise<number> {
       output.err(`${printable(`Saved as ${out}: apply it with --plan ${out}`)}\n`);
     }
     const same = plan.changes.length === 0 && plan.notInFiles.length === 0;
-    return same ? exitCodes.ok : drift;
+    return same ? exitCodes.ok : exitCodes.found;
   });
 }

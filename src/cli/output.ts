@@ -13,6 +13,8 @@ export const exitCodes = {
   failed: 1,
   /** The command line or a file named on it cannot be used. */
   usage: 2,
+  /** Instead of wrong usage, as `terraform plan -detailed-exitcode` has it: the answer is a difference, or findings. */
+  found: 2,
   /** Part of what was asked waits for a second administrator. */
   waiting: 3,
   /** The configuration is not valid (EX_CONFIG of sysexits.h). */

@@ -43,9 +43,6 @@ export interface ReviewOptions {
   readonly output: Output;
 }
 
-/** As `mappings plan` has it: 2 is an answer. */
-const findings = 2;
-
 type Verdict = 'used' | 'unused' | 'too_new' | 'not_in_force';
 
 /** What a trail has of the sessions of a mapping. */
@@ -100,7 +97,7 @@ export async function review(options: ReviewOptions): Promise<number> {
   if (notWritten !== undefined) return refuse(output, notWritten);
   const mappingsOf = unused.map(({ mapping }) => mapping);
   if (!(await proposeAll(mappingsOf, options))) return exitCodes.failed;
-  return unused.length === 0 ? exitCodes.ok : findings;
+  return unused.length === 0 ? exitCodes.ok : exitCodes.found;
 }
 
 /** False if not all of them wait for a second administrator now. */

@@ -21,9 +21,6 @@ interface DiffOptions extends RulesOptions {
   readonly markdown?: boolean;
 }
 
-/** As that of `mappings plan`. */
-const different = 2;
-
 export const diffMapping = adminCommand<DiffOptions>({
   name: 'diff',
   description: 'show what changed between two versions of a role mapping, or between two folders',
@@ -100,6 +97,6 @@ async function compareFolders(
   return {
     document: diff.document,
     text: () => diff.text,
-    code: diff.isSame ? exitCodes.ok : different,
+    code: diff.isSame ? exitCodes.ok : exitCodes.found,
   };
 }
