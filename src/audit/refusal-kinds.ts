@@ -87,7 +87,8 @@ function isRefusal(record: AuditRecord): record is RefusalRecord {
     case 'mapping_change': {
       // What follows the record of an authorized change belongs to that one, whatever came of it.
       const wasAuthorized = record.baseVersion !== undefined || record.after !== null;
-      return !wasAuthorized && (record.outcome === 'refused' || !proven);
+      const belongs = wasAuthorized || record.takesBack !== undefined;
+      return !belongs && (record.outcome === 'refused' || !proven);
     }
     case 'access':
       return true;

@@ -70,6 +70,8 @@ export interface Findings {
   edit?: SoundEdit;
   proposal?: Proposal | undefined;
   breakGlass?: boolean;
+  /** The end of a proposal that is on record, and is yet to be written. */
+  ending?: 'rejected' | 'withdrawn';
 }
 
 /** @throws BrokerError */
@@ -173,6 +175,7 @@ export function changeRecord({
     reason: request?.reason,
     override: request?.override === true ? true : undefined,
     proposal: auditedProposal(findings),
+    takesBack: outcome === findings.ending ? undefined : findings.ending,
     breakGlass: findings.breakGlass === true ? true : undefined,
     before: edit?.current?.mapping ?? null,
     after: edit?.after ?? null,

@@ -171,6 +171,7 @@ export function proposalCloser(
       await record(refusalOutcome(error), error);
       throw error;
     });
+    findings.ending = state;
     await record(state);
     const close = async () => {
       // By the administrators of this moment: the record may have waited (T276).

@@ -42,6 +42,8 @@ export interface MappingChangeRecord extends RecordedRequest {
   /** A mapping managed from Git was changed by hand. */
   readonly override?: true | undefined;
   readonly proposal?: AuditedProposal | undefined;
+  /** What a record of the same request says, and did not come about: the end of a proposal. */
+  readonly takesBack?: 'rejected' | 'withdrawn' | undefined;
   /** It needed a second administrator, and was made without one in an emergency. */
   readonly breakGlass?: true | undefined;
   /** Null: there is none, none that can be read, or the attempt was refused before it was read. */

@@ -19,6 +19,7 @@ let broker: BrokerFixture;
 beforeAll(async () => {
   broker = await startBrokerFixture({
     users,
+    refusalWindowMs: 10_000,
     mappings: [
       ...defaultMappings,
       allow('shared', 'orders'),
@@ -192,5 +193,45 @@ describe('the count of proposals', () => {
     }
     broker.dynamodb.setFault();
     expect(await since()).toEqual([0, 0, 0, 0, 0]);
+  });
+});
+
+describe('an end of a proposal that did not come about', () => {
+  it('T344: is taken back by a record of its own, however many are refused alike', async () => {
+    const proposed = await admin('PUT', '/v1/role-mappings/ended', {
+      user: 'ada',
+      headers: { 'if-none-match': '*' },
+      body: allow('ended', 'legacy'),
+    });
+    const path = String(proposed.headers['location']);
+    const [ada, cleo] = ['ada', 'cleo'].map((user) => broker.token('admin', { user, scopes }));
+    const tokens = { ada: ada ?? '', cleo: cleo ?? '' };
+    const endings = [
+      ...Array.from({ length: 10 }, () => ['withdraw', 'ada'] as const),
+      ...Array.from({ length: 10 }, () => ['reject', 'cleo'] as const),
+    ].map(([how, user]) =>
+      broker.call({
+        listener: 'admin',
+        method: 'POST',
+        path: `${path}/${how}`,
+        token: tokens[user],
+        body: { reason: 'not needed' },
+        // A sender that varies nothing.
+        headers: { 'user-agent': 'pipeline' },
+      }),
+    );
+    const answers = await Promise.all(endings);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    const records = broker.auditRecords();
+    const standing = answers.filter(({ requestId }) => {
+      const own = records.filter((record) => record.requestId === requestId);
+      const said = own.filter(({ outcome }) => outcome === 'withdrawn' || outcome === 'rejected');
+      const takenBack = own.filter(({ takesBack }) => takesBack !== undefined);
+      expect(takenBack.map(({ takesBack }) => takesBack)).toEqual(
+        said.map(({ outcome }) => outcome).slice(0, takenBack.length),
+      );
+      return said.length > takenBack.length;
+    });
+    expect(standing.map(({ status }) => status)).toEqual([200]);
   });
 });
