@@ -16,6 +16,8 @@ export interface CloudTrailCheckOptions {
   readonly trail: readonly string[];
   /** Managed roles that these logs do not name. */
   readonly role: readonly string[];
+  /** Folder with role mappings as files: their roles are managed as well. */
+  readonly mappings?: string | undefined;
   /** RFC 3339: when the logs were copied. Default: the time of the newest record. */
   readonly auditUntil: string | undefined;
   readonly unused: boolean;
@@ -31,13 +33,13 @@ const mostNamed = 100;
 
 /** Exit code: 0 nothing was found, 2 something was, 1 it could not be checked, or not all of it. */
 export async function cloudTrailCheck(options: CloudTrailCheckOptions): Promise<number> {
-  const { output, terminal, role: roles } = options;
+  const { output, terminal, role: roles, mappings } = options;
   const places = new BucketPlaces(options.buckets, options.clock);
   try {
     const until = untilOf(options.auditUntil);
     const trails = options.trail.map((location) => ({ location, place: places.trail(location) }));
     const audit = await places.logFolders(options.audit);
-    const recorded = await recordedSessions({ audit, roles, terminal });
+    const recorded = await recordedSessions({ audit, roles, mappings, terminal });
     // A clock that is ahead, or a record that says so, makes no log reach further than now.
     const newest = Math.min(recorded.ledger.extent.until, options.clock.now());
     return await checkTrail(options, trails, recorded, until ?? newest);

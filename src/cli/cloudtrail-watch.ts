@@ -38,6 +38,8 @@ export interface CloudTrailWatchOptions {
   readonly queue: string | undefined;
   /** Managed roles that the logs do not name. */
   readonly role: readonly string[];
+  /** Folder with role mappings as files: their roles are managed as well. */
+  readonly mappings?: string | undefined;
   /** What was seen so far, and what waits to be judged. */
   readonly stateFile: string;
   readonly everyMs: number;
@@ -186,13 +188,16 @@ interface Looked {
 
 async function look(parts: Parts, before: WatchState): Promise<Looked> {
   const { options, places } = parts;
-  const { clock, output, logger, role: roles, stateFile } = options;
+  const { clock, output, logger, role: roles, mappings, stateFile } = options;
   // What a broker has recorded by then is in what is read from now on.
   const now = clock.now();
   const recordedUntil = now - options.auditLagMs;
   const { ledger, records } = await asked('audit_log', async () => {
     const audit = await places.logFolders(options.audit);
-    return await recordedSessions({ audit, roles, terminal: { showProgress: () => undefined } });
+    return await recordedSessions({
+      ...{ audit, roles, mappings },
+      terminal: { showProgress: () => undefined },
+    });
   });
   const found: object[] = [];
   const judged = new TrailLook(before, {

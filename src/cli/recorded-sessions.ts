@@ -6,6 +6,7 @@ import { findLogs, type LogFolder } from '../audit/log-folders.ts';
 import type { LoggedRecord } from '../audit/logged-record.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { SessionLedger } from '../cloudtrail/session-ledger.ts';
+import { faultLine } from '../kit/yaml/source-fault.ts';
 import type { Terminal } from './terminal.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
@@ -24,6 +25,8 @@ export interface RecordedSessionsOptions {
   readonly audit: readonly string[];
   /** Managed roles that these logs do not name. */
   readonly roles: readonly string[];
+  /** Folder with role mappings as files, whose roles are managed as well: no log names one that nobody has used. */
+  readonly mappings?: string | undefined;
   readonly terminal: Pick<Terminal, 'showProgress'>;
 }
 
@@ -40,7 +43,7 @@ export async function recordedSessions(
     const logs = await findLogs(audit);
     if (logs.length === 0)
       throw new UncheckableError(`There is no audit log in ${audit.join(', ')}.`);
-    const ledger = new SessionLedger(roles);
+    const ledger = new SessionLedger([...roles, ...(await mappedRoles(options.mappings))]);
     for (const log of logs) await takeIn(log, ledger, terminal);
     if (!Number.isFinite(ledger.extent.until))
       throw new UncheckableError(
@@ -50,6 +53,16 @@ export async function recordedSessions(
   } catch (error) {
     throw error instanceof UncheckableError ? error : new UncheckableError(unreadableLog(error));
   }
+}
+
+/** @throws UncheckableError */
+async function mappedRoles(folder: string | undefined): Promise<readonly string[]> {
+  if (folder === undefined) return [];
+  // YAML: nothing that a check without it needs.
+  const { folderRoles } = await import('../mapping-files/folder-roles.ts');
+  const { roles, faults } = folderRoles(folder);
+  if (faults[0] === undefined) return roles;
+  throw new UncheckableError(`The role mappings cannot be read: ${faultLine(faults[0])}`);
 }
 
 async function* recordsOf(logs: readonly LogFolder[]): AsyncGenerator<LoggedRecord> {

@@ -221,3 +221,32 @@ describe('logs that say little', () => {
     expect((await checkTrail(audit, folder({ 'a.json.gz': trailFile(honest) }))).err).toBe('');
   });
 });
+
+describe('a role that nobody has used yet', () => {
+  const role = 'arn:aws:iam::123456789012:role/broker/never-used';
+  const taken = event('X', ten + hour, { requestParameters: { roleArn: role } });
+
+  it('T338: is the brokers’ where role mappings in files say so, and a session of it is found', async () => {
+    const trail = folder({ 'a.json.gz': trailFile(honest, taken) });
+    expect((await checkTrail(audit, trail)).classes).toEqual([]);
+    const mappings = folder({
+      'a.yaml': `id: never-used\nrole: ${role}\n`,
+      'b.yaml': 'role: "*"\n',
+    });
+    const { classes, summary } = await checkTrail(audit, trail, '--mappings', mappings);
+    expect({ classes, managed: summary.managedRoles }).toEqual({ classes: ['bypass'], managed: 2 });
+  });
+
+  it.each([
+    ['names no role', 'id: never-used\n'],
+    ['cannot be read', 'role: [\n'],
+    ['is not there', undefined],
+  ])('T338: nothing is checked where a file %s', async (_, text) => {
+    const mappings = text === undefined ? '/nowhere/at/all' : folder({ 'a.yaml': text });
+    const trail = folder({ 'a.json.gz': trailFile(honest) });
+    expect(await checkTrail(audit, trail, '--mappings', mappings)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('role mappings cannot be read'),
+    });
+  });
+});

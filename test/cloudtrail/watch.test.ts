@@ -203,6 +203,20 @@ describe('cloudtrail watch', () => {
     expect(JSON.parse(after.out())).toMatchObject({ class: 'bypass', accessKeyId: 'ASIAX' });
   });
 
+  it('T338: looks at the mapping files anew each time', async () => {
+    const where = place();
+    await record(where.audit, 'A', noon - 60 * minute);
+    const mappings = path.join(where.audit, '..', 'mappings.yaml');
+    const roleArn = 'arn:aws:iam::123456789012:role/broker/never-used';
+    deliver(where.trail, event('X', noon - 30 * minute, { requestParameters: { roleArn } }));
+    const watcher = await watch(where, { mappings });
+    const failed = 'tokenbroker_cloudtrail_failed_looks_total{reason="audit_log"}';
+    expect(await watcher.series(failed)).toBe(1);
+    writeFileSync(mappings, `id: never-used\nrole: ${roleArn}\n`);
+    await watcher.look();
+    expect(await watcher.series(findings('bypass'))).toBe(1);
+  });
+
   it('T333: says nothing of a session of a provider that is new, before the logs reach it', async () => {
     const where = place();
     await record(where.audit, 'A', noon - 60 * minute);

@@ -22,6 +22,7 @@ export const addCloudTrailCommands: AddCommand = (
     .requiredOption('--audit <dir...>', 'folders with the audit logs of all brokers')
     .requiredOption('--trail <dir...>', 'folders with the files that CloudTrail has delivered')
     .option('--role <arn...>', 'further roles that only brokers may give', [])
+    .option('--mappings <dir>', 'folder with role mappings as files: their roles as well')
     .option('--audit-until <time>', 'when the logs were copied (default: their newest record)');
   addBucketOptions(usageFails(check))
     .option('--unused', 'also name sessions that nobody has called anything with')
@@ -40,6 +41,7 @@ export const addCloudTrailCommands: AddCommand = (
     .option('--queue <url>', 'SQS queue whose messages name what is new in s3:// trails')
     .requiredOption('--state <file>', 'file that keeps what was seen and found over restarts')
     .option('--role <arn...>', 'further roles that only brokers may give', [])
+    .option('--mappings <dir>', 'folder with role mappings as files: their roles as well')
     .option('--every <duration>', 'how often to look', parseDuration, 5 * 60_000)
     .option(
       '--audit-lag <duration>',
@@ -87,6 +89,7 @@ interface WatchArguments extends BucketArguments {
   readonly trail: readonly string[];
   readonly queue?: string;
   readonly role: readonly string[];
+  readonly mappings?: string;
   readonly state: string;
   readonly every: number;
   readonly auditLag: number;
@@ -108,6 +111,7 @@ interface CheckArguments extends BucketArguments {
   readonly audit: readonly string[];
   readonly trail: readonly string[];
   readonly role: readonly string[];
+  readonly mappings?: string;
   readonly auditUntil?: string;
   readonly unused?: boolean;
 }
