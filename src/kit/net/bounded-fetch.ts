@@ -1,5 +1,6 @@
 import type { Clock } from '../timing/clock.ts';
 import { withDeadline } from '../timing/with-deadline.ts';
+import { directRoute } from './direct-route.ts';
 
 export interface BoundedRequest {
   readonly method?: string;
@@ -34,7 +35,7 @@ export class NoAnswerError extends Error {
 
 /**
  * One try, whatever status it ends with. A redirect is a failure: it would take a secret elsewhere, and a key set from
- * elsewhere.
+ * elsewhere. So would a proxy what is not encrypted.
  *
  * @throws NoAnswerError, or the reason of `givenUp` once that is aborted.
  */
@@ -44,7 +45,12 @@ export async function boundedFetch(
 ): Promise<BoundedAnswer> {
   try {
     return await withDeadline({ clock, timeoutMs, givenUp }, async (signal) => {
-      const response = await fetch(url, { ...init, redirect: 'error', signal });
+      const response = await fetch(url, {
+        ...init,
+        ...directRoute(url),
+        redirect: 'error',
+        signal,
+      });
       const body = await readBoundedBody(response, { maxBytes, signal });
       return { status: response.status, headers: response.headers, body };
     });

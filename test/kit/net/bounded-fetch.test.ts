@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { closeServer, listenOnLoopback } from '../../../emulators/loopback-http.ts';
 import { boundedFetch } from '../../../src/kit/net/bounded-fetch.ts';
 import { systemClock } from '../../../src/kit/timing/clock.ts';
+import { resultOf, spawnNode } from '../../support/command.ts';
 import {
   type Script,
   type ScriptedServer,
@@ -46,6 +47,39 @@ describe('one bounded fetch (T127)', () => {
     const { body } = await boundedFetch(await serve(() => 'endless'), limits);
     expect(body).toBeUndefined();
   });
+
+  // Node 20 knows no proxies of the environment.
+  if (process.allowedNodeEnvironmentFlags.has('--use-env-proxy')) {
+    it('takes what is not encrypted through no proxy of the environment (T355)', async () => {
+      const url = await serve(() => ({ body: 'direct' }));
+      const proxied: string[] = [];
+      const proxy = createServer().on('connect', (req, socket) => {
+        proxied.push(req.url ?? '');
+        socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      });
+      const address = await listenOnLoopback(proxy);
+      const built = (path: string) =>
+        JSON.stringify(new URL(`../../../dist/kit/${path}`, import.meta.url));
+      const program = `
+        import { boundedFetch } from ${built('net/bounded-fetch.js')};
+        import { systemClock as clock } from ${built('timing/clock.js')};
+        for (const url of process.argv.slice(1)) {
+          const ask = boundedFetch(url, { clock, timeoutMs: 10_000, maxBytes: 1024 });
+          console.log(await ask.then(({ body }) => String(body), () => 'nothing'));
+        }`;
+      const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: address, HTTPS_PROXY: address };
+      // What is encrypted shows that the proxy is there.
+      const asked = [url, url.replace('127.0.0.1', 'localhost'), 'https://broker.example'];
+      const child = spawnNode(['--input-type=module', '-e', program, ...asked], { env });
+      const { out, err } = await resultOf(child);
+      await closeServer(proxy);
+      expect([out, err, proxied]).toEqual([
+        'direct\ndirect\nnothing\n',
+        '',
+        ['broker.example:443'],
+      ]);
+    });
+  }
 
   it.each([301, 302, 303, 307, 308])('does not follow a redirect (%i)', async (status) => {
     const url = await serve(() => ({ status, headers: { location: '/elsewhere' } }));
