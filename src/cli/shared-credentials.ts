@@ -56,9 +56,11 @@ interface Renewal {
 
 async function renew({ options, caller, folder, key, startedAt }: Renewal) {
   const { clock } = options;
-  const cached = folder.read(key);
-  const usable =
-    cached !== undefined && remainingMs(cached.credentials, clock) > leastMs ? cached : undefined;
+  const kept = () => {
+    const cached = folder.read(key);
+    return cached && remainingMs(cached.credentials, clock) > leastMs ? cached : undefined;
+  };
+  const usable = kept();
   // Another process asked while this one waited: no matter how short the session is, there is none newer.
   if (usable !== undefined && (usable.obtainedAt >= startedAt || isEnough(usable, clock))) {
     return usable.credentials;
@@ -69,8 +71,10 @@ async function renew({ options, caller, folder, key, startedAt }: Renewal) {
     return credentials;
   } catch (error) {
     if (error instanceof TokenBrokerError && error.denied) folder.remove(key);
-    if (usable === undefined || !isRetryable(error)) throw error;
-    return usable.credentials;
+    // Read again: of many that ask at once, another may have been luckier.
+    const remaining = isVerdict(error) ? undefined : kept();
+    if (remaining === undefined) throw error;
+    return remaining.credentials;
   }
 }
 
@@ -83,8 +87,10 @@ async function ask(
   return requestCredentials({ url, role, durationSeconds, token, timeoutMs, clock });
 }
 
-function isRetryable(error: unknown): boolean {
-  return (error as { retryable?: boolean }).retryable === true;
+/** Of the broker or a token endpoint, or of this machine. What is no broker at all says nothing of the caller. */
+function isVerdict(error: unknown): boolean {
+  const { retryable, code } = error as { retryable?: boolean; code?: string };
+  return retryable !== true && code !== 'broker_answer_invalid';
 }
 
 /** AWS SDKs ask again when less than 15 minutes are left, some with each call: what is given out has more. */

@@ -23,7 +23,7 @@ import { credentialProcess } from '../../src/cli/commands/credential-process.ts'
 import { identityOfToken } from '../../src/disk-cache/cache-key.ts';
 import { brokenTokenFiles } from '../support/broken-token-files.ts';
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
-import { type CommandOptions, main, runCommand } from '../support/command.ts';
+import { type CommandOptions, type CommandResult, main, runCommand } from '../support/command.ts';
 import { answering, issuedDocument, startOddBroker } from '../support/odd-broker.ts';
 import { account, clients, defaultMappings, roleNamed } from '../support/outside-world.ts';
 import { arnOfSdkProgram } from '../support/sdk-program.ts';
@@ -427,6 +427,35 @@ describe('while the broker does not issue', () => {
     const { code, out, err } = await runHere({ laterMs: 59.5 * minutes });
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toMatch(/^token-broker: http:\S+ does not answer \(ECONNREFUSED\)\.\n$/);
+  });
+
+  it.each([400, 401, 403, 404])(
+    'goes on with that where something in its place answers %i that is no broker (T356)',
+    async (status) => {
+      let answer = answering(200, issuedDocument(new Date(Date.now() + 10 * minutes)));
+      const odd = await startOddBroker((req, res) => answer(req, res));
+      const first = await run(['--broker', odd.url]);
+      answer = answering(status, { message: 'sign in to this network' });
+      expect(await run(['--broker', odd.url])).toEqual(first);
+      await odd.stop();
+      expect([first.code, odd.requests.length]).toEqual([0, 2]);
+    },
+  );
+
+  it('takes what another process was given meanwhile', async () => {
+    let second: Promise<CommandResult> | undefined;
+    const odd = await startOddBroker((req, res) => {
+      if (second !== undefined) return answering(200, issuedDocument())(req, res);
+      second = run(['--broker', odd.url, '--timeout', '1']);
+      second.then(
+        () => answering(503, { message: 'overloaded' })(req, res),
+        () => req.destroy(),
+      );
+    });
+    const first = await run(['--broker', odd.url, '--timeout', '60']);
+    await odd.stop();
+    expect(first).toMatchObject({ code: 0 });
+    expect(first).toEqual(await second);
   });
 
   it('forgets what a caller got that is denied now', async () => {
