@@ -7,7 +7,7 @@ import type { RecordFilter } from '../audit/record-filter.ts';
 import { recordTypes } from '../audit/record-types.ts';
 import { cidrBlocks } from '../kit/net/cidr-blocks.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
-import { unreadableLog } from './unreadable-log.ts';
+import { noAuditLog, noRecordIn, unreadableLog } from './unreadable-log.ts';
 
 export interface AuditSearchOptions {
   /** Audit directories, folders of them, or files: what a collector kept of standard output. */
@@ -55,19 +55,13 @@ export async function searchAudit(options: AuditSearchOptions): Promise<AuditSea
       // One whose records do not say when they were written is searched all the same.
       logs.push({ log, beginsAt: beginsAt ?? 0 });
     }
-    if (first === Number.POSITIVE_INFINITY) return noLog(options.directory, found.length);
+    if (found.length === 0) return noAuditLog(options.directory);
+    if (first === Number.POSITIVE_INFINITY) return noRecordIn(options.directory);
     const extent = `${logs.length} log${logs.length === 1 ? '' : 's'}, from ${toRfc3339(first)} on`;
     return { records: limited(findInLogs(logs, filter), options.limit), extent };
   } catch (error) {
     return unreadableLog(error);
   }
-}
-
-function noLog(locations: readonly string[], empty: number): string {
-  const where = locations.join(', ');
-  return empty === 0
-    ? `There is no audit log in ${where}: neither there nor in a folder below is an audit.jsonl or audit-<number>.jsonl, or one packed by gzip.`
-    : `There is not a single record in the audit log of ${where}: it was emptied, or no broker has ever written to it.`;
 }
 
 async function* limited(

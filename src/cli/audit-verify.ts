@@ -13,7 +13,7 @@ import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { jsonLine } from '../kit/json/ascii-json.ts';
 import { exitCodes } from './output.ts';
 import { printable } from './printable.ts';
-import { unreadableLog } from './unreadable-log.ts';
+import { noAuditLog, noRecordIn, unreadableLog } from './unreadable-log.ts';
 
 export interface AuditVerifyOptions {
   /** Audit directories, folders of them, or files: what a collector kept of standard output. */
@@ -56,10 +56,7 @@ export async function auditVerify(options: AuditVerifyOptions): Promise<number> 
   // A broker that has started has written one: nothing is known of a log that holds nothing.
   const empty = results.filter(({ intact, records }) => intact && records === 0);
   if (!broken && empty.length > 0) {
-    const where = empty.map(({ log }) => log).join(', ');
-    return unusable(
-      `There is not a single record in ${where}: it was emptied, or no broker has ever written to it.`,
-    );
+    return unusable(noRecordIn(empty.map(({ log }) => log)));
   }
   const evidence = { headGiven: options.expectHead !== undefined, given, elsewhere };
   out(json ? asJson(results, elsewhere) : asText(results, evidence));
@@ -76,9 +73,7 @@ async function verifyEach(
   given: readonly GivenCheckpoint[],
 ): Promise<readonly VerifiedLog[] | string> {
   const logs = await findLogs(directory);
-  if (logs.length === 0) {
-    return `There is no audit log in ${directory.join(', ')}, nor in a folder below.`;
-  }
+  if (logs.length === 0) return noAuditLog(directory);
   const oneOfSeveral = logs.length > 1;
   if (oneOfSeveral && (expectHead !== undefined || firstSeq !== undefined)) {
     return '--expect-head and --first-seq are of one log, and there are several here: name its folder.';

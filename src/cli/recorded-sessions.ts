@@ -8,7 +8,7 @@ import { type Verification, verifyAuditLog } from '../audit/verify.ts';
 import { SessionLedger } from '../cloudtrail/session-ledger.ts';
 import { faultLine } from '../kit/yaml/source-fault.ts';
 import type { Terminal } from './terminal.ts';
-import { unreadableLog } from './unreadable-log.ts';
+import { noAuditLog, unreadableLog } from './unreadable-log.ts';
 
 /** What no verdict can be built on. The message says what to do. */
 export class UncheckableError extends Error {
@@ -41,8 +41,7 @@ export async function recordedSessions(
   const { audit, roles, terminal } = options;
   try {
     const logs = await findLogs(audit);
-    if (logs.length === 0)
-      throw new UncheckableError(`There is no audit log in ${audit.join(', ')}.`);
+    if (logs.length === 0) throw new UncheckableError(noAuditLog(audit));
     const ledger = new SessionLedger([...roles, ...(await mappedRoles(options.mappings))]);
     for (const log of logs) await takeIn(log, ledger, terminal);
     if (!Number.isFinite(ledger.extent.until))

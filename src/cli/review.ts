@@ -22,7 +22,7 @@ import { readMappingFolder } from './mapping-sources.ts';
 import { exitCodes, type Output, refuse } from './output.ts';
 import { printable, printableLines } from './printable.ts';
 import { recordedSessions, UncheckableError } from './recorded-sessions.ts';
-import { unreadableLog } from './unreadable-log.ts';
+import { noAuditLog, noRecordIn, unreadableLog } from './unreadable-log.ts';
 
 export interface ReviewOptions {
   readonly audit: readonly string[];
@@ -127,13 +127,14 @@ async function proposeAll(
 /** A text says why nothing can be called unused. */
 async function usageIn(audit: readonly string[], since: number): Promise<MappingUsage | string> {
   const logs = await findLogs(audit);
+  if (logs.length === 0) return noAuditLog(audit);
   const usage = new MappingUsage();
   let beginsAt = Number.POSITIVE_INFINITY;
   for (const log of logs) {
     beginsAt = Math.min(beginsAt, (await beginningOf(log)) ?? Number.POSITIVE_INFINITY);
     for await (const { record } of findRecords(log, {})) usage.take(record);
   }
-  if (beginsAt === Number.POSITIVE_INFINITY) return `There is no audit log in ${audit.join(', ')}.`;
+  if (beginsAt === Number.POSITIVE_INFINITY) return noRecordIn(audit);
   if (beginsAt <= since) return usage;
   return `The logs begin at ${toRfc3339(beginsAt)}, after ${toRfc3339(since)}: what was used before that they cannot say. Add archived logs, or ask for less.`;
 }

@@ -1,7 +1,17 @@
+/** Why audit logs have no answer. */
+
 import { errorCodeOf } from '../audit/audit-sink.ts';
 import { DeepRecordError } from '../audit/find.ts';
 import { PackedLogTooLargeError } from '../audit/log-bytes.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
+
+export function noAuditLog(locations: readonly string[]): string {
+  return `There is no audit log in ${locations.join(', ')}: neither there nor in a folder below is an audit.jsonl or audit-<number>.jsonl, or one packed by gzip.`;
+}
+
+export function noRecordIn(locations: readonly string[]): string {
+  return `There is not a single record in the audit log of ${locations.join(', ')}: it was emptied, or no broker has ever written to it.`;
+}
 
 /** What names the file, and what is wrong with it. */
 const telling = [DeepRecordError, FileRefusedError, PackedLogTooLargeError];

@@ -136,6 +136,18 @@ describe('review', () => {
     expect((await run(newDirectory(), mappingFolder('never'))).code).toBe(1);
   });
 
+  it('says of a folder whether it holds no log, or one that holds nothing', async () => {
+    const folder = newDirectory();
+    const none = await run(folder, mappingFolder('never'));
+    expect(none).toMatchObject({ code: 1, out: '' });
+    expect(none.err).toContain(
+      `There is no audit log in ${folder}: neither there nor in a folder below`,
+    );
+    writeFileSync(path.join(folder, 'audit.jsonl'), '');
+    const emptied = await run(folder, mappingFolder('never'));
+    expect(emptied.err).toContain(`There is not a single record in the audit log of ${folder}`);
+  });
+
   it('says of a trail which of the allowed actions were called, and does not guess where a part is missing', async () => {
     const audit = await logFrom('2026-01-01T00:00:00Z', [used('busy', '2026-06-01')]);
     const mappings = mappingFolder('busy');

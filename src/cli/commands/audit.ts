@@ -5,7 +5,7 @@ import { systemClock } from '../../kit/timing/clock.ts';
 import { auditExport, type ExportFormat, exportFormats } from '../audit-export.ts';
 import { auditFind } from '../audit-find.ts';
 import type { AuditSearchOptions } from '../audit-search.ts';
-import { auditVerify } from '../audit-verify.ts';
+import { type AuditVerifyOptions, auditVerify } from '../audit-verify.ts';
 import type { AddCommand } from '../edge.ts';
 
 export const addAuditCommands: AddCommand = (program, { output, finish }) => {
@@ -29,7 +29,7 @@ export const addAuditCommands: AddCommand = (program, { output, finish }) => {
     )
     .option('--json', 'print the result as JSON')
     .addHelpText('after', verifyHelp)
-    .action(async (options: AuditVerifyArguments) => {
+    .action(async (options: VerifyArguments) => {
       finish(await auditVerify({ ...options, json: options.json ?? false, out }));
     });
   searching(audit.command('find'))
@@ -78,15 +78,7 @@ function searching(command: Command): Command {
 
 type SearchArguments = Omit<AuditSearchOptions, 'now'>;
 
-interface AuditVerifyArguments {
-  readonly directory: readonly string[];
-  readonly expectHead?: string;
-  readonly firstSeq?: number;
-  readonly checkpoint?: string;
-  readonly key?: string;
-  readonly collected?: boolean;
-  readonly json?: boolean;
-}
+type VerifyArguments = Omit<AuditVerifyOptions, 'json' | 'out'> & { readonly json?: boolean };
 
 const verifyHelp = `
 Examples:
