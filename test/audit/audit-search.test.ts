@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -256,6 +256,35 @@ describe('audit verify of a folder of folders', () => {
       });
     },
   );
+
+  const elsewhere: Readonly<Record<string, (root: string) => void>> = {
+    'a link to another folder': (root) => symlinkSync(newDirectory(), path.join(root, 'pod-b')),
+    'a link to nothing': (root) => symlinkSync('away', path.join(root, 'pod-b')),
+    'a folder below seventeen others': (root) =>
+      mkdirSync(path.join(root, 'pod-b', 'x/'.repeat(16)), { recursive: true }),
+  };
+  it.each(
+    Object.entries(elsewhere).flatMap(([what, put]) =>
+      (['find', 'verify'] as const).map((command) => [what, command, put] as const),
+    ),
+  )('T339: is not passed over in silence: %s, by audit %s', async (_what, command, put) => {
+    const root = await volume({ 'pod-a': [exchangeRecord('one', { time: at('10:00:00') })] });
+    put(root);
+    const more = command === 'find' ? ['--request-id', 'one'] : [];
+    const { code, out, err } = await audit(command, root, ...more);
+    expect({ code, said: out + err }).toEqual({
+      code: 2,
+      said: expect.stringContaining(path.join(root, 'pod-b')),
+    });
+  });
+
+  it('T339: has nothing against a link to what is looked into', async () => {
+    const root = await volume({ 'pod-a': [exchangeRecord('one')] });
+    symlinkSync('pod-a', path.join(root, 'latest'));
+    symlinkSync('audit.jsonl', path.join(root, 'pod-a', 'today'));
+    const { code, out } = await audit('verify', root);
+    expect([code, out]).toEqual([0, expect.stringContaining('2 records')]);
+  });
 
   it('takes the original where gzip left one beside the packed file, and each record once', async () => {
     const directory = await writtenLog(5, { rotateBytes: 1_000 });
