@@ -1,6 +1,7 @@
 /** Records as a table for people: RFC 4180, fit to be opened by a spreadsheet. */
 
-import { type LoggedRecord, valueAt } from './logged-record.ts';
+import { valueAt } from '../kit/json/json-object.ts';
+import type { LoggedRecord } from './logged-record.ts';
 
 const columns: readonly (readonly [name: string, ...path: string[]])[] = [
   ['time', 'time'],

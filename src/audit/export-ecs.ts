@@ -1,8 +1,9 @@
 /** Records as the Elastic Common Schema 8.17 has them; what it has no field for stands under `token_broker`. */
 
 import { isIP } from 'node:net';
+import { valueAt } from '../kit/json/json-object.ts';
 import { isSuccess } from './export-ocsf.ts';
-import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
+import { type LoggedRecord, textAt } from './logged-record.ts';
 
 const version = '8.17.0';
 

@@ -1,7 +1,8 @@
 /** Records as OCSF 1.7 has them (https://schema.ocsf.io/1.7.0): requests are API Activity, the rest are base events. */
 
 import { isIP } from 'node:net';
-import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
+import { valueAt } from '../kit/json/json-object.ts';
+import { type LoggedRecord, textAt } from './logged-record.ts';
 
 const version = '1.7.0';
 const apiActivity = { category_uid: 6, class_uid: 6003 } as const;

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
+import { type JsonObject, valueAt } from '../kit/json/json-object.ts';
 
 /** A line of the log as data. Its shape is not checked: older versions wrote other fields. */
 export type LoggedRecord = JsonObject;
@@ -7,10 +7,4 @@ export type LoggedRecord = JsonObject;
 export function textAt(record: LoggedRecord, ...path: readonly string[]): string | undefined {
   const value = valueAt(record, ...path);
   return typeof value === 'string' ? value : undefined;
-}
-
-export function valueAt(record: LoggedRecord, ...path: readonly string[]): unknown {
-  let value: unknown = record;
-  for (const key of path) value = isJsonObject(value) ? value[key] : undefined;
-  return value;
 }

@@ -1,6 +1,7 @@
 /** Who got credentials by which role mapping, and when: what records say, added up. */
 
-import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
+import { valueAt } from '../kit/json/json-object.ts';
+import { type LoggedRecord, textAt } from './logged-record.ts';
 
 export interface Usage {
   readonly issued: number;

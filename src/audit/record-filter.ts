@@ -3,7 +3,8 @@
 import type { BlockList } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { asciiJson } from '../kit/json/ascii-json.ts';
-import { type LoggedRecord, textAt, valueAt } from './logged-record.ts';
+import { valueAt } from '../kit/json/json-object.ts';
+import { type LoggedRecord, textAt } from './logged-record.ts';
 
 /** Values are compared exactly, unless it says otherwise. */
 export interface RecordFilter {

@@ -1,10 +1,11 @@
 /** `audit find`: who was that access key id, what did this client get, what happened in that hour? */
 
 import type { FoundRecord } from '../audit/find.ts';
-import { type LoggedRecord, textAt, valueAt } from '../audit/logged-record.ts';
+import { type LoggedRecord, textAt } from '../audit/logged-record.ts';
 import { refusalWindowMs } from '../audit/repeated-denials.ts';
 import { asciiJson, jsonLine } from '../kit/json/ascii-json.ts';
 import { documentChanges } from '../kit/json/document-changes.ts';
+import { valueAt } from '../kit/json/json-object.ts';
 import { toRfc3339 } from '../kit/timing/clock.ts';
 import { type AuditSearchOptions, searchAudit } from './audit-search.ts';
 import { changeLines } from './change-lines.ts';

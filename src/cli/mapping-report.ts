@@ -2,7 +2,7 @@
 
 import { leafChanges } from '../core/policy/leaf-changes.ts';
 import type { DocumentChange } from '../kit/json/document-changes.ts';
-import { isJsonObject } from '../kit/json/json-object.ts';
+import { memberOf } from '../kit/json/json-object.ts';
 import { faultLine, inReadingOrder, type SourceFault } from '../kit/yaml/source-fault.ts';
 import type { AccessChange } from '../mapping-files/access-changes.ts';
 import { type HandEdits, toldApart } from '../mapping-files/hand-edits.ts';
@@ -195,7 +195,7 @@ function ownerReport({ changes }: Pick<SavedPlan, 'changes'>): string {
 }
 
 function ownerOf(document: unknown): string | undefined {
-  const owner = isJsonObject(document) ? document['owner'] : undefined;
+  const owner = memberOf(document, 'owner');
   return typeof owner === 'string' ? owner : undefined;
 }
 

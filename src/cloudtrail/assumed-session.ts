@@ -1,7 +1,7 @@
 /** What a record of CloudTrail says of a session that STS has made. */
 
 import { regionPattern } from '../core/aws-names.ts';
-import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, type JsonObject, memberOf, valueAt } from '../kit/json/json-object.ts';
 
 export interface AssumedSession {
   readonly event: 'AssumeRoleWithWebIdentity' | 'AssumeRole' | 'AssumeRoleWithSAML';
@@ -35,13 +35,13 @@ const mostTags = 100;
 export function assumedSession(record: JsonObject): AssumedSession | undefined {
   const event = eventOf(record);
   if (event === undefined) return undefined;
-  const at = (...path: string[]) => textAt(record, path);
+  const at = (...path: string[]) => textAt(record, ...path);
   const role = roleOf(record);
   const time = Date.parse(at('eventTime') ?? '');
   if (role === undefined || Number.isNaN(time)) return undefined;
-  const additional = (name: string) => valueAt(record, ['additionalEventData', name]);
-  const duration = valueAt(record, ['requestParameters', 'durationSeconds']);
-  const tags = valueAt(record, ['requestParameters', 'principalTags']);
+  const additional = (name: string) => valueAt(record, 'additionalEventData', name);
+  const duration = valueAt(record, 'requestParameters', 'durationSeconds');
+  const tags = valueAt(record, 'requestParameters', 'principalTags');
   return {
     event,
     // An addendum comes with an id of its own, and has that of the event that it adds to.
@@ -106,24 +106,24 @@ export function isUnclearSession(record: JsonObject): boolean {
 function roleOf(record: JsonObject): string | undefined {
   const { resources } = record;
   const roles = Array.isArray(resources) ? resources.filter(isRole) : [];
-  return textAt(record, ['requestParameters', 'roleArn']) ?? roles[0]?.ARN;
+  return textAt(record, 'requestParameters', 'roleArn') ?? roles[0]?.ARN;
 }
 
 function isRole(resource: unknown): resource is { readonly ARN: string } {
-  const arn = isJsonObject(resource) ? resource['ARN'] : undefined;
+  const arn = memberOf(resource, 'ARN');
   return typeof arn === 'string' && /^arn:[^:]+:iam::\d+:role\//.test(arn);
 }
 
 /** Which session made a call; undefined for what was called with other keys. */
 export function callingKey(record: JsonObject): string | undefined {
-  return textAt(record, ['userIdentity', 'accessKeyId']);
+  return textAt(record, 'userIdentity', 'accessKeyId');
 }
 
 /** Account and Region that an event was recorded in, and when. */
 export function placeAndTime(record: JsonObject) {
-  const time = Date.parse(textAt(record, ['eventTime']) ?? '');
-  const account = named(/^\d{12}$/, textAt(record, ['recipientAccountId']));
-  const region = named(regionPattern, textAt(record, ['awsRegion']));
+  const time = Date.parse(textAt(record, 'eventTime') ?? '');
+  const account = named(/^\d{12}$/, textAt(record, 'recipientAccountId'));
+  const region = named(regionPattern, textAt(record, 'awsRegion'));
   return Number.isNaN(time) ? undefined : { account, region, time };
 }
 
@@ -142,19 +142,13 @@ const events: ReadonlySet<string | undefined> = new Set<AssumedSession['event']>
 const sources = /^sts\.amazonaws\.[a-z.]+$/;
 
 function eventOf(record: JsonObject): AssumedSession['event'] | undefined {
-  const name = textAt(record, ['eventName']);
-  if (!events.has(name) || !sources.test(textAt(record, ['eventSource']) ?? '')) return undefined;
+  const name = textAt(record, 'eventName');
+  if (!events.has(name) || !sources.test(textAt(record, 'eventSource') ?? '')) return undefined;
   const isRefused = ![undefined, null, ''].includes(record['errorCode'] as undefined);
   return isRefused ? undefined : (name as AssumedSession['event']);
 }
 
-function textAt(record: JsonObject, path: readonly string[]): string | undefined {
-  const value = valueAt(record, path);
+function textAt(record: JsonObject, ...path: readonly string[]): string | undefined {
+  const value = valueAt(record, ...path);
   return typeof value === 'string' ? cut(value) : undefined;
-}
-
-function valueAt(record: JsonObject, path: readonly string[]): unknown {
-  let value: unknown = record;
-  for (const name of path) value = isJsonObject(value) ? value[name] : undefined;
-  return value;
 }

@@ -9,6 +9,7 @@ import {
   isStringList,
   type JsonObject,
   parseJsonObject,
+  valueAt,
 } from '../kit/json/json-object.ts';
 
 export interface DeliveredObject {
@@ -85,9 +86,6 @@ function ofEventBridge({ detail }: JsonObject): FromRecord {
 }
 
 function objectOf(value: unknown): DeliveredObject | undefined {
-  if (!isJsonObject(value)) return undefined;
-  const { bucket, object } = value;
-  const name = isJsonObject(bucket) ? bucket['name'] : undefined;
-  const key = isJsonObject(object) ? object['key'] : undefined;
-  return typeof name === 'string' && typeof key === 'string' ? { bucket: name, key } : undefined;
+  const [bucket, key] = [valueAt(value, 'bucket', 'name'), valueAt(value, 'object', 'key')];
+  return typeof bucket === 'string' && typeof key === 'string' ? { bucket, key } : undefined;
 }

@@ -5,7 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { providerKinds } from '../identity/providers/provider-kinds.ts';
-import { isJsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, memberOf, valueAt } from '../kit/json/json-object.ts';
 import type { Config } from './schema.ts';
 
 export type Reloading = 'reload' | 'restart';
@@ -115,12 +115,8 @@ const reloadTable: Settings = {
 
 /** A setting as the documentation lists it: `identity.userPools[].clients`. */
 export function reloadingOf(setting: string): Reloading {
-  let at: unknown = reloadTable;
-  for (const name of setting.replaceAll('[]', '.each').split('.')) {
-    if (typeof at !== 'object' || at === null) break;
-    at = (at as Readonly<Record<string, unknown>>)[name];
-  }
   // What only contains others cannot come or go.
+  const at = valueAt(reloadTable, ...setting.replaceAll('[]', '.each').split('.'));
   return at === 'reload' ? 'reload' : 'restart';
 }
 
@@ -153,16 +149,12 @@ function* differences({ table, setting, before, after }: Compared): Generator<Se
   }
   for (const [name, one, other] of members) {
     yield* differences({
-      table: Array.isArray(before) ? memberOf(table, 'each') : memberOf(table, name),
+      table: memberOf(table, Array.isArray(before) ? 'each' : name),
       setting: setting === '' ? name : `${setting}.${name}`,
       before: one,
       after: other,
     });
   }
-}
-
-function memberOf(table: unknown, name: string): unknown {
-  return isJsonObject(table) && Object.hasOwn(table, name) ? table[name] : 'restart';
 }
 
 /** Undefined unless both are sections, or lists of as many sections. */

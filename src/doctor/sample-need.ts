@@ -1,7 +1,7 @@
 /** The sample token as a request that STS would judge. */
 
 import { trustContext } from '../iam-policy/trust-context.ts';
-import { isJsonObject, isStringList, type JsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, isStringList, type JsonObject, valueAt } from '../kit/json/json-object.ts';
 import { providerArn, providerName } from '../web-identity/trust-policy.ts';
 import type { ExaminedRole } from './examination.ts';
 import { assumeAction, type ProvenNeed, sourceIdentityAction, tagAction } from './role-needs.ts';
@@ -51,22 +51,20 @@ export function sampleNeed(role: ExaminedRole, { claims }: SampleToken): ProvenN
 /** In both of their forms (IAM User Guide, id_session-tags); undefined without any. */
 function tagsIn(claims: JsonObject): ReadonlyMap<string, string> | undefined {
   const prefix = `${tagsClaim}/principal_tags/`;
-  const nested = claims[tagsClaim];
-  const inside = isJsonObject(nested) ? nested['principal_tags'] : undefined;
+  const inside = valueAt(claims, tagsClaim, 'principal_tags');
   const entries = [
     ...Object.entries(isJsonObject(inside) ? inside : {}),
     ...Object.entries(claims)
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, value]) => [name.slice(prefix.length), value] as const),
   ];
-  if (nested === undefined && entries.length === 0) return undefined;
+  if (claims[tagsClaim] === undefined && entries.length === 0) return undefined;
   return new Map(entries.map(([key, value]) => [key, String([value].flat()[0])]));
 }
 
 /** STS reads the nested list where there are both. */
 function transitiveIn(claims: JsonObject): readonly string[] {
-  const nested = claims[tagsClaim];
-  const inside = isJsonObject(nested) ? nested['transitive_tag_keys'] : undefined;
+  const inside = valueAt(claims, tagsClaim, 'transitive_tag_keys');
   const keys = inside ?? claims[`${tagsClaim}/transitive_tag_keys`];
   return isStringList(keys) ? keys : [];
 }

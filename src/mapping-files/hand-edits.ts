@@ -3,7 +3,7 @@
 import type { MappingVersion } from '../core/editing/mapping-history.ts';
 import { leafChanges } from '../core/policy/leaf-changes.ts';
 import { canonicalJson, type DocumentChange } from '../kit/json/document-changes.ts';
-import { isJsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, memberOf } from '../kit/json/json-object.ts';
 import { pointerPath } from '../kit/json/json-pointer.ts';
 
 export interface HandEdits {
@@ -66,7 +66,7 @@ function placeOf(change: DocumentChange, after: unknown): readonly string[] {
   return names.map((name, at) => {
     const isItem = !isJsonObject(around);
     const isWhole = at === names.length - 1;
-    around = isWhole ? (change.after ?? change.before) : memberOf(around, name);
+    around = isWhole ? (change.after ?? change.before) : partOf(around, name);
     return isItem ? `item ${itemText(around, isWhole)}` : `member ${name}`;
   });
 }
@@ -78,9 +78,8 @@ function itemText(item: unknown, isWhole: boolean): string | undefined {
 }
 
 /** Of an object or a list. */
-function memberOf(value: unknown, name: string): unknown {
-  if (Array.isArray(value)) return value[Number(name)];
-  return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+function partOf(value: unknown, name: string): unknown {
+  return Array.isArray(value) ? value[Number(name)] : memberOf(value, name);
 }
 
 function isWithin(place: readonly string[], around: readonly string[]): boolean {

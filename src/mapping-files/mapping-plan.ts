@@ -5,7 +5,7 @@ import { isFreezeId } from '../core/policy/freeze.ts';
 import { isManagedByGit } from '../core/policy/managed-by-git.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import { type DocumentChange, documentChanges } from '../kit/json/document-changes.ts';
-import { isJsonObject } from '../kit/json/json-object.ts';
+import { memberOf } from '../kit/json/json-object.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FileMapping, faultIn } from './read-mappings.ts';
 
@@ -177,11 +177,6 @@ function deletion({ id, version, document }: CurrentRow): PlannedChange {
 function isOwned(document: unknown, { owners }: PlanScope): boolean {
   if (!isManagedByGit(document)) return false;
   return owners.length === 0 || owners.includes(String(memberOf(document, 'owner')));
-}
-
-/** Also of documents that do not pass the checks of today. */
-function memberOf(document: unknown, name: string): unknown {
-  return isJsonObject(document) && Object.hasOwn(document, name) ? document[name] : undefined;
 }
 
 /**

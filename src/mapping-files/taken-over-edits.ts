@@ -1,7 +1,7 @@
 /** What a file is to say so that changes that were made outside of Git are in it, and its own stay. */
 
 import { canonicalJson, documentChanges } from '../kit/json/document-changes.ts';
-import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
+import { isJsonObject, type JsonObject, valueAt } from '../kit/json/json-object.ts';
 import { pointerPath } from '../kit/json/json-pointer.ts';
 
 export interface TakenOver {
@@ -23,7 +23,7 @@ export function takenOver(
   let document = written;
   for (const { pointer, before, after } of documentChanges(base, row)) {
     const path = pointerPath(pointer);
-    const now = path.reduce<unknown>(memberOf, file);
+    const now = valueAt(file, ...path);
     if (isSame(now, after)) continue;
     if (isSame(now, before)) document = withMember(document, path, after);
     else conflicts.push(pointer);
@@ -33,10 +33,6 @@ export function takenOver(
 
 function isSame(one: unknown, other: unknown): boolean {
   return canonicalJson(one) === canonicalJson(other);
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
 /** Undefined takes the member away. */

@@ -1,7 +1,7 @@
 /** What is different between two JSON documents, as a reviewer reads it: down to the leaf, within lists as well. */
 
 import { canonicalJson, type DocumentChange } from '../../kit/json/document-changes.ts';
-import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
+import { isJsonObject, type JsonObject, memberOf } from '../../kit/json/json-object.ts';
 import { escapePointer, type JsonPointer } from '../../kit/json/json-pointer.ts';
 
 /**
@@ -25,7 +25,7 @@ export function leafChanges(
 function memberChanges(before: JsonObject, after: JsonObject, pointer: JsonPointer) {
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...names].flatMap((name) =>
-    leafChanges(own(before, name), own(after, name), `${pointer}/${escapePointer(name)}`),
+    leafChanges(memberOf(before, name), memberOf(after, name), `${pointer}/${escapePointer(name)}`),
   );
 }
 
@@ -84,7 +84,7 @@ function paired(gone: readonly Item[], come: readonly Item[]): readonly (readonl
 }
 
 function sidOf(value: unknown): unknown {
-  return isJsonObject(value) ? own(value, 'Sid') : undefined;
+  return memberOf(value, 'Sid');
 }
 
 function itemsOf(values: readonly unknown[]): Item[] {
@@ -102,8 +102,4 @@ function change(pointer: JsonPointer, before: unknown, after?: unknown): Documen
     ...(before === undefined ? {} : { before }),
     ...(after === undefined ? {} : { after }),
   };
-}
-
-function own(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
 }

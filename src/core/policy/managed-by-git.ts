@@ -1,10 +1,6 @@
-import { isJsonObject } from '../../kit/json/json-object.ts';
+import { memberOf } from '../../kit/json/json-object.ts';
 
 /** Whether a role mapping is managed from Git; also of documents that do not pass the checks of today, and of none. */
 export function isManagedByGit(document: unknown): boolean {
-  return (
-    isJsonObject(document) &&
-    Object.hasOwn(document, 'managedBy') &&
-    document['managedBy'] === 'git'
-  );
+  return memberOf(document, 'managedBy') === 'git';
 }

@@ -1,7 +1,12 @@
 /** A JSON Web Key Set (RFC 7517) as this service accepts it: keys for signatures, strong and unambiguous. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { isJsonObject, isStringList, type JsonObject } from '../../kit/json/json-object.ts';
+import {
+  isJsonObject,
+  isStringList,
+  type JsonObject,
+  memberOf,
+} from '../../kit/json/json-object.ts';
 import { parseStrictJson, StrictJsonError } from '../../kit/json/strict-json.ts';
 import type { KeyType } from './key-type.ts';
 
@@ -42,7 +47,7 @@ export function parseJwks(bytes: Uint8Array, keyType: KeyType): VerificationKeys
  * @throws JwksError
  */
 export function readJwks(document: unknown, keyType: KeyType): VerificationKeys {
-  const entries = isJsonObject(document) ? document['keys'] : undefined;
+  const entries = memberOf(document, 'keys');
   if (!Array.isArray(entries)) throw new JwksError('the JWKS has no list of keys');
   const objects = unambiguous(entries);
   // A private key that is published can sign for anyone, under whatever kid it stands a second time.

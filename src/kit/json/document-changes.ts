@@ -1,6 +1,6 @@
 /** What is different between two JSON documents. */
 
-import { isJsonObject, type JsonObject } from './json-object.ts';
+import { isJsonObject, memberOf } from './json-object.ts';
 import { escapePointer, type JsonPointer } from './json-pointer.ts';
 
 export interface DocumentChange {
@@ -22,7 +22,11 @@ export function documentChanges(
   if (isJsonObject(before) && isJsonObject(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...names].flatMap((name) =>
-      documentChanges(own(before, name), own(after, name), `${pointer}/${escapePointer(name)}`),
+      documentChanges(
+        memberOf(before, name),
+        memberOf(after, name),
+        `${pointer}/${escapePointer(name)}`,
+      ),
     );
   }
   if (canonicalJson(before) === canonicalJson(after)) return [];
@@ -42,8 +46,4 @@ export function canonicalJson(value: unknown): string | undefined {
       ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
       : item,
   );
-}
-
-function own(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
 }

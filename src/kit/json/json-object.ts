@@ -10,6 +10,16 @@ export function isStringList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
+/** A member of its own; undefined where there is none, or the value is no object. */
+export function memberOf(value: unknown, name: string): unknown {
+  return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+/** What is at the end of a path of members. */
+export function valueAt(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce(memberOf, value);
+}
+
 /** Undefined unless the text is one JSON object. For what decides nothing; else parse strictly. */
 export function parseJsonObject(text: string): JsonObject | undefined {
   try {

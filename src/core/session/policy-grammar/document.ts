@@ -4,7 +4,7 @@
  * STS in two things on purpose: the older Version, in which `${…}` is plain text, and lists of no values.
  */
 
-import { isJsonObject } from '../../../kit/json/json-object.ts';
+import { memberOf } from '../../../kit/json/json-object.ts';
 import { escapePointer, type JsonPointer } from '../../../kit/json/json-pointer.ts';
 import type { Fault } from '../../fault.ts';
 import { unusableText } from './characters.ts';
@@ -54,7 +54,7 @@ function checkStatements(value: unknown, partition: string | undefined, report: 
   statements.forEach((statement, index) => {
     const at: JsonPointer = Array.isArray(value) ? `/Statement/${index}` : '/Statement';
     checkStatement(statement, { at, partition, report });
-    const sid = isJsonObject(statement) ? statement['Sid'] : undefined;
+    const sid = memberOf(statement, 'Sid');
     if (typeof sid !== 'string' || sid === '') return;
     if (sids.has(sid)) report(`${at}/Sid`, 'is that of another statement, too: each needs its own');
     sids.add(sid);
