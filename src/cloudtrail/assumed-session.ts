@@ -1,6 +1,6 @@
 /** What a record of CloudTrail says of a session that STS has made. */
 
-import { regionPattern } from '../core/aws-names.ts';
+import { regionPattern, roleArnPattern } from '../core/aws-names.ts';
 import { isJsonObject, type JsonObject, memberOf, valueAt } from '../kit/json/json-object.ts';
 
 export interface AssumedSession {
@@ -111,7 +111,7 @@ function roleOf(record: JsonObject): string | undefined {
 
 function isRole(resource: unknown): resource is { readonly ARN: string } {
   const arn = memberOf(resource, 'ARN');
-  return typeof arn === 'string' && /^arn:[^:]+:iam::\d+:role\//.test(arn);
+  return typeof arn === 'string' && roleArnPattern.test(arn);
 }
 
 /** Which session made a call; undefined for what was called with other keys. */
