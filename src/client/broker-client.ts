@@ -3,7 +3,7 @@
 import { roleArnPattern, sessionKeyPatterns } from '../core/aws-names.ts';
 import { isJsonObject, type JsonObject } from '../kit/json/json-object.ts';
 import { boundedFetch, NoAnswerError } from '../kit/net/bounded-fetch.ts';
-import { isSecureUrl } from '../kit/net/secure-url.ts';
+import { hasUserInformation, isSecureUrl } from '../kit/net/secure-url.ts';
 import { urlBelow } from '../kit/net/url-below.ts';
 import { type Clock, isRfc3339, systemClock } from '../kit/timing/clock.ts';
 
@@ -130,8 +130,8 @@ const maxAnswerBytes = 64 * 1024;
 /** The characters of RFC 6750 section 2.1: anything else fetch would refuse with a message that repeats it. */
 const tokenPattern = /^[A-Za-z0-9._~+/=-]{1,16384}$/;
 
-function isPlain({ username, password, search, hash }: URL): boolean {
-  return [username, password, search, hash].every((part) => part === '');
+function isPlain(url: URL): boolean {
+  return !hasUserInformation(url) && url.search === '' && url.hash === '';
 }
 
 interface BrokerAnswer {

@@ -1,6 +1,6 @@
 import { type Perishable, RenewedValue } from '../kit/calls/renewed-value.ts';
 import { type BoundedAnswer, boundedFetch } from '../kit/net/bounded-fetch.ts';
-import { isSecureUrl } from '../kit/net/secure-url.ts';
+import { hasUserInformation, isSecureUrl } from '../kit/net/secure-url.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { orAborted } from '../kit/timing/or-aborted.ts';
 import { answerObject, maxTokenAnswerBytes, readTokenGrant } from './token-grant.ts';
@@ -139,7 +139,7 @@ function requireEndpoint(text: string): void {
   if (url === undefined || !isSecureUrl(url)) {
     throw new TypeError('tokenEndpoint must be an https URL, or http to this machine');
   }
-  if (url.username !== '' || url.password !== '' || url.hash !== '') {
+  if (hasUserInformation(url) || url.hash !== '') {
     throw new TypeError('tokenEndpoint must have neither user information nor a fragment');
   }
 }

@@ -266,12 +266,22 @@ describe('what is secret', () => {
     ['tokenEndpoint', 'http://sign-in.example/'],
     ['tokenEndpoint', 'http://127.0.0.1.example/'],
     ['tokenEndpoint', 'https://user:password@sign-in.example/'],
+    ['tokenEndpoint', 'https://:password@sign-in.example/'],
+    ['authorizationEndpoint', 'https://:sign-in.example@elsewhere.example/'],
   ])('T221: goes nowhere in the clear: %s %s', async (name, value) => {
     from({ [name]: value });
     const login = await begin({ adminUrl: url });
     const { code, err } = await login.done;
     expect([code, err]).toEqual([1, expect.stringContaining('does not say where people sign in')]);
   });
+
+  it.each(['http://ada:secret@127.0.0.1:1', 'http://:secret@127.0.0.1:1'])(
+    'T221: is not kept as part of a URL: %s',
+    async (adminUrl) => {
+      const { code, out, err } = await (await begin({ adminUrl })).done;
+      expect([code, out, err]).toEqual([2, '', expect.stringContaining('user information')]);
+    },
+  );
 
   it('T221: does not follow a token endpoint that sends it elsewhere', async () => {
     from({ tokenEndpoint: `${url}/token` });

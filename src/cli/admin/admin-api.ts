@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson } from '../../kit/json/strict-json.ts';
 import { type BoundedAnswer, boundedFetch } from '../../kit/net/bounded-fetch.ts';
-import { isSecureUrl } from '../../kit/net/secure-url.ts';
+import { hasUserInformation, isSecureUrl } from '../../kit/net/secure-url.ts';
 import { urlBelow } from '../../kit/net/url-below.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
 import { printable, printableJson } from '../printable.ts';
@@ -159,7 +159,7 @@ export class AdminApi {
 /** The URL of an admin listener, or what is wrong with it. */
 export function adminUrl(text: string): URL | string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '') {
+  if (url === undefined || !/^https?:$/.test(url.protocol) || hasUserInformation(url)) {
     return '--admin-url must be an http or https URL without user information.';
   }
   if (!isSecureUrl(url)) {

@@ -6,4 +6,9 @@ export function isSecureUrl({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || (protocol === 'http:' && loopbackHost.test(hostname));
 }
 
+/** Whether it has a name or a password in front of the host, which can look like a host itself: `https://:a.example@b.example/`. */
+export function hasUserInformation({ username, password }: URL): boolean {
+  return username !== '' || password !== '';
+}
+
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;

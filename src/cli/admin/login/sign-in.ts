@@ -8,7 +8,7 @@ import {
   readTokenGrant,
 } from '../../../identity/token-grant.ts';
 import { type BoundedAnswer, boundedFetch } from '../../../kit/net/bounded-fetch.ts';
-import { isSecureUrl } from '../../../kit/net/secure-url.ts';
+import { hasUserInformation, isSecureUrl } from '../../../kit/net/secure-url.ts';
 import { urlBelow } from '../../../kit/net/url-below.ts';
 import type { Clock } from '../../../kit/timing/clock.ts';
 import { listenForAnswer } from './loopback-answer.ts';
@@ -60,11 +60,10 @@ export async function signIn(options: SignInOptions): Promise<string> {
 }
 
 /** An address to which a code or a password may go. */
-const secureUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && isSecureUrl(new URL(text)) && new URL(text).username === '',
-  );
+const secureUrl = z.string().refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && isSecureUrl(url) && !hasUserInformation(url);
+});
 
 const signInSettings = z.object({
   clientId: z.string(),
