@@ -10,3 +10,11 @@ export interface Check {
   /** Empty where there is nothing of the kind. */
   run(examination: Examination): Promise<readonly Finding[]>;
 }
+
+/** What is found of each of them, all at once, in their order. */
+export async function ofEach<Item>(
+  items: readonly Item[],
+  find: (item: Item) => Promise<Finding | readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  return (await Promise.all(items.map(find))).flat();
+}

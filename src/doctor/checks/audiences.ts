@@ -1,6 +1,6 @@
 /** STS compares the audience of a token with the client ids of the provider, before it looks at the trust policy. */
 
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { awsCommand } from '../commands.ts';
 import type { Examination, NeededProvider } from '../examination.ts';
 import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
@@ -12,10 +12,8 @@ const nearlyFull = 90;
 export const audiences: Check = {
   about: 'that the provider lists every audience of the mappings, and how near to 100 it is',
   permissions: ['iam:GetOpenIDConnectProvider'],
-  async run(examination) {
-    const found = examination.providers.map((needed) => audienceFindings(needed, examination));
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) =>
+    ofEach(examination.providers, (needed) => audienceFindings(needed, examination)),
 };
 
 async function audienceFindings(

@@ -1,7 +1,7 @@
 /** What the role of the broker itself may do: read the table, sign with its keys, and nothing that would make it more than a gate. */
 
 import { roleArnPattern } from '../../core/aws-names.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { awsCommand, documentWord } from '../commands.ts';
 import { configuredKeys } from '../configured-keys.ts';
 import type { Examination } from '../examination.ts';
@@ -60,7 +60,7 @@ async function simulated(role: string, examination: Examination): Promise<readon
       resource: key.value.arn,
     });
   }
-  return await Promise.all(wanted.map((one) => simulation(role, one, examination)));
+  return await ofEach(wanted, (one) => simulation(role, one, examination));
 }
 
 async function simulation(

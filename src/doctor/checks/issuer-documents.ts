@@ -1,7 +1,7 @@
 /** What issuers publish, fetched as STS would: without it STS believes no token of theirs. */
 
 import type { JsonObject } from '../../kit/json/json-object.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { type Examination, type NeededIssuer, neededIssuers } from '../examination.ts';
 import { type Finding, fail, pass } from '../finding.ts';
 import { fetchDiscovery, fetchKeySet, keysIn } from '../published-keys.ts';
@@ -11,7 +11,7 @@ export const discovery: Check = {
   about: 'the discovery document of each issuer, fetched as STS would',
   permissions: [],
   run: (examination) =>
-    Promise.all(neededIssuers(examination).map((one) => discoveryFinding(one, examination))),
+    ofEach(neededIssuers(examination), (one) => discoveryFinding(one, examination)),
 };
 
 async function discoveryFinding(needed: NeededIssuer, examination: Examination): Promise<Finding> {
@@ -37,10 +37,8 @@ function publishing(ofBroker: boolean): string {
 export const keySet: Check = {
   about: 'the key set of each issuer: keys that STS takes',
   permissions: [],
-  async run(examination) {
-    const found = neededIssuers(examination).map((one) => keySetFindings(one, examination));
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) =>
+    ofEach(neededIssuers(examination), (one) => keySetFindings(one, examination)),
 };
 
 async function keySetFindings(

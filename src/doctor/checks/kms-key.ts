@@ -2,7 +2,7 @@
 
 import { matchesGlob } from '../../iam-policy/glob.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { awsCommand, documentWord } from '../commands.ts';
 import { type ConfiguredKmsKey, configuredKeys } from '../configured-keys.ts';
 import type { Examination } from '../examination.ts';
@@ -12,7 +12,7 @@ export const kmsKey: Check = {
   about: 'that each key of KMS is of the right kind, for signing, and enabled',
   permissions: ['kms:DescribeKey'],
   run: (examination) =>
-    Promise.all(configuredKeys(examination.config).map((key) => keyFinding(key, examination))),
+    ofEach(configuredKeys(examination.config), (key) => keyFinding(key, examination)),
 };
 
 async function keyFinding(
@@ -61,10 +61,8 @@ function creation(spec: string, region: string): string {
 export const kmsKeyPolicy: Check = {
   about: 'who may sign with each key, by its key policy',
   permissions: ['kms:DescribeKey', 'kms:GetKeyPolicy'],
-  run: async (examination) => {
-    const found = configuredKeys(examination.config).map((key) => policyFindings(key, examination));
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) =>
+    ofEach(configuredKeys(examination.config), (key) => policyFindings(key, examination)),
 };
 
 async function policyFindings(

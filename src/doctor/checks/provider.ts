@@ -1,7 +1,7 @@
 /** A web identity provider (OpenID Connect) of IAM must be in the account of the role, and have the issuer byte for byte. */
 
 import { providerName } from '../../web-identity/trust-policy.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { awsCommand } from '../commands.ts';
 import type { Examination, NeededProvider } from '../examination.ts';
 import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
@@ -13,16 +13,14 @@ export const provider: Check = {
   about: 'the IAM OIDC provider of each issuer, in the account of each role',
   permissions: [providersPermission],
   run: (examination) =>
-    Promise.all(examination.providers.map((needed) => providerFinding(needed, examination))),
+    ofEach(examination.providers, (needed) => providerFinding(needed, examination)),
 };
 
 export const issuer: Check = {
   about: 'that the provider has the issuer byte for byte',
   permissions: [providersPermission, 'iam:GetOpenIDConnectProvider'],
-  async run(examination) {
-    const findings = examination.providers.map((needed) => issuerFindings(needed, examination));
-    return (await Promise.all(findings)).flat();
-  },
+  run: (examination) =>
+    ofEach(examination.providers, (needed) => issuerFindings(needed, examination)),
 };
 
 async function providerFinding(needed: NeededProvider, { account }: Examination): Promise<Finding> {

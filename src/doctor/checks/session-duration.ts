@@ -1,4 +1,4 @@
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import { awsCommand } from '../commands.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
@@ -6,10 +6,7 @@ import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
 export const sessionDuration: Check = {
   about: 'that each role allows sessions as long as its mappings do',
   permissions: ['iam:GetRole'],
-  async run(examination) {
-    const found = examination.examined.map((role) => durationFindings(role, examination));
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) => ofEach(examination.examined, (role) => durationFindings(role, examination)),
 };
 
 async function durationFindings(

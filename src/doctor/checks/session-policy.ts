@@ -3,7 +3,7 @@
 import type { RoleMapping } from '../../core/policy/role-mapping.ts';
 import { globsMeet } from '../../iam-policy/globs-meet.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, type Reading, unreadFinding } from '../finding.ts';
 
@@ -13,12 +13,12 @@ export const sessionPolicy: Check = {
     ...['iam:ListRolePolicies', 'iam:GetRolePolicy', 'iam:ListAttachedRolePolicies'],
     ...['iam:GetPolicy', 'iam:GetPolicyVersion'],
   ],
-  async run(examination) {
-    const found = examination.examined.flatMap((role) =>
-      role.mappings.filter(narrows).map((mapping) => mappingFindings(role, mapping, examination)),
-    );
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) =>
+    ofEach(examination.examined, (role) =>
+      ofEach(role.mappings.filter(narrows), (mapping) =>
+        mappingFindings(role, mapping, examination),
+      ),
+    ),
 };
 
 function narrows({ session }: RoleMapping): boolean {

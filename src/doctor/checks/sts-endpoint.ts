@@ -1,7 +1,7 @@
 /** The endpoints of STS that the configuration names, as seen from this machine. */
 
 import type { AwsEndpoint } from '../../aws/hermetic-settings.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import type { Examination } from '../examination.ts';
 import { type Finding, fail, pass, unknown } from '../finding.ts';
 import { greetSts } from '../sts-answer.ts';
@@ -10,9 +10,7 @@ export const stsEndpoint: Check = {
   about: 'that each STS endpoint of the configuration answers',
   permissions: [],
   run: (examination) =>
-    Promise.all(
-      examination.config.sts.endpoints.map((endpoint) => endpointFinding(endpoint, examination)),
-    ),
+    ofEach(examination.config.sts.endpoints, (one) => endpointFinding(one, examination)),
 };
 
 async function endpointFinding(at: AwsEndpoint, examination: Examination): Promise<Finding> {

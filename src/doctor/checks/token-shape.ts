@@ -2,7 +2,7 @@
 
 import type { UserPoolSettings } from '../../identity/providers/user-pool.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import type { Examination } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 
@@ -13,8 +13,7 @@ export const tokenShape: Check = {
   async run(examination) {
     const { userPools } = examination.config.identity;
     const shown = userPools.filter(({ issuer }) => isShown(issuer, examination));
-    const findings = shown.map((pool) => poolFinding(pool, examination));
-    return await Promise.all(findings);
+    return await ofEach(shown, (pool) => poolFinding(pool, examination));
   },
 };
 

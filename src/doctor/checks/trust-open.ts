@@ -6,7 +6,7 @@
 import type { TrustPolicy, TrustRequest } from '../../iam-policy/trust-policy.ts';
 import { namesAction, trustVerdict } from '../../iam-policy/trust-policy.ts';
 import { providerName } from '../../web-identity/trust-policy.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 import { assumeAction, type ProvenNeed } from '../role-needs.ts';
@@ -16,10 +16,7 @@ import { statementName, trustCure } from '../trust-cure.ts';
 export const trustPolicyIsClosed: Check = {
   about: 'that the trust policy of each role lets in nobody else',
   permissions: ['iam:GetRole'],
-  async run(examination) {
-    const found = examination.examined.map((role) => roleFindings(role, examination));
-    return (await Promise.all(found)).flat();
-  },
+  run: (examination) => ofEach(examination.examined, (role) => roleFindings(role, examination)),
 };
 
 async function roleFindings(

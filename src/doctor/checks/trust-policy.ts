@@ -10,7 +10,7 @@ import {
   type TrustStatement,
   trustVerdict,
 } from '../../iam-policy/trust-policy.ts';
-import type { Check } from '../check.ts';
+import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 import type { ProvenNeed } from '../role-needs.ts';
@@ -21,8 +21,7 @@ import { creationCure, type RoleTrust, statementName, trustCure } from '../trust
 export const trustPolicyLetsIn: Check = {
   about: 'that the trust policy of each role lets in what its mappings need',
   permissions: ['iam:GetRole'],
-  run: (examination) =>
-    Promise.all(examination.examined.map((role) => roleFinding(role, examination))),
+  run: (examination) => ofEach(examination.examined, (role) => roleFinding(role, examination)),
 };
 
 async function roleFinding(role: ExaminedRole, examination: Examination): Promise<Finding> {
