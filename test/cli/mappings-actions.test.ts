@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { brotliDecompressSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { mappingsValidate } from '../../src/cli/mappings-validate.ts';
-import { haveCommonText } from '../../src/mapping-files/iam-actions/common-text.ts';
+import { haveCommonText } from '../../src/kit/text/common-text.ts';
 import { nearest } from '../../src/mapping-files/iam-actions/nearest.ts';
 import { packedIamActions } from '../../src/mapping-files/iam-actions/packed-table.ts';
 import { captured, mappingText, rules, temporaryFolders } from '../support/mapping-folder.ts';

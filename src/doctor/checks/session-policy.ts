@@ -1,8 +1,8 @@
 /** Whether the session policy of each mapping leaves anything of what its role has: a session has what both allow. */
 
 import type { RoleMapping } from '../../core/policy/role-mapping.ts';
-import { globsMeet } from '../../iam-policy/globs-meet.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
+import { haveCommonText } from '../../kit/text/common-text.ts';
 import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, type Reading, unreadFinding } from '../finding.ts';
@@ -53,7 +53,7 @@ function overlap(
   asked: readonly string[],
   held: readonly string[],
 ): Finding {
-  const empty = asked.filter((action) => !held.some((pattern) => globsMeet(action, pattern)));
+  const empty = asked.filter((action) => !held.some((pattern) => haveCommonText(action, pattern)));
   if (empty.length < asked.length) {
     const told =
       empty.length === 0

@@ -3,7 +3,7 @@
  * character at least.
  */
 export function haveCommonText(one: string, other: string): boolean {
-  // Most parts of ARNs.
+  // Of most pairs this says it all.
   if (one === other || one === '*' || other === '*') return true;
   const end = one.length * (other.length + 1) + other.length;
   const seen = new Set([0]);
