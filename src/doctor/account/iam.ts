@@ -1,5 +1,6 @@
 /** Roles, their policies and OIDC providers, as IAM has them. */
 
+import type { IAMClient } from '@aws-sdk/client-iam';
 import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
 import { accountOf } from '../../core/aws-names.ts';
 import { roleKey } from '../../core/policy/role-key.ts';
@@ -11,7 +12,6 @@ import { clientLimits, given, jsonDocument, OddAnswer, type Questions } from './
 export interface RoleFacts {
   readonly trustDocument: JsonObject;
   readonly maxSessionSeconds: number;
-  readonly permissionsBoundary: string | undefined;
 }
 
 export interface ProviderFacts {
@@ -26,6 +26,9 @@ export interface IamOptions {
   readonly credentials: OwnCredentials;
 }
 
+type IamSdk = typeof import('@aws-sdk/client-iam');
+type Abortable = { readonly abortSignal: AbortSignal };
+
 export class Iam {
   readonly #questions: Questions;
   readonly #at: AwsEndpoint;
@@ -38,10 +41,8 @@ export class Iam {
   }
 
   providers(): Promise<Reading<readonly string[]>> {
-    return this.#questions.ask('iam:ListOpenIDConnectProviders', '', async (abortSignal) => {
-      const { ListOpenIDConnectProvidersCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const answer = await client.send(new ListOpenIDConnectProvidersCommand({}), { abortSignal });
+    return this.#ask('iam:ListOpenIDConnectProviders', '', async (iam, client, options) => {
+      const answer = await client.send(new iam.ListOpenIDConnectProvidersCommand({}), options);
       return (answer.OpenIDConnectProviderList ?? []).map(({ Arn }) => given(Arn));
     });
   }
@@ -49,11 +50,9 @@ export class Iam {
   async provider(arn: string): Promise<Reading<ProviderFacts>> {
     const elsewhere = await this.#credentials.elsewhere(accountOf(arn));
     if (elsewhere !== undefined) return elsewhere;
-    return await this.#questions.ask('iam:GetOpenIDConnectProvider', arn, async (abortSignal) => {
-      const { GetOpenIDConnectProviderCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const asked = new GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn: arn });
-      const answer = await client.send(asked, { abortSignal });
+    return await this.#ask('iam:GetOpenIDConnectProvider', arn, async (iam, client, options) => {
+      const asked = new iam.GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn: arn });
+      const answer = await client.send(asked, options);
       return { url: given(answer.Url), clientIds: answer.ClientIDList ?? [] };
     });
   }
@@ -62,10 +61,8 @@ export class Iam {
   async role(arn: string, name: string): Promise<Reading<RoleFacts>> {
     const elsewhere = await this.#credentials.elsewhere(accountOf(arn));
     if (elsewhere !== undefined) return elsewhere;
-    return await this.#questions.ask('iam:GetRole', arn, async (abortSignal) => {
-      const { GetRoleCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const { Role } = await client.send(new GetRoleCommand({ RoleName: name }), { abortSignal });
+    return await this.#ask('iam:GetRole', arn, async (iam, client, options) => {
+      const { Role } = await client.send(new iam.GetRoleCommand({ RoleName: name }), options);
       const role = given(Role);
       if (roleKey(given(role.Arn)) !== roleKey(arn)) {
         throw new OddAnswer('the answer is about a role of another account');
@@ -73,64 +70,47 @@ export class Iam {
       return {
         trustDocument: policyDocument(role.AssumeRolePolicyDocument),
         maxSessionSeconds: role.MaxSessionDuration ?? 3600,
-        permissionsBoundary: role.PermissionsBoundary?.PermissionsBoundaryArn,
       };
     });
   }
 
   inlinePolicies(roleName: string): Promise<Reading<readonly string[]>> {
-    return this.#questions.ask('iam:ListRolePolicies', roleName, async (abortSignal) => {
-      const { ListRolePoliciesCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const asked = new ListRolePoliciesCommand({ RoleName: roleName });
-      const { PolicyNames, IsTruncated } = await client.send(asked, { abortSignal });
+    return this.#ask('iam:ListRolePolicies', roleName, async (iam, client, options) => {
+      const asked = new iam.ListRolePoliciesCommand({ RoleName: roleName });
+      const { PolicyNames, IsTruncated } = await client.send(asked, options);
       if (IsTruncated === true) throw new OddAnswer('the role has more policies than one answer');
       return PolicyNames ?? [];
     });
   }
 
   inlinePolicy(roleName: string, policy: string): Promise<Reading<JsonObject>> {
-    return this.#questions.ask(
-      'iam:GetRolePolicy',
-      `${roleName} ${policy}`,
-      async (abortSignal) => {
-        const { GetRolePolicyCommand } = await import('@aws-sdk/client-iam');
-        const client = await this.#client();
-        const asked = new GetRolePolicyCommand({ RoleName: roleName, PolicyName: policy });
-        const answer = await client.send(asked, { abortSignal });
-        return policyDocument(answer.PolicyDocument);
-      },
-    );
+    return this.#ask('iam:GetRolePolicy', `${roleName} ${policy}`, async (iam, client, options) => {
+      const asked = new iam.GetRolePolicyCommand({ RoleName: roleName, PolicyName: policy });
+      const answer = await client.send(asked, options);
+      return policyDocument(answer.PolicyDocument);
+    });
   }
 
   attachedPolicies(roleName: string): Promise<Reading<readonly string[]>> {
-    return this.#questions.ask('iam:ListAttachedRolePolicies', roleName, async (abortSignal) => {
-      const { ListAttachedRolePoliciesCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const asked = new ListAttachedRolePoliciesCommand({ RoleName: roleName });
-      const { AttachedPolicies, IsTruncated } = await client.send(asked, { abortSignal });
+    return this.#ask('iam:ListAttachedRolePolicies', roleName, async (iam, client, options) => {
+      const asked = new iam.ListAttachedRolePoliciesCommand({ RoleName: roleName });
+      const { AttachedPolicies, IsTruncated } = await client.send(asked, options);
       if (IsTruncated === true) throw new OddAnswer('the role has more policies than one answer');
       return (AttachedPolicies ?? []).map(({ PolicyArn }) => given(PolicyArn));
     });
   }
 
   managedPolicyVersion(arn: string): Promise<Reading<string>> {
-    return this.#questions.ask('iam:GetPolicy', arn, async (abortSignal) => {
-      const { GetPolicyCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const { Policy } = await client.send(new GetPolicyCommand({ PolicyArn: arn }), {
-        abortSignal,
-      });
+    return this.#ask('iam:GetPolicy', arn, async (iam, client, options) => {
+      const { Policy } = await client.send(new iam.GetPolicyCommand({ PolicyArn: arn }), options);
       return given(Policy?.DefaultVersionId);
     });
   }
 
   managedPolicy(arn: string, version: string): Promise<Reading<JsonObject>> {
-    return this.#questions.ask('iam:GetPolicyVersion', `${arn} ${version}`, async (abortSignal) => {
-      const { GetPolicyVersionCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const asked = new GetPolicyVersionCommand({ PolicyArn: arn, VersionId: version });
-      const { PolicyVersion } = await client.send(asked, { abortSignal });
+    return this.#ask('iam:GetPolicyVersion', `${arn} ${version}`, async (iam, client, options) => {
+      const asked = new iam.GetPolicyVersionCommand({ PolicyArn: arn, VersionId: version });
+      const { PolicyVersion } = await client.send(asked, options);
       return policyDocument(PolicyVersion?.Document);
     });
   }
@@ -142,15 +122,13 @@ export class Iam {
     resource: string,
   ): Promise<Reading<ReadonlyMap<string, boolean>>> {
     const what = [principal, resource, ...actions].join(' ');
-    return this.#questions.ask('iam:SimulatePrincipalPolicy', what, async (abortSignal) => {
-      const { SimulatePrincipalPolicyCommand } = await import('@aws-sdk/client-iam');
-      const client = await this.#client();
-      const asked = new SimulatePrincipalPolicyCommand({
+    return this.#ask('iam:SimulatePrincipalPolicy', what, async (iam, client, options) => {
+      const asked = new iam.SimulatePrincipalPolicyCommand({
         PolicySourceArn: principal,
         ActionNames: [...actions],
         ResourceArns: [resource],
       });
-      const { EvaluationResults = [] } = await client.send(asked, { abortSignal });
+      const { EvaluationResults = [] } = await client.send(asked, options);
       return new Map(
         EvaluationResults.map(({ EvalActionName, EvalDecision }) => [
           given(EvalActionName),
@@ -160,10 +138,16 @@ export class Iam {
     });
   }
 
-  #client() {
-    return this.#questions.client('iam', async () => {
-      const { IAMClient } = await import('@aws-sdk/client-iam');
-      return new IAMClient({ ...hermeticSettings(this.#at), ...clientLimits });
+  #ask<Value>(
+    action: `iam:${string}`,
+    what: string,
+    call: (iam: IamSdk, client: IAMClient, options: Abortable) => Promise<Value>,
+  ): Promise<Reading<Value>> {
+    return this.#questions.ask(action, what, async (abortSignal) => {
+      const iam = await import('@aws-sdk/client-iam');
+      const settings = { ...hermeticSettings(this.#at), ...clientLimits };
+      const client = await this.#questions.client('iam', async () => new iam.IAMClient(settings));
+      return await call(iam, client, { abortSignal });
     });
   }
 }
