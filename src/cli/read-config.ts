@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, type Surroundings } from '../config/load.ts';
 import { processRule, type RuntimeFacts } from '../config/process.ts';
 import { configRereader, type RereadConfigFile } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
+import { listenerNames } from '../config/sections/listeners.ts';
 import { whereSettled } from '../config/settled.ts';
 import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
@@ -78,7 +79,7 @@ export function printFaults(checked: CheckedConfig, output: Output): void {
 
 /** A listener must be able to serve with its certificate now. */
 function tlsFilesServe({ listeners }: Config): SettingFault[] {
-  return whereSettled(['api', 'admin', 'ops', 'identity'] as const, (name) => {
+  return whereSettled(listenerNames, (name) => {
     const { tls } = listeners[name];
     if (tls === undefined) return [];
     try {

@@ -1,6 +1,7 @@
 /** What is wrong with a configuration, and where it has to be put right. */
 
 import type { SourcePosition } from '../kit/yaml/source-fault.ts';
+import type { Config } from './schema.ts';
 
 /**
  * What has to change: the text of the file, a variable of the environment, how this process was started, or a file on this
@@ -16,6 +17,13 @@ export interface SettingFault {
   readonly detail: string;
   /** Absent for the file. */
   readonly source?: Exclude<FaultSource, 'file'>;
+}
+
+export type ConfigRule = (config: Config) => Iterable<SettingFault>;
+
+/** Of the file. */
+export function fault(path: string, detail: string): SettingFault {
+  return { path, detail };
 }
 
 /** As it is told. */

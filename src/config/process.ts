@@ -1,7 +1,6 @@
 /** What of a process can make a safe configuration unsafe. */
 
-import type { SettingFault } from './fault.ts';
-import type { ConfigRule } from './rules.ts';
+import type { ConfigRule, SettingFault } from './fault.ts';
 
 export interface RuntimeFacts {
   readonly nodeOptions: string;

@@ -1,15 +1,15 @@
 /** What each profile refuses, beyond the shape of single settings. */
 
+import { isLoopbackHost } from '../kit/net/secure-url.ts';
 import { namesPeople } from './admin-access.ts';
 import { checkProductionIssuers } from './configured-issuers.ts';
-import type { SettingFault } from './fault.ts';
+import { type ConfigRule, fault } from './fault.ts';
 import type { Config } from './schema.ts';
+import { listenerNames } from './sections/listeners.ts';
 import { checkProductionEndpoints } from './services.ts';
 import { whereSettled } from './settled.ts';
 
-type Rule = (config: Config) => Iterable<SettingFault>;
-
-export const profileRules: readonly Rule[] = [
+export const profileRules: readonly ConfigRule[] = [
   inProfile('development', listensOnLoopback),
   ...[
     checkProductionIssuers,
@@ -23,11 +23,9 @@ export const profileRules: readonly Rule[] = [
   ].map((rule) => inProfile('production', rule)),
 ];
 
-function inProfile(profile: Config['profile'], rule: Rule): Rule {
+function inProfile(profile: Config['profile'], rule: ConfigRule): ConfigRule {
   return (config) => (config.profile === profile ? rule(config) : []);
 }
-
-const listenerNames = ['api', 'admin', 'ops', 'identity'] as const;
 
 function listensOnLoopback({ listeners }: Config) {
   return whereSettled(listenerNames, (name) =>
@@ -91,14 +89,4 @@ function* consoleHasOrigin({ admin }: Config) {
     'admin.console.origin',
     'must be set in the production profile: the name by which browsers find the admin listener',
   );
-}
-
-function isLoopbackHost(host: string): boolean {
-  return (
-    host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
-  );
-}
-
-function fault(path: string, detail: string): SettingFault {
-  return { path, detail };
 }

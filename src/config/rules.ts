@@ -6,14 +6,12 @@
 import { knownPools } from '../identity/trusted-issuers.ts';
 import { namesPeople } from './admin-access.ts';
 import { checkIssuers, trustedIssuersOf } from './configured-issuers.ts';
-import type { SettingFault } from './fault.ts';
+import { type ConfigRule, fault } from './fault.ts';
 import { profileRules } from './profile.ts';
 import type { Config } from './schema.ts';
 import { checkRegions } from './services.ts';
 import { whereSettled } from './settled.ts';
 import { issuerRules } from './web-identity.ts';
-
-export type ConfigRule = (config: Config) => Iterable<SettingFault>;
 
 type AdminConfig = NonNullable<Config['admin']>;
 
@@ -143,8 +141,4 @@ function stsEndpointsDiffer({ sts }: Config) {
     known.add(name);
     return [];
   });
-}
-
-function fault(path: string, detail: string): SettingFault {
-  return { path, detail };
 }

@@ -1,21 +1,22 @@
 /** What an issuer that STS is to trust must look like, and which keys it may have. */
 
 import { trustedIssuersOf } from './configured-issuers.ts';
-import type { SettingFault } from './fault.ts';
+import { type ConfigRule, fault, type SettingFault } from './fault.ts';
 import type { Config } from './schema.ts';
 
 type WebIdentity = NonNullable<Config['webIdentity']>;
 
-export const issuerRules: readonly ((config: Config) => Iterable<SettingFault>)[] = [
+export const issuerRules: readonly ConfigRule[] = [
   function* issuerIsWhatIamTakes({ webIdentity, profile }) {
     if (webIdentity === undefined) return;
-    for (const detail of issuerFaults(webIdentity.issuer, profile)) yield fault('issuer', detail);
+    for (const detail of issuerFaults(webIdentity.issuer, profile))
+      yield fault('webIdentity.issuer', detail);
   },
   function* issuerIsNoPool({ webIdentity, identity }) {
     if (webIdentity === undefined) return;
     const { issuer } = webIdentity;
     if (!trustedIssuersOf(identity).some((trusted) => trusted.issuer === issuer)) return;
-    yield fault('issuer', 'is that of a pool: tokens of the broker are for STS alone');
+    yield fault('webIdentity.issuer', 'is that of a pool: tokens of the broker are for STS alone');
   },
   ({ webIdentity }) => sameKeys(webIdentity?.keys),
 ];
@@ -48,13 +49,9 @@ function* sameKeys(keys: WebIdentity['keys']): Generator<SettingFault> {
   const ids = [current, next, previous].flatMap((key) =>
     key === undefined ? [] : [`${key.kms.region} ${key.kms.keyId}`],
   );
-  if (new Set(ids).size !== ids.length) yield fault('keys', 'has the same key twice');
+  if (new Set(ids).size !== ids.length) yield fault('webIdentity.keys', 'has the same key twice');
 }
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-function fault(member: keyof WebIdentity, detail: string): SettingFault {
-  return { path: `webIdentity.${member}`, detail };
 }

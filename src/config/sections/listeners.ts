@@ -32,6 +32,8 @@ function listener(defaultPort: number) {
     .prefault({});
 }
 
+export const listenerNames = ['api', 'admin', 'ops', 'identity'] as const;
+
 export const listeners = z
   .strictObject({
     api: listener(8080),

@@ -3,7 +3,7 @@
  * Host names are as the URL parser prints them (WHATWG URL Standard, "host serializing").
  */
 export function isSecureUrl({ protocol, hostname }: URL): boolean {
-  return protocol === 'https:' || (protocol === 'http:' && loopbackHost.test(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname));
 }
 
 /** Whether it has a name or a password in front of the host, which can look like a host itself: `https://:a.example@b.example/`. */
@@ -11,4 +11,7 @@ export function hasUserInformation({ username, password }: URL): boolean {
   return username !== '' || password !== '';
 }
 
-const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+/** By its name, or an address, which a URL has in brackets. */
+export function isLoopbackHost(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/.test(host);
+}
