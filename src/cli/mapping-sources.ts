@@ -4,7 +4,7 @@ import { writingRules } from '../config/mapping-rules.ts';
 import type { Config } from '../config/schema.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
-import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
 import { type FolderContents, readFolder } from '../mapping-files/folder.ts';
 import { type FileMapping, readMappings } from '../mapping-files/read-mappings.ts';
 import { loadWithProgress, withMappingTable } from './mapping-table.ts';
@@ -25,7 +25,7 @@ export function readMappingFolder(directory: string, rules: WritingRules): Mappi
   if (folder.mappingFiles.length === 0 && all.length === 0) {
     // More likely the wrong folder than a wish to have no mapping at all.
     const detail = 'holds no role mapping: no file but *.test.yaml ends in .yaml or .yml';
-    all.push({ file: directory, line: 1, col: 1, pointer: '', detail });
+    all.push(fileFault(directory, detail));
   }
   return { folder, mappings, faults: all };
 }

@@ -3,8 +3,9 @@
 import type { FailedCheck, NearMiss } from '../core/policy/explain.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
 import { jsonLine } from '../kit/json/ascii-json.ts';
+import { dotted } from '../kit/json/json-pointer.ts';
 import { systemClock } from '../kit/timing/clock.ts';
-import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
 import { snapshotOfFiles } from '../mapping-files/read-mappings.ts';
 import { hasPassed, runTest, type TestResult } from '../mapping-files/run-test.ts';
 import { type FileTestCase, readTests } from '../mapping-files/test-file.ts';
@@ -26,8 +27,7 @@ export function mappingsTest({ directory, rules, json, output }: MappingsTestOpt
   const { tests, faults: testFaults } = readTests(folder.testFiles);
   const faults = [...mappingFaults, ...testFaults];
   if (faults.length === 0 && tests.length === 0) {
-    const detail = 'holds no test: no file ends in .test.yaml';
-    faults.push({ file: directory, line: 1, col: 1, pointer: '', detail });
+    faults.push(fileFault(directory, 'holds no test: no file ends in .test.yaml'));
   }
   if (faults.length > 0) return unusable(faults, { json, output });
   const snapshot = snapshotOfFiles(mappings);
@@ -87,10 +87,6 @@ function failureReport({ test, document, pointer, result }: Run): string {
 
 function checkLine(id: string, { pointer, expected, actual }: FailedCheck): string {
   return `  ${id} does not apply: ${dotted(pointer)} wants ${printableJson(expected)}, is ${printableJson(actual)}`;
-}
-
-function dotted(pointer: string): string {
-  return pointer.slice(1).replaceAll('/', '.');
 }
 
 function totals({ passed, failed }: { readonly passed: number; readonly failed: number }): string {

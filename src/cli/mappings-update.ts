@@ -11,6 +11,7 @@ import { roleMappingSchema } from '../core/policy/role-mapping.ts';
 import { replaceFileSync } from '../kit/files/replace-file.ts';
 import { documentChanges } from '../kit/json/document-changes.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
+import { dotted } from '../kit/json/json-pointer.ts';
 import type { SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { readSource } from '../mapping-files/folder.ts';
 import type { HandEdits } from '../mapping-files/hand-edits.ts';
@@ -126,7 +127,7 @@ function bring(
   const sides = { file: mapping, base: base ?? {}, row: row.document };
   const { document: target, conflicts } = takenOver(document.value, sides);
   if (conflicts.length > 0) {
-    const where = conflicts.map((pointer) => pointer.slice(1).replaceAll('/', '.')).join(', ');
+    const where = conflicts.map(dotted).join(', ');
     draft.refuse(id, `${where} was changed in the file as well as outside of Git: decide by hand`);
     return;
   }

@@ -3,18 +3,20 @@
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
+import { dotted } from '../kit/json/json-pointer.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { parseYaml, type SourceDocument, type SourceFile } from '../kit/yaml/yaml-documents.ts';
 import { isCallerVariable } from './caller-variables.ts';
 import {
   type ConfigFault,
+  type ConfigRule,
   type FaultSource,
   faultSources,
   inOrder,
   type SettingFault,
 } from './fault.ts';
 import { settingFaults, wordsFor } from './fault-words.ts';
-import { type ConfigRule, configRules } from './rules.ts';
+import { configRules } from './rules.ts';
 import { type Config, configSchema } from './schema.ts';
 import { envPrefix, listSettings } from './settings.ts';
 import { settledParts, whereSettled } from './settled.ts';
@@ -121,8 +123,7 @@ function onlyDocument(source: SourceFile): SourceDocument {
 }
 
 function syntaxFault({ file, line, col, pointer, detail }: SourceFault): ConfigFault {
-  const setting = pointer.slice(1).replaceAll('/', '.');
-  return { source: 'file', file, position: { line, col }, setting, detail };
+  return { source: 'file', file, position: { line, col }, setting: dotted(pointer), detail };
 }
 
 interface Overridden {

@@ -4,7 +4,7 @@ import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
-import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
 import type { SourceFile } from '../kit/yaml/yaml-documents.ts';
 
 export interface FolderContents {
@@ -30,13 +30,12 @@ export function readFolder(directory: string): FolderContents {
   const isFile = statSync(directory, { throwIfNoEntry: false })?.isFile() ?? false;
   for (const found of isFile ? [readSource(directory)] : files(directory)) {
     if ('detail' in found) {
-      faults.push({ file: found.path, line: 1, col: 1, pointer: '', detail: found.detail });
+      faults.push(fileFault(found.path, found.detail));
     } else {
       (isTestFile(found.path) ? testFiles : mappingFiles).push(found);
     }
     if (mappingFiles.length + testFiles.length + faults.length <= maxFiles) continue;
-    const detail = `holds more than ${maxFiles} files`;
-    faults.push({ file: directory, line: 1, col: 1, pointer: '', detail });
+    faults.push(fileFault(directory, `holds more than ${maxFiles} files`));
     break;
   }
   return { mappingFiles, testFiles, faults };

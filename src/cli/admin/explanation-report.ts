@@ -1,6 +1,7 @@
 /** An explanation of the admin listener as people read it. */
 
 import { z } from 'zod';
+import { dotted } from '../../kit/json/json-pointer.ts';
 import { printableJson, printableLines } from '../printable.ts';
 
 const named = z.object({
@@ -118,7 +119,7 @@ function otherLines({ permitted, nearMisses, omittedNearMisses }: Explanation): 
   for (const miss of nearMisses) {
     lines.push(`  ${title(miss)}`, ...miss.failed.map((check) => `    ${checkText(check)}`));
     for (const { pointer, detail } of miss.matchesNobody) {
-      lines.push(`    matches nobody: ${nameOf(pointer)} ${detail}`);
+      lines.push(`    matches nobody: ${dotted(pointer)} ${detail}`);
     }
   }
   if (omittedNearMisses > 0) lines.push(`  … and ${omittedNearMisses} more`);
@@ -130,9 +131,5 @@ function title({ id, version, effect, role, owner }: Named): string {
 }
 
 function checkText({ pointer, expected, actual }: z.output<typeof failedCheck>): string {
-  return `${nameOf(pointer)}: wants ${printableJson(expected)}, is ${printableJson(actual)}`;
-}
-
-function nameOf(pointer: string): string {
-  return pointer.slice(1).replaceAll('/', '.');
+  return `${dotted(pointer)}: wants ${printableJson(expected)}, is ${printableJson(actual)}`;
 }

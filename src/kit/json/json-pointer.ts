@@ -12,6 +12,11 @@ export function isJsonPointer(value: unknown): value is JsonPointer {
   return typeof value === 'string' && /^(?:\/(?:[^~/]|~[01])*)*$/.test(value);
 }
 
+/** As people write where something is. */
+export function dotted(pointer: string): string {
+  return pointer.slice(1).replaceAll('/', '.');
+}
+
 export function escapePointer(key: string): string {
   // Hardly any name needs it.
   return /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key;

@@ -16,6 +16,11 @@ export interface SourceFault extends SourcePosition {
   readonly detail: string;
 }
 
+/** Of a file as a whole. */
+export function fileFault(file: string, detail: string): SourceFault {
+  return { file, line: 1, col: 1, pointer: '', detail };
+}
+
 export function faultLine({ file, line, col, pointer, detail }: SourceFault): string {
   return `${file}:${line}:${col}: ${pointer === '' ? '' : `${pointer}: `}${detail}`;
 }
