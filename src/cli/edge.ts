@@ -1,8 +1,8 @@
 /** What commands get from the edge of the process, which alone knows the process. */
 
 import { type Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { RuntimeFacts } from '../config/process.ts';
 import { exitCodes, type Output } from './output.ts';
-import type { ConfigSource } from './read-config.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Edge {
@@ -16,6 +16,12 @@ export interface Edge {
   readonly revision: string;
   configSource(file: string): ConfigSource;
   finish(exitCode: number): void;
+}
+
+export interface ConfigSource {
+  readonly file: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly runtime: RuntimeFacts;
 }
 
 /** For commands that live on, start others, or keep files where the environment says. */

@@ -2,7 +2,7 @@
 
 import { type ConfigFault, configFaultLine, type SettingFault } from '../config/fault.ts';
 import { ConfigError, loadConfig, type Surroundings } from '../config/load.ts';
-import { processRule, type RuntimeFacts } from '../config/process.ts';
+import { processRule } from '../config/process.ts';
 import { configRereader, type RereadConfigFile } from '../config/reread.ts';
 import type { Config } from '../config/schema.ts';
 import { listenerNames } from '../config/sections/listeners.ts';
@@ -11,14 +11,9 @@ import { readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { type Clock, systemClock } from '../kit/timing/clock.ts';
 import { maxKeyBytes, parsePublicKey } from '../signing/signing-key.ts';
-import type { Output } from './output.ts';
+import type { ConfigSource, Edge } from './edge.ts';
+import { exitCodes, type Output } from './output.ts';
 import { printable } from './printable.ts';
-
-export interface ConfigSource {
-  readonly file: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly runtime: RuntimeFacts;
-}
 
 /** As for a process that serves, or the file by itself: not this process, its environment, and the files that it names. */
 export function checkConfig(source: ConfigSource, fileOnly: boolean): CheckedConfig {
@@ -41,6 +36,16 @@ export function readConfig(
   output: Output,
 ): Config | undefined {
   return readIn(file, { env, rules: [processRule(runtime)] }, output);
+}
+
+/** Runs a command with its configuration and leaves the exit code; with faults, which are printed, it does not run. */
+export async function withConfig(
+  file: string,
+  { configSource, output, finish }: Edge,
+  run: (config: Config) => number | Promise<number>,
+): Promise<void> {
+  const config = readConfig(configSource(file), output);
+  finish(config === undefined ? exitCodes.config : await run(config));
 }
 
 function servingFrom({ env, runtime }: ConfigSource): Surroundings {

@@ -3,9 +3,9 @@
 import type { ConfigFault } from '../../config/fault.ts';
 import { configSchemaText } from '../../config/json-schema.ts';
 import { jsonLine } from '../../kit/json/ascii-json.ts';
-import { type AddCommand, helpText } from '../edge.ts';
+import { type AddCommand, type ConfigSource, helpText } from '../edge.ts';
 import { exitCodes, type Output } from '../output.ts';
-import { type ConfigSource, checkConfig, printFaults } from '../read-config.ts';
+import { checkConfig, printFaults } from '../read-config.ts';
 
 interface CheckOptions {
   readonly config: string;

@@ -17,7 +17,7 @@ import { findingsReport } from '../findings-report.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
 import { exitCodes, refuse } from '../output.ts';
 import { type OutputFormat, outputFormats } from '../output-format.ts';
-import { readConfig } from '../read-config.ts';
+import { withConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
 
 interface DoctorArguments {
@@ -34,7 +34,6 @@ interface DoctorArguments {
 }
 
 export const addDoctorCommand: AddCommand = (program, edge) => {
-  const { configSource, output, finish } = edge;
   program
     .command('doctor')
     .description('say what is wrong between the broker and an account, and what mends it')
@@ -57,11 +56,9 @@ export const addDoctorCommand: AddCommand = (program, edge) => {
         .default('table'),
     )
     .addHelpText('after', help)
-    .action(async (options: DoctorArguments) => {
-      const config = readConfig(configSource(options.config), output);
-      if (config === undefined) return finish(exitCodes.config);
-      finish(await doctor(options, config, edge));
-    });
+    .action((options: DoctorArguments) =>
+      withConfig(options.config, edge, (config) => doctor(options, config, edge)),
+    );
 };
 
 /** Signed requests go there. */

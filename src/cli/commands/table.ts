@@ -4,13 +4,11 @@ import type { Config } from '../../config/schema.ts';
 import { type AddCommand, helpText } from '../edge.ts';
 import { withMappingTable } from '../mapping-table.ts';
 import { exitCodes, type Output } from '../output.ts';
-import { readConfig } from '../read-config.ts';
+import { withConfig } from '../read-config.ts';
 import { printAnchor } from '../table-anchor.ts';
 
-export const addTableCommands: AddCommand = (
-  program,
-  { configSource, output, terminal, finish },
-) => {
+export const addTableCommands: AddCommand = (program, edge) => {
+  const { output, terminal } = edge;
   const table = program.command('table').description('work with the role-mapping table');
   table
     .command('create')
@@ -23,10 +21,9 @@ export const addTableCommands: AddCommand = (
         '0 it is there, 1 it could not be made, 2 wrong usage, 78 invalid configuration',
       ),
     )
-    .action(async (options: { config: string }) => {
-      const config = readConfig(configSource(options.config), output);
-      finish(config === undefined ? exitCodes.config : await createTable(config, output));
-    });
+    .action((options: { config: string }) =>
+      withConfig(options.config, edge, (config) => createTable(config, output)),
+    );
   table
     .command('anchor')
     .description('print the policy.seal.anchor by which brokers know this table and its change log')
@@ -42,14 +39,9 @@ export const addTableCommands: AddCommand = (
         '0 printed, 1 the table or its change log is not as it must be, or could not be read, 2 wrong usage, 78 invalid configuration',
       ),
     )
-    .action(async ({ config: file, unsealed = false }: { config: string; unsealed?: boolean }) => {
-      const config = readConfig(configSource(file), output);
-      finish(
-        config === undefined
-          ? exitCodes.config
-          : await printAnchor(config, output, { terminal, unsealed }),
-      );
-    });
+    .action(({ config: file, unsealed = false }: { config: string; unsealed?: boolean }) =>
+      withConfig(file, edge, (config) => printAnchor(config, output, { terminal, unsealed })),
+    );
 };
 
 async function createTable(config: Config, output: Output): Promise<number> {

@@ -7,7 +7,7 @@ import { type AddCommand, helpText } from '../edge.ts';
 import { type MappingSource, mappingsFrom } from '../mapping-sources.ts';
 import { exitCodes, refuse } from '../output.ts';
 import { type PolicyFormat, policyFormats, policyText } from '../policy-text.ts';
-import { readConfig } from '../read-config.ts';
+import { withConfig } from '../read-config.ts';
 import { trustSources } from '../trust-sources.ts';
 
 interface TrustPolicyArguments {
@@ -20,7 +20,7 @@ interface TrustPolicyArguments {
 }
 
 export const addTrustPolicyCommand: AddCommand = (program, edge) => {
-  const { configSource, output, terminal, finish } = edge;
+  const { output, terminal, finish } = edge;
   program
     .command('trust-policy')
     .description('print what a role must trust, so that its mappings work and nobody else gets in')
@@ -55,11 +55,9 @@ export const addTrustPolicyCommand: AddCommand = (program, edge) => {
         const why = 'Name a role with --role, or ask for --organization.';
         return finish(refuse(output, why, exitCodes.usage));
       }
-      const config = readConfig(configSource(file), output);
-      if (config === undefined) return finish(exitCodes.config);
       const { mappings, format, sourceVpce } = options;
-      const asked = { config, role, mappings, format, sourceVpce, output, terminal };
-      finish(await trustPolicyCommand(asked));
+      const asked = { role, mappings, format, sourceVpce, output, terminal };
+      await withConfig(file, edge, (config) => trustPolicyCommand({ ...asked, config }));
     });
 };
 

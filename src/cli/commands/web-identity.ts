@@ -13,21 +13,14 @@ import { TokenKeyError } from '../../web-identity/token-issuer.ts';
 import { type AddCommand, helpText } from '../edge.ts';
 import { exitCodes, type Output, refuse } from '../output.ts';
 import { printable } from '../printable.ts';
-import { readConfig } from '../read-config.ts';
+import { withConfig } from '../read-config.ts';
 
 interface ConfigArgument {
   readonly config: string;
 }
 
 export const addWebIdentityCommands: AddCommand = (program, edge) => {
-  const { configSource, output, finish } = edge;
-  const run = async (
-    { config: file }: ConfigArgument,
-    work: (options: WebIdentityOptions) => Promise<number>,
-  ) => {
-    const config = readConfig(configSource(file), output);
-    finish(config === undefined ? exitCodes.config : await work({ config, output }));
-  };
+  const { output } = edge;
   const webIdentity = program
     .command('web-identity')
     .description('work with the public documents of the broker as an issuer that STS trusts');
@@ -43,7 +36,9 @@ export const addWebIdentityCommands: AddCommand = (program, edge) => {
       ),
     )
     .action((directory: string, options: ConfigArgument) =>
-      run(options, (given) => webIdentityRender(directory, given)),
+      withConfig(options.config, edge, (config) =>
+        webIdentityRender(directory, { config, output }),
+      ),
     );
   webIdentity
     .command('check')
@@ -56,7 +51,9 @@ export const addWebIdentityCommands: AddCommand = (program, edge) => {
         '0 STS would get what it needs, 1 it would not, 2 wrong usage, 78 invalid configuration',
       ),
     )
-    .action((options: ConfigArgument) => run(options, webIdentityCheck));
+    .action((options: ConfigArgument) =>
+      withConfig(options.config, edge, (config) => webIdentityCheck({ config, output })),
+    );
 };
 
 export interface WebIdentityOptions {
