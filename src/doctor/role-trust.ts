@@ -1,9 +1,19 @@
-import { parseTrustPolicy } from '../iam-policy/trust-policy.ts';
+import {
+  parseTrustPolicy,
+  type TrustPolicy,
+  type TrustStatement,
+} from '../iam-policy/trust-policy.ts';
+import type { JsonObject } from '../kit/json/json-object.ts';
 import type { Examination, ExaminedRole } from './examination.ts';
 import type { Reading } from './finding.ts';
-import type { RoleTrust } from './trust-cure.ts';
 
 /** The trust policy of a role as this program reads it. */
+export interface RoleTrust {
+  readonly document: JsonObject;
+  /** The statements of the document, in its order. */
+  readonly policy: TrustPolicy;
+}
+
 export async function readRoleTrust(
   role: ExaminedRole,
   { account }: Examination,
@@ -17,4 +27,8 @@ export async function readRoleTrust(
     const why = `its trust policy has what is not judged here (${error instanceof Error ? error.message : ''})`;
     return { kind: 'unread', why };
   }
+}
+
+export function statementName({ sid }: TrustStatement, index: number): string {
+  return sid === undefined || sid === '' ? `statement ${index + 1}` : `statement ${sid}`;
 }

@@ -11,12 +11,7 @@ import {
 import { awsCommand, documentWord } from './commands.ts';
 import type { ExaminedRole } from './examination.ts';
 import type { ProvenNeed } from './role-needs.ts';
-
-export interface RoleTrust {
-  readonly document: JsonObject;
-  /** The statements of the document, in its order. */
-  readonly policy: TrustPolicy;
-}
+import { type RoleTrust, statementName } from './role-trust.ts';
 
 /** Of a role that is there. */
 export function trustCure(
@@ -82,10 +77,6 @@ function keptStatements(role: ExaminedRole, { document, policy }: RoleTrust) {
     if (rest !== undefined) kept.push(rest);
   }
   return { kept, dropped };
-}
-
-export function statementName({ sid }: TrustStatement, index: number): string {
-  return sid === undefined || sid === '' ? `statement ${index + 1}` : `statement ${sid}`;
 }
 
 function refuses(statement: TrustStatement, { actions, request }: ProvenNeed): boolean {

@@ -10,8 +10,8 @@ import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 import { assumeAction, type ProvenNeed } from '../role-needs.ts';
-import { readRoleTrust } from '../role-trust.ts';
-import { statementName, trustCure } from '../trust-cure.ts';
+import { readRoleTrust, statementName } from '../role-trust.ts';
+import { trustCure } from '../trust-cure.ts';
 
 export const trustPolicyIsClosed: Check = {
   about: 'that the trust policy of each role lets in nobody else',

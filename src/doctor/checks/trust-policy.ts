@@ -14,9 +14,9 @@ import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 import type { ProvenNeed } from '../role-needs.ts';
-import { readRoleTrust } from '../role-trust.ts';
+import { type RoleTrust, readRoleTrust, statementName } from '../role-trust.ts';
 import { sampleNeed } from '../sample-need.ts';
-import { creationCure, type RoleTrust, statementName, trustCure } from '../trust-cure.ts';
+import { creationCure, trustCure } from '../trust-cure.ts';
 
 export const trustPolicyLetsIn: Check = {
   about: 'that the trust policy of each role lets in what its mappings need',
