@@ -505,6 +505,23 @@ describe('what acts on a terminal, or is not seen', () => {
     expect([refused.code, raw(refused.out)]).toEqual([1, []]);
   });
 
+  it('T376: of two names that look alike, shows in which way they differ', async () => {
+    const table = await stack.newTable();
+    const group = (name: string) =>
+      mappingText('a').replace('client: client-a', `group: ${JSON.stringify(name)}`);
+    const alike = ['\u3164', '\u115f', '\ufe0f', '\u034f', '\u{e0100}', '\u2800'];
+    for (const [index, unseen] of alike.entries()) {
+      const directory = folders.folder({ 'a.yaml': group(`admins${unseen}`) });
+      const { out } = await table.plan(directory, { markdown: index % 2 === 0 });
+      expect(out).not.toContain(unseen);
+      expect(out).toContain(`group admins\\u{${unseen.codePointAt(0)?.toString(16)}} of`);
+    }
+    const spaced = folders.folder({
+      'a.yaml': mappingText('a', 'description: "a\u00a0b\u3000c d"'),
+    });
+    expect((await table.plan(spaced)).out).toContain('"a\\u{a0}b\\u{3000}c d"');
+  });
+
   it.each([false, true])(
     'T264: is in nothing that apply says of a plan that somebody wrote (--json: %p)',
     async (json) => {
