@@ -1,7 +1,7 @@
 /** The YAML files of a folder and of the folders in it: `*.test.yaml` apart from the others. */
 
-import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
@@ -27,8 +27,7 @@ export function readFolder(directory: string): FolderContents {
   const mappingFiles: SourceFile[] = [];
   const testFiles: SourceFile[] = [];
   const faults: SourceFault[] = [];
-  const isFile = statSync(directory, { throwIfNoEntry: false })?.isFile() ?? false;
-  for (const found of isFile ? [readSource(directory)] : files(directory)) {
+  for (const found of sources(directory)) {
     if ('detail' in found) {
       faults.push(fileFault(found.path, found.detail));
     } else {
@@ -49,6 +48,34 @@ export interface UnreadableFile {
   readonly path: string;
   readonly detail: string;
 }
+
+function* sources(named: string): Generator<SourceFile | UnreadableFile> {
+  const detail = wrongLink(named);
+  if (detail !== undefined) yield { path: named, detail };
+  else if (statSync(named, { throwIfNoEntry: false })?.isFile() === true) yield readSource(named);
+  else yield* files(named);
+}
+
+/**
+ * CI names a path, and a pull request says what is there: a link leads to no file but of the folder that it is in, and by no name
+ * that begins with one dot, where people and machines keep what they sign in with (T377).
+ */
+function wrongLink(named: string): string | undefined {
+  // Not as it was named: with a slash behind it, nobody would see that it is a link.
+  const path = resolve(named);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return undefined;
+  let way: string;
+  try {
+    const real = realpathSync(path);
+    way = relative(realpathSync(dirname(path)), real);
+    if (statSync(real).isFile() && way.split(sep)[0] === '..') return ledAway;
+  } catch (error) {
+    return cannotBeRead(error);
+  }
+  return hasHiddenName(way) ? ledAway : undefined;
+}
+
+const ledAway = 'links to what is no file of this folder, and is not followed';
 
 function* files(directory: string): Generator<SourceFile | UnreadableFile> {
   let root: string;
@@ -101,15 +128,18 @@ function readWithin(root: string, entry: Dirent, path: string): SourceFile | Unr
     return { path, detail: cannotBeRead(error) };
   }
   if (!isOfFolder(relative(root, real))) {
-    return { path, detail: 'links to what is no file of this folder, and is not followed' };
+    return { path, detail: ledAway };
   }
   return { ...readSource(real), path };
 }
 
 /** `..data` is a folder of a volume of Kubernetes; `.git` may hold what CI signs in with. */
 function isOfFolder(target: string): boolean {
-  const parts = target.split(sep);
-  return parts[0] !== '..' && parts.every((part) => !/^\.(?!\.)/.test(part));
+  return target.split(sep)[0] !== '..' && !hasHiddenName(target);
+}
+
+function hasHiddenName(path: string): boolean {
+  return path.split(sep).some((part) => /^\.(?!\.)/.test(part));
 }
 
 function isLinkToFolder(entry: Dirent, path: string): boolean {

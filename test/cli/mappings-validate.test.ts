@@ -188,6 +188,38 @@ describe('mappings validate', () => {
     }
   });
 
+  it.each<[string, string]>([
+    ['a file of Git', '.git/config'],
+    ['a file elsewhere', '../home/credentials'],
+    ['a folder elsewhere in which somebody is signed in', '../home/.config/gh'],
+  ])('T377: a link in the place of the folder leads not to %s', async (_what, target) => {
+    const secret = 'ghs_secret: basic\n\ttoken_secret: "AKIA0SECRET"';
+    const root = folders.folder({
+      'repo/.git/config': secret,
+      'home/credentials': secret,
+      'home/.config/gh/hosts.yml': secret,
+    });
+    folders.link(join(root, 'repo'), 'mappings', target);
+    for (const name of ['mappings', 'mappings/', 'mappings/.']) {
+      const { code, out, err } = await validate(`${join(root, 'repo')}/${name}`, true);
+      expect([code, out + err]).toEqual([1, expect.stringContaining('is not followed')]);
+      expect(out + err).not.toMatch(/secret/i);
+    }
+  });
+
+  it('T377: quotes nothing of a file that is no YAML', async () => {
+    const texts = [
+      '[core]\n\textraheader = AUTHORIZATION: basic c2VjcmV0',
+      'a: | c2VjcmV0',
+      'a: "\\c2VjcmV0"',
+    ];
+    for (const text of texts) {
+      const { code, err } = await validate(folders.folder({ 'a.yaml': text }));
+      expect(code).toBe(1);
+      expect(err).not.toContain('c2VjcmV0');
+    }
+  });
+
   it('never sends to the terminal what could act on it', async () => {
     const directory = folders.folder({
       '\u001b[2Jname.yaml': '"\\e[31mred\\u202e": 1\n',

@@ -129,12 +129,17 @@ function composeAll(text: string, lines: LineCounter, report: Report): Document.
 }
 
 function readDocument({ contents, errors, range }: Document.Parsed, reading: Reading): unknown {
-  for (const { pos, message } of errors) reading.report(pos[0], message);
+  for (const { pos, message } of errors) reading.report(pos[0], withoutQuotes(message));
   if (errors.length > 0) return undefined;
   const start = contents?.range[0] ?? range[0];
   const value = toValue(contents, { pointer: '', offset: start }, reading);
   if (value === null) reading.report(start, 'is an empty document');
   return value;
+}
+
+/** What it is about stands at its place: a file that was taken for another one may hold what nobody is to see (T377). */
+function withoutQuotes(message: string): string {
+  return message.replace(/(?<=[\w)]): .*$/s, '');
 }
 
 const composerOptions = {
