@@ -164,7 +164,8 @@ function handEditLines(byHand: HandEdits | undefined): readonly string[] {
 
 /** What the differences come to: a reviewer agrees to this, and then reads how. */
 function accessReport(access: readonly AccessChange[]): string {
-  if (access.length === 0) return 'Nobody gains or loses a role; on which conditions is above.\n';
+  if (access.length === 0)
+    return 'Nobody gains or loses a role; on which conditions is among the differences.\n';
   return printableLines(access.map(accessLine));
 }
 
@@ -180,18 +181,31 @@ function accessLine({ kind, effect, principal, role }: AccessChange): string {
   return `  ${sign} ${principalText(principal)} ${accessWords[effect][kind]} ${what}`;
 }
 
-/** A line for each owner, where there are several to ask. */
+/** A line for each owner, where there are several to ask: whose a mapping was is asked as whose it will be (T378). */
 function ownerReport({ changes }: Pick<SavedPlan, 'changes'>): string {
   const owners = new Map<string, PlannedChange[]>();
   for (const change of changes) {
-    const owner = ownerOf(change.after) ?? ownerOf(change.before) ?? 'no owner';
-    const its = owners.get(owner);
-    if (its === undefined) owners.set(owner, [change]);
-    else its.push(change);
+    for (const owner of ownersOf(change)) {
+      const its = owners.get(owner);
+      if (its === undefined) owners.set(owner, [change]);
+      else its.push(change);
+    }
   }
   if (owners.size < 2) return '';
-  const lines = [...owners].map(([owner, its]) => `  ${owner}: ${countsText({ changes: its })}`);
+  const lines = [...owners].map(
+    ([owner, its]) => `  ${owner}: ${countsText({ changes: its })}${lostText(owner, its)}`,
+  );
   return printableLines(['By owner:', ...lines]);
+}
+
+function ownersOf({ before, after }: PlannedChange): ReadonlySet<string> {
+  const known = [ownerOf(after), ownerOf(before)].filter((owner) => owner !== undefined);
+  return new Set(known.length === 0 ? ['no owner'] : known);
+}
+
+function lostText(owner: string, changes: readonly PlannedChange[]): string {
+  const lost = changes.filter(({ after }) => after !== null && ownerOf(after) !== owner);
+  return lost.length === 0 ? '' : `; ${lost.length} of them to another owner`;
 }
 
 function ownerOf(document: unknown): string | undefined {

@@ -219,6 +219,18 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
     expect(out).toContain('By owner:\n  others: 1 to create, 0 to replace, 0 to delete\n');
   });
 
+  it('T378: counts a mapping that goes from one owner to another for both of them', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    const directory = folders.folder({ 'a.yaml': mappingText('a').replace('payments', 'others') });
+    for (const markdown of [false, true]) {
+      const { out } = await table.plan(directory, { adopt: true, markdown });
+      expect(out).toContain(
+        'By owner:\n  others: 0 to create, 1 to replace, 0 to delete\n  payments: 0 to create, 1 to replace, 0 to delete; 1 of them to another owner\n',
+      );
+    }
+  });
+
   it('T261: tells what was changed outside of Git, by whom, when and why, from the change at hand', async () => {
     const table = await stack.newTable();
     await table.put(row('a'));
