@@ -6,6 +6,8 @@ import type { Config } from '../config/schema.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { UnreadableRow } from '../dynamodb/role-mapping-item.ts';
 import { makeFolderSync } from '../kit/files/make-folder.ts';
+import { writeNamedFileSync } from '../kit/files/named-output.ts';
+import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
@@ -40,7 +42,10 @@ export async function mappingsExport(options: MappingsExportOptions): Promise<nu
     .filter(({ owner }) => owners.length === 0 || owners.includes(owner))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   if (directory === undefined) output.out(stream(mappings));
-  else writeFolder(directory, mappings, options);
+  else {
+    const obstacle = writeOrWhyNot(directory, mappings, options);
+    if (obstacle !== undefined) return refuse(output, obstacle);
+  }
   output.err(printableLines(loaded.quarantined.map(unreadable)));
   return loaded.quarantined.length === 0 ? exitCodes.ok : exitCodes.failed;
 }
@@ -59,6 +64,17 @@ function stream(mappings: readonly RoleMapping[]): string {
   return mappings.map((mapping) => `---\n${mappingYaml(mapping)}`).join('');
 }
 
+/** A text says why not all of it is there. */
+function writeOrWhyNot(...facts: Parameters<typeof writeFolder>): string | undefined {
+  try {
+    writeFolder(...facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FileRefusedError) return error.message;
+    throw error;
+  }
+}
+
 function writeFolder(
   directory: string,
   mappings: readonly RoleMapping[],
@@ -66,7 +82,7 @@ function writeFolder(
 ): void {
   makeFolderSync(join(directory, schemaFolder), 0o777);
   for (const name of jsonSchemaNames) {
-    writeFileSync(join(directory, schemaFolder, jsonSchemaFile(name)), jsonSchemaText(name));
+    writeNamedFileSync(join(directory, schemaFolder, jsonSchemaFile(name)), jsonSchemaText(name));
   }
   const schema = `${schemaFolder}/${jsonSchemaFile('role-mapping')}`;
   for (const [index, mapping] of mappings.entries()) {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { mappingsValidate } from '../../src/cli/mappings-validate.ts';
@@ -42,6 +43,16 @@ managedBy: api
 `,
     );
     expect(readFileSync(`${directory}/a.yaml`, 'utf8')).not.toContain('managedBy');
+  });
+
+  it('T379: writes over nothing that a link in the place of a schema leads to', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    const directory = folders.folder({ 'schemas/README': '', 'other.txt': 'mine' });
+    folders.link(join(directory, 'schemas'), 'role-mapping.v1.json', '../other.txt');
+    const { code, err } = await table.export(directory);
+    expect([code, err]).toEqual([1, expect.stringContaining('role-mapping.v1.json is a link')]);
+    expect(readFileSync(join(directory, 'other.txt'), 'utf8')).toBe('mine');
   });
 
   it('writes what validate and plan find nothing to say about', async () => {

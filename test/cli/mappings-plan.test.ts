@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { mappingText, pool, row } from '../support/mapping-folder.ts';
 import { mappingStack } from '../support/mapping-stack.ts';
@@ -229,6 +230,22 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
         'By owner:\n  others: 0 to create, 1 to replace, 0 to delete\n  payments: 0 to create, 1 to replace, 0 to delete; 1 of them to another owner\n',
       );
     }
+  });
+
+  it('T379: saves a plan to no file that a link in its place leads to', async () => {
+    const table = await stack.newTable();
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const work = folders.folder({ 'profile.sh': 'mine' });
+    folders.link(work, 'plan.json', 'profile.sh');
+    const refused = await table.plan(directory, { out: join(work, 'plan.json') });
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringContaining('plan.json is a link'),
+    ]);
+    expect(readFileSync(join(work, 'profile.sh'), 'utf8')).toBe('mine');
+    // A device or a pipe of a shell is there to be written to, by whatever name.
+    folders.link(work, 'nowhere.json', '/dev/null');
+    expect((await table.plan(directory, { out: join(work, 'nowhere.json') })).code).toBe(2);
   });
 
   it('T261: tells what was changed outside of Git, by whom, when and why, from the change at hand', async () => {

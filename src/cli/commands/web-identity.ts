@@ -1,10 +1,10 @@
 /** `token-broker web-identity …`: the two public documents of the broker as an issuer. */
 
-import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { configuredTokenIssuer } from '../../broker/configured/token-issuer.ts';
 import type { Config } from '../../config/schema.ts';
 import { makeFolderSync } from '../../kit/files/make-folder.ts';
+import { writeNamedFileSync } from '../../kit/files/named-output.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
 import { documentsCacheControl, publicDocuments } from '../../web-identity/documents.ts';
 import type { PublishedKey } from '../../web-identity/public-key.ts';
@@ -80,7 +80,7 @@ export async function webIdentityRender(
   for (const { path, text } of publicDocuments(webIdentity.issuer, keys)) {
     const file = join(directory, path);
     makeFolderSync(dirname(file), 0o777);
-    writeFileSync(file, text);
+    writeNamedFileSync(file, text);
     output.out(`${printable(file)}\n`);
   }
   output.err(
