@@ -35,7 +35,7 @@ import {
 import { contentsOf, loadWithProgress, tableNameOf, withMappingTable } from './mapping-table.ts';
 import { exitCodes, type Output, refuse } from './output.ts';
 import { printable, printableLines } from './printable.ts';
-import type { Terminal } from './terminal.ts';
+import { saysYes, type Terminal } from './terminal.ts';
 
 export interface MappingsApplyOptions {
   readonly from:
@@ -115,7 +115,8 @@ async function obstacleTo(
   table: RoleMappingTable,
   { yes, terminal }: MappingsApplyOptions,
 ): Promise<string | undefined> {
-  if (plan.changes.length > 0 && !yes && !(await isConfirmed(plan, terminal))) {
+  const what = `Make ${plan.changes.length} changes in table ${tableTitle(plan.table)}`;
+  if (plan.changes.length > 0 && !yes && !(await saysYes(terminal, what))) {
     return 'Not confirmed: nothing was written.';
   }
   const revision = await table.head();
@@ -187,12 +188,6 @@ function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan
   return deletions > 0 && !prune
     ? `The plan deletes role mappings (${deletions}): add --prune if that is meant.`
     : plan;
-}
-
-async function isConfirmed({ changes, table }: SavedPlan, { ask }: Terminal): Promise<boolean> {
-  const where = printable(tableTitle(table));
-  const question = `Make ${changes.length} changes in table ${where}? Only "yes" does: `;
-  return (await ask?.(question))?.trim() === 'yes';
 }
 
 interface Applied {

@@ -12,6 +12,11 @@ export interface Terminal {
   showProgress(text: string): void;
 }
 
+/** Whether somebody is there who agrees, by the whole word. */
+export async function saysYes({ ask }: Terminal, what: string): Promise<boolean> {
+  return (await ask?.(`${printable(what)}? Only "yes" does: `))?.trim() === 'yes';
+}
+
 export interface TerminalStreams {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;

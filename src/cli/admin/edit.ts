@@ -11,6 +11,7 @@ import { changeLines } from '../change-lines.ts';
 import { exitCodes } from '../output.ts';
 import { noPaint, type Paint } from '../paint.ts';
 import { inLines, printable, printableJson } from '../printable.ts';
+import { saysYes } from '../terminal.ts';
 import { editResult, type ReadEdit } from './admin-answers.ts';
 import type { AdminApiRequest } from './admin-api.ts';
 import { type AdminQuestion, type AdminResult, UsageError } from './admin-command.ts';
@@ -85,8 +86,7 @@ export async function isAgreed(
   what: string,
   { terminal, note }: Pick<AdminQuestion<object>, 'terminal' | 'note'>,
 ): Promise<boolean> {
-  const answer = await terminal.ask?.(`${printable(what)}? Only "yes" does: `);
-  if (answer?.trim() === 'yes') return true;
+  if (await saysYes(terminal, what)) return true;
   note('Not agreed: nothing was done.');
   return false;
 }
