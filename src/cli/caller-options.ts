@@ -4,7 +4,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { credentialsUrl, type TokenBrokerError } from '../client/broker-client.ts';
 import { callerVariables } from '../config/caller-variables.ts';
 import { maxDurationSeconds, minDurationSeconds } from '../core/aws-names.ts';
-import { exitCodes } from './output.ts';
 
 export interface CallerArguments {
   readonly broker?: string;
@@ -98,7 +97,7 @@ function readIdentity(command: Command, args: CallerArguments): CallerIdentity {
 }
 
 function fail(command: Command, message: string): never {
-  return command.error(`error: ${message}`, { exitCode: exitCodes.usage });
+  return command.error(`error: ${message}`);
 }
 
 function parseDuration(text: string): number | undefined {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { parseStrictJson } from '../../kit/json/strict-json.ts';
-import { type BoundedAnswer, boundedFetch } from '../../kit/net/bounded-fetch.ts';
+import { boundedFetch } from '../../kit/net/bounded-fetch.ts';
 import { hasUserInformation, isSecureUrl } from '../../kit/net/secure-url.ts';
 import { urlBelow } from '../../kit/net/url-below.ts';
 import type { Clock } from '../../kit/timing/clock.ts';
@@ -130,9 +130,8 @@ export class AdminApi {
     }
     this.#token ??= this.#options.token();
     const authorization = `Bearer ${await this.#token}`;
-    let answer: BoundedAnswer;
     try {
-      answer = await boundedFetch(url, {
+      return await boundedFetch(url, {
         method: method ?? 'GET',
         headers: {
           ...headers,
@@ -152,7 +151,6 @@ export class AdminApi {
         `${base.origin} does not answer (${why}). Is the broker up, and is that its admin listener?`,
       );
     }
-    return answer;
   }
 }
 
