@@ -10,16 +10,26 @@ import {
 } from '../web-identity/trust-policy.ts';
 import { awsCommand, documentWord } from './commands.ts';
 import type { ExaminedRole } from './examination.ts';
+import { withOpenKeys } from './open-keys.ts';
 import type { ProvenNeed } from './role-needs.ts';
 import { type RoleTrust, statementName } from './role-trust.ts';
+
+/** What else must not stay. */
+export interface Unwanted {
+  readonly providers: ReadonlySet<string>;
+  readonly statements: ReadonlySet<TrustStatement>;
+}
+
+const nothing: Unwanted = { providers: new Set(), statements: new Set() };
 
 /** Of a role that is there. */
 export function trustCure(
   role: ExaminedRole,
   trust: RoleTrust,
   sources: TrustSources,
+  unwanted: Unwanted = nothing,
 ): readonly string[] {
-  const { kept, dropped } = keptStatements(role, trust);
+  const { kept, lifted } = keptStatements(role, trust, unwanted);
   const replaced = replacedStatements(role, trust.policy);
   const pinned = { ...sources, sourceVpce: sources.sourceVpce ?? pinnedVpce(replaced) };
   const ours = trustPolicy(role.arn, role.mappings, pinned).Statement;
@@ -34,9 +44,12 @@ export function trustCure(
     ...(lost.length === 0
       ? []
       : [`It leaves out conditions on ${lost.join(', ')}: add them again if they are meant.`]),
-    ...dropped.map(
+    ...(unwanted.providers.size === 0
+      ? []
+      : [`It no longer trusts ${[...unwanted.providers].join(', ')}.`]),
+    ...lifted.map(
       (sid) =>
-        `It leaves out a Deny that refuses these mappings: ${sid}. Find out who put it there.`,
+        `It lifts a Deny that refuses these mappings, for them alone: ${sid}. Find out who put it there.`,
     ),
     awsCommand(
       ...['iam', 'update-assume-role-policy', '--role-name', role.name],
@@ -59,47 +72,84 @@ export function creationCure(role: ExaminedRole, sources: TrustSources): readonl
   ];
 }
 
-function keptStatements(role: ExaminedRole, { document, policy }: RoleTrust) {
+function keptStatements(role: ExaminedRole, { document, policy }: RoleTrust, unwanted: Unwanted) {
   const statements = [document['Statement']].flat();
-  const providers = new Set(role.needs.map(({ providerArn }) => providerArn));
+  const used = new Set(role.needs.map(({ providerArn }) => providerArn));
+  const providers = new Set([...used, ...unwanted.providers]);
   const kept: JsonObject[] = [];
-  const dropped: string[] = [];
+  const lifted: string[] = [];
   for (const [index, parsed] of policy.entries()) {
     const statement = statements[index];
     if (!isJsonObject(statement)) continue;
-    if (parsed.effect === 'Deny') {
-      if (role.needs.some((need) => refuses(parsed, need)))
-        dropped.push(statementName(parsed, index));
-      else kept.push(statement);
+    if (parsed.effect === 'Deny' && role.needs.some((need) => refuses(parsed, need, policy))) {
+      lifted.push(statementName(parsed, index));
+      kept.push(...forOthers(statement, parsed, used));
       continue;
     }
-    const rest = withoutProviders(statement, parsed, providers);
+    const rest =
+      parsed.effect === 'Deny'
+        ? statement
+        : withoutProviders(statement, parsed, providers, unwanted);
     if (rest !== undefined) kept.push(rest);
   }
-  return { kept, dropped };
+  return { kept, lifted };
 }
 
-function refuses(statement: TrustStatement, { actions, request }: ProvenNeed): boolean {
-  return actions.some((action) => statementVerdict(statement, { ...request, action }) === 'match');
+/** A Deny that spares the providers: whom else it keeps out it goes on keeping out (T365). */
+function forOthers(
+  statement: JsonObject,
+  { federated, anyone, others }: TrustStatement,
+  providers: ReadonlySet<string>,
+): readonly JsonObject[] {
+  const rest = federated.filter((arn) => !providers.has(arn));
+  if (!anyone) {
+    if (rest.length + others.length === 0) return [];
+    return [{ ...statement, Principal: principalOf(statement, rest) }];
+  }
+  const { Condition } = statement;
+  const conditions = isJsonObject(Condition) ? Condition : {};
+  const spared = conditions[sparing];
+  const tests = Object.entries(isJsonObject(spared) ? spared : {});
+  const ofProvider = tests.filter(([key]) => key.toLowerCase() === providerKey.toLowerCase());
+  const values = [...ofProvider.flatMap(([, value]) => value), ...providers];
+  const rests = tests.filter((test) => !ofProvider.includes(test));
+  const test = Object.fromEntries([...rests, [providerKey, [...new Set(values)]]]);
+  return [{ ...statement, Condition: { ...conditions, [sparing]: test } }];
+}
+
+/** The key is absent where no provider vouches for the caller, and then a negated test holds. */
+const providerKey = 'aws:FederatedProvider';
+const sparing = 'StringNotEquals';
+
+function refuses(
+  statement: TrustStatement,
+  { actions, request }: ProvenNeed,
+  policy: TrustPolicy,
+): boolean {
+  const asked = withOpenKeys(policy, request);
+  return actions.some((action) => statementVerdict(statement, { ...asked, action }) === 'match');
 }
 
 /** Undefined where nothing is left that it is about. */
 function withoutProviders(
   statement: JsonObject,
-  { federated, others, anyone, conditions }: TrustStatement,
+  parsed: TrustStatement,
   providers: ReadonlySet<string>,
+  { statements }: Unwanted,
 ): JsonObject | undefined {
+  const { federated, others, anyone, conditions } = parsed;
   // Everybody, whatever the circumstances, is nobody that should be kept.
-  if (anyone && conditions.length === 0) return undefined;
+  if (statements.has(parsed) || (anyone && conditions.length === 0)) return undefined;
   const rest = federated.filter((arn) => !providers.has(arn));
   if (rest.length === federated.length) return statement;
   if (rest.length + others.length === 0) return undefined;
-  const principal = isJsonObject(statement['Principal']) ? statement['Principal'] : {};
-  const { Federated: _ours, ...kinds } = principal;
-  return {
-    ...statement,
-    Principal: rest.length === 0 ? kinds : { ...kinds, Federated: rest },
-  };
+  return { ...statement, Principal: principalOf(statement, rest) };
+}
+
+/** The principals of a statement, with those providers in the place of all that it has. */
+function principalOf({ Principal }: JsonObject, federated: readonly string[]): JsonObject {
+  const { Federated: _all, ...kinds } = isJsonObject(Principal) ? Principal : {};
+  return federated.length === 0 ? kinds : { ...kinds, Federated: federated };
 }
 
 /** Those that let in the providers of the mappings now. */

@@ -20,7 +20,7 @@ export function parseConditions(
       name: operator,
       operator: parseOperator(operator),
       // Condition key names are not case-sensitive (IAM User Guide, reference_policies_elements_condition).
-      key: key.toLowerCase(),
+      key: lowerCased(key),
       values: asTexts(values),
       variables,
     })),
@@ -114,7 +114,7 @@ export function testVerdict(
     case 'unknown':
       return 'unknown';
     case 'null':
-      return verdictOf(values.includes(actual === undefined ? 'true' : 'false'));
+      return verdictOf(values.some((wanted) => wanted.toLowerCase() === `${actual === undefined}`));
     case 'bool':
       if (actual === undefined) return verdictOf(operator.ifExists);
       return verdictOf(values.some((wanted) => actual.includes(wanted.toLowerCase())));
@@ -169,12 +169,17 @@ function resolved(
   let known = true;
   const result = text.replace(/\$\{([^}]*)(\}?)/g, (_whole, name: string, end: string) => {
     if (/^[$*?]$/.test(name) && end !== '' && !like) return name;
-    const key = name.toLowerCase();
+    const key = lowerCased(name);
     const [value, another] = openKeys?.has(key) === true ? [] : (context.get(key) ?? []);
     known &&= value !== undefined && another === undefined && end !== '' && !like;
     return value ?? '';
   });
   return known ? result : undefined;
+}
+
+/** Of ASCII alone: by the rules of Unicode, a key that nobody fills would become one that somebody does (T364). */
+function lowerCased(key: string): string {
+  return key.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function verdictOf(holds: boolean): ConditionVerdict {

@@ -58,3 +58,15 @@ export function trustContext(facts: TrustFacts): ReadonlyMap<string, readonly st
   }
   return context;
 }
+
+/** Of the keys of AWS that are no key of a provider: when STS fills these is known for a web identity. The call is signed by nobody. */
+const recorded: ReadonlySet<string> = new Set([
+  ...['aws:federatedprovider', 'aws:principalaccount', 'aws:principalarn', 'aws:principaltype'],
+  ...['aws:sourcevpce', 'aws:tagkeys', 'aws:userid'],
+  ...['aws:multifactorauthage', 'aws:multifactorauthpresent', 'aws:tokenissuetime', 'aws:username'],
+]);
+
+/** Whether it is known if STS fills that key (in lower case), and with what. */
+export function isRecordedKey(key: string): boolean {
+  return !key.startsWith('aws:') || key.startsWith('aws:requesttag/') || recorded.has(key);
+}

@@ -3,14 +3,14 @@
  * mappings and its audit log.
  */
 
-import type { TrustPolicy, TrustRequest } from '../../iam-policy/trust-policy.ts';
-import { namesAction, trustVerdict } from '../../iam-policy/trust-policy.ts';
-import { providerName } from '../../web-identity/trust-policy.ts';
+import { namesAction, type TrustPolicy, trustVerdict } from '../../iam-policy/trust-policy.ts';
 import { type Check, ofEach } from '../check.ts';
+import { forEverybody } from '../everybody.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
-import { assumeAction, type ProvenNeed } from '../role-needs.ts';
-import { readRoleTrust, statementName } from '../role-trust.ts';
+import { otherProviders } from '../other-providers.ts';
+import { readRoleTrust } from '../role-trust.ts';
+import { type Probe, strangers } from '../strangers.ts';
 import { trustCure } from '../trust-cure.ts';
 
 export const trustPolicyIsClosed: Check = {
@@ -28,101 +28,64 @@ async function roleFindings(
   if (trust.kind === 'absent') return [];
   if (trust.kind === 'unread') return [unreadFinding(role.arn, trust)];
   const { policy } = trust.value;
-  const cure = () => trustCure(role, trust.value, examination.sources);
-  const open = wideOpen(policy);
-  if (open !== undefined) return [fail(role.arn, open, cure())];
-  const probes = role.needs.flatMap((need) => strangersOf(need, role, policy));
-  const verdicts = probes.map((probe) => ({
-    ...probe,
-    verdict: trustVerdict(policy, probe.request),
-  }));
-  const intruder = verdicts.find(({ verdict }) => verdict === 'allowed');
+  const everybody = forEverybody(policy);
+  const others = otherProviders(role, policy, examination);
+  const intruders = others.filter(({ who }) => who !== undefined);
+  const cure = () =>
+    trustCure(role, trust.value, examination.sources, {
+      providers: new Set(intruders.map(({ provider }) => provider)),
+      statements: new Set(
+        everybody.flatMap(({ status, statement }) => (status === 'fail' ? [statement] : [])),
+      ),
+    });
+  const open = everybody.find(({ status }) => status === 'fail');
+  if (open !== undefined) return [fail(role.arn, open.detail, cure())];
+  const [intruder] = intruders;
   if (intruder !== undefined) return [fail(role.arn, `lets in ${intruder.who}`, cure())];
-  const perhaps = verdicts.find(({ verdict }) => verdict === 'undecided');
-  if (perhaps !== undefined) {
-    const detail = `nothing but conditions that cannot be judged here keeps out ${perhaps.who}`;
+  const probes = strangers(role, policy);
+  if (probes === undefined) {
+    const detail = 'its trust policy names more audiences and subjects than are tried here';
     return [unknown(role.arn, detail, cure())];
   }
-  return [pass(role.arn, 'lets in nobody else that was tried', advice(role, policy))];
+  const tried = tryAll(probes, policy);
+  if (tried.allowed !== undefined) return [fail(role.arn, `lets in ${tried.allowed.who}`, cure())];
+  if (tried.undecided !== undefined) {
+    const detail = `nothing but conditions that cannot be judged here keeps out ${tried.undecided.who}`;
+    return [unknown(role.arn, detail, cure())];
+  }
+  const perhaps = everybody.find(({ status }) => status === 'unknown');
+  if (perhaps !== undefined) return [unknown(role.arn, perhaps.detail, [nameThem])];
+  const trusted = others.map(({ provider }) => provider);
+  return [pass(role.arn, 'lets in nobody else that was tried', advice(role, policy, trusted))];
 }
 
-/** Anybody in any account, whatever the circumstances. */
-function wideOpen(policy: TrustPolicy): string | undefined {
-  const index = policy.findIndex(
-    ({ effect, anyone, conditions }) => effect === 'Allow' && anyone && conditions.length === 0,
-  );
-  const found = policy[index];
-  return found && `${statementName(found, index)} is for Principal "*", without any condition`;
+const nameThem =
+  'Have Principal name the accounts or roles that are meant, in the place of everybody.';
+
+/** The first of each kind. */
+function tryAll(probes: Iterable<Probe>, policy: TrustPolicy) {
+  let undecided: Probe | undefined;
+  for (const probe of probes) {
+    const verdict = trustVerdict(policy, probe.request);
+    if (verdict === 'allowed') return { allowed: probe, undecided };
+    if (verdict === 'undecided') undecided ??= probe;
+  }
+  return { allowed: undefined, undecided };
 }
 
-interface Probe {
-  readonly who: string;
-  readonly request: TrustRequest;
-}
-
-/** Nobody's client and nobody's subject: no pattern that is meant for somebody matches it by accident. */
-const nobody = 'token-broker-doctor-nobody';
-
-function strangersOf(need: ProvenNeed, role: ExaminedRole, policy: TrustPolicy): readonly Probe[] {
-  const { form, issuer, request } = need;
-  const name = providerName(issuer).toLowerCase();
-  const asking = (changes: Readonly<Record<string, string | undefined>>): TrustRequest => {
-    const context = new Map(request.context);
-    const openKeys = new Set(request.openKeys);
-    for (const [key, value] of Object.entries(changes)) {
-      openKeys.delete(key);
-      if (value === undefined) context.delete(key);
-      else context.set(key, [value]);
-    }
-    return { ...request, action: assumeAction, context, openKeys };
-  };
-  const alike = role.needs.filter((one) => one.issuer === issuer);
-  const own = new Set(alike.map(({ audience }) => audience));
-  const audiences = [nobody, ...witnesses(policy, `${name}:aud`)].filter((one) => !own.has(one));
-  const subjects = new Set(alike.map(({ subject }) => subject));
-  const pinned = form === 'caller' && !subjects.has(undefined);
-  const others = pinned ? [nobody, ...witnesses(policy, `${name}:sub`)] : [];
-  return [
-    ...audiences.map((audience) => ({
-      who: `tokens of other app clients of ${issuer}, such as one with the audience ${audience}`,
-      request: asking({ [`${name}:aud`]: audience, [`${name}:oaud`]: audience }),
-    })),
-    ...others
-      .filter((subject) => !subjects.has(subject))
-      .map((subject) => ({
-        who: `other subjects of ${issuer}, such as ${subject}`,
-        request: asking({ [`${name}:sub`]: subject }),
-      })),
-    ...(form === 'broker'
-      ? [
-          {
-            who: 'tokens of the broker that do not name this role: it has no condition on sts:RoleAuthorizedByIdp',
-            request: asking({ 'sts:roleauthorizedbyidp': undefined }),
-          },
-        ]
-      : []),
-  ];
-}
-
-/** For each pattern that is compared with the key, a text that it takes and nobody had in mind. */
-function witnesses(policy: TrustPolicy, key: string): readonly string[] {
-  return policy
-    .filter(({ effect }) => effect === 'Allow')
-    .flatMap(({ conditions }) => conditions)
-    .filter((test) => test.key === key && /Like/.test(test.name))
-    .flatMap(({ values }) => values)
-    .filter((value) => /[*?]/.test(value))
-    .map((pattern) => pattern.replaceAll('*', nobody).replaceAll('?', 'x'));
-}
-
-function advice({ needs }: ExaminedRole, policy: TrustPolicy): readonly string[] | undefined {
+function advice(
+  { needs }: ExaminedRole,
+  policy: TrustPolicy,
+  providers: readonly string[],
+): readonly string[] | undefined {
   const pinned = policy.some(({ conditions }) =>
     conditions.some(({ key }) => key === 'aws:sourcevpce' || key === 'aws:sourcevpc'),
   );
   const byToken = needs.some(({ form }) => form === 'caller');
-  const others = policy
+  const principals = policy
     .filter((one) => one.effect === 'Allow' && namesAction(one, 'sts:AssumeRole'))
     .flatMap((one) => (one.others.length > 0 ? one.others : one.anyone ? ['*'] : []));
+  const others = [...principals, ...providers];
   const told = [
     ...(byToken && !pinned
       ? [

@@ -13,6 +13,7 @@ import {
 import { type Check, ofEach } from '../check.ts';
 import type { Examination, ExaminedRole } from '../examination.ts';
 import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
+import { withOpenKeys } from '../open-keys.ts';
 import type { ProvenNeed } from '../role-needs.ts';
 import { type RoleTrust, readRoleTrust, statementName } from '../role-trust.ts';
 import { sampleNeed } from '../sample-need.ts';
@@ -84,7 +85,7 @@ interface Judgement {
 function judge(policy: TrustPolicy, { actions, request }: ProvenNeed): Judgement {
   let undecided: Judgement | undefined;
   for (const action of actions) {
-    const asked = { ...request, action };
+    const asked = withOpenKeys(policy, { ...request, action });
     const verdict = trustVerdict(policy, asked);
     if (verdict === 'denied') return { verdict, why: whyDenied(policy, asked) };
     if (verdict === 'undecided') undecided ??= { verdict, why: whyUndecided(policy, asked) };
