@@ -2,8 +2,8 @@
 
 import { type FileHandle, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { openGivenFile } from '../kit/files/given-file.ts';
-import { errorCodeOf } from './audit-sink.ts';
 import { compressedEnding, isCompressed, logBytes } from './log-bytes.ts';
 import { type SealedEnd, takeoverIn } from './sealed-end.ts';
 

@@ -80,9 +80,3 @@ export function auditUnavailable(cause?: unknown): BrokerError {
     ...(cause === undefined ? {} : { cause }),
   });
 }
-
-/** Code of a system error, such as ENOSPC. */
-export function errorCodeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
-  return typeof code === 'string' ? code : 'unknown';
-}

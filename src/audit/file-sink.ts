@@ -1,12 +1,13 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BrokerError } from '../core/errors.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { Lease, type Predecessor } from '../kit/files/lease.ts';
 import { makeFolder } from '../kit/files/make-folder.ts';
 import { atMost } from '../kit/timing/at-most.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
 import { currentFileName } from './audit-files.ts';
-import { type AuditObserver, type AuditSink, errorCodeOf } from './audit-sink.ts';
+import type { AuditObserver, AuditSink } from './audit-sink.ts';
 import type { CoveredHead } from './checkpoints/covered.ts';
 import { DiskRoom, type DiskSpace } from './disk-room.ts';
 import { GroupCommit } from './group-commit.ts';

@@ -1,10 +1,6 @@
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
-import {
-  type AuditFailureReason,
-  type AuditObserver,
-  auditUnavailable,
-  errorCodeOf,
-} from './audit-sink.ts';
+import { type AuditFailureReason, type AuditObserver, auditUnavailable } from './audit-sink.ts';
 import { RunningTime } from './running-time.ts';
 
 /** One commit: bounds how long the event loop is busy sealing it, and how much a blocked write holds. */

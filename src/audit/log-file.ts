@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, link, lstat, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { openLogFile } from '../kit/files/state-file.ts';
 import { currentFileName, rotatedFileName } from './audit-files.ts';
-import { errorCodeOf } from './audit-sink.ts';
 
 // Readable too, because the tail is read through the same handle that appends.
 const appendFlags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;

@@ -6,7 +6,6 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { ChainedAuditLog } from '../audit/audit-log.ts';
-import { errorCodeOf } from '../audit/audit-sink.ts';
 import { FileSink } from '../audit/file-sink.ts';
 import { readTokenFile } from '../client/token-file.ts';
 import { adminAccess } from '../config/admin-access.ts';
@@ -23,6 +22,7 @@ import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../dynamodb/table-seal.ts';
 import { JwksSource } from '../identity/keys/jwks-source.ts';
 import { CognitoTokenValidator } from '../identity/token-validator.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { PlannedChange } from '../mapping-files/mapping-plan.ts';
 import { ApplyGroup } from './apply-group.ts';

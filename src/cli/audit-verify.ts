@@ -1,6 +1,5 @@
 /** `audit verify`: is the audit log as it was written, and if not, where does that end? */
 
-import { errorCodeOf } from '../audit/audit-sink.ts';
 import type { CutOff, Problem } from '../audit/chain-verifier.ts';
 import {
   CheckpointFileError,
@@ -10,6 +9,7 @@ import {
 import type { LateBatch } from '../audit/late-batches.ts';
 import { findLogs } from '../audit/log-folders.ts';
 import { type Verification, verifyAuditLog } from '../audit/verify.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { jsonLine } from '../kit/json/ascii-json.ts';
 import { exitCodes } from './output.ts';
 import { printable } from './printable.ts';

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { isChangeReason } from '../core/editing/change-facts.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { jsonLine } from '../kit/json/ascii-json.ts';
@@ -173,7 +174,7 @@ function readPlan(file: string, config: Config, { prune }: PlanScope): SavedPlan
     plan = parsePlan(readGivenFileSync(file, maxPlanBytes).toString());
   } catch (error) {
     if (error instanceof FileRefusedError) return error.message;
-    return `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`;
+    return `${file} cannot be read (${errorCodeOf(error)}).`;
   }
   if (plan === undefined) return `${file} is not a plan that this version has saved.`;
   const [planned, configured] = [tableTitle(plan.table), tableTitle(tableNameOf(config))];

@@ -1,8 +1,8 @@
 /** Why audit logs have no answer. */
 
-import { errorCodeOf } from '../audit/audit-sink.ts';
 import { DeepRecordError } from '../audit/find.ts';
 import { PackedLogTooLargeError } from '../audit/log-bytes.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 
 export function noAuditLog(locations: readonly string[]): string {

@@ -1,3 +1,4 @@
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { TokenBrokerError } from './broker-client.ts';
@@ -55,7 +56,7 @@ function encodingFault(bytes: Buffer): string | undefined {
 }
 
 function unreadable(path: string, error: unknown): TokenBrokerError {
-  let why = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  let why = errorCodeOf(error);
   if (error instanceof FileRefusedError) {
     why = error.fault === 'too_large' ? 'too large for a token' : 'not a file';
   }

@@ -1,5 +1,6 @@
 /** YAML file + environment → one frozen configuration, or every fault in it at once. */
 
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
@@ -70,8 +71,8 @@ export function loadConfig(file: string, surroundings: Surroundings): Config {
 }
 
 export function unreadable(file: string, error: unknown): ConfigError {
-  const { code = 'unreadable' } = error as NodeJS.ErrnoException;
-  const detail = error instanceof FileRefusedError ? error.detail : `cannot be read (${code})`;
+  const detail =
+    error instanceof FileRefusedError ? error.detail : `cannot be read (${errorCodeOf(error)})`;
   return new ConfigError([{ source: 'file', file, setting: '', detail }]);
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readStateFileSync } from '../kit/files/state-file.ts';
 import type { Clock } from '../kit/timing/clock.ts';
 import { keepingAlive } from '../kit/timing/keeping-alive.ts';
@@ -46,7 +47,7 @@ function tryLock(path: string, own: string): 'locked' | 'taken' | 'impossible' {
     // O_EXCL: fails wherever anything has that name, a symbolic link to nowhere included.
     file = openSync(path, 'wx', 0o600);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'taken' : 'impossible';
+    return errorCodeOf(error) === 'EEXIST' ? 'taken' : 'impossible';
   }
   try {
     writeSync(file, own);
@@ -77,7 +78,7 @@ function removeStale(
     rmSync(aside, { recursive: true });
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return errorCodeOf(error) === 'ENOENT';
   }
 }
 
@@ -89,7 +90,7 @@ function isHolderGone(content: string): boolean {
     process.kill(Number(pid), 0);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+    return errorCodeOf(error) === 'ESRCH';
   }
 }
 

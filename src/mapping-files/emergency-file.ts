@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type EmergencyDenies, everything, noDenies } from '../core/policy/emergency-denies.ts';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readGivenFile } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import type { Clock, Timer } from '../kit/timing/clock.ts';
@@ -194,7 +195,7 @@ async function whyNot(path: string, error: unknown): Promise<Look> {
   if (error instanceof FileRefusedError) {
     return { kind: 'unusable', detail: error.message, sha256: undefined };
   }
-  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  const code = errorCodeOf(error);
   const detail = `${path} cannot be read (${code})`;
   if (tellNothing.includes(code)) return { kind: 'unknown', detail };
   if (code !== 'ENOENT') return { kind: 'unusable', detail, sha256: undefined };

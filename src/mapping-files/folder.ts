@@ -2,6 +2,7 @@
 
 import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { errorCodeOf } from '../kit/files/error-code.ts';
 import { readGivenFileSync } from '../kit/files/given-file.ts';
 import { FileRefusedError } from '../kit/files/regular-file.ts';
 import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
@@ -173,5 +174,5 @@ function cannotBeRead(error: unknown): string {
       ? `is larger than ${maxFileBytes} bytes`
       : 'is not a regular file';
   }
-  return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
+  return `cannot be read (${errorCodeOf(error)})`;
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { errorCodeOf } from '../../src/audit/audit-sink.ts';
+import { errorCodeOf } from '../../src/kit/files/error-code.ts';
 import { newDirectory } from './audit-fixture.ts';
 
 /** A named pipe that this process holds open: a reader that reads only when told to. */

@@ -1,4 +1,4 @@
-import { errorCodeOf } from '../audit-sink.ts';
+import { errorCodeOf } from '../../kit/files/error-code.ts';
 
 /** What a failure is called in metrics and logs: the system's code, or the name that a service of AWS gave it. */
 export function errorNameOf(error: unknown): string {

@@ -12,6 +12,7 @@ import { hostname } from 'node:os';
 import { promisify } from 'node:util';
 import { parseJsonObject } from '../json/json-object.ts';
 import type { Clock, Timer } from '../timing/clock.ts';
+import { errorCodeOf } from './error-code.ts';
 import { openRegularFile } from './regular-file.ts';
 import { readStateFile } from './state-file.ts';
 
@@ -196,7 +197,7 @@ async function create(path: string, content: string): Promise<boolean> {
     await link(draft, path);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errorCodeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     await unlink(draft);
@@ -280,8 +281,4 @@ async function hasContent(path: string, content: string): Promise<boolean> {
   } finally {
     await descriptor.close(fd);
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -6,6 +6,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorCodeOf } from './error-code.ts';
 
 /** One that is there stays as it is. `mode` is of those that are made. @throws the error of the file system */
 export async function makeFolder(path: string, mode: number): Promise<void> {
@@ -57,5 +58,5 @@ function isFolder(path: string): boolean {
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return errorCodeOf(error) === 'ENOENT';
 }

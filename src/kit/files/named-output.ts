@@ -1,6 +1,7 @@
 /** What a command writes where somebody told it to. */
 
 import { closeSync, constants, fstatSync, openSync, writeFileSync } from 'node:fs';
+import { errorCodeOf } from './error-code.ts';
 import { FileRefusedError } from './regular-file.ts';
 
 /**
@@ -32,5 +33,5 @@ function openOutput(path: string): number {
 }
 
 function isLink(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ELOOP';
+  return errorCodeOf(error) === 'ELOOP';
 }

@@ -2,6 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { errorCodeOf } from './error-code.ts';
 
 export type FileFault = 'link' | 'not_regular' | 'too_large' | 'foreign_owner' | 'open_to_others';
 
@@ -106,7 +107,7 @@ function grown(room: Buffer, filled: number, maxBytes: number): Buffer {
 }
 
 function refusalOf(path: string, error: unknown): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
+  switch (errorCodeOf(error)) {
     // What O_NOFOLLOW says of a link.
     case 'ELOOP':
     case 'EMLINK':

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { errorCodeOf } from './error-code.ts';
 
 export type FileContent = string | AsyncIterable<string>;
 
@@ -96,7 +97,7 @@ const foldersCanBeOpened = process.platform !== 'win32';
 
 /** Some network file systems sync files and know no such thing for folders. */
 function unlessUnsupported(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  if (errorCodeOf(error) !== 'EINVAL') throw error;
 }
 
 const createAnew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

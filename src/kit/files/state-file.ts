@@ -5,6 +5,7 @@
 
 import { closeSync, constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { errorCodeOf } from './error-code.ts';
 import {
   FileRefusedError,
   type OpenRules,
@@ -114,5 +115,5 @@ function openTo(path: string, mode: number): FileRefusedError {
 }
 
 function undefinedIfAbsent(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  if (errorCodeOf(error) !== 'ENOENT') throw error;
 }

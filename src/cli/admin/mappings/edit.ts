@@ -6,6 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { isManagedByGit } from '../../../core/policy/managed-by-git.ts';
 import { roleMappingSchema } from '../../../core/policy/role-mapping.ts';
+import { errorCodeOf } from '../../../kit/files/error-code.ts';
 import { readGivenFileSync } from '../../../kit/files/given-file.ts';
 import { FileRefusedError } from '../../../kit/files/regular-file.ts';
 import { replaceFileSync } from '../../../kit/files/replace-file.ts';
@@ -220,8 +221,7 @@ function readText(path: string): string {
   try {
     return readGivenFileSync(path, maxBytes).toString('utf8');
   } catch (error) {
-    const why =
-      error instanceof FileRefusedError ? error.fault : (error as NodeJS.ErrnoException).code;
+    const why = error instanceof FileRefusedError ? error.fault : errorCodeOf(error);
     throw new UsageError(`${path} cannot be read (${why}).`);
   }
 }
