@@ -93,7 +93,10 @@ export class TokenIssuer {
         throw new TokenKeyError(use, error);
       }
     }
-    this.#published = keys.map(({ published }) => published);
+    // Two names, such as aliases of KMS, may be of one key; of two keys with one id STS takes one.
+    this.#published = [
+      ...new Map(keys.map(({ published }) => [published.kid, published])).values(),
+    ];
     this.#current = keys[0];
   }
 

@@ -1,6 +1,14 @@
 /** The two public documents: written by a command, looked at by another, and by every start. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -145,11 +153,45 @@ describe('web-identity render and check', () => {
       () => publish([{ ...keySet().keys[0], key_ops: ['verify'] }]),
       'in a form that STS does not find',
     ],
+    [
+      'with the certificate of another key, which STS does not take (T366)',
+      () => publish([{ ...keySet().keys[0], x5c: ['AAAA'] }]),
+      'in a form that STS does not find',
+    ],
+    [
+      'with a private key (T366)',
+      () => publish([{ ...keySet().keys[0], d: 'AQAB', q: 'AQAB' }]),
+      'has private members of the key',
+    ],
   ])('find documents %s', async (_what, spoil, words) => {
     await render();
     spoil();
     expect(await check()).toBe(1);
     expect(text()).toContain(words);
+  });
+
+  it('leave no half of a document to publish: old and new are whole (T367)', async () => {
+    await render();
+    const before = readFileSync(join(folder, keySetFile), 'utf8');
+    linkSync(join(folder, keySetFile), join(folder, 'kept.json'));
+    expect(await render(both())).toBe(0);
+    expect(readFileSync(join(folder, 'kept.json'), 'utf8')).toBe(before);
+    expect(keySet().keys).toHaveLength(2);
+    // A static host is somebody else.
+    expect(statSync(join(folder, keySetFile)).mode & 0o777).toBe(0o666 & ~process.umask());
+    expect(readdirSync(join(folder, '.well-known')).sort()).toEqual([
+      'jwks.json',
+      'openid-configuration',
+    ]);
+  });
+
+  it('say which keys are one under two names, and publish it once (T367)', async () => {
+    const same = { kms: { ...kmsKey(current).kms, keyId: 'alias/other' } };
+    const keys = { current: kmsKey(current), next: same };
+    expect(await render(keys)).toBe(0);
+    expect(keySet().keys).toHaveLength(1);
+    expect(text()).toContain('two are one key under other names');
+    expect(await check(keys)).toBe(0);
   });
 
   it('warn of no-cache, which makes STS fetch for every exchange', async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { configuredTokenIssuer } from '../../broker/configured/token-issuer.ts';
 import type { Config } from '../../config/schema.ts';
 import { makeFolderSync } from '../../kit/files/make-folder.ts';
-import { writeNamedFileSync } from '../../kit/files/named-output.ts';
+import { replaceFileSync } from '../../kit/files/replace-file.ts';
 import { systemClock } from '../../kit/timing/clock.ts';
 import { documentsCacheControl, publicDocuments } from '../../web-identity/documents.ts';
 import type { PublishedKey } from '../../web-identity/public-key.ts';
@@ -80,7 +80,8 @@ export async function webIdentityRender(
   for (const { path, text } of publicDocuments(webIdentity.issuer, keys)) {
     const file = join(directory, path);
     makeFolderSync(dirname(file), 0o777);
-    writeNamedFileSync(file, text);
+    // Somebody may publish from there at any moment, and after a render that failed.
+    replaceFileSync(file, text, 0o666);
     output.out(`${printable(file)}\n`);
   }
   output.err(
@@ -118,7 +119,14 @@ async function provenKeys(
         `doubtful: KMS lets these credentials not sign with ${kid}, so it was not tried. A broker tries it at its start.\n`,
       );
     });
-    return tokens?.published;
+    const names = Object.keys(config.webIdentity?.keys ?? {});
+    const published = tokens?.published ?? [];
+    if (published.length < names.length) {
+      output.err(
+        `doubtful: of ${names.join(', ')} in webIdentity.keys two are one key under other names.\n`,
+      );
+    }
+    return published;
   } catch (error) {
     if (!(error instanceof TokenKeyError)) throw error;
     refuse(output, error.message);

@@ -41,11 +41,15 @@ export async function replaceFile(path: string, content: FileContent): Promise<v
   await syncFolder(dirname(path));
 }
 
-/** For commands, which have nothing else to do meanwhile. @throws the error of the file system */
-export function replaceFileSync(path: string, content: string): void {
+/**
+ * For commands, which have nothing else to do meanwhile. What is for everybody has another mode.
+ *
+ * @throws the error of the file system
+ */
+export function replaceFileSync(path: string, content: string, mode = ownerOnly): void {
   const draft = draftOf(path);
   try {
-    const file = openSync(draft, createAnew, ownerOnly);
+    const file = openSync(draft, createAnew, mode);
     try {
       writeFileSync(file, content);
       fsyncSync(file);
