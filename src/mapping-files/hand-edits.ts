@@ -2,6 +2,7 @@
 
 import type { MappingVersion } from '../core/editing/mapping-history.ts';
 import { leafChanges } from '../core/policy/leaf-changes.ts';
+import { isManagedByGit } from '../core/policy/managed-by-git.ts';
 import { canonicalJson, type DocumentChange } from '../kit/json/document-changes.ts';
 import { isJsonObject, memberOf } from '../kit/json/json-object.ts';
 import { pointerPath } from '../kit/json/json-pointer.ts';
@@ -18,9 +19,16 @@ export interface HandEdits {
  * @returns undefined where the newest version is not one of these
  */
 export function handEditsOf(versions: readonly MappingVersion[]): HandEdits | undefined {
-  const at = versions.findIndex(({ override }) => override !== true);
+  const at = versions.findIndex((_version, index) => isOfGit(versions, index));
   const edits = at === -1 ? versions : versions.slice(0, at);
   return edits.length === 0 ? undefined : { edits, base: versions[at]?.document };
+}
+
+/** What Git manages before or after it, the API changes with an override only; what it does not is the API's (T380). */
+function isOfGit(versions: readonly MappingVersion[], at: number): boolean {
+  const [version, before] = [versions[at], versions[at + 1]];
+  if (version?.override === true) return false;
+  return isManagedByGit(version?.document) || isManagedByGit(before?.document);
 }
 
 export interface ToldApart {

@@ -303,6 +303,23 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
     expect((await table.plan(again)).out).toContain('a.yaml:1)\n      ~ precedence: 7 -> 6\n');
   });
 
+  it('T380: tells of what was changed while a mapping was taken from Git by hand, and back', async () => {
+    const table = await stack.newTable();
+    await table.put(row('a'));
+    await table.byHand('a', row('a', { managedBy: 'api' }), 'INC-1: mine');
+    await table.put(row('a', { managedBy: 'api', precedence: 3 }));
+    await table.byHand('a', row('a', { precedence: 3 }), 'INC-2: as it was');
+    const directory = folders.folder({ 'a.yaml': mappingText('a') });
+    const { out } = await table.plan(directory);
+    expect(out).toMatch(/INC-2: as it was\n.*: test\n.*INC-1: mine\n/);
+    expect(out).toContain('which applying takes back:\n        ~ precedence: 3 -> 100\n');
+    const { code } = await table.update(directory);
+    expect([code, readFileSync(join(directory, 'a.yaml'), 'utf8')]).toEqual([
+      0,
+      expect.stringContaining('precedence: 3'),
+    ]);
+  });
+
   it('reads no history but of what was changed outside of Git last, and of what is not there', async () => {
     const table = await stack.newTable();
     for (const id of ['a', 'same', 'extra', 'one', 'two']) await table.put(row(id));
