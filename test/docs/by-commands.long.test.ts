@@ -171,8 +171,20 @@ export REPOSITORY=example/policy COMMIT=0123abc CI_PROJECT_PATH=example/policy C
     writeFileSync(join(cwd, 'mappings', `${id}.yaml`), mapping);
     writeFileSync(join(cwd, 'mappings', `${id}.test.yaml`), test);
   });
-  const run = (job: keyof Pipeline) =>
-    runSignedIn(`${before}\n${read()[job]}`, { cwd, env, timeoutMs: 3 * minutesMs });
+  const run = (job: keyof Pipeline, instead = '') =>
+    runSignedIn(`${before}\n${instead}\n${read()[job]}`, { cwd, env, timeoutMs: 3 * minutesMs });
+
+  it.each([1, 78, 134, 137])(
+    'T381: has nothing reviewed where the plan ends with %i',
+    async (code) => {
+      const instead = `token-broker() { case "$*" in *\\ plan\\ *) return ${code};; esac; }`;
+      const review = await run('review', instead);
+      expect([review.code === 0, review.out]).toEqual([
+        false,
+        expect.not.stringContaining('gh pr'),
+      ]);
+    },
+  );
 
   it(
     'reviews what a change does, applies it as the machine, finds no drift, and stops at a fault',
