@@ -35,12 +35,13 @@ type Behaviour =
   | { readonly error: string; readonly action?: string };
 
 export interface KeyDescription {
+  readonly arn: string;
   readonly state: 'Enabled' | 'Disabled' | 'PendingDeletion';
   readonly usage: string;
   readonly policy: object;
 }
 
-const keyArn = 'arn:aws:kms:us-east-1:123456789012:key/11111111-2222-4333-8444-555555555555';
+export const keyArn = 'arn:aws:kms:us-east-1:123456789012:key/11111111-2222-4333-8444-555555555555';
 const ownPolicy = {
   Version: '2012-10-17',
   Statement: [
@@ -96,7 +97,12 @@ export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsSe
   const asked: string[] = [];
   let how: Behaviour = 'answer';
   let toCut = 0;
-  let described: KeyDescription = { state: 'Enabled', usage: 'SIGN_VERIFY', policy: ownPolicy };
+  let described: KeyDescription = {
+    arn: keyArn,
+    state: 'Enabled',
+    usage: 'SIGN_VERIFY',
+    policy: ownPolicy,
+  };
 
   const answer = (action: string, body: string): [status: number, body: object] => {
     if (typeof how === 'object' && (how.action ?? action) === action) {
@@ -128,9 +134,9 @@ export async function startKmsServer(kind: Kind, rsaKey?: string): Promise<KmsSe
   const answerAboutKey = (action: string, body: string): object | undefined => {
     switch (action) {
       case 'DescribeKey': {
-        const { state: KeyState, usage: KeyUsage } = described;
+        const { arn: Arn, state: KeyState, usage: KeyUsage } = described;
         const [KeyId, KeySpec] = [keyArn.split('/')[1], specs[kind]];
-        return { KeyMetadata: { Arn: keyArn, KeyId, KeySpec, KeyState, KeyUsage } };
+        return { KeyMetadata: { Arn, KeyId, KeySpec, KeyState, KeyUsage } };
       }
       case 'GetKeyPolicy':
         return { Policy: JSON.stringify(described.policy), PolicyName: 'default' };

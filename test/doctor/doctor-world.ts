@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type KmsServer, startKmsServer } from '../../emulators/kms/kms-server.ts';
+import { type KmsServer, keyArn, startKmsServer } from '../../emulators/kms/kms-server.ts';
 import { type LocalStack, startLocalStack } from '../../emulators/local-stack.ts';
 import { localAccount, localPool, seedMappings } from '../../emulators/seed.ts';
 import { addDoctorCommand } from '../../src/cli/commands/doctor.ts';
@@ -125,7 +125,12 @@ export async function startDoctorWorld(): Promise<DoctorWorld> {
       host.asked.length = 0;
       for (const key of [tokenKey, logKey]) {
         key.behave('answer');
-        key.describeAs({ state: 'Enabled', usage: 'SIGN_VERIFY', policy: keyPolicy });
+        key.describeAs({
+          arn: keyArn,
+          state: 'Enabled',
+          usage: 'SIGN_VERIFY',
+          policy: keyPolicy,
+        });
       }
       resetAccount(world);
       await protectTable(stack.dynamodb.url);

@@ -7,7 +7,14 @@ import { roleKey } from '../../core/policy/role-key.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
 import type { Reading } from '../finding.ts';
 import type { OwnCredentials } from './own-credentials.ts';
-import { clientLimits, given, jsonDocument, OddAnswer, type Questions } from './questions.ts';
+import {
+  clientLimits,
+  given,
+  givenText,
+  jsonDocument,
+  OddAnswer,
+  type Questions,
+} from './questions.ts';
 
 export interface RoleFacts {
   readonly trustDocument: JsonObject;
@@ -43,7 +50,7 @@ export class Iam {
   providers(): Promise<Reading<readonly string[]>> {
     return this.#ask('iam:ListOpenIDConnectProviders', '', async (iam, client, options) => {
       const answer = await client.send(new iam.ListOpenIDConnectProvidersCommand({}), options);
-      return (answer.OpenIDConnectProviderList ?? []).map(({ Arn }) => given(Arn));
+      return (answer.OpenIDConnectProviderList ?? []).map(({ Arn }) => givenText(Arn));
     });
   }
 
@@ -53,7 +60,7 @@ export class Iam {
     return await this.#ask('iam:GetOpenIDConnectProvider', arn, async (iam, client, options) => {
       const asked = new iam.GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn: arn });
       const answer = await client.send(asked, options);
-      return { url: given(answer.Url), clientIds: answer.ClientIDList ?? [] };
+      return { url: givenText(answer.Url), clientIds: answer.ClientIDList ?? [] };
     });
   }
 
@@ -64,7 +71,7 @@ export class Iam {
     return await this.#ask('iam:GetRole', arn, async (iam, client, options) => {
       const { Role } = await client.send(new iam.GetRoleCommand({ RoleName: name }), options);
       const role = given(Role);
-      if (roleKey(given(role.Arn)) !== roleKey(arn)) {
+      if (roleKey(givenText(role.Arn)) !== roleKey(arn)) {
         throw new OddAnswer('the answer is about a role of another account');
       }
       return {
@@ -96,14 +103,14 @@ export class Iam {
       const asked = new iam.ListAttachedRolePoliciesCommand({ RoleName: roleName });
       const { AttachedPolicies, IsTruncated } = await client.send(asked, options);
       if (IsTruncated === true) throw new OddAnswer('the role has more policies than one answer');
-      return (AttachedPolicies ?? []).map(({ PolicyArn }) => given(PolicyArn));
+      return (AttachedPolicies ?? []).map(({ PolicyArn }) => givenText(PolicyArn));
     });
   }
 
   managedPolicyVersion(arn: string): Promise<Reading<string>> {
     return this.#ask('iam:GetPolicy', arn, async (iam, client, options) => {
       const { Policy } = await client.send(new iam.GetPolicyCommand({ PolicyArn: arn }), options);
-      return given(Policy?.DefaultVersionId);
+      return givenText(Policy?.DefaultVersionId);
     });
   }
 
@@ -131,7 +138,7 @@ export class Iam {
       const { EvaluationResults = [] } = await client.send(asked, options);
       return new Map(
         EvaluationResults.map(({ EvalActionName, EvalDecision }) => [
-          given(EvalActionName),
+          givenText(EvalActionName),
           EvalDecision === 'allowed',
         ]),
       );
@@ -156,7 +163,7 @@ export class Iam {
 function policyDocument(encoded: string | undefined): JsonObject {
   let decoded: string;
   try {
-    decoded = decodeURIComponent(given(encoded));
+    decoded = decodeURIComponent(givenText(encoded));
   } catch {
     throw new OddAnswer('the policy document cannot be decoded');
   }

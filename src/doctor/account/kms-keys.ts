@@ -3,7 +3,7 @@
 import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
 import type { JsonObject } from '../../kit/json/json-object.ts';
 import type { Reading } from '../finding.ts';
-import { clientLimits, given, jsonDocument, type Questions } from './questions.ts';
+import { clientLimits, givenText, jsonDocument, type Questions } from './questions.ts';
 
 export interface KeyFacts {
   readonly arn: string;
@@ -26,10 +26,10 @@ export class KmsKeys {
       const asked = new DescribeKeyCommand({ KeyId: keyId });
       const { KeyMetadata } = await client.send(asked, { abortSignal });
       return {
-        arn: given(KeyMetadata?.Arn),
-        spec: given(KeyMetadata?.KeySpec),
-        usage: given(KeyMetadata?.KeyUsage),
-        state: given(KeyMetadata?.KeyState),
+        arn: givenText(KeyMetadata?.Arn),
+        spec: givenText(KeyMetadata?.KeySpec),
+        usage: givenText(KeyMetadata?.KeyUsage),
+        state: givenText(KeyMetadata?.KeyState),
       };
     });
   }
@@ -42,7 +42,7 @@ export class KmsKeys {
       const { Policy } = await client.send(new GetKeyPolicyCommand({ KeyId: arn }), {
         abortSignal,
       });
-      return jsonDocument(given(Policy));
+      return jsonDocument(givenText(Policy));
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
 import type { Reading, Unread } from '../finding.ts';
-import { clientLimits, given, type Questions } from './questions.ts';
+import { clientLimits, givenText, type Questions } from './questions.ts';
 
 export interface Identity {
   readonly accountId: string;
@@ -23,7 +23,7 @@ export class OwnCredentials {
       const { GetCallerIdentityCommand } = await import('@aws-sdk/client-sts');
       const client = await this.#client();
       const answer = await client.send(new GetCallerIdentityCommand({}), { abortSignal });
-      return { accountId: given(answer.Account), arn: given(answer.Arn) };
+      return { accountId: givenText(answer.Account), arn: givenText(answer.Arn) };
     });
   }
 

@@ -82,6 +82,12 @@ export function given<Value>(value: Value | undefined): Value {
   return value;
 }
 
+/** Services that answer in JSON may send anything in the place of a text. @throws OddAnswer */
+export function givenText(value: string | undefined): string {
+  if (typeof value !== 'string') throw new OddAnswer('the answer lacks what was asked for');
+  return value;
+}
+
 /** @throws OddAnswer */
 export function jsonDocument(decoded: string): JsonObject {
   const document = parseJsonObject(decoded);

@@ -2,7 +2,7 @@
 
 import { type AwsEndpoint, hermeticSettings } from '../../aws/hermetic-settings.ts';
 import type { Reading } from '../finding.ts';
-import { clientLimits, given, type Questions } from './questions.ts';
+import { clientLimits, givenText, type Questions } from './questions.ts';
 
 export interface TableFacts {
   readonly arn: string;
@@ -30,8 +30,8 @@ export class Tables {
       });
       const keys = (Table?.KeySchema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`);
       return {
-        arn: given(Table?.TableArn),
-        status: given(Table?.TableStatus),
+        arn: givenText(Table?.TableArn),
+        status: givenText(Table?.TableStatus),
         keys: keys.sort(),
         deletionProtection: Table?.DeletionProtectionEnabled === true,
       };

@@ -1,12 +1,13 @@
 /** The keys of KMS that the broker signs with: whoever may use one can sign as the broker. */
 
 import { matchesGlob } from '../../iam-policy/glob.ts';
+import { parseConditions, requiresText } from '../../iam-policy/trust-conditions.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json/json-object.ts';
 import { type Check, ofEach } from '../check.ts';
 import { awsCommand, documentWord } from '../commands.ts';
 import { type ConfiguredKmsKey, configuredKeys } from '../configured-keys.ts';
 import type { Examination } from '../examination.ts';
-import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
+import { type Finding, fail, pass, unknown, unreadFinding } from '../finding.ts';
 
 export const kmsKey: Check = {
   about: 'that each key of KMS is of the right kind, for signing, and enabled',
@@ -77,11 +78,13 @@ async function policyFindings(
   if (read.kind === 'absent') return [];
   if (read.kind === 'unread') return [unreadFinding(subject, read)];
   const signing = statementsOf(read.value).filter(isJsonObject).filter(letsSign);
-  if (signing.some(isOpen)) {
+  const forEverybody = signing.filter(isForEverybody);
+  if (forEverybody.some(isBare)) {
     const { arn } = key.value;
     const [, partition = 'aws', , , accountId = ''] = arn.split(':');
     const named = brokerRole ?? `arn:${partition}:iam::${accountId}:root`;
-    const detail = 'everybody may sign with it: a statement for Principal "*" has no condition';
+    const detail =
+      'everybody may sign with it, or let themselves: a statement for Principal "*", or for all but some, has no condition';
     return [
       fail(subject, detail, [
         `Let ${named} instead of everybody:`,
@@ -92,9 +95,14 @@ async function policyFindings(
       ]),
     ];
   }
-  const names = [...new Set(signing.flatMap(({ Principal }) => principalsOf(Principal)))];
-  const root = names.some((name) => /:root$|^\d{12}$/.test(name));
-  const detail = `by the key policy, may sign: ${names.join(', ') || 'nobody'}`;
+  if (!forEverybody.every(({ Condition }) => isWithinAccounts(Condition))) {
+    const detail =
+      'a statement for Principal "*", or for all but some, lets sign with it, or let oneself: whom, only conditions say that are not judged here';
+    return [unknown(subject, detail, ['Have Principal name who may, in the place of everybody.'])];
+  }
+  const signers = [...new Set(signing.flatMap(({ Principal }) => principalsOf(Principal)))];
+  const root = signers.some((name) => /:root$|^\d{12}$/.test(name));
+  const detail = `by the key policy, may sign, or let themselves: ${signers.join(', ') || 'nobody'}`;
   return [
     pass(
       subject,
@@ -108,27 +116,55 @@ function statementsOf({ Statement }: JsonObject): readonly unknown[] {
   return [Statement].flat();
 }
 
+/** Whoever may do one of these signs, or lets themselves. */
+const signingActions = ['kms:sign', 'kms:creategrant', 'kms:putkeypolicy'];
+
 function letsSign({ Effect, Action, NotAction }: JsonObject): boolean {
-  const signs = NotAction === undefined ? namesSigning(Action) : !namesSigning(NotAction);
+  const signs = signingActions.some((action) =>
+    NotAction === undefined ? names(Action, action) : !names(NotAction, action),
+  );
   return Effect === 'Allow' && signs;
 }
 
-function namesSigning(actions: unknown): boolean {
+function names(actions: unknown, action: string): boolean {
   const patterns = [actions].flat().filter((one) => typeof one === 'string');
-  return patterns.some((pattern) => matchesGlob(pattern.toLowerCase(), 'kms:sign'));
+  return patterns.some((pattern) => matchesGlob(pattern.toLowerCase(), action));
 }
 
-/** Of a statement that lets sign: everybody, whatever the circumstances. */
-function isOpen({ Condition, Principal }: JsonObject): boolean {
-  const bare = Object.keys(Condition ?? {}).length === 0;
-  return bare && principalsOf(Principal).includes('*');
+/** But for some, perhaps. */
+function isForEverybody({ Principal, NotPrincipal }: JsonObject): boolean {
+  return NotPrincipal !== undefined || principalsOf(Principal).includes('*');
 }
+
+function isBare({ Condition }: JsonObject): boolean {
+  return Object.keys(Condition ?? {}).length === 0;
+}
+
+/** Whether a condition demands accounts, principals or an organization that it names. */
+function isWithinAccounts(condition: unknown): boolean {
+  try {
+    return parseConditions(condition, { variables: true }).some((test) => {
+      const { key, values } = test;
+      const named = values.every((value) => !/[*?$]/.test(value));
+      return named && whose.includes(key) && requiresText([test], key);
+    });
+  } catch {
+    return false;
+  }
+}
+
+const whose = [
+  ...['aws:principalaccount', 'aws:principalarn', 'aws:principalorgid'],
+  ...['kms:calleraccount'],
+];
 
 /** The policy, with somebody in the place of everybody. */
 function closed(policy: JsonObject, principal: string): JsonObject {
   const statements = statementsOf(policy).map((statement) => {
-    const open = isJsonObject(statement) && letsSign(statement) && isOpen(statement);
-    return open ? { ...statement, Principal: { AWS: principal } } : statement;
+    if (!isJsonObject(statement) || !letsSign(statement)) return statement;
+    if (!isForEverybody(statement) || !isBare(statement)) return statement;
+    const { NotPrincipal: _some, ...rest } = statement;
+    return { ...rest, Principal: { AWS: principal } };
   });
   return { ...policy, Statement: statements };
 }
