@@ -2,6 +2,7 @@
 
 import { leafChanges } from '../core/policy/leaf-changes.ts';
 import type { WritingRules } from '../core/policy/mapping-check.ts';
+import { systemClock } from '../kit/timing/clock.ts';
 import type { SourceFault } from '../kit/yaml/source-fault.ts';
 import { accessChanges } from '../mapping-files/access-changes.ts';
 import { folderDifference } from '../mapping-files/folder-difference.ts';
@@ -31,7 +32,7 @@ export function folderDiff(
   const faults = [...before.faults, ...after.faults];
   if (faults.length > 0) return { kind: 'refused', faults, report: faultReport(faults) };
   const { changes, unchanged, rows } = folderDifference(before.mappings, after.mappings);
-  const access = accessChanges(rows, changes);
+  const access = accessChanges(rows, changes, systemClock.now());
   const report = changesReport(`${from} -> ${to}`, { label: 'Difference', changes, unchanged });
   return {
     kind: 'compared',

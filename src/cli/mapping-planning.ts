@@ -56,11 +56,12 @@ export async function makePlan(options: PlanningOptions): Promise<PlanningResult
     const byHand = handEdits.get(id);
     if (byHand !== undefined && !isUnsettled(before, after, byHand)) handEdits.delete(id);
   }
-  const legal = warningsFor(mappings, rules.pools, systemClock.now(), changed);
+  const now = systemClock.now();
+  const legal = warningsFor(mappings, rules.pools, now, changed);
   return {
     kind: 'planned',
     plan: { table: tableNameOf(config), ...plan },
-    access: accessChanges(contents.rows, plan.changes),
+    access: accessChanges(contents.rows, plan.changes, now),
     handEdits,
     warnings: [...warnings, ...legal],
   };

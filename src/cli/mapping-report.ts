@@ -164,19 +164,20 @@ function handEditLines(byHand: HandEdits | undefined): readonly string[] {
 
 /** What the differences come to: a reviewer agrees to this, and then reads how. */
 function accessReport(access: readonly AccessChange[]): string {
-  if (access.length === 0)
-    return 'Nobody gains or loses a role; on which conditions is among the differences.\n';
-  return printableLines(access.map(accessLine));
+  const isAlike = access.every(({ kind }) => kind === 'terms');
+  const nobody = isAlike ? 'Nobody gains or loses a role.\n' : '';
+  return nobody + printableLines(access.map(accessLine));
 }
 
 const accessWords = {
-  allow: { gains: 'gains', loses: 'loses' },
-  deny: { gains: 'is denied', loses: 'is denied no longer' },
+  allow: { gains: 'gains', loses: 'loses', terms: 'has on other terms' },
+  deny: { gains: 'is denied', loses: 'is denied no longer', terms: 'is denied on other terms' },
 } as const;
 
 function accessLine({ kind, effect, principal, role }: AccessChange): string {
   // A deny that goes widens as an allow that comes.
-  const sign = (kind === 'gains') === (effect === 'allow') ? '+' : '-';
+  const widens = (kind === 'gains') === (effect === 'allow');
+  const sign = kind === 'terms' ? '~' : widens ? '+' : '-';
   const what = role === '*' ? 'every role' : String(role);
   return `  ${sign} ${principalText(principal)} ${accessWords[effect][kind]} ${what}`;
 }

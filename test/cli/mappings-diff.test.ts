@@ -68,6 +68,7 @@ Difference: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
 
   + client client-c of us-east-1_Local0001 gains arn:aws:iam::123456789012:role/broker/c
   - client client-b of us-east-1_Local0001 loses arn:aws:iam::123456789012:role/broker/b
+  ~ client client-a of us-east-1_Local0001 has on other terms arn:aws:iam::123456789012:role/broker/a
 By owner:
   payments: 0 to create, 1 to replace, 1 to delete
   orders: 1 to create, 0 to replace, 0 to delete
@@ -92,7 +93,7 @@ By owner:
       ['delete', 'b'],
       ['create', 'c'],
     ]);
-    expect(access).toMatchObject([{ kind: 'gains' }, { kind: 'loses' }]);
+    expect(access).toMatchObject([{ kind: 'gains' }, { kind: 'loses' }, { kind: 'terms' }]);
     const { out: markdown } = await diff(from, to, '--markdown');
     expect(markdown).toMatch(/^### .*\n\n```diff\n\+ client client-c .* gains /);
   });

@@ -60,6 +60,7 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
 
   + client client-new of us-east-1_Local0001 gains arn:aws:iam::123456789012:role/broker/new
   - client client-gone of us-east-1_Local0001 loses arn:aws:iam::123456789012:role/broker/gone
+  ~ client client-changed of us-east-1_Local0001 has on other terms arn:aws:iam::123456789012:role/broker/changed
 `,
     );
   });
@@ -172,6 +173,40 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
       '      + session.policy.Statement.1.Action.1: "s3:PutObject"',
     ]);
     expect(out).toContain('Nobody gains or loses a role');
+  });
+
+  it('T382: takes no mapping that has ended for one that gives a role, and tells of other terms', async () => {
+    const table = await stack.newTable();
+    const grant = { principal: { pool, client: 'client-a' }, role: row('a').role };
+    await table.put(row('ended', { ...grant, conditions: { expiresAt: '2020-01-01T00:00:00Z' } }));
+    await table.put(row('b', { conditions: { scopes: ['a/b'] } }));
+    await table.put(row('c'));
+    const files = (more: Readonly<Record<string, string>>) =>
+      folders.folder({
+        'b.yaml': mappingText('b', 'conditions: { scopes: [a/b] }'),
+        'c.yaml': mappingText('c'),
+        ...more,
+      });
+    const access = async (more: Readonly<Record<string, string>>) =>
+      (await table.plan(files(more), { markdown: true })).out.split('```')[1];
+    const gains = `diff\n+ client client-a of ${pool} gains ${grant.role}\n`;
+    expect(await access({ 'a.yaml': mappingText('a') })).toBe(gains);
+    const again = mappingText('ended', 'conditions: { expiresAt: 2999-01-01T00:00:00Z }');
+    const renewed = again.replace('client-ended', 'client-a').replace('broker/ended', 'broker/a');
+    expect(await access({ 'ended.yaml': renewed })).toBe(gains);
+    const terms = (id: string) =>
+      `~ client client-${id} of ${pool} has on other terms ${row(id).role}\n`;
+    // A second one beside it, one that is narrowed, and one that is but renamed.
+    const beside = mappingText('d').replace('client-d', 'client-b').replace('broker/d', 'broker/b');
+    expect(
+      await access({
+        'd.yaml': beside,
+        'c.yaml': mappingText('c', 'session: { durationSeconds: 900 }'),
+      }),
+    ).toBe(`diff\nNobody gains or loses a role.\n${terms('c')}${terms('b')}`);
+    expect(await access({ 'c.yaml': mappingText('c', 'description: Words.') })).toBe(
+      'diff\nNobody gains or loses a role.\n',
+    );
   });
 
   it('counts a role as lost only if no other mapping gives it', async () => {
