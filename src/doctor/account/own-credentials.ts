@@ -37,6 +37,14 @@ export class OwnCredentials {
     };
   }
 
+  /** Undefined if the credentials are of that account: for what is asked for by a name, which other accounts have as well. */
+  async notOf(accountId: string): Promise<Unread | undefined> {
+    const identity = await this.identity();
+    if (identity.kind === 'read') return await this.elsewhere(accountId);
+    const why = identity.kind === 'unread' ? identity.why : 'STS knows no such identity';
+    return { kind: 'unread', why: `nobody says of which account your credentials are: ${why}` };
+  }
+
   #client() {
     return this.#questions.client('sts', async () => {
       const { STSClient } = await import('@aws-sdk/client-sts');

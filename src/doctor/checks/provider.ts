@@ -31,6 +31,8 @@ async function providerFinding(needed: NeededProvider, { account }: Examination)
   if (listed.kind === 'absent') return fail(arn, 'there is none', creation(needed));
   if (listed.kind === 'unread') return unreadFinding(arn, listed);
   if (listed.value.includes(arn)) return pass(arn, 'is there');
+  const anyones = await account.credentials.notOf(accountId);
+  if (anyones !== undefined) return unreadFinding(arn, anyones);
   const alike = lookAlike(arn, listed.value);
   const detail =
     alike === undefined

@@ -32,8 +32,16 @@ async function mappingFindings(
 ): Promise<readonly Finding[]> {
   const subject = `mapping ${id}`;
   const { account } = examination;
-  const elsewhere = await account.credentials.elsewhere(role.accountId);
+  const elsewhere = await account.credentials.notOf(role.accountId);
   if (elsewhere !== undefined) return [unreadFinding(subject, elsewhere)];
+  const gone = await absentPolicies(session.policyArns, examination);
+  if (gone.length > 0) {
+    return [
+      fail(subject, `its session policy names what is not there: ${gone.join(', ')}`, [
+        'Make that policy in the account of the role, or correct session.policyArns of the mapping.',
+      ]),
+    ];
+  }
   const [held, managed] = await Promise.all([
     roleActions(role, examination),
     policiesActions(session.policyArns, examination),
@@ -68,6 +76,14 @@ function overlap(
   return fail(subject, detail, [
     `A session has what the role and the session policy both allow. Allow the role what the policy is about (aws iam put-role-policy), or correct session.policy of the mapping.`,
   ]);
+}
+
+async function absentPolicies(
+  arns: readonly string[],
+  { account }: Examination,
+): Promise<readonly string[]> {
+  const read = await Promise.all(arns.map((arn) => account.iam.managedPolicyVersion(arn)));
+  return arns.filter((_, index) => read[index]?.kind === 'absent');
 }
 
 /** What the identity policies of the role allow. */
