@@ -7,6 +7,7 @@ import { doubtfulClaims } from '../session/doubtful-claims.ts';
 import { packedSizeEstimate } from '../session/packed-size.ts';
 import { unseenByDeny } from './conditions/conditions.ts';
 import { type KnownPools, unreachable } from './mapping-reach.ts';
+import { misreadNames } from './misread-names.ts';
 import type { PolicySnapshot } from './policy-snapshot.ts';
 import { type ProviderClients, providerClients } from './provider-clients.ts';
 import { type RivalsOf, rivals } from './rivals.ts';
@@ -77,6 +78,7 @@ interface Known extends Pick<KnownAround, 'pools' | 'now'> {
 function warningsOf(mapping: RoleMapping, { pools, now, around, others }: Known): readonly Fault[] {
   return [
     ...warnOfNoEffect(mapping, now),
+    ...misreadNames(mapping),
     ...(pools === undefined ? [] : warnOfNobody(mapping, pools)),
     ...(mapping.effect === 'allow'
       ? [

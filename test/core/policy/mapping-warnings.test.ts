@@ -43,6 +43,36 @@ describe('the warning of a mapping that says nothing of machines and people (T64
   });
 });
 
+describe('the warning of a name that may be taken for another one (T383)', () => {
+  const warned = (group: string, values: readonly string[] = ['x']) =>
+    warningsIn(
+      mapping('a', {
+        principal: { pool: domainPool, group },
+        conditions: { claims: { sub: [...values] } },
+      }),
+    ).map(({ pointer, detail }) => [pointer, /U\+[0-9A-F]+/.exec(detail)?.[0]]);
+
+  it.each<[string, string, string]>([
+    ['a Cyrillic letter', '\u0430dmins', 'U+0430'],
+    ['a Greek letter', 'admin\u03bf', 'U+03BF'],
+    ['a wide letter', '\uff41dmins', 'U+FF41'],
+    ['a letter of mathematics', '\u{1d41a}dmins', 'U+1D41A'],
+  ])('says which: %s among others', (_what, name, code) => {
+    expect(warned(name)).toEqual([['/principal/group', code]]);
+    expect(warned('g', ['x', name])).toEqual([['/conditions/claims/sub/1', code]]);
+  });
+
+  it.each([
+    'admins',
+    'm\u00fcller',
+    '\u0430\u0434\u043c\u0438\u043d\u044b',
+    '\u7ba1\u7406\u8005',
+    '\ud55c\uad6d',
+  ])('is not about a word of one language: %s', (name) => {
+    expect(warned(name, [name])).toEqual([]);
+  });
+});
+
 describe('the warning of a deny that cannot see everybody (T61)', () => {
   const warned = (fields: Partial<RoleMappingInput>) =>
     warningsIn(ofClient('deny', 'c', { effect: 'deny', ...fields }));
