@@ -3,6 +3,7 @@
 import type { LoadedMappings } from '../dynamodb/mapping-loader.ts';
 import type { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import { type HandEdits, handEditsOf } from '../mapping-files/hand-edits.ts';
+import { comparable } from './mapping-table.ts';
 import type { Terminal } from './terminal.ts';
 
 export type HandEditsById = ReadonlyMap<string, HandEdits>;
@@ -25,7 +26,9 @@ export async function handEditsIn(
       const some = ids.slice(at, at + atOnce);
       const looked = some.map((id) => table.versions(id, { limit: maxVersions }));
       for (const [index, versions] of (await Promise.all(looked)).entries()) {
-        const edits = handEditsOf(versions);
+        const edits = handEditsOf(
+          versions.map((one) => ({ ...one, document: comparable(one.document) })),
+        );
         if (edits !== undefined) found.set(some[index] as string, edits);
       }
     }

@@ -7,6 +7,7 @@ import { createDynamoDbClient } from '../dynamodb/dynamodb-client.ts';
 import type { LoadedMappings, LoadOptions } from '../dynamodb/mapping-loader.ts';
 import { RoleMappingTable } from '../dynamodb/role-mapping-table.ts';
 import type { TableSeal } from '../dynamodb/table-seal.ts';
+import { isDeeperThan } from '../kit/json/nesting.ts';
 import { systemClock } from '../kit/timing/clock.ts';
 import type { TableContents } from '../mapping-files/mapping-plan.ts';
 import type { TableName } from '../mapping-files/saved-plan.ts';
@@ -53,9 +54,21 @@ export function contentsOf({ revision, rows, quarantined }: LoadedMappings): Tab
         version,
         document: stored.mapping,
       })),
-      ...quarantined.map(({ id, version, document }) => ({ id, version, document })),
+      ...quarantined.map(({ id, version, document }) => ({
+        id,
+        version,
+        document: comparable(document),
+      })),
     ],
   };
+}
+
+/** Twice what a mapping may have. */
+const maxDepth = 32;
+
+/** As stored; undefined where somebody has nested it so deep that comparing it would end the command (T384). */
+export function comparable(document: unknown): unknown {
+  return isDeeperThan(maxDepth, document) ? undefined : document;
 }
 
 export function tableNameOf({ policy }: Config): TableName {

@@ -175,6 +175,22 @@ Plan: 1 to create, 1 to replace, 1 to delete; 1 unchanged.
     expect(out).toContain('Nobody gains or loses a role');
   });
 
+  it.each(['CURRENT', 'V#0000000001'])(
+    'T384: goes on where %s is nested without end',
+    async (sk) => {
+      const table = await stack.newTable();
+      await table.put(row('a'));
+      await table.byHand('a', row('a', { precedence: 3 }));
+      const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
+      const text = JSON.stringify({ ...row('a'), deep: 0 }).replace('"deep":0', `"deep":${deep}`);
+      await table.rewrite({ pk: 'MAPPING#a', sk }, { mapping: text });
+      const directory = folders.folder({ 'a.yaml': mappingText('a') });
+      expect((await table.plan(directory, { adopt: true })).code).toBe(2);
+      expect((await table.apply(directory, { adopt: true })).code).toBe(0);
+      expect(await table.documents()).toMatchObject({ a: { precedence: 100 } });
+    },
+  );
+
   it('T382: takes no mapping that has ended for one that gives a role, and tells of other terms', async () => {
     const table = await stack.newTable();
     const grant = { principal: { pool, client: 'client-a' }, role: row('a').role };
