@@ -113,7 +113,11 @@ function inputOf(words: readonly string[]): Record<string, unknown> {
 
 function optionValue(option: string, values: readonly string[]): unknown {
   const [first] = values;
-  if (lists.includes(option)) return values;
+  if (lists.includes(option)) {
+    // The CLI's other form, a word for each value, lets a value be an option.
+    if (values.length !== 1) throw new Error(`--${option} takes one list of JSON`);
+    return JSON.parse(first ?? '');
+  }
   if (first === undefined) return true;
   if (values.length > 1) throw new Error(`--${option} takes one value`);
   if (numbers.includes(option)) return Number(first);

@@ -1,6 +1,7 @@
 /** `token-broker doctor` in front of the local stack: what it says where all is well, and where it cannot look. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { localAccount } from '../../emulators/seed.ts';
 import { type CheckId, checkIds, checks } from '../../src/doctor/checks.ts';
 import { bad, type DoctorWorld, startDoctorWorld } from './doctor-world.ts';
 import { faults } from './faults.ts';
@@ -291,6 +292,45 @@ describe('what it prints', () => {
     expect(role?.trustPolicy).toMatchObject({ Statement: [others, { Sid: 'CallersOfPool1' }] });
     expect((await world.report('--role', orders)).code).toBe(0);
   });
+});
+
+describe('a cure for the sake of app clients whose names whoever writes mappings has chosen', () => {
+  async function commandsFor(check: CheckId, ...clients: readonly string[]) {
+    world.stack.sts.removeProvider(localAccount, world.stack.issuer.url);
+    if (check === 'audiences') {
+      const { url: issuer, jwksUri } = world.stack.issuer;
+      world.stack.sts.putProvider({ accountId: localAccount, issuer, jwksUri, clientIds: ['x'] });
+    }
+    world.mappings = world.mappings.flatMap((mapping) =>
+      mapping.role === world.roles.orders
+        ? clients.map((client, index) => ({
+            ...mapping,
+            id: `orders-${index}`,
+            principal: { pool: mapping.principal.pool, client },
+          }))
+        : [],
+    );
+    const { findings } = await world.report('--role', world.roles.orders);
+    const [found] = findings.filter((one) => one.check === check);
+    return found?.cure ?? [];
+  }
+
+  it('has no options but its own (T371)', async () => {
+    const names = ['a', '--endpoint-url=http://127.0.0.1:1', '--url', 'https://x.example'];
+    const cure = await commandsFor('provider', ...names);
+    expect(cure.join('\n')).toMatch(/--client-id-list '\[/);
+    expect(await world.follow(cure)).toBe(1);
+    const made = world.stack.sts.providers.find(({ issuer }) => issuer === world.stack.issuer.url);
+    expect(made?.clientIds).toEqual(names);
+  });
+
+  it.each(['file:///etc/passwd', 'fileb://x', 'http://x.example/id', 'FILE://x', '--debug'])(
+    'is none by which the AWS CLI would read %s (T371)',
+    async (name) => {
+      const cure = await commandsFor('audiences', name);
+      expect(cure).toEqual([expect.stringMatching(/^No command does it: .* would read /)]);
+    },
+  );
 });
 
 describe('a command line that cannot be', () => {

@@ -2,7 +2,7 @@
 
 import { providerName } from '../../web-identity/trust-policy.ts';
 import { type Check, ofEach } from '../check.ts';
-import { awsCommand } from '../commands.ts';
+import { awsCommand, documentWord } from '../commands.ts';
 import type { Examination, NeededProvider } from '../examination.ts';
 import { type Finding, fail, pass, unreadFinding } from '../finding.ts';
 
@@ -83,7 +83,7 @@ function creation({ issuer: url, audiences, accountId }: NeededProvider): readon
     `In account ${accountId}, create it for exactly ${url} (an account has one for an issuer; leave others until nothing uses them):`,
     awsCommand(
       ...['iam', 'create-open-id-connect-provider', '--url', url],
-      ...['--client-id-list', ...audiences.slice(0, 100)],
+      ...['--client-id-list', documentWord(audiences.slice(0, 100))],
     ),
   ];
 }
