@@ -12,20 +12,16 @@ export interface Probe {
   readonly request: TrustRequest;
 }
 
-/** More than a policy has that IAM stores; each takes as long as the policy is. */
-const mostPairs = 200_000;
+/** Seconds, for a long policy. One that IAM stores has fewer, but for odd ones. */
+const mostProbes = 20_000;
 
 /** Undefined where there are more than can be tried. */
 export function strangers(role: ExaminedRole, policy: TrustPolicy): Iterable<Probe> | undefined {
   const groups = [...new Map(role.needs.map((need) => [need.issuer, need])).values()].map(
     (need) => ({ need, choices: choicesOf(need, role, policy) }),
   );
-  const pairs = groups.reduce(
-    (sum, { choices: { own, audiences, subjects } }) =>
-      sum + (own.length + audiences.length) * (subjects.length + own.length + 2),
-    0,
-  );
-  if (pairs > mostPairs) return undefined;
+  const probes = groups.reduce((sum, { choices }) => sum + countOf(choices), 0);
+  if (probes > mostProbes) return undefined;
   return (function* () {
     for (const { need, choices } of groups) yield* probesOf(need, choices, policy);
     for (const need of role.needs) if (need.form === 'broker') yield unbound(need, policy);
@@ -57,6 +53,14 @@ function choicesOf({ issuer, form }: ProvenNeed, role: ExaminedRole, policy: Tru
     ownSubjects: pinned ? ownSubjects : [undefined],
     subjects: subjects.filter((one) => !ownSubjects.includes(one)),
   };
+}
+
+function countOf({ own, audiences, ownSubjects, subjects }: Choices): number {
+  const originals = 1 + own.length;
+  return (
+    audiences.length * (ownSubjects.length + subjects.length + 1) * originals +
+    subjects.length * own.length
+  );
 }
 
 function* probesOf(

@@ -249,6 +249,19 @@ describe('a trust policy that lets in', () => {
   });
 });
 
+describe('a trust policy of very many audiences and subjects', () => {
+  it('is no pass, and takes no minutes (T364)', async () => {
+    const many = (what: string) => Array.from({ length: 300 }, (_, index) => `${what}${index}`);
+    const StringEquals = { [pool('aud')]: many('a'), [pool('sub')]: many('s') };
+    const never = { 'sts:RoleAuthorizedByIdp': 'true' };
+    add('orders', letting(world.stack.issuer.url, { StringEquals, Bool: never }));
+    expect(await closedness('orders')).toMatchObject({
+      status: 'unknown',
+      detail: expect.stringContaining('more audiences and subjects than are tried'),
+    });
+  });
+});
+
 describe('the cure for a Deny that refuses the mappings', () => {
   const Action = 'sts:AssumeRole*';
   const MultiFactorAuthPresent = 'aws:MultiFactorAuthPresent';
