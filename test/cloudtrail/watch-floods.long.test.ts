@@ -28,7 +28,7 @@ it('T336: counts findings that are more than it can keep until it tells of them,
   expect(await watcher.series(findings('bypass'))).toBe(100_010);
   expect(watcher.out().split('\n')).toHaveLength(100_001);
   expect(said.filter((text) => text.includes('more findings than are told'))).toHaveLength(1);
-});
+}, 300_000);
 
 it('T336: gives no verdict where more waits than it can keep, and judges all of it when it can', async () => {
   const where = place();
@@ -48,4 +48,4 @@ it('T336: gives no verdict where more waits than it can keep, and judges all of 
   expect(await watcher.series(failed)).toBe(1);
   await watcher.look(10 * minute);
   expect(await watcher.series(findings('bypass'))).toBe(400);
-});
+}, 300_000);
