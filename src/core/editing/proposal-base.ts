@@ -1,10 +1,10 @@
 /** What a proposal starts from, and whether that is so still. */
 
+import type { PolicySnapshot } from '../policy/policy-snapshot.ts';
 import { type RoleMapping, roleMappingSchema } from '../policy/role-mapping.ts';
-import type { LivePolicy } from '../ports.ts';
+import type { QuarantinedMapping } from '../ports.ts';
 import { isHeldBy } from '../snapshot-in-force.ts';
 import type { MappingVersion } from './mapping-history.ts';
-import { policyOfTable } from './policy-of-table.ts';
 import type { RoleMappingStore } from './ports.ts';
 import type { Proposal } from './proposal.ts';
 
@@ -20,19 +20,18 @@ export async function isOfPresent(
 
 /**
  * Whether what a second administrator is shown as the mapping before is what is in force, whatever its row says or said (T327).
- * Where this instance cannot follow the table, nothing speaks against it.
+ * Where this instance cannot follow the table, there is no snapshot, and nothing speaks against it.
  */
-export async function isOfPolicy(
+export function isOfPolicy(
   { mappingId: id, baseVersion: version, before }: Proposal,
-  policy: LivePolicy,
-  store: Pick<RoleMappingStore, 'head'>,
-): Promise<boolean> {
-  const snapshot = await policyOfTable(policy, store);
+  snapshot: PolicySnapshot | undefined,
+  quarantined: readonly QuarantinedMapping[],
+): boolean {
   if (snapshot === undefined) return true;
   const held = snapshot.byId.get(id);
   if (version === 'absent') return held === undefined;
   // In the place of a row that cannot be read there may be an earlier version, or none.
-  const unread = policy.quarantined().some((one) => one.id === id);
+  const unread = quarantined.some((one) => one.id === id);
   if (unread) return held === undefined || held.version <= version;
   return isHeldBy(snapshot, { id, version, mapping: parsedMapping(before) });
 }

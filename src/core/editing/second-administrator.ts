@@ -39,8 +39,9 @@ export async function wayOf(
   const rule = rules().guardrails.approval;
   const { after } = edit;
   if (request.approving !== undefined) {
+    const snapshot = policy && (await policyOfTable(policy, store));
     const { proposal } = request.approving;
-    if (policy && !(await isOfPolicy(proposal, policy, store))) throw notOpen('stale');
+    if (!isOfPolicy(proposal, snapshot, policy?.quarantined() ?? [])) throw notOpen('stale');
     return 'direct';
   }
   if (request.propose) return 'proposal';

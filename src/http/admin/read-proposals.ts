@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { AdminAccess } from '../../core/admin-access.ts';
 import { existing } from '../../core/editing/decide-proposal.ts';
+import { policyOfTable } from '../../core/editing/policy-of-table.ts';
 import type { ProposalStore, RoleMappingStore } from '../../core/editing/ports.ts';
 import { type Proposal, type ProposalState, stateOf } from '../../core/editing/proposal.ts';
 import { isOfPolicy, isOfPresent } from '../../core/editing/proposal-base.ts';
@@ -34,10 +35,11 @@ export function listProposals(options: ReadProposalsOptions): RouteHandler {
     const { limit, cursor } = readQuery(req, listQuery);
     const before = decodeCursor(cursor, idPattern);
     const found = await proposals.list({ before, limit: limit + 1 });
+    const stateNow = statesNow(options);
     const items: ReturnType<typeof proposalDocument>[] = [];
     // One after the other: only those that wait are looked up, and nobody is in a hurry.
     for (const proposal of found.slice(0, limit)) {
-      const state = await currentState(proposal, options);
+      const state = await stateNow(proposal);
       items.push(proposalDocument({ proposal, state, access: access() }));
     }
     const last = items.at(-1);
@@ -53,7 +55,7 @@ export function readProposal(options: ReadProposalsOptions): RouteHandler {
   return look(async ({ req }) => {
     requireNoQuery(req);
     const proposal = await existing(proposals, String(req.params['id']));
-    const state = await currentState(proposal, options);
+    const state = await statesNow(options)(proposal);
     const document = {
       ...proposalDocument({ proposal, state, access: access() }),
       recentCallers: recentCallers(proposal, decisions),
@@ -62,15 +64,22 @@ export function readProposal(options: ReadProposalsOptions): RouteHandler {
   });
 }
 
-/** One that waits is stale as soon as its mapping has changed, whether or not somebody has tried it. */
-async function currentState(
-  proposal: Proposal,
-  { store, policy, clock }: Pick<ReadProposalsOptions, 'store' | 'policy' | 'clock'>,
-): Promise<ProposalState> {
-  const state = stateOf(proposal, clock.now());
-  if (state !== 'open') return state;
-  const current = await store.get(proposal.mappingId);
-  const isOpen =
-    (await isOfPresent(proposal, current, store)) && (await isOfPolicy(proposal, policy, store));
-  return isOpen ? 'open' : 'stale';
+/**
+ * One that waits is stale as soon as its mapping has changed, whether or not somebody has tried it. The policy is looked at once for
+ * all proposals that are shown together.
+ */
+function statesNow({
+  store,
+  policy,
+  clock,
+}: Pick<ReadProposalsOptions, 'store' | 'policy' | 'clock'>) {
+  let inForce: ReturnType<typeof policyOfTable> | undefined;
+  return async (proposal: Proposal): Promise<ProposalState> => {
+    const state = stateOf(proposal, clock.now());
+    if (state !== 'open') return state;
+    const current = await store.get(proposal.mappingId);
+    if (!(await isOfPresent(proposal, current, store))) return 'stale';
+    inForce ??= policyOfTable(policy, store);
+    return isOfPolicy(proposal, await inForce, policy.quarantined()) ? 'open' : 'stale';
+  };
 }
