@@ -4,6 +4,7 @@
  */
 
 import { agreesWithCertificate } from '../kit/jose/key-certificate.ts';
+import { privateMembersOf } from '../kit/jose/private-members.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../kit/json/json-object.ts';
 import { boundedFetch, NoAnswerError } from '../kit/net/bounded-fetch.ts';
 import type { Clock } from '../kit/timing/clock.ts';
@@ -111,7 +112,8 @@ function keyFault(key: JsonObject, keys: readonly PublishedKey[]) {
   if (own === undefined) {
     return 'has a key that is not in the configuration of this broker: find out whose it is';
   }
-  const secrets = privateMembers.filter((name) => name in key);
+  // A key of KMS can be one that was imported.
+  const secrets = privateMembersOf(key);
   if (secrets.length > 0) {
     return `has private members of the key ${own.kid} (${secrets.join(', ')}): whoever has read it signs for every role. Take it out, and change the key`;
   }
@@ -120,9 +122,6 @@ function keyFault(key: JsonObject, keys: readonly PublishedKey[]) {
     ? undefined
     : `has the key ${own.kid} in a form that STS does not find: render it again`;
 }
-
-/** RFC 7518, section 6.3.2. A key of KMS can be one that was imported. */
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'];
 
 function cachingFindings(fetched: Fetched): DocumentFinding[] {
   if (fetched.kind === 'failed') return [];

@@ -1,6 +1,7 @@
 /** A JSON Web Key Set (RFC 7517) as this service accepts it: keys for signatures, strong and unambiguous. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { privateMembersOf } from '../../kit/jose/private-members.ts';
 import {
   isJsonObject,
   isStringList,
@@ -52,7 +53,9 @@ export function readJwks(document: unknown, keyType: KeyType): VerificationKeys 
   const objects = unambiguous(entries);
   // A private key that is published can sign for anyone, under whatever kid it stands a second time.
   const [part] = keyType.members;
-  const published = new Set(objects.filter(isPrivate).map((entry) => entry[part]));
+  const published = new Set(
+    objects.filter((entry) => privateMembersOf(entry).length > 0).map((entry) => entry[part]),
+  );
   const keys = new Map<string, VerificationKey>();
   for (const entry of objects) {
     const key = published.has(entry[part]) ? undefined : verificationKey(entry, keyType);
@@ -100,13 +103,6 @@ function verificationKey(entry: JsonObject, keyType: KeyType): VerificationKey |
 
 function isText(member: readonly [string, unknown]): member is readonly [string, string] {
   return typeof member[1] === 'string';
-}
-
-/** RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: each of them alone is enough to have the whole private key. */
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
-
-function isPrivate(entry: JsonObject): boolean {
-  return privateMembers.some((name) => name in entry);
 }
 
 function isForSignatures(entry: JsonObject, { kty, algorithm }: KeyType): boolean {
