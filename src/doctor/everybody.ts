@@ -4,7 +4,7 @@ import { type ConditionContext, conditionVerdict } from '../iam-policy/trust-con
 import { namesAction, type TrustPolicy, type TrustStatement } from '../iam-policy/trust-policy.ts';
 import { testedKeys } from './open-keys.ts';
 import { statementName } from './role-trust.ts';
-import { nobody, saidTexts } from './said-values.ts';
+import { filled, nobody, saidTexts } from './said-values.ts';
 
 export interface ForEverybody {
   readonly statement: TrustStatement;
@@ -83,8 +83,4 @@ function outsiders(policy: TrustPolicy): readonly Required<ConditionContext>[] {
       }),
     ),
   );
-}
-
-function filled(pattern: string): string {
-  return pattern.replaceAll('*', nobody).replaceAll('?', 'x');
 }

@@ -5,7 +5,12 @@ export const nobody = 'token-broker-doctor-nobody';
 
 /** What the allows of a policy compare with a key: each text, and for each pattern a text that it takes and nobody had in mind. */
 export function saidValues(policy: TrustPolicy, key: string): readonly string[] {
-  return saidTexts(policy, key).map((text) => text.replaceAll('*', nobody).replaceAll('?', 'x'));
+  return saidTexts(policy, key).map(filled);
+}
+
+/** A text that the pattern takes, and nobody had in mind. */
+export function filled(pattern: string): string {
+  return pattern.replaceAll('*', nobody).replaceAll('?', 'x');
 }
 
 /** The same as the policy has it. */
