@@ -6,8 +6,7 @@ import type { Config } from '../config/schema.ts';
 import type { RoleMapping } from '../core/policy/role-mapping.ts';
 import type { UnreadableRow } from '../dynamodb/role-mapping-item.ts';
 import { makeFolderSync } from '../kit/files/make-folder.ts';
-import { writeNamedFileSync } from '../kit/files/named-output.ts';
-import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { whyRefused, writeNamedFileSync } from '../kit/files/named-output.ts';
 import { readFolder } from '../mapping-files/folder.ts';
 import { jsonSchemaFile, jsonSchemaNames, jsonSchemaText } from '../mapping-files/json-schemas.ts';
 import { mappingYaml } from '../mapping-files/mapping-yaml.ts';
@@ -43,7 +42,7 @@ export async function mappingsExport(options: MappingsExportOptions): Promise<nu
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   if (directory === undefined) output.out(stream(mappings));
   else {
-    const obstacle = writeOrWhyNot(directory, mappings, options);
+    const obstacle = whyRefused(() => writeFolder(directory, mappings, options));
     if (obstacle !== undefined) return refuse(output, obstacle);
   }
   output.err(printableLines(loaded.quarantined.map(unreadable)));
@@ -62,17 +61,6 @@ function holdsYaml(directory: string): boolean {
 
 function stream(mappings: readonly RoleMapping[]): string {
   return mappings.map((mapping) => `---\n${mappingYaml(mapping)}`).join('');
-}
-
-/** A text says why not all of it is there. */
-function writeOrWhyNot(...facts: Parameters<typeof writeFolder>): string | undefined {
-  try {
-    writeFolder(...facts);
-    return undefined;
-  } catch (error) {
-    if (error instanceof FileRefusedError) return error.message;
-    throw error;
-  }
 }
 
 function writeFolder(

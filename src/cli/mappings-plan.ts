@@ -1,11 +1,10 @@
 /** `mappings plan`: what `apply` would change, and whether the table says what the files say. */
 
 import type { Config } from '../config/schema.ts';
-import { writeNamedFileSync } from '../kit/files/named-output.ts';
-import { FileRefusedError } from '../kit/files/regular-file.ts';
+import { whyRefused, writeNamedFileSync } from '../kit/files/named-output.ts';
 import { jsonLine } from '../kit/json/ascii-json.ts';
 import type { PlanScope } from '../mapping-files/mapping-plan.ts';
-import { printPlan, type SavedPlan } from '../mapping-files/saved-plan.ts';
+import { printPlan } from '../mapping-files/saved-plan.ts';
 import { makePlan } from './mapping-planning.ts';
 import { faultReport, planReport, reviewText, warningReport } from './mapping-report.ts';
 import { withMappingTable } from './mapping-table.ts';
@@ -47,22 +46,11 @@ export function mappingsPlan(options: MappingsPlanOptions): Promise<number> {
     const review = { report, changes: plan.changes, access, warnings: legal };
     output.out(json ? printPlan(plan) : reviewText(review, markdown));
     if (out !== undefined) {
-      const obstacle = saveOrWhyNot(plan, out);
+      const obstacle = whyRefused(() => writeNamedFileSync(out, printPlan(plan)));
       if (obstacle !== undefined) return refuse(output, obstacle);
       output.err(`${printable(`Saved as ${out}: apply it with --plan ${out}`)}\n`);
     }
     const same = plan.changes.length === 0 && plan.notInFiles.length === 0;
     return same ? exitCodes.ok : exitCodes.found;
   });
-}
-
-/** A text says why it is not there. */
-function saveOrWhyNot(plan: SavedPlan, file: string): string | undefined {
-  try {
-    writeNamedFileSync(file, printPlan(plan));
-    return undefined;
-  } catch (error) {
-    if (error instanceof FileRefusedError) return error.message;
-    throw error;
-  }
 }

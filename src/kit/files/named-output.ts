@@ -19,6 +19,17 @@ export function writeNamedFileSync(path: string, content: string): void {
   }
 }
 
+/** Undefined if nothing that is written was refused, else why. @throws every other error */
+export function whyRefused(write: () => void): string | undefined {
+  try {
+    write();
+    return undefined;
+  } catch (error) {
+    if (error instanceof FileRefusedError) return error.message;
+    throw error;
+  }
+}
+
 function openOutput(path: string): number {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   try {
