@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGivenFile } from '../kit/files/given-file.ts';
 import { parseJsonObject } from '../kit/json/json-object.ts';
-import { valueEnd } from '../kit/json/value-end.ts';
+import { isDeeperThan } from '../kit/json/nesting.ts';
 import { type FileChoice, openAuditFiles } from './audit-files.ts';
 import { searchLines } from './line-search.ts';
 import { lineTime, offsetBefore } from './line-time.ts';
@@ -49,7 +49,7 @@ export async function* findRecords(
       const record = parseJsonObject(text);
       if (record === undefined || !matches(record, filter)) continue;
       const file = path.join(folder, name);
-      requireShallow(file, line);
+      requireShallow(file, record);
       yield { file, text, record };
     }
   }
@@ -64,12 +64,10 @@ export class DeepRecordError extends Error {
 const maxDepth = 500;
 
 /** @throws DeepRecordError */
-function requireShallow(file: string, line: Buffer): void {
-  if (line.length < 2 * maxDepth) return;
-  const depth = valueEnd(line, 0)?.depth ?? 0;
-  if (depth <= maxDepth) return;
+function requireShallow(file: string, record: LoggedRecord): void {
+  if (!isDeeperThan(maxDepth, record)) return;
   throw new DeepRecordError(
-    `${file} holds a record whose parts lie in each other ${depth} times, which no broker writes: it was not read to its end`,
+    `${file} holds a record whose parts lie in each other more than ${maxDepth} times, which no broker writes: it was not read to its end`,
   );
 }
 
