@@ -93,6 +93,7 @@ async function* namesOrItself(folder: string, seen: Set<string>): AsyncGenerator
     yield folder;
   }
 }
+
 /** One after the other; while one is judged, the next is being read and unpacked. */
 export async function* readTrail(
   place: TrailPlace,

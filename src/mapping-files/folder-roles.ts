@@ -3,10 +3,12 @@
 import { existsSync } from 'node:fs';
 import { roleArnPattern } from '../core/aws-names.ts';
 import { isJsonObject } from '../kit/json/json-object.ts';
-import type { SourceFault } from '../kit/yaml/source-fault.ts';
+import { fileFault, type SourceFault } from '../kit/yaml/source-fault.ts';
 import { parseYaml, type SourceDocument } from '../kit/yaml/yaml-documents.ts';
 import { readFolder } from './folder.ts';
 import { faultIn } from './read-mappings.ts';
+
+const nothing = 'holds no role mapping';
 
 export interface FolderRoles {
   readonly roles: readonly string[];
@@ -15,14 +17,14 @@ export interface FolderRoles {
 }
 
 export function folderRoles(directory: string): FolderRoles {
-  if (!existsSync(directory)) return { roles: [], faults: [nothingIn(directory)] };
+  if (!existsSync(directory)) return { roles: [], faults: [fileFault(directory, nothing)] };
   const { mappingFiles, faults: ofFolder } = readFolder(directory);
   const parsed = mappingFiles.map(parseYaml);
   const found = parsed.flatMap(({ documents }) => documents.map(roleIn));
   const roles = new Set(found.flatMap((role) => (typeof role === 'string' ? [role] : [])));
   const ofDocuments = found.flatMap((role) => (typeof role === 'object' ? [role] : []));
   const faults = [...ofFolder, ...parsed.flatMap((file) => file.faults), ...ofDocuments];
-  if (found.length === 0 && faults.length === 0) faults.push(nothingIn(directory));
+  if (found.length === 0 && faults.length === 0) faults.push(fileFault(directory, nothing));
   return { roles: [...roles], faults };
 }
 
@@ -32,8 +34,4 @@ function roleIn(document: SourceDocument): string | SourceFault | undefined {
   if (role === '*') return undefined;
   if (typeof role === 'string' && roleArnPattern.test(role)) return role;
   return faultIn(document, { pointer: '/role', detail: 'is no ARN of a role' });
-}
-
-function nothingIn(file: string): SourceFault {
-  return { file, line: 1, col: 1, pointer: '', detail: 'holds no role mapping' };
 }
